@@ -1,0 +1,76 @@
+"""Every numeric limit of the data path, each with its reason or precedent.
+
+Rules: a limit that is reached answers with the S3 error a client understands; sizes are bytes,
+times are seconds. `router.limits`, `targets.*.pool` and `targets.*.timeouts` in the configuration
+have exactly these fields (the configuration model is made from these classes).
+
+Not here: what happens at a limit (the module that holds it says so).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of one worker towards its clients."""
+
+    # AWS stops at 8 KiB of header section; the gateway's own signature and a session token ride on
+    # top upstream, and other stores take more, so the gateway allows twice that.
+    header_section_bytes: int = 16384
+    # A key is at most 1,024 bytes, 3,072 when every byte is escaped; a presigned query with a
+    # session token adds up to 4 KiB.
+    request_line_bytes: int = 16384
+    # nginx: large_client_header_buffers counts bytes; gunicorn and Tomcat stop at 100 fields.
+    header_count: int = 100
+    # Absolute time for one request head, from its first byte (nginx client_header_timeout 60).
+    head_seconds: float = 20.0
+    # How long a kept-alive connection may be silent (nginx keepalive_timeout 75). SDK pools retry
+    # a connection that was closed under them, load balancers close at 60 to 350.
+    idle_seconds: float = 75.0
+    # AWS answers RequestTimeout after about 20 seconds without a byte of the body.
+    body_idle_seconds: float = 20.0
+    # A slow reader that takes nothing for this long is gone.
+    send_idle_seconds: float = 60.0
+    # Bodies slower than this, measured after `minimum_rate_grace_seconds`, hold a slot for nothing.
+    minimum_rate_bytes: int = 256
+    minimum_rate_grace_seconds: float = 60.0
+    # Connections per worker; half the usual 65,536 descriptor limit, as each may hold an upstream.
+    connections: int = 20000
+    # Bytes of pipelined requests kept while an earlier one runs; then reading stops.
+    pipeline_bytes: int = 65536
+    # Bytes read and thrown away after an early refusal, so that the client sees the answer and not
+    # a reset (RFC 9112 section 9.6); then the connection closes.
+    discard_bytes: int = 1048576
+    discard_seconds: float = 5.0
+    # High-water mark of each transport's write buffer.
+    write_buffer_bytes: int = 262144
+    # Buckets kept in the LRU; a plan is shared by all buckets of the same shape.
+    cached_buckets: int = 10000
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLimits:
+    """Limits of one worker towards one target (`targets.*.pool`)."""
+
+    # Connections open at once; botocore's default client pool is 10, tuned ones use 100.
+    max_connections: int = 256
+    # Requests that may wait for a connection; more are told SlowDown at once.
+    max_waiters: int = 1024
+    # How long one may wait.
+    wait_seconds: float = 10.0
+    # A kept connection unused for this long is closed; AWS S3 closes its side at about 20 seconds.
+    idle_seconds: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Times of one target (`targets.*.timeouts`)."""
+
+    connect_seconds: float = 5.0
+    # From the last byte of the request to the first of the answer; a CompleteMultipartUpload or a
+    # server-side copy may think for a long time (SDKs read for 60 s).
+    response_seconds: float = 120.0
+    # Silence inside an answer's body.
+    idle_seconds: float = 60.0
