@@ -1,0 +1,116 @@
+"""Counters of every worker in one anonymous shared memory page: who writes which 64-bit cell.
+
+    row 0           totals of the incarnations that are gone (its INCARNATION cell: see `totals`)
+    row 1..n        one worker incarnation each, from fork to reap
+
+Rules: a cell has one writer, the worker whose row it is in, except before its fork and after its
+reap, when it belongs to the supervisor; the page is made before the first fork, so that control
+and every worker see the same memory; a cell is one aligned 64-bit store, never torn.
+
+Not here: names and labels of metrics, rendering (control).
+"""
+
+from __future__ import annotations
+
+import mmap
+from enum import IntEnum
+from typing import Final
+
+
+class Slot(IntEnum):
+    """The cells of a row. New ones go at the end."""
+
+    HEARTBEAT = 0  # time.monotonic_ns() of the worker's event loop, every 0.5 s
+    GENERATION = 1  # the generation it serves
+    INCARNATION = 2  # running number from 1; 0 = the row is free
+    PID = 3
+    WORKER = 4  # index 0..N-1
+    CONNECTIONS = 5  # gauge: downstream connections open
+    IN_FLIGHT = 6  # gauge: requests begun and not ended
+    UPSTREAM = 7  # gauge: upstream connections open
+    ACCEPTED = 8
+    REQUESTS = 9
+    ERRORS_4XX = 10
+    ERRORS_5XX = 11
+    BYTES_IN = 12
+    BYTES_OUT = 13
+    RETRIES = 14
+    LOG_DROPPED = 15  # log lines that found the log socket full
+    CUT = 16  # connections closed in mid-request by the drain deadline
+    ABORTED = 17  # requests whose client left early
+    CONNECTS = 18  # upstream connections opened
+    CONNECT_ERRORS = 19
+    REUSED = 20  # requests sent on a kept upstream connection
+
+
+SLOTS: Final = 64  # cells of a row; 512 bytes, so that no two workers share a cache line
+ROWS: Final = 1024  # rows are untouched zero pages until used: the size costs nothing
+
+FACTS: Final = frozenset((Slot.HEARTBEAT, Slot.GENERATION, Slot.INCARNATION, Slot.PID, Slot.WORKER))
+GAUGES: Final = frozenset((Slot.CONNECTIONS, Slot.IN_FLIGHT, Slot.UPSTREAM))
+COUNTERS: Final = tuple(slot for slot in Slot if slot not in FACTS and slot not in GAUGES)
+
+_TOTALS: Final = 0
+_SEQUENCE: Final = int(Slot.INCARNATION)  # of row 0
+_READ_ATTEMPTS: Final = 100
+
+
+class PageFull(Exception):
+    """Every row is in use."""
+
+
+class Page:
+    """The shared page. Only the supervisor acquires and retires rows."""
+
+    __slots__ = ("_cells", "_incarnations", "_rows")
+
+    def __init__(self, rows: int = ROWS) -> None:
+        self._rows = rows
+        self._incarnations = 0
+        self._cells = memoryview(mmap.mmap(-1, (rows + 1) * SLOTS * 8)).cast("Q")
+
+    def acquire(self, pid: int = 0) -> int:
+        """The number of a free row, zeroed and marked as used. Raises PageFull."""
+        for number in range(1, self._rows + 1):
+            row = self.row(number)
+            if not row[Slot.INCARNATION]:
+                self._incarnations += 1
+                row[Slot.INCARNATION] = self._incarnations
+                row[Slot.PID] = pid
+                return number
+        raise PageFull(f"{self._rows} rows are in use")
+
+    def row(self, number: int) -> memoryview:
+        """The cells of a row, format 'Q', indexed by `Slot`."""
+        return self._cells[number * SLOTS : (number + 1) * SLOTS]
+
+    def retire(self, number: int) -> None:
+        """Adds the counters of a reaped incarnation to the totals and frees its row."""
+        row = self.row(number)
+        totals = self.row(_TOTALS)
+        totals[_SEQUENCE] += 1  # odd: readers wait
+        for slot in COUNTERS:
+            totals[slot] += row[slot]
+        for cell in range(SLOTS):
+            row[cell] = 0
+        totals[_SEQUENCE] += 1
+
+    def live(self) -> list[int]:
+        """The numbers of the rows in use."""
+        return [n for n in range(1, self._rows + 1) if self._cells[n * SLOTS + _SEQUENCE]]
+
+    def totals(self) -> dict[Slot, int]:
+        """Sums over all incarnations, gone and live; gauges over the live ones.
+
+        Safe in any process: a sum that met a fold half done is taken again (a sequence lock), so
+        no incarnation counts twice or not at all. A supervisor that was killed within a fold would
+        leave the lock odd for ever, hence the bound.
+        """
+        sums: dict[Slot, int] = {}
+        for _ in range(_READ_ATTEMPTS):
+            before = self._cells[_SEQUENCE]
+            rows = [self.row(number) for number in (_TOTALS, *self.live())]
+            sums = {slot: sum(row[slot] for row in rows) for slot in Slot if slot not in FACTS}
+            if before % 2 == 0 and self._cells[_SEQUENCE] == before:
+                break
+        return sums

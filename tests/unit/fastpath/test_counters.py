@@ -1,0 +1,64 @@
+"""The shared page: rows are acquired, folded into the totals and used again."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from fastpath.counters import COUNTERS, FACTS, GAUGES, SLOTS, Page, PageFull, Slot
+
+
+def test_every_slot_fits_and_has_one_meaning() -> None:
+    assert max(Slot) < SLOTS
+    assert not FACTS & GAUGES
+    assert set(COUNTERS) | FACTS | GAUGES == set(Slot)
+
+
+def test_acquired_rows_are_distinct_and_numbered() -> None:
+    page = Page(rows=3)
+    first, second = page.acquire(41), page.acquire(42)
+    assert first != second
+    assert page.row(first)[Slot.PID] == 41
+    assert page.row(second)[Slot.INCARNATION] == page.row(first)[Slot.INCARNATION] + 1
+    assert page.live() == [first, second]
+
+
+def test_retiring_keeps_counters_and_drops_gauges() -> None:
+    page = Page(rows=2)
+    gone, live = page.acquire(), page.acquire()
+    page.row(gone)[Slot.REQUESTS] = 5
+    page.row(gone)[Slot.IN_FLIGHT] = 3
+    page.row(live)[Slot.REQUESTS] = 2
+    page.row(live)[Slot.IN_FLIGHT] = 1
+    page.retire(gone)
+    assert page.totals()[Slot.REQUESTS] == 7
+    assert page.totals()[Slot.IN_FLIGHT] == 1
+    assert not any(page.row(gone))
+
+
+def test_rows_are_used_again_with_a_new_incarnation() -> None:
+    page = Page(rows=1)
+    number = page.acquire()
+    with pytest.raises(PageFull):
+        page.acquire()
+    page.retire(number)
+    assert page.acquire() == number
+    assert page.row(number)[Slot.INCARNATION] == 2
+
+
+def test_facts_are_not_totals() -> None:
+    page = Page(rows=1)
+    page.row(page.acquire(7))[Slot.HEARTBEAT] = 99
+    assert not FACTS & page.totals().keys()
+
+
+def test_a_child_writes_what_the_parent_reads() -> None:
+    page = Page(rows=1)
+    row = page.row(page.acquire())
+    pid = os.fork()
+    if not pid:
+        row[Slot.BYTES_OUT] = 2**40
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert page.totals()[Slot.BYTES_OUT] == 2**40
