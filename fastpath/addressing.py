@@ -1,0 +1,121 @@
+"""Host and path of a request -> bucket, key and the raw path that goes upstream.
+
+Rules: pure; the bytes on the wire stay untouched for forwarding, decoding is only for deciding.
+Every bucket that leaves this module matches the grammar below, so `..`, `/`, NUL and escapes can
+never be in one; a key never climbs out of its bucket, however it is escaped.
+
+Not here: which operation a request is (`operations`), the canonical path of a signature
+(`sigv4.canonical`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+from fastpath.errors import INVALID_BUCKET_NAME, INVALID_URI, KEY_TOO_LONG, S3Error
+from fastpath.head import RequestHead
+
+MAX_KEY_BYTES = 1024  # decoded, UTF-8 (aws-auth-errors 4.32; AWS "Naming Amazon S3 objects")
+
+# Wider than what may be created today: buckets older than the rules exist, with capitals,
+# underscores and up to 255 bytes.
+_BUCKET = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_PORT = re.compile(rb":[0-9]*\Z")
+
+
+@dataclass(slots=True)
+class Address:
+    """What a request is about. No bucket: the service; no key: the bucket."""
+
+    bucket: bytes
+    key: bytes  # decoded
+    path_style: bool
+    path: bytes  # raw, in path style, whatever the client used
+
+
+def percent_decode(raw: bytes) -> bytes:
+    """Decodes every %XX; `+` stays. Raises S3Error InvalidURI on an escape that is none."""
+    if b"%" not in raw:
+        return raw
+    if _BAD_ESCAPE.search(raw) is not None:
+        raise S3Error(INVALID_URI)
+    return unquote_to_bytes(raw)
+
+
+def locate(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
+    """Where the request goes. `domains` are lower case and enable virtual-host addressing.
+
+    Raises S3Error InvalidBucketName, InvalidURI or KeyTooLongError.
+    """
+    path = head.path
+    bucket = _host_bucket(head.fields.get(b"host", b""), domains) if domains else None
+    if bucket is not None:
+        return Address(_checked(bucket), _key(path[1:]), False, b"/" + bucket + path)
+    if path == b"/":
+        return Address(b"", b"", True, path)
+    raw_bucket, _, raw_key = path[1:].partition(b"/")
+    return Address(_checked(percent_decode(raw_bucket)), _key(raw_key), True, path)
+
+
+def _host_bucket(host: bytes, domains: tuple[bytes, ...]) -> bytes | None:
+    """The bucket that a Host below one of `domains` names, or None. The longest domain decides."""
+    name = _PORT.sub(b"", host.lower())
+    if name.endswith(b"."):
+        name = name[:-1]
+    found: bytes | None = None
+    for domain in domains:
+        if name == domain:
+            return None
+        if name.endswith(b"." + domain):
+            prefix = name[: -len(domain) - 1]
+            if found is None or len(prefix) < len(found):
+                found = prefix
+    return found
+
+
+def _checked(bucket: bytes) -> bytes:
+    if _BUCKET.fullmatch(bucket) is None:
+        shown = bucket.decode("utf-8", "replace")
+        raise S3Error(INVALID_BUCKET_NAME, ("BucketName", shown))
+    return bucket
+
+
+def _key(raw: bytes) -> bytes:
+    if raw.isalnum():
+        key = raw
+    else:
+        key = percent_decode(raw)
+        if not key.isascii():
+            _check_utf8(key)
+        if b".." in key:
+            _check_climb(key)
+    if len(key) > MAX_KEY_BYTES:
+        raise S3Error(KEY_TOO_LONG, ("Size", str(len(key))), ("MaxSizeAllowed", str(MAX_KEY_BYTES)))
+    return key
+
+
+def _check_utf8(key: bytes) -> None:
+    try:
+        key.decode("utf-8")
+    except UnicodeDecodeError:
+        raise S3Error(INVALID_URI) from None
+
+
+def _check_climb(key: bytes) -> None:
+    """Refuses a key whose `..` segments would climb out of the bucket.
+
+    AWS: read from the left, a key may never have more `..` than other segments ("Naming Amazon S3
+    objects"). Empty and `.` segments count for nothing here, as in a target that normalises paths:
+    that such a target reaches another bucket is what must not happen.
+    """
+    depth = 0
+    for segment in key.split(b"/"):
+        if segment == b"..":
+            depth -= 1
+            if depth < 0:
+                raise S3Error(INVALID_URI)
+        elif segment and segment != b".":
+            depth += 1

@@ -1,0 +1,148 @@
+"""How long a body is, and which fields belong to one hop only (RFC 9112 section 6, RFC 9110 7.6.1).
+
+Rules: pure; the head has been parsed strictly, so the table below has no doubtful rows left. A body
+of zero bytes is NONE: nobody waits for it. Whatever does not end exactly where its framing says is
+a fault, never a guess.
+
+Not here: counting the bytes of a Content-Length body (`downstream`, `forward`), aws-chunked
+(`sigv4`), what makes a head refusable (`head`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+import httptools
+
+from fastpath.errors import MISSING_CONTENT_LENGTH, NOT_IMPLEMENTED, S3Error
+from fastpath.head import (
+    END_TO_END,
+    RequestHead,
+    ResponseFault,
+    ResponseHead,
+    connection_tokens,
+)
+
+
+class BodyKind(IntEnum):
+    """How the end of a body is known."""
+
+    NONE = 0
+    LENGTH = 1  # after so many bytes
+    CHUNKED = 2
+    CLOSE = 3  # when the connection closes: answers only
+
+
+_NOTHING = (BodyKind.NONE, 0)
+
+# RFC 9110 section 7.6.1 and the registry of RFC 9110 section 18.4; `keep-alive` and
+# `proxy-connection` are older.
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+
+# A chunked body may have extensions and trailers; so many bytes without a byte of payload are a
+# flood (the same size that a head may have).
+_MAX_OVERHEAD = 16384
+
+
+def request_body(head: RequestHead) -> tuple[BodyKind, int]:
+    """Kind and bytes of a request's body (RFC 9112 section 6.3).
+
+    Raises S3Error: NotImplemented for a chunked body, as AWS does (S3 wants lengths), and
+    MissingContentLength for a PUT without one. The connection must close after either: how much
+    follows is not known.
+    """
+    if head.chunked:
+        raise S3Error(NOT_IMPLEMENTED, ("Header", "Transfer-Encoding"))
+    length = head.content_length
+    if length is None:
+        if head.method == b"PUT":
+            raise S3Error(MISSING_CONTENT_LENGTH)
+        return _NOTHING
+    return (BodyKind.LENGTH, length) if length else _NOTHING
+
+
+def response_body(head: ResponseHead, method: bytes) -> tuple[BodyKind, int]:
+    """Kind and bytes of the body of the answer to a `method` request (RFC 9112 section 6.3)."""
+    status = head.status
+    if method == b"HEAD" or status < 200 or status == 204 or status == 304:
+        return _NOTHING
+    if head.chunked:
+        return BodyKind.CHUNKED, 0
+    length = head.content_length
+    if length is None:
+        return BodyKind.CLOSE, 0
+    return (BodyKind.LENGTH, length) if length else _NOTHING
+
+
+def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    """The fields that this message's Connection field declares to be for one hop only.
+
+    Fields that are always meant for the far end are not among them: a peer that lists them is
+    wrong (RFC 9110 section 7.6.1), and dropping them would change what the message says.
+    """
+    value = fields.get(b"connection")
+    if value is None:
+        return frozenset()
+    return frozenset(connection_tokens(value)) - END_TO_END
+
+
+class ChunkedReader:
+    """Takes the chunks of one answer's body apart."""
+
+    __slots__ = ("_overhead", "_parser", "_pieces", "_tail", "complete")
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._pieces: list[bytes] = []
+        self._tail = b""  # last bytes fed, to see what stood before the end
+        self._overhead = 0  # bytes since the last payload byte
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.feed_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    def on_body(self, piece: bytes) -> None:
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The payload in `data`. Raises ResponseFault on bad chunks and on bytes after the end."""
+        if not data:
+            return []
+        if self.complete:
+            raise ResponseFault("bytes after the end of a chunked body")
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as fault:
+            raise ResponseFault(f"bad chunked body: {fault}") from None
+        pieces, self._pieces = self._pieces, []
+        self._check(data, bool(pieces))
+        return pieces
+
+    def _check(self, data: bytes, paid: bool) -> None:
+        """Raises ResponseFault if more than the body was in `data`, or too little for too long."""
+        self._tail = (self._tail + data[-5:])[-5:]
+        if self.complete:
+            # The end is an empty line after a line that is not empty; a parser that skips blank
+            # lines between messages would not notice what follows it.
+            if not self._tail.endswith(b"\r\n\r\n") or self._tail[:1] in (b"\r", b"\n"):
+                raise ResponseFault("bytes after the end of a chunked body")
+        elif paid:
+            self._overhead = 0
+        else:
+            self._overhead += len(data)
+            if self._overhead > _MAX_OVERHEAD:
+                raise ResponseFault("a chunked body of extensions and trailers only")

@@ -1,0 +1,395 @@
+"""Request and response heads: from raw bytes to parsed fields, or to a refusal.
+
+Rules: a head is parsed by a fresh httptools parser that never sees a body byte; before that, one
+strict grammar (RFC 9112) has matched the whole head, because httptools alone lets HTTP/2.0, bare
+whitespace, obs-fold and repeated Host fields through. What two readers could understand in two ways
+is refused, never repaired: nothing is forwarded that was not understood. Whether a head is refused,
+and how, does not depend on how the network cut it up.
+
+Not here: how long a body is (`framing`), what the path means (`addressing`), reading from sockets
+and deadlines (`downstream`, `upstream`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import httptools
+
+from fastpath.errors import BAD_REQUEST, HEADER_SECTION_TOO_LARGE, NOT_IMPLEMENTED, HeadFault
+from fastpath.limits import Limits
+
+Headers = list[tuple[bytes, bytes]]
+
+_TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
+# Possessive repeats: one pass, no backtracking, whatever the input. No field line can begin with
+# white space (obs-fold) nor hold it before the colon, nor NUL, control characters, bare CR or LF.
+_FIELDS = rb"((?:" + _TCHAR + rb"++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
+_REQUEST = re.compile(
+    rb"(" + _TCHAR + rb"++) ([!\"$-~][!\"$-~]*+) HTTP/1\.([01])\r\n" + _FIELDS, re.DOTALL
+)
+_RESPONSE = re.compile(
+    rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS, re.DOTALL
+)
+_HOST = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
+_LENGTH = re.compile(rb"[0-9]{1,19}")
+_MAX_LENGTH = 2**63 - 1  # bytes; what off_t, and every store, can count
+
+# What no request line and no field may hold, looked for before the end of the head has come.
+_GARBAGE = re.compile(rb"[^\t\r\n -~\x80-\xff]|\r(?!\n)|(?<!\r)\n")
+_LINE_ENDS = (b" HTTP/1.1\r\n", b" HTTP/1.0\r\n")
+_TCHAR_BYTES = frozenset(byte for byte in range(256) if re.fullmatch(_TCHAR, bytes((byte,))))
+
+# Fields that belong to the request itself. A Connection field that lists one would make the gateway
+# drop what it verified and classified by (RFC 9110 section 7.6.1 forbids to list them).
+END_TO_END = frozenset(
+    (
+        b"authorization",
+        b"cache-control",
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"content-type",
+        b"date",
+        b"expect",
+        b"host",
+        b"range",
+    )
+)
+
+
+class ResponseFault(Exception):
+    """An answer that was not understood: the upstream connection is of no use any more."""
+
+
+@dataclass(slots=True)
+class RequestHead:
+    """One request head. Built once by `parse_request_head`, never changed."""
+
+    method: bytes
+    target: bytes  # as on the wire
+    path: bytes  # raw, before the first "?"
+    query: bytes  # raw, after it
+    has_query: bool
+    http_minor: int  # 0 or 1
+    headers: Headers  # lower-case names, values without outer white space, wire order
+    fields: dict[bytes, bytes]  # repeated names joined with "," (RFC 9110 section 5.3)
+    content_length: int | None
+    chunked: bool
+    keep_alive: bool
+    expect_continue: bool
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """One response head. Built once by `parse_response_head`, never changed."""
+
+    status: int
+    reason: bytes
+    http_minor: int
+    headers: Headers
+    fields: dict[bytes, bytes]
+    content_length: int | None
+    chunked: bool
+    keep_alive: bool
+
+
+class _Collector:
+    """What httptools calls back: keeps the fields of one head."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self) -> None:
+        self.headers: Headers = []
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value.strip(b" \t")))
+
+
+def _bad_request() -> HeadFault:
+    return HeadFault(BAD_REQUEST)
+
+
+def _too_large(limit: int) -> HeadFault:
+    return HeadFault(HEADER_SECTION_TOO_LARGE, ("MaxSizeAllowed", str(limit)))
+
+
+def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
+    """The head in `raw` (start line ... CRLF CRLF). Raises HeadFault, and nothing else."""
+    match = _REQUEST.fullmatch(raw)
+    if match is None:
+        raise _bad_request()
+    _check_sizes(match, len(raw), limits)
+    headers = _request_headers(raw)
+    if len(headers) > limits.header_count:
+        raise _too_large(limits.header_section_bytes)
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        fields = _joined(headers)
+    method, target, minor_text = match.group(1, 2, 3)
+    minor = 1 if minor_text == b"1" else 0
+    _check_host(headers, fields, minor)
+    if target[:1] != b"/":
+        # absolute-form, authority-form and asterisk-form address no bucket (RFC 9112 section 3.2);
+        # an absolute form would also be a second place for the host to be in.
+        raise _bad_request()
+    chunked = b"transfer-encoding" in fields
+    if chunked:
+        _check_transfer_encoding(fields, minor)
+    length = None
+    if b"content-length" in fields:
+        length = _content_length(fields[b"content-length"])
+    path, mark, query = target.partition(b"?")
+    return RequestHead(
+        method=method,
+        target=target,
+        path=path,
+        query=query,
+        has_query=bool(mark),
+        http_minor=minor,
+        headers=headers,
+        fields=fields,
+        content_length=length,
+        chunked=chunked,
+        keep_alive=_request_keep_alive(fields, minor),
+        expect_continue=minor == 1 and fields.get(b"expect", b"").lower() == b"100-continue",
+    )
+
+
+def _check_sizes(match: re.Match[bytes], total: int, limits: Limits) -> None:
+    """The limits that HeadBuffer holds too, for heads that came another way."""
+    line = match.start(4) - 2
+    if line > limits.request_line_bytes:
+        raise _too_large(limits.request_line_bytes)
+    if total - line - 2 > limits.header_section_bytes:
+        raise _too_large(limits.header_section_bytes)
+
+
+def _request_headers(raw: bytes) -> Headers:
+    collector = _Collector()
+    try:
+        httptools.HttpRequestParser(collector).feed_data(raw)
+    except httptools.HttpParserUpgrade:
+        pass  # an Upgrade that is not taken is an ordinary request (RFC 9110 section 7.8)
+    except httptools.HttpParserError:
+        raise _bad_request() from None
+    return collector.headers
+
+
+def _joined(headers: Headers) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    for name, value in headers:
+        fields[name] = fields[name] + b"," + value if name in fields else value
+    return fields
+
+
+def _check_host(headers: Headers, fields: dict[bytes, bytes], minor: int) -> None:
+    """RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0."""
+    host = fields.get(b"host")
+    if host is None:
+        if minor:
+            raise _bad_request()
+    elif _HOST.fullmatch(host) is None:  # a repeated field is joined by a comma and fails too
+        raise _bad_request()
+
+
+def _check_transfer_encoding(fields: dict[bytes, bytes], minor: int) -> None:
+    """RFC 9112 section 6.1, 6.3: only `chunked`, only in HTTP/1.1, never with Content-Length."""
+    coding = fields[b"transfer-encoding"].lower()
+    if minor == 0 or b"content-length" in fields:
+        raise _bad_request()
+    if coding == b"chunked":
+        return
+    codings = [part.strip(b" \t") for part in coding.split(b",")]
+    if codings[-1] == b"chunked" and b"chunked" not in codings[:-1] and b"" not in codings:
+        raise HeadFault(NOT_IMPLEMENTED, ("Header", "Transfer-Encoding"))
+    raise _bad_request()
+
+
+def _content_length(value: bytes) -> int:
+    """RFC 9110 section 8.6. A repeated field was joined by a comma: refused, even if equal."""
+    if _LENGTH.fullmatch(value) is None or int(value) > _MAX_LENGTH:
+        raise _bad_request()
+    return int(value)
+
+
+def _request_keep_alive(fields: dict[bytes, bytes], minor: int) -> bool:
+    connection = fields.get(b"connection")
+    if connection is None:
+        return minor == 1
+    tokens = connection_tokens(connection)
+    for token in tokens:
+        if token in END_TO_END or token.startswith(b"x-amz-"):
+            raise _bad_request()
+    return _keeps(tokens, minor)
+
+
+def connection_tokens(value: bytes) -> list[bytes]:
+    """The options of a Connection field, lower case (RFC 9110 section 7.6.1)."""
+    return [token for part in value.lower().split(b",") if (token := part.strip(b" \t"))]
+
+
+def _keeps(tokens: list[bytes], minor: int) -> bool:
+    """RFC 9112 section 9.3: `close` wins; HTTP/1.0 keeps only when asked to."""
+    return b"close" not in tokens and (minor == 1 or b"keep-alive" in tokens)
+
+
+def parse_response_head(raw: bytes) -> ResponseHead:
+    """The head in `raw` (status line ... CRLF CRLF). Raises ResponseFault, and nothing else."""
+    match = _RESPONSE.fullmatch(raw)
+    if match is None:
+        raise ResponseFault("not an HTTP/1 response head")
+    minor = 1 if match.group(1) == b"1" else 0
+    status = int(match.group(2))
+    headers = _response_headers(raw)
+    fields = dict(headers)
+    if len(fields) != len(headers):
+        fields = _joined(headers)
+    chunked = b"transfer-encoding" in fields
+    length = _response_length(fields)
+    _check_response_framing(fields, status, minor)
+    connection = fields.get(b"connection")
+    tokens = connection_tokens(connection) if connection is not None else []
+    return ResponseHead(
+        status=status,
+        reason=(match.group(3) or b"").strip(b" \t"),
+        http_minor=minor,
+        headers=headers,
+        fields=fields,
+        content_length=length,
+        chunked=chunked,
+        keep_alive=_keeps(tokens, minor),
+    )
+
+
+def _response_headers(raw: bytes) -> Headers:
+    collector = _Collector()
+    try:
+        httptools.HttpResponseParser(collector).feed_data(raw)
+    except httptools.HttpParserUpgrade:
+        pass
+    except httptools.HttpParserError as fault:
+        raise ResponseFault(f"unreadable response head: {fault}") from None
+    return collector.headers
+
+
+def _response_length(fields: Mapping[bytes, bytes]) -> int | None:
+    value = fields.get(b"content-length")
+    if value is None:
+        return None
+    if _LENGTH.fullmatch(value) is None or int(value) > _MAX_LENGTH:
+        raise ResponseFault("malformed or repeated Content-Length")
+    return int(value)
+
+
+def _check_response_framing(fields: Mapping[bytes, bytes], status: int, minor: int) -> None:
+    """RFC 9112 section 6.3 and 6.1, in the strict reading."""
+    if status == 101:
+        raise ResponseFault("101 without having asked for an upgrade")
+    if b"transfer-encoding" in fields:
+        if minor == 0 or b"content-length" in fields:
+            raise ResponseFault("Transfer-Encoding in HTTP/1.0 or with Content-Length")
+        if fields[b"transfer-encoding"].lower() != b"chunked":
+            raise ResponseFault("Transfer-Encoding other than chunked")
+        if status < 200 or status == 204:
+            raise ResponseFault("Transfer-Encoding on an answer without a body")
+    elif (status < 200 or status == 204) and fields.get(b"content-length", b"0").strip(b"0"):
+        raise ResponseFault("Content-Length on an answer without a body")
+
+
+class HeadBuffer:
+    """Gathers the bytes of one request head; may be used again for the next one."""
+
+    __slots__ = ("_begun", "_blank", "_buffer", "_limits", "_line_end", "_scanned", "_vetted")
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffer = bytearray()
+        self._restart()
+
+    def _restart(self) -> None:
+        self._blank = False  # an empty line before the request line was skipped
+        self._begun = False  # the first byte can begin a request
+        self._line_end = 0  # bytes of the request line with its CRLF; 0 while it is not complete
+        self._scanned = 0  # what is looked for does not begin before here
+        self._vetted = 0  # no garbage before here
+
+    def feed(self, data: bytes) -> bytes | None:
+        """The raw head once it is complete, else None; what follows it stays for `take_rest`.
+
+        Raises HeadFault as soon as the bytes can be no head that is served: not HTTP/1, too large,
+        or holding what no head may hold.
+        """
+        buffer = self._buffer
+        buffer += data
+        if not self._line_end and not self._find_line():
+            return None
+        limit = self._line_end + self._limits.header_section_bytes
+        end = buffer.find(b"\r\n\r\n", self._scanned, limit)
+        if end < 0:
+            self._scanned = max(self._line_end - 2, len(buffer) - 3)
+            self._wait(limit, self._limits.header_section_bytes)
+            return None
+        head = bytes(buffer[: end + 4])
+        del buffer[: end + 4]
+        self._restart()
+        return head
+
+    def take_rest(self) -> bytes:
+        """The bytes after the head (a body, the next request); the buffer is empty then."""
+        rest = bytes(self._buffer)
+        self._buffer.clear()
+        self._restart()
+        return rest
+
+    def _find_line(self) -> bool:
+        """Whether the request line is complete. Refuses what can be none."""
+        buffer = self._buffer
+        if not self._begun and not self._begin():
+            return False
+        limit = self._limits.request_line_bytes + 2
+        end = buffer.find(b"\n", self._scanned, limit) + 1
+        if not end:
+            self._scanned = len(buffer)
+            self._wait(limit, self._limits.request_line_bytes)
+            return False
+        if not buffer.endswith(_LINE_ENDS, 0, end):
+            raise _bad_request()  # HTTP/0.9, HTTP/2 preface, another version, a bare LF
+        self._line_end = end
+        self._scanned = end - 2
+        return True
+
+    def _begin(self) -> bool:
+        """Whether the first byte of a request is there. RFC 9112 section 2.2: skips one CRLF."""
+        buffer = self._buffer
+        if not self._blank and buffer.startswith(b"\r"):
+            if len(buffer) == 1:
+                return False
+            if buffer[1] != 0x0A:
+                raise _bad_request()
+            del buffer[:2]
+            self._blank = True
+        if not buffer:
+            return False
+        if buffer[0] not in _TCHAR_BYTES:
+            raise _bad_request()  # a TLS hello, NUL, ...
+        self._begun = True
+        return True
+
+    def _wait(self, limit: int, allowed: int) -> None:
+        """Refuses to wait for more when `limit` bytes are there, or one of them is garbage.
+
+        Garbage wins, wherever it is, so that the answer does not depend on how the bytes came.
+        """
+        buffer = self._buffer
+        end = min(len(buffer), limit)
+        if end and buffer[end - 1] == 0x0D:
+            end -= 1  # its LF may be on the way
+        if _GARBAGE.search(buffer, self._vetted, end) is not None:
+            raise _bad_request()
+        self._vetted = end
+        if len(buffer) >= limit:
+            raise _too_large(allowed)
