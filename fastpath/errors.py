@@ -118,3 +118,81 @@ METHOD_NOT_ALLOWED = Kind(
 MISSING_CONTENT_LENGTH = Kind(
     411, "MissingContentLength", "You must provide the Content-Length HTTP header."
 )
+
+# --- raised while a signature is checked (sigv4); the two malformed kinds always with a message ---
+
+ANONYMOUS = Kind(403, "AccessDenied", "Access Denied")  # nobody asks: no signature of any sort
+AUTH_DATE_MISSING = Kind(
+    403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"
+)
+AUTH_HEADER_MALFORMED = Kind(
+    400, "AuthorizationHeaderMalformed", "The authorization header is malformed."
+)
+AUTH_HEADER_SPACE = Kind(
+    400,
+    "InvalidArgument",
+    "Authorization header is invalid -- one and only one ' ' (space) required",
+)
+AUTH_MECHANISMS = Kind(
+    400,
+    "InvalidArgument",
+    "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
+    "string parameter or the Authorization header should be specified",
+)
+AUTH_QUERY_MALFORMED = Kind(
+    400, "AuthorizationQueryParametersError", "The authorization parameters are malformed."
+)
+AUTH_TYPE = Kind(400, "InvalidArgument", "Unsupported Authorization Type")
+CONTENT_SHA256_INVALID = Kind(
+    400,
+    "InvalidArgument",
+    "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, "
+    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or "
+    "a valid sha256 value.",
+)
+CONTENT_SHA256_MISSING = Kind(
+    400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"
+)
+HEADERS_NOT_SIGNED = Kind(
+    403, "AccessDenied", "There were headers present in the request which were not signed"
+)
+INVALID_ACCESS_KEY_ID = Kind(
+    403,
+    "InvalidAccessKeyId",
+    "The AWS Access Key Id you provided does not exist in our records.",
+)
+INVALID_TOKEN = Kind(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+REQUEST_EXPIRED = Kind(403, "AccessDenied", "Request has expired")
+REQUEST_NOT_YET_VALID = Kind(403, "AccessDenied", "Request is not yet valid")
+REQUEST_TIME_TOO_SKEWED = Kind(
+    403,
+    "RequestTimeTooSkewed",
+    "The difference between the request time and the current time is too large.",
+)
+SIGNATURE_DOES_NOT_MATCH = Kind(
+    403,
+    "SignatureDoesNotMatch",
+    "The request signature we calculated does not match the signature you provided. Check your key "
+    "and signing method.",
+)
+SIGV2_NOT_IMPLEMENTED = Kind(
+    501,
+    "NotImplemented",
+    "Signature Version 2 is not supported by this gateway. Please use AWS4-HMAC-SHA256.",
+    Source.GATEWAY,
+)
+SIGV4A_NOT_IMPLEMENTED = Kind(
+    501,
+    "NotImplemented",
+    "AWS4-ECDSA-P256-SHA256 (SigV4A) is not supported by this gateway. Please use "
+    "AWS4-HMAC-SHA256.",
+    Source.GATEWAY,
+)
+STREAMING_NOT_IMPLEMENTED = Kind(
+    501,
+    "NotImplemented",
+    "Chunk-signed and trailer uploads (x-amz-content-sha256: STREAMING-...) are not supported by "
+    "this gateway.",
+    Source.GATEWAY,
+)

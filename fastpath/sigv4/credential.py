@@ -1,0 +1,99 @@
+"""The Authorization header's components and the credential scope, parsed or refused as AWS does.
+
+Rules: the order of checks and every text are AWS's (docs/errors.md names the source of each); the
+same credential faults have another code and prefix in a header than in a query, which is what
+`Form` holds; any region is good, only an empty one is not.
+
+Not here: whether the key exists and the signature matches (`verify`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from fastpath.errors import AUTH_HEADER_MALFORMED, AUTH_QUERY_MALFORMED, Kind, S3Error
+
+_DATE = re.compile(rb"[0-9]{8}")
+_COMPONENTS = {b"Credential": 0, b"SignedHeaders": 1, b"Signature": 2}
+
+
+class Form(NamedTuple):
+    """How credential faults are told: the kind and what the message begins with."""
+
+    kind: Kind
+    prefix: str
+
+    def fault(self, text: str) -> S3Error:
+        return S3Error(self.kind, message=self.prefix + text)
+
+
+IN_HEADER = Form(AUTH_HEADER_MALFORMED, "The authorization header is malformed; ")
+IN_QUERY = Form(AUTH_QUERY_MALFORMED, "Error parsing the X-Amz-Credential parameter; ")
+
+
+class Scope(NamedTuple):
+    """A credential, taken apart. `value` is what is signed: date/region/s3/aws4_request."""
+
+    access_key_id: bytes
+    date: bytes
+    region: bytes
+    value: bytes
+
+
+def parse_components(text: bytes) -> tuple[bytes, bytes, bytes]:
+    """Credential, SignedHeaders and Signature of a header value without its scheme."""
+    components = text.split(b",")
+    if len(components) != 3:
+        raise _three_required()
+    found: list[bytes | None] = [None, None, None]
+    for component in components:
+        name, equals, value = component.strip(b" \t").partition(b"=")
+        if not equals:
+            raise IN_HEADER.fault(f'the authorization component "{_text(component)}" is malformed.')
+        position = _COMPONENTS.get(name)
+        if position is None:
+            raise _three_required()
+        found[position] = value
+    credential, signed, signature = found
+    if credential is None or signed is None or signature is None:
+        raise _three_required()  # one of them came twice
+    return credential, signed, signature
+
+
+def _three_required() -> S3Error:
+    return IN_HEADER.fault(
+        "the authorization header requires three components: Credential, SignedHeaders, and "
+        "Signature."
+    )
+
+
+def parse_credential(credential: bytes, form: Form) -> Scope:
+    """`AKID/yyyyMMdd/region/s3/aws4_request`, or the fault AWS would name first."""
+    parts = credential.split(b"/")
+    if len(parts) != 5:
+        raise form.fault(
+            'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/'
+            'aws4_request".'
+        )
+    access_key_id, date, region, service, terminal = parts
+    if not access_key_id:
+        raise form.fault("a non-empty Access Key (AKID) must be provided in the credential.")
+    if _DATE.fullmatch(date) is None:
+        raise form.fault(
+            f'incorrect date format "{_text(date)}". This date in the credential must be in the '
+            'format "yyyyMMdd".'
+        )
+    if not region:
+        raise form.fault("a non-empty region must be provided in the credential.")
+    if service != b"s3":
+        raise form.fault(f'incorrect service "{_text(service)}". This endpoint belongs to "s3".')
+    if terminal != b"aws4_request":
+        raise form.fault(
+            f'incorrect terminal "{_text(terminal)}". This endpoint uses "aws4_request".'
+        )
+    return Scope(access_key_id, date, region, credential[len(access_key_id) + 1 :])
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

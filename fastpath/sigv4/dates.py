@@ -1,0 +1,79 @@
+"""Dates of signatures: reading what clients send, writing what is signed.
+
+Rules: every function gives the same answer whatever the locale and the time zone of the process; a
+date that does not exist is no date; times are epoch seconds in UTC.
+
+Not here: how far a date may be off (`verify`).
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+_LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: an expiry may lie after it
+MAX_DATE_BYTES = 40  # the longest form below has 33; what is longer is not even looked at
+
+_ISO = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
+_CLOCK = rb"([0-9]{2}):([0-9]{2}):([0-9]{2})"
+_ZONE = rb"(?:GMT|UTC|[+-]0000)"  # RFC 9110 says GMT; email.utils.formatdate writes -0000
+_TAIL = rb" " + _CLOCK + rb" " + _ZONE
+_RFC1123 = re.compile(rb"[A-Z][a-z]{2}, ([0-9]{2}) ([A-Z][a-z]{2}) ([0-9]{4})" + _TAIL)
+_RFC850 = re.compile(rb"[A-Z][a-z]{5,8}, ([0-9]{2})-([A-Z][a-z]{2})-([0-9]{2})" + _TAIL)
+_ASCTIME = re.compile(rb"[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ 0-9][0-9]) " + _CLOCK + rb" ([0-9]{4})")
+_MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+@lru_cache(maxsize=64)
+def basic(second: int) -> bytes:
+    """`20250901T162148Z`, the form that is signed. Its first eight bytes are the scope date."""
+    return datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ").encode()
+
+
+def extended(second: float) -> str:
+    """`2025-09-01T16:21:48Z`, the form of ServerTime and Expires in AWS's error bodies."""
+    moment = datetime.fromtimestamp(min(int(second), _LAST_SECOND), UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_basic(value: bytes) -> int | None:
+    """ISO 8601 basic, as SigV4 wants it; None if it is not, or before 1970."""
+    if len(value) != 16:
+        return None
+    return _parse_basic(value)
+
+
+@lru_cache(maxsize=256)
+def _parse_basic(value: bytes) -> int | None:
+    match = _ISO.fullmatch(value)
+    return None if match is None else _epoch(*map(int, match.groups()))
+
+
+def parse_any(value: bytes) -> int | None:
+    """Every form AWS reads in Date or x-amz-date: ISO 8601 basic, RFC 1123, RFC 850, asctime."""
+    if len(value) == 16:
+        return _parse_basic(value)
+    if len(value) > MAX_DATE_BYTES:
+        return None
+    if match := _RFC1123.fullmatch(value):
+        day, month, year, *clock = match.groups()
+    elif match := _RFC850.fullmatch(value):
+        day, month, year, *clock = match.groups()
+        year = (b"20" if year < b"70" else b"19") + year
+    elif match := _ASCTIME.fullmatch(value):
+        month, day, *clock, year = match.groups()
+    else:
+        return None
+    if month not in _MONTHS:
+        return None
+    return _epoch(int(year), _MONTHS.index(month) + 1, int(day), *map(int, clock))
+
+
+def _epoch(*parts: int) -> int | None:
+    year, month, day, hour, minute, second = parts
+    try:
+        epoch = int(datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp())
+    except ValueError:
+        return None
+    return epoch if epoch >= 0 else None

@@ -1,0 +1,125 @@
+"""Signing what goes upstream, with the credentials of a target.
+
+Rules: exactly `host`, `x-amz-date`, `x-amz-content-sha256`, the session token and the x-amz-*
+headers given are signed, never a header that a hop may change; secrets never show in `repr`.
+
+Not here: where credentials come from (the control process), which headers go upstream (`forward`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hmac import digest as hmac_digest
+
+from fastpath.query import parse_query
+from fastpath.sigv4.canonical import (
+    canonical_path,
+    canonical_query,
+    canonical_request,
+    string_to_sign,
+    trim,
+)
+from fastpath.sigv4.dates import basic
+from fastpath.sigv4.keys import remember, signing_key
+
+
+class Credentials:
+    """What the gateway signs with on one target."""
+
+    __slots__ = ("access_key_id", "secret", "token")
+
+    def __init__(self, access_key_id: bytes, secret: bytes, token: bytes | None = None) -> None:
+        self.access_key_id = access_key_id
+        self.secret = secret
+        self.token = token
+
+    def __repr__(self) -> str:
+        kind = "session" if self.token is not None else "static"
+        return f"<Credentials {kind}>"
+
+
+class Signer:
+    """Signs requests for one target. Built once per snapshot and credentials."""
+
+    __slots__ = ("_credential", "_credentials", "_date", "_key", "_region", "_scope", "_token")
+
+    def __init__(self, credentials: Credentials, region: bytes) -> None:
+        self._credentials = credentials
+        self._region = region
+        self._token = credentials.token
+        self._date = b""  # the day that the next three are good for
+        self._key = b""
+        self._scope = b""
+        self._credential = b""
+
+    def __repr__(self) -> str:
+        return f"<Signer {self._region.decode(errors='replace')}>"
+
+    def sign(  # noqa: PLR0913 (one signature has these parts; no object per request)
+        self,
+        method: bytes,
+        raw_path: bytes,
+        raw_query: bytes,
+        host: bytes,
+        amz_headers: Sequence[tuple[bytes, bytes]],
+        payload: bytes,
+        now: float,
+    ) -> list[bytes]:
+        """The header lines to add, each with its CRLF: authorization, x-amz-date, ...
+
+        `raw_path` and `raw_query` are what will be on the wire. `amz_headers` are the x-amz-*
+        headers that will be sent besides: lower-case names, values without outer white space, in
+        wire order, and none of those that this returns. `payload` goes out as
+        x-amz-content-sha256.
+        """
+        timestamp = basic(int(now))
+        if timestamp[:8] != self._date:
+            self._turn_to(timestamp[:8])
+        own = [
+            (b"host", host),
+            (b"x-amz-content-sha256", payload),
+            (b"x-amz-date", timestamp),
+        ]
+        if self._token is not None:
+            own.append((b"x-amz-security-token", self._token))
+        headers, names = _headers(own, amz_headers)
+        canonical = canonical_request(
+            method,
+            canonical_path(raw_path),
+            canonical_query(parse_query(raw_query)) if raw_query else b"",
+            headers,
+            names,
+            payload,
+        )
+        to_sign = string_to_sign(timestamp, self._scope, canonical)
+        signature = hmac_digest(self._key, to_sign, "sha256").hex().encode()
+        lines = [
+            b"authorization: AWS4-HMAC-SHA256 Credential=%b,SignedHeaders=%b,Signature=%b\r\n"
+            % (self._credential, names, signature),
+            b"x-amz-date: %b\r\n" % timestamp,
+            b"x-amz-content-sha256: %b\r\n" % payload,
+        ]
+        if self._token is not None:
+            lines.append(b"x-amz-security-token: %b\r\n" % self._token)
+        return lines
+
+    def _turn_to(self, date: bytes) -> None:
+        """A new day: derive its key."""
+        secret = self._credentials.secret
+        self._key = signing_key(secret, date, self._region)
+        remember(secret, date, self._region, self._key)
+        self._scope = b"%b/%b/s3/aws4_request" % (date, self._region)
+        self._credential = self._credentials.access_key_id + b"/" + self._scope
+        self._date = date
+
+
+def _headers(
+    own: list[tuple[bytes, bytes]], amz_headers: Sequence[tuple[bytes, bytes]]
+) -> tuple[bytes, bytes]:
+    """Canonical header lines and the list of their names; repeated headers are joined by commas."""
+    fields = dict(own)
+    for name, value in amz_headers:
+        value = trim(value)
+        fields[name] = fields[name] + b"," + value if name in fields else value
+    names = sorted(fields)
+    return b"".join([b"%b:%b\n" % (name, fields[name]) for name in names]), b";".join(names)

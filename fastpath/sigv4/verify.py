@@ -1,0 +1,378 @@
+"""Who sent a request: checks its signature, in the header or in the query, the way AWS does.
+
+Rules: no clock, no I/O; the order of the checks, the codes, texts and elements are AWS's
+(docs/errors.md names the source of each); a signature is compared in constant time; whatever is
+believed later on (host, every x-amz-* header, the payload's digest) must have been signed.
+
+Not here: what the identity may do (`identities`), whether the body has the digest that was signed
+(`exchange`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from hmac import compare_digest
+from hmac import digest as hmac_digest
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastpath.errors import (
+    ANONYMOUS,
+    AUTH_DATE_MISSING,
+    AUTH_HEADER_MALFORMED,
+    AUTH_HEADER_SPACE,
+    AUTH_MECHANISMS,
+    AUTH_QUERY_MALFORMED,
+    AUTH_TYPE,
+    CONTENT_SHA256_INVALID,
+    CONTENT_SHA256_MISSING,
+    HEADERS_NOT_SIGNED,
+    INVALID_ACCESS_KEY_ID,
+    INVALID_TOKEN,
+    REQUEST_EXPIRED,
+    REQUEST_NOT_YET_VALID,
+    REQUEST_TIME_TOO_SKEWED,
+    SIGNATURE_DOES_NOT_MATCH,
+    SIGV2_NOT_IMPLEMENTED,
+    SIGV4A_NOT_IMPLEMENTED,
+    STREAMING_NOT_IMPLEMENTED,
+    Kind,
+    S3Error,
+)
+from fastpath.sigv4.canonical import (
+    canonical_headers,
+    canonical_path,
+    canonical_query,
+    canonical_request,
+    string_to_sign,
+)
+from fastpath.sigv4.credential import (
+    IN_HEADER,
+    IN_QUERY,
+    Scope,
+    parse_components,
+    parse_credential,
+)
+from fastpath.sigv4.dates import basic, extended, parse_any, parse_basic
+from fastpath.sigv4.identity import Identity
+from fastpath.sigv4.keys import remember, signing_key
+
+if TYPE_CHECKING:
+    from fastpath.head import RequestHead
+
+Query = Sequence[tuple[bytes, bytes]]
+
+MAX_SKEW_SECONDS = 900  # AWS: 15 minutes, either direction
+MAX_EXPIRES_SECONDS = 604800  # AWS: a week
+
+UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
+_ALGORITHM = b"AWS4-HMAC-SHA256"
+_ALGORITHM_V4A = b"AWS4-ECDSA-P256-SHA256"
+_STREAMING = frozenset(
+    (
+        b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+        b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+    )
+)
+_DIGEST = re.compile(rb"[0-9a-fA-F]{64}")
+_NUMBER = re.compile(rb"[+-]?[0-9]{1,18}")  # what fits a Java long for sure; AWS's limit is unknown
+
+
+class Proof(NamedTuple):
+    """A request whose signature is good. The last four are what signed chunks are chained to."""
+
+    identity: Identity
+    payload: bytes  # hex digest in lower case, or UNSIGNED-PAYLOAD; was signed
+    presigned: bool
+    seed_signature: bytes  # hex, as sent
+    timestamp: bytes  # as signed
+    date: bytes  # yyyyMMdd, of the scope
+    region: bytes
+
+
+class _Claim(NamedTuple):
+    """What a client says it signed, before anybody believes it."""
+
+    scope: Scope
+    signed: bytes  # names of the signed headers, `a;b;c`
+    signature: bytes
+    timestamps: tuple[bytes, ...]  # what the string to sign may hold; the likeliest first
+    payload: bytes
+    query: bytes  # canonical
+
+
+def authenticate(
+    head: RequestHead, query: Query, identities: Mapping[bytes, Identity], now: float
+) -> Proof:
+    """Verifies a header or presigned SigV4 signature; `query` are the decoded pairs of the head.
+
+    Raises S3Error; of kind ANONYMOUS if the request claims to be nobody's.
+    """
+    authorization = head.fields.get(b"authorization", b"")
+    if authorization:
+        claim, token = _header_claim(head, query, authorization, now)
+        return _prove(head, claim, identities, token, False)
+    if query:
+        parameters = _parameters(query)
+        if b"X-Amz-Algorithm" in parameters:
+            claim = _presigned_claim(head, query, parameters, now)
+            token = parameters.get(b"X-Amz-Security-Token")
+            return _prove(head, claim, identities, token, True)
+        if b"Signature" in parameters or b"AWSAccessKeyId" in parameters:
+            raise S3Error(SIGV2_NOT_IMPLEMENTED)
+    raise S3Error(ANONYMOUS)
+
+
+def _parameters(query: Query) -> dict[bytes, bytes]:
+    """Name -> first value. More than one signature in one query is refused."""
+    parameters: dict[bytes, bytes] = {}
+    for name, value in query:
+        parameters.setdefault(name, value)
+    if b"X-Amz-Algorithm" in parameters and b"Signature" in parameters:
+        raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
+    return parameters
+
+
+# --- the Authorization header ---
+
+
+def _header_claim(
+    head: RequestHead, query: Query, authorization: bytes, now: float
+) -> tuple[_Claim, bytes | None]:
+    """The claim of an Authorization header and the session token that came with it."""
+    for name, _ in query:
+        if name == b"X-Amz-Algorithm" or name == b"Signature":
+            raise _argument(AUTH_MECHANISMS, authorization)
+    scheme, space, rest = authorization.partition(b" ")
+    if scheme != _ALGORITHM or not space:
+        _check_scheme(authorization, scheme, space)
+    fields = head.fields
+    payload = fields.get(b"x-amz-content-sha256")
+    if payload is None:
+        raise S3Error(CONTENT_SHA256_MISSING)
+    _check_payload(payload)
+    timestamps, date = _request_time(fields, now)
+    credential, signed, signature = parse_components(rest)
+    scope = parse_credential(credential, IN_HEADER)
+    if scope.date != date:
+        raise S3Error(
+            AUTH_HEADER_MALFORMED,
+            message="The authorization header is malformed; Invalid credential date. Date is not "
+            "the same as X-Amz-Date.",
+        )
+    encoded = canonical_query(query)
+    claim = _Claim(scope, signed, signature, timestamps, payload, encoded)
+    return claim, fields.get(b"x-amz-security-token")
+
+
+def _check_scheme(authorization: bytes, scheme: bytes, space: bytes) -> None:
+    """Returns only for another spelling of the one scheme that is served."""
+    if not space:
+        raise _argument(AUTH_HEADER_SPACE, authorization)
+    upper = scheme.upper()
+    if upper == b"AWS":
+        raise S3Error(SIGV2_NOT_IMPLEMENTED)
+    if upper == _ALGORITHM_V4A:
+        raise S3Error(SIGV4A_NOT_IMPLEMENTED)
+    if upper != _ALGORITHM:
+        raise _argument(AUTH_TYPE, authorization)
+
+
+def _request_time(fields: Mapping[bytes, bytes], now: float) -> tuple[tuple[bytes, ...], bytes]:
+    """What the string to sign may hold as its date, and the scope date that goes with it.
+
+    A date in another form than ISO 8601 is signed in ISO form by the specification (and botocore),
+    as it was sent by AWS's own reading.
+    """
+    sent = fields.get(b"x-amz-date")
+    if sent is None:
+        sent = fields.get(b"date", b"")
+    requested = parse_any(sent)
+    if requested is None:
+        raise S3Error(AUTH_DATE_MISSING)
+    if not -MAX_SKEW_SECONDS <= now - requested <= MAX_SKEW_SECONDS:
+        raise S3Error(
+            REQUEST_TIME_TOO_SKEWED,
+            ("RequestTime", _text(sent)),
+            ("ServerTime", extended(now)),
+            ("MaxAllowedSkewMilliseconds", str(MAX_SKEW_SECONDS * 1000)),
+        )
+    if len(sent) == 16:
+        return (sent,), sent[:8]
+    iso = basic(requested)
+    return (sent, iso), iso[:8]
+
+
+# --- the presigned query ---
+
+
+def _presigned_claim(
+    head: RequestHead, query: Query, parameters: Mapping[bytes, bytes], now: float
+) -> _Claim:
+    algorithm = parameters[b"X-Amz-Algorithm"]
+    if algorithm != _ALGORITHM:
+        if algorithm == _ALGORITHM_V4A:
+            raise S3Error(SIGV4A_NOT_IMPLEMENTED)
+        raise _query_fault(
+            'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
+        )
+    try:
+        credential = parameters[b"X-Amz-Credential"]
+        signature = parameters[b"X-Amz-Signature"]
+        sent = parameters[b"X-Amz-Date"]
+        signed = parameters[b"X-Amz-SignedHeaders"]
+        lifetime = parameters[b"X-Amz-Expires"]
+    except KeyError:
+        raise _query_fault(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, "
+            "X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters."
+        ) from None
+    _check_lifetime(sent, lifetime, now)
+    scope = parse_credential(credential, IN_QUERY)
+    if scope.date != sent[:8]:
+        raise _query_fault(
+            f'Invalid credential date "{_text(scope.date)}". This date is not the same as '
+            f'X-Amz-Date: "{_text(sent[:8])}".'
+        )
+    payload = parameters.get(b"X-Amz-Content-Sha256")
+    if payload is None:
+        payload = head.fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
+    encoded = canonical_query(query, without=b"X-Amz-Signature")
+    return _Claim(scope, signed, signature, (sent,), payload, encoded)
+
+
+def _check_lifetime(sent: bytes, lifetime: bytes, now: float) -> None:
+    begins = parse_basic(sent)
+    if begins is None:
+        raise _query_fault("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
+    if _NUMBER.fullmatch(lifetime) is None:
+        raise _query_fault("X-Amz-Expires should be a number")
+    seconds = int(lifetime)
+    if seconds < 0:
+        raise _query_fault("X-Amz-Expires must be non-negative")
+    if seconds > MAX_EXPIRES_SECONDS:
+        raise _query_fault(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires "
+            "must be less than 604800 seconds"
+        )
+    if begins - now > MAX_SKEW_SECONDS:
+        raise S3Error(
+            REQUEST_NOT_YET_VALID,
+            ("X-Amz-Date", str(begins * 1000)),
+            ("Expires", extended(begins + seconds)),
+            ("ServerTime", extended(now)),
+        )
+    if now >= begins + seconds:
+        raise S3Error(
+            REQUEST_EXPIRED,
+            ("X-Amz-Expires", _text(lifetime)),
+            ("Expires", extended(begins + seconds)),
+            ("ServerTime", extended(now)),
+        )
+
+
+# --- both ---
+
+
+def _prove(
+    head: RequestHead,
+    claim: _Claim,
+    identities: Mapping[bytes, Identity],
+    token: bytes | None,
+    presigned: bool,
+) -> Proof:
+    """Believes the claim, or raises: unsigned headers, access key, signature, token; as AWS."""
+    names = claim.signed.split(b";")
+    _check_all_signed(head.fields, names)
+    scope = claim.scope
+    identity = identities.get(scope.access_key_id)
+    if identity is None:
+        raise S3Error(INVALID_ACCESS_KEY_ID, ("AWSAccessKeyId", _text(scope.access_key_id)))
+    canonical = canonical_request(
+        head.method,
+        canonical_path(head.path),
+        claim.query,
+        canonical_headers(names, head.fields),
+        claim.signed,
+        claim.payload,
+    )
+    timestamp = _matching_timestamp(identity, claim, canonical)
+    if token is not None:
+        # No identity here has a session, so no token can be one of ours.
+        raise S3Error(INVALID_TOKEN, ("Token-0", _text(token)))
+    payload = claim.payload
+    if presigned:
+        _check_payload(payload)
+    if payload in _STREAMING:
+        raise S3Error(
+            STREAMING_NOT_IMPLEMENTED,
+            ("Header", "x-amz-content-sha256"),
+            ("Value", _text(payload)),
+        )
+    if payload != UNSIGNED_PAYLOAD:
+        payload = payload.lower()
+    return Proof(identity, payload, presigned, claim.signature, timestamp, scope.date, scope.region)
+
+
+def _check_all_signed(fields: Mapping[bytes, bytes], names: list[bytes]) -> None:
+    """Host, Content-MD5 and every x-amz-* header must be signed.
+
+    x-amz-content-sha256 is excepted: its value is the last line of the canonical request.
+    """
+    unsigned = [
+        name
+        for name in fields
+        if name.startswith(b"x-amz-") and name not in names and name != b"x-amz-content-sha256"
+    ]
+    if b"host" not in names:
+        unsigned.append(b"host")
+    if b"content-md5" in fields and b"content-md5" not in names:
+        unsigned.append(b"content-md5")
+    if unsigned:
+        raise S3Error(HEADERS_NOT_SIGNED, ("HeadersNotSigned", _text(b", ".join(unsigned))))
+
+
+def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> bytes:
+    """The timestamp under which the signature is good. Raises SignatureDoesNotMatch."""
+    scope = claim.scope
+    key = signing_key(identity.secret, scope.date, scope.region)
+    for timestamp in claim.timestamps:
+        to_sign = string_to_sign(timestamp, scope.value, canonical)
+        expected = hmac_digest(key, to_sign, "sha256").hex().encode()
+        if compare_digest(expected, claim.signature):
+            remember(identity.secret, scope.date, scope.region, key)
+            return timestamp
+    to_sign = string_to_sign(claim.timestamps[0], scope.value, canonical)
+    raise S3Error(
+        SIGNATURE_DOES_NOT_MATCH,
+        ("AWSAccessKeyId", _text(scope.access_key_id)),
+        ("StringToSign", _text(to_sign)),
+        ("SignatureProvided", _text(claim.signature)),
+        ("StringToSignBytes", to_sign.hex(" ")),
+        ("CanonicalRequest", _text(canonical)),
+        ("CanonicalRequestBytes", canonical.hex(" ")),
+    )
+
+
+def _check_payload(payload: bytes) -> None:
+    if (
+        _DIGEST.fullmatch(payload) is None
+        and payload != UNSIGNED_PAYLOAD
+        and payload not in _STREAMING
+    ):
+        raise _argument(CONTENT_SHA256_INVALID, payload, "x-amz-content-sha256")
+
+
+def _argument(kind: Kind, value: bytes, name: str = "Authorization") -> S3Error:
+    return S3Error(kind, ("ArgumentName", name), ("ArgumentValue", _text(value)))
+
+
+def _query_fault(text: str) -> S3Error:
+    return S3Error(AUTH_QUERY_MALFORMED, message=text)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
