@@ -17,6 +17,7 @@ _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_
 _PATH_SAFE = _UNRESERVED + b"/"
 _ENCODED = [bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte for byte in range(256)]
 _ENCODED_PATH = [b"/" if byte == 0x2F else code for byte, code in enumerate(_ENCODED)]
+_PATH_ESCAPES = frozenset(code[1:] for code in _ENCODED_PATH if len(code) == 3)
 
 
 def encode(decoded: bytes) -> bytes:
@@ -28,8 +29,11 @@ def encode(decoded: bytes) -> bytes:
 
 def canonical_path(raw: bytes) -> bytes:
     """The raw path of a request line, decoded once and encoded once; `/` stays, `+` is %2B."""
-    if not raw.translate(None, _PATH_SAFE):
+    rest = raw.translate(None, _PATH_SAFE)
+    if not rest:
         return raw or b"/"
+    if not rest.strip(b"%") and all([part[:2] in _PATH_ESCAPES for part in raw.split(b"%")[1:]]):
+        return raw  # what SDKs send is canonical already, escapes and all
     return b"".join([_ENCODED_PATH[byte] for byte in unquote_to_bytes(raw)])
 
 
@@ -48,14 +52,16 @@ def canonical_query(pairs: Sequence[tuple[bytes, bytes]], *, without: bytes = b"
 
 def trim(value: bytes) -> bytes:
     """A header value with inner runs of white space collapsed; the outer ones are gone already."""
-    if b"  " in value or b"\t" in value:
-        return b" ".join(value.split())
-    return value
+    return b" ".join(value.split()) if b"  " in value or b"\t" in value else value
 
 
 def canonical_headers(names: Iterable[bytes], fields: Mapping[bytes, bytes]) -> bytes:
     """One line each, in the order of `names`. A signed header that is absent counts as empty."""
-    return b"".join([b"%b:%b\n" % (name, trim(fields.get(name, b""))) for name in names])
+    get = fields.get
+    lines = b"".join([name + b":" + get(name, b"") + b"\n" for name in names])
+    if b"  " in lines or b"\t" in lines:  # rare, and one look at all of them is cheaper
+        return b"".join([name + b":" + trim(get(name, b"")) + b"\n" for name in names])
+    return lines
 
 
 def canonical_request(

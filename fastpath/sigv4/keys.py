@@ -8,20 +8,47 @@ Not here: what is signed with them (`verify`, `sign`).
 
 from __future__ import annotations
 
+from hashlib import sha256
 from hmac import digest as hmac_digest
 
-MAX_KEYS = 4096  # identities x regions in use within a day, with room; about 300 bytes each
+MAX_KEYS = 1024  # identities x regions in use within a day, with room; about 1 KiB each
 
-_keys: dict[tuple[bytes, bytes, bytes], bytes] = {}
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 
 
-def signing_key(secret: bytes, date: bytes, region: bytes) -> bytes:
-    """The SigV4 key of one day (yyyyMMdd) and region for service s3; from the cache if there."""
+class SigningKey:
+    """A derived key, ready to sign: HMAC-SHA256 (RFC 2104) with both key blocks hashed already.
+
+    Costs 0.6 us a signature, `hmac.digest` 1.5 us (its set-up per call).
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(64, b"\0")
+        self._inner = sha256(block.translate(_INNER))
+        self._outer = sha256(block.translate(_OUTER))
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature in lower-case hex."""
+        inner = self._inner.copy()
+        inner.update(message)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return outer.hexdigest().encode()
+
+
+_keys: dict[tuple[bytes, bytes, bytes], SigningKey] = {}
+
+
+def signing_key(secret: bytes, date: bytes, region: bytes) -> SigningKey:
+    """The key of one day (yyyyMMdd) and region for service s3; from the cache if it is there."""
     key = _keys.get((secret, date, region))
-    return key if key is not None else _derive(secret, date, region)
+    return key if key is not None else SigningKey(derive(secret, date, region))
 
 
-def remember(secret: bytes, date: bytes, region: bytes, key: bytes) -> None:
+def remember(secret: bytes, date: bytes, region: bytes, key: SigningKey) -> None:
     """Keeps what `signing_key` gave; called once it has proved good."""
     name = (secret, date, region)
     if name in _keys:
@@ -31,7 +58,8 @@ def remember(secret: bytes, date: bytes, region: bytes, key: bytes) -> None:
     _keys[name] = key
 
 
-def _derive(secret: bytes, date: bytes, region: bytes) -> bytes:
+def derive(secret: bytes, date: bytes, region: bytes) -> bytes:
+    """AWS "Calculate the signature": HMACs over date, region, service, terminator; 32 bytes."""
     key = b"AWS4" + secret
     for part in (date, region, b"s3", b"aws4_request"):
         key = hmac_digest(key, part, "sha256")

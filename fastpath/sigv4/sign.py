@@ -9,18 +9,17 @@ Not here: where credentials come from (the control process), which headers go up
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hmac import digest as hmac_digest
 
 from fastpath.query import parse_query
 from fastpath.sigv4.canonical import (
+    canonical_headers,
     canonical_path,
     canonical_query,
     canonical_request,
     string_to_sign,
-    trim,
 )
 from fastpath.sigv4.dates import basic
-from fastpath.sigv4.keys import remember, signing_key
+from fastpath.sigv4.keys import SigningKey, remember, signing_key
 
 
 class Credentials:
@@ -48,7 +47,7 @@ class Signer:
         self._region = region
         self._token = credentials.token
         self._date = b""  # the day that the next three are good for
-        self._key = b""
+        self._key = SigningKey(b"")
         self._scope = b""
         self._credential = b""
 
@@ -75,27 +74,25 @@ class Signer:
         timestamp = basic(int(now))
         if timestamp[:8] != self._date:
             self._turn_to(timestamp[:8])
-        own = [
-            (b"host", host),
-            (b"x-amz-content-sha256", payload),
-            (b"x-amz-date", timestamp),
-        ]
+        fields = {b"host": host, b"x-amz-content-sha256": payload, b"x-amz-date": timestamp}
         if self._token is not None:
-            own.append((b"x-amz-security-token", self._token))
-        headers, names = _headers(own, amz_headers)
+            fields[b"x-amz-security-token"] = self._token
+        for name, value in amz_headers:
+            fields[name] = fields[name] + b"," + value if name in fields else value
+        names = sorted(fields)
+        signed = b";".join(names)
         canonical = canonical_request(
             method,
             canonical_path(raw_path),
             canonical_query(parse_query(raw_query)) if raw_query else b"",
-            headers,
-            names,
+            canonical_headers(names, fields),
+            signed,
             payload,
         )
-        to_sign = string_to_sign(timestamp, self._scope, canonical)
-        signature = hmac_digest(self._key, to_sign, "sha256").hex().encode()
+        signature = self._key.sign(string_to_sign(timestamp, self._scope, canonical))
         lines = [
             b"authorization: AWS4-HMAC-SHA256 Credential=%b,SignedHeaders=%b,Signature=%b\r\n"
-            % (self._credential, names, signature),
+            % (self._credential, signed, signature),
             b"x-amz-date: %b\r\n" % timestamp,
             b"x-amz-content-sha256: %b\r\n" % payload,
         ]
@@ -111,15 +108,3 @@ class Signer:
         self._scope = b"%b/%b/s3/aws4_request" % (date, self._region)
         self._credential = self._credentials.access_key_id + b"/" + self._scope
         self._date = date
-
-
-def _headers(
-    own: list[tuple[bytes, bytes]], amz_headers: Sequence[tuple[bytes, bytes]]
-) -> tuple[bytes, bytes]:
-    """Canonical header lines and the list of their names; repeated headers are joined by commas."""
-    fields = dict(own)
-    for name, value in amz_headers:
-        value = trim(value)
-        fields[name] = fields[name] + b"," + value if name in fields else value
-    names = sorted(fields)
-    return b"".join([b"%b:%b\n" % (name, fields[name]) for name in names]), b";".join(names)

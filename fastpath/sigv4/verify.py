@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from hmac import compare_digest
-from hmac import digest as hmac_digest
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastpath.errors import (
@@ -341,8 +340,7 @@ def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> 
     key = signing_key(identity.secret, scope.date, scope.region)
     for timestamp in claim.timestamps:
         to_sign = string_to_sign(timestamp, scope.value, canonical)
-        expected = hmac_digest(key, to_sign, "sha256").hex().encode()
-        if compare_digest(expected, claim.signature):
+        if compare_digest(key.sign(to_sign), claim.signature):
             remember(identity.secret, scope.date, scope.region, key)
             return timestamp
     to_sign = string_to_sign(claim.timestamps[0], scope.value, canonical)
