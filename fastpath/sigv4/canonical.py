@@ -32,7 +32,7 @@ def canonical_path(raw: bytes) -> bytes:
     rest = raw.translate(None, _PATH_SAFE)
     if not rest:
         return raw or b"/"
-    if not rest.strip(b"%") and all([part[:2] in _PATH_ESCAPES for part in raw.split(b"%")[1:]]):
+    if not rest.strip(b"%") and {part[:2] for part in raw.split(b"%")[1:]} <= _PATH_ESCAPES:
         return raw  # what SDKs send is canonical already, escapes and all
     return b"".join([_ENCODED_PATH[byte] for byte in unquote_to_bytes(raw)])
 
