@@ -58,7 +58,7 @@ class S3Error(Exception):
 
 
 class HeadFault(S3Error):
-    """A request head that was not understood: the connection's framing is in doubt, so it closes."""
+    """A request head that was not understood: what follows it is in doubt, so it closes."""
 
     __slots__ = ()
 

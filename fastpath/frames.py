@@ -65,7 +65,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames completed by `data`. Raises FrameFault on an unknown type or a giant length."""
+        """The frames that `data` completes. Raises FrameFault on what is no frame."""
         self._buffer += data
         frames: list[Frame] = []
         while len(self._buffer) >= HEADER.size:

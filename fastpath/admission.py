@@ -1,0 +1,165 @@
+"""One request head -> what is to be done with it, or the S3 error that refuses it.
+
+    head -> address -> operation -> identity -> permission -> decision -> signer
+
+Rules: no I/O, and no state but the bucket cache; every refusal is an `S3Error`; the order is AWS's
+(what can be said of the request itself, then who asks, then what they may do); nothing is looked up
+in the routing table before the caller is known; the permission check sees the classified operation
+and the copy source, never the bare HTTP method.
+
+Not here: bytes on either wire (`forward`, `reply`), bodies (`exchange`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fastpath.addressing import Address, locate, percent_decode
+from fastpath.errors import (
+    ACCESS_DENIED,
+    INVALID_ARGUMENT,
+    NOT_IMPLEMENTED,
+    REQUEST_LOOP,
+    SERVICE_UNAVAILABLE,
+    S3Error,
+)
+from fastpath.head import RequestHead
+from fastpath.identities import ANYBODY, Caller
+from fastpath.operations import OPERATIONS, Operation, classify
+from fastpath.query import parse_query
+from fastpath.routing import Decision
+from fastpath.sigv4.sign import Signer
+from fastpath.sigv4.verify import authenticate
+from fastpath.snapshot import Snapshot, Target
+
+HOP_NAME = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
+MAX_HOPS = 4  # gateways in a row; a longer chain is a circle through replicas
+
+UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
+COPY_SOURCE = b"x-amz-copy-source"
+
+_HEX_DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
+_READ_OF_A_COPY = OPERATIONS["GetObject"]
+
+Query = Sequence[tuple[bytes, bytes]]
+
+
+class Admission:
+    """What has been found out about a request; complete once `admit` returns.
+
+    It is filled in on the way, so that a refusal can still be logged with what was known.
+    """
+
+    __slots__ = (
+        "address",
+        "caller",
+        "decision",
+        "operation",
+        "payload",
+        "presigned",
+        "signer",
+        "target",
+    )
+
+    def __init__(self) -> None:
+        self.address: Address | None = None
+        self.operation: Operation | None = None
+        self.caller: Caller = ANYBODY
+        self.payload = UNSIGNED_PAYLOAD
+        self.presigned = False
+        self.decision: Decision | None = None
+        self.target: Target | None = None
+        self.signer: Signer | None = None
+
+
+def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
+    """Decide about one request, filling in `admission`; `now` in epoch seconds. Raises S3Error."""
+    _refuse_circle(head, snapshot)
+    address = admission.address = locate(head, snapshot.domains)
+    query: Query = parse_query(head.query) if head.query else ()
+    operation = admission.operation = classify(head.method, address, query, head.fields)
+    _identify(head, query, snapshot, now, admission)
+    caller = admission.caller
+    if not caller.may(operation.name, address.bucket):
+        raise S3Error(ACCESS_DENIED)
+    decision = snapshot.routing.plan(address.bucket).decide(operation.routed_as.name, caller.name)
+    target = snapshot.targets[decision.target]
+    admission.decision = decision
+    admission.target = target
+    _refuse_beyond(target, operation, caller)
+    admission.signer = snapshot.signer(target, caller)
+    if admission.signer is None:
+        raise S3Error(SERVICE_UNAVAILABLE)
+    if COPY_SOURCE in head.fields:
+        _check_copy_source(head.fields[COPY_SOURCE], snapshot, caller, target)
+
+
+def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:
+    via = head.fields.get(b"via")
+    if via is None or HOP_NAME not in via:
+        return
+    if HOP_NAME + snapshot.instance in via or via.count(HOP_NAME) >= MAX_HOPS:
+        raise S3Error(REQUEST_LOOP)
+
+
+def _identify(
+    head: RequestHead, query: Query, snapshot: Snapshot, now: float, admission: Admission
+) -> None:
+    if snapshot.open:
+        admission.payload = _claimed_payload(head)
+        return
+    proof = authenticate(head, query, snapshot.callers, now)
+    admission.caller = snapshot.callers[proof.identity.access_key_id]
+    admission.payload = proof.payload
+    admission.presigned = proof.presigned
+
+
+def _claimed_payload(head: RequestHead) -> bytes:
+    """The payload hash of a request nobody verifies (`auth.mode: open`)."""
+    claimed = head.fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
+    if claimed.startswith(b"STREAMING-"):
+        # Passed on unread, the chunk framing would be stored as if it were the object.
+        raise S3Error(
+            NOT_IMPLEMENTED,
+            ("Header", "x-amz-content-sha256"),
+            ("Value", claimed.decode("latin-1")),
+        )
+    return claimed.lower() if _HEX_DIGEST.match(claimed) else UNSIGNED_PAYLOAD
+
+
+def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None:
+    """Refuse what this caller may not send to this target, or what the target has not."""
+    if not caller.reaches(target.name):
+        raise S3Error(ACCESS_DENIED)
+    profile = target.profile
+    if profile.operations is not None and operation.name not in profile.operations:
+        raise S3Error(
+            NOT_IMPLEMENTED,
+            message=f"{operation.name} is not available on the storage that serves this bucket.",
+        )
+
+
+def _check_copy_source(raw: bytes, snapshot: Snapshot, caller: Caller, target: Target) -> None:
+    """A copy reads its source: the caller must be allowed to, and it must lie on the same target.
+
+    A source elsewhere is refused rather than looked for on the wrong store (CopyObject across
+    targets is not there yet).
+    """
+    bucket, slash, key = percent_decode(raw.partition(b"?")[0]).lstrip(b"/").partition(b"/")
+    if not bucket or not slash or not key:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", "x-amz-copy-source"),
+            ("ArgumentValue", raw.decode("latin-1")),
+            message="Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        )
+    if not caller.may(_READ_OF_A_COPY.name, bucket):
+        raise S3Error(ACCESS_DENIED)
+    source = snapshot.routing.plan(bucket).decide(_READ_OF_A_COPY.name, caller.name)
+    if source.target != target.name:
+        raise S3Error(
+            NOT_IMPLEMENTED,
+            ("Header", "x-amz-copy-source"),
+            message="Copying between two storage targets is not supported.",
+        )

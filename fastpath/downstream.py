@@ -1,0 +1,333 @@
+"""One client connection: cuts requests out of the byte stream, one exchange at a time.
+
+Rules: pipelined requests are answered in order, their bytes kept up to a bound, then reading stops;
+one exchange never leaves bytes for the next: bodies are counted here, and an answer that comes
+before its request was read is followed by a bounded reading-away or by the end of the connection
+(RFC 9112 section 9.6); a head that was not understood ends the connection; no time is unbounded.
+
+Not here: what a request means (`admission`), what happens to it (`exchange`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import TYPE_CHECKING, cast
+
+from fastpath.addressing import is_bucket_host
+from fastpath.errors import REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, S3Error
+from fastpath.exchange import Exchange
+from fastpath.head import HeadBuffer, RequestHead, parse_request_head
+from fastpath.reply import error_reply, health_reply
+
+if TYPE_CHECKING:
+    from fastpath.service import Service
+
+HEALTH_PATH = b"/-/healthz"
+_DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
+
+
+class DownstreamConnection(asyncio.Protocol):
+    """`deadline` is in the loop's monotonic seconds, infinite when somebody else is waited for."""
+
+    def __init__(self, service: Service) -> None:
+        # connection
+        self._service = service
+        self._limits = service.snapshot.limits
+        self.transport: asyncio.Transport
+        self.remote = ""
+        self.deadline = math.inf
+        self._heads = HeadBuffer(self._limits)
+        self._head_begun = False
+        self._ahead = b""  # received, not yet looked at
+        self._pumping = False
+        self._closing = False
+        self._reading_away = 0  # bytes of a closing connection thrown away so far
+        self._reading = True
+        self._write_paused = False
+        self._pending = 0  # bytes in the write buffer when the client was last looked at
+        # exchange
+        self.exchange: Exchange | None = None
+        self._unread = 0  # bytes of the current request's body that have not come yet
+        self._body_since = 0.0
+        self._body_bytes = 0
+
+    def __repr__(self) -> str:
+        state = "closing" if self._closing else "idle" if self.exchange is None else "busy"
+        return f"<DownstreamConnection {self.remote} {state}>"
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        peer = transport.get_extra_info("peername")
+        self.remote = f"{peer[0]}:{peer[1]}" if peer else ""
+        self.deadline = self._service.now + self._limits.idle_seconds
+        if not self._service.enter(self):
+            ids = (self._service.next_request_id(), self._service.host_id)
+            self.send(
+                error_reply(S3Error(SLOW_DOWN, retry_after=1), ids, to_head=False, keep=False)
+            )
+            self._close()
+
+    def data_received(self, data: bytes) -> None:
+        exchange = self.exchange
+        try:
+            if (
+                exchange is not None
+                and len(data) <= self._unread
+                and not self._ahead
+                and exchange.wants_body
+            ):
+                self._pass_body(exchange, data)
+                return
+            self._ahead = self._ahead + data if self._ahead else data
+            self._pump()
+        except Exception as fault:
+            self._crash(fault)
+
+    def eof_received(self) -> bool:
+        # A client that says it sends no more has left: S3 clients never half-close, and waiting
+        # for an answer nobody reads would hold the target.
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._service.leave(self)
+        self._closing = True
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.client_lost()
+
+    def pause_writing(self) -> None:
+        self._write_paused = True
+        self._pending = self.transport.get_write_buffer_size()
+        self.deadline = self._service.now + self._limits.send_idle_seconds
+        if self.exchange is not None:
+            self.exchange.client_paused()
+
+    def resume_writing(self) -> None:
+        self._write_paused = False
+        self.deadline = math.inf
+        if self.exchange is not None:
+            self.exchange.client_resumed()
+        else:
+            self._await_request()
+
+    # --- what an exchange asks of it ---
+
+    def send(self, data: bytes) -> None:
+        """Write answer bytes."""
+        self.transport.write(data)
+
+    def pause_body(self) -> None:
+        """Read no more of the request: the target is slower."""
+        self._stop_reading()
+        self.deadline = math.inf
+
+    def resume_body(self) -> None:
+        """The body is wanted: hand over what came already, then read on."""
+        now = self._service.now
+        self.deadline = now + self._limits.body_idle_seconds
+        self._body_since = now
+        self._body_bytes = 0
+        self._read_on()
+        if self._ahead:
+            self._pump()
+
+    def finish(self, *, keep: bool) -> None:
+        """The answer is written; the next request, or the end of the connection."""
+        self.exchange = None
+        if not keep:
+            self._close()
+            return
+        self._read_on()
+        self._await_request()
+        self._pump()
+
+    def abort(self) -> None:
+        """Reset the connection: what was sent so far must not look whole."""
+        self.exchange = None
+        self._closing = True
+        self.transport.abort()
+
+    # --- bytes in ---
+
+    def _pump(self) -> None:
+        """Look at what came, as far as it can be used now."""
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._ahead and self._step():
+                pass
+        finally:
+            self._pumping = False
+        if len(self._ahead) >= self._limits.pipeline_bytes and not self._closing:
+            self._stop_reading()
+
+    def _step(self) -> bool:
+        """Use up some of what came; False when the rest must wait."""
+        if self._closing:
+            self._read_away(len(self._ahead))
+            self._ahead = b""
+            return False
+        exchange = self.exchange
+        if self._unread:
+            if exchange is not None and exchange.waits_for_target:
+                return False
+            piece, self._ahead = self._ahead[: self._unread], self._ahead[self._unread :]
+            if exchange is not None and exchange.wants_body:
+                self._pass_body(exchange, piece)
+            else:
+                self._unread -= len(piece)
+            return True
+        if exchange is not None:
+            return False
+        return self._take_head()
+
+    def _pass_body(self, exchange: Exchange, data: bytes) -> None:
+        self._unread -= len(data)
+        self._body_bytes += len(data)
+        self.deadline = (
+            self._service.now + self._limits.body_idle_seconds if self._unread else math.inf
+        )
+        exchange.request_bytes(data)
+
+    def _take_head(self) -> bool:
+        data, self._ahead = self._ahead, b""
+        try:
+            raw = self._heads.feed(data)
+            if raw is None:
+                if not self._head_begun:
+                    self._head_begun = True
+                    self.deadline = self._service.now + self._limits.head_seconds
+                return False
+            head = parse_request_head(raw, self._limits)
+        except HeadFault as fault:
+            self._refuse_head(fault)
+            return False
+        self._head_begun = False
+        self._ahead = self._heads.take_rest()
+        self._begin(raw, head)
+        return True
+
+    def _begin(self, raw: bytes, head: RequestHead) -> None:
+        self.deadline = math.inf
+        if head.path == HEALTH_PATH and not is_bucket_host(head, self._service.snapshot.domains):
+            self._answer_health(head)
+            return
+        self._unread = head.content_length or 0
+        exchange = self.exchange = Exchange(self._service, self, raw, head)
+        try:
+            exchange.start()
+        except S3Error as error:
+            exchange.refuse(error)
+        except Exception as fault:
+            exchange.crash(fault)
+
+    def _answer_health(self, head: RequestHead) -> None:
+        draining = self._service.draining
+        keep = head.keep_alive and not draining and not head.content_length and not head.chunked
+        self.send(health_reply(head, draining=draining, keep=keep))
+        self.finish(keep=keep)
+
+    def _refuse_head(self, fault: S3Error) -> None:
+        """Answer a head that was not understood; how its bytes are framed is unknown: close."""
+        request_id = self._service.next_request_id()
+        self._service.journal.head_refused(self, request_id, fault)
+        self.send(
+            error_reply(fault, (request_id, self._service.host_id), to_head=False, keep=False)
+        )
+        self._close()
+
+    def _crash(self, fault: Exception) -> None:
+        if self.exchange is not None:
+            self.exchange.crash(fault)
+        else:
+            self._service.journal.crash(None, fault)
+            self.abort()
+
+    # --- reading, closing ---
+
+    def _stop_reading(self) -> None:
+        if self._reading and not self._closing:
+            self._reading = False
+            self.transport.pause_reading()
+
+    def _read_on(self) -> None:
+        if not self._reading and not self.transport.is_closing():
+            self._reading = True
+            self.transport.resume_reading()
+
+    def _await_request(self) -> None:
+        """Wait for the next request, for as long as a kept connection may be silent."""
+        wait = _DRAIN_GRACE if self._service.draining else self._limits.idle_seconds
+        self.deadline = self._service.now + wait
+
+    def _close(self) -> None:
+        """Close so that the answer arrives: a close with bytes unread would reset it away."""
+        self._closing = True
+        self._ahead, unseen = b"", len(self._ahead)
+        if not (self._unread or unseen or self._head_begun) or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.deadline = self._service.now + self._limits.discard_seconds
+        self.transport.write_eof()
+        self._read_on()
+        self._read_away(unseen)
+
+    def _read_away(self, count: int) -> None:
+        self._reading_away += count
+        if self._reading_away > self._limits.discard_bytes:
+            self.transport.close()
+
+    # --- time ---
+
+    def sweep(self, now: float) -> None:
+        """Called about twice a second: hold the client to its deadlines."""
+        if now >= self.deadline:
+            self._expire(now)
+        elif self._unread and self._reading and self._too_slow(now):
+            self._time_out_body()
+
+    def drain(self) -> None:
+        """The worker leaves: an idle connection gets a short grace, a busy one its answer."""
+        if self.exchange is None and not self._closing and not self._head_begun:
+            self._await_request()
+
+    def _too_slow(self, now: float) -> bool:
+        seconds = now - self._body_since
+        return (
+            self.exchange is not None
+            and self.exchange.wants_body
+            and seconds > self._limits.minimum_rate_grace_seconds
+            and self._body_bytes < seconds * self._limits.minimum_rate_bytes
+        )
+
+    def _expire(self, now: float) -> None:
+        if self._write_paused:
+            self._expire_reader(now)
+        elif self._closing:
+            self.transport.close()
+        elif self.exchange is not None:
+            self._time_out_body()
+        elif self._head_begun:
+            self._refuse_head(HeadFault(REQUEST_TIMEOUT))
+        else:
+            self._closing = True
+            self.transport.close()
+
+    def _expire_reader(self, now: float) -> None:
+        pending = self.transport.get_write_buffer_size()
+        if pending < self._pending:
+            self._pending = pending
+            self.deadline = now + self._limits.send_idle_seconds
+        else:
+            self.transport.abort()
+
+    def _time_out_body(self) -> None:
+        if self.exchange is not None:
+            self.exchange.wants_close = True
+            self.exchange.refuse(S3Error(REQUEST_TIMEOUT))

@@ -1,0 +1,411 @@
+"""One request and its answer, between a client's connection and a target's.
+
+The joint state of both sides lives in one table, `MOVES`. A request is led through it by what its
+two connections report:
+
+    LEASING -> SENDING -> AWAITING -> ANSWERING -> ENDED
+                  |           (an answer that comes before the whole request went up)
+                  +-> EARLY ------------------> ENDED
+
+Rules: the exchange ends on the snapshot it began with; nothing unverified completes (the last
+bytes of a hashed body are held back until its digest is good); a client that leaves cancels
+upstream; an answer that breaks off breaks the client's connection off, so that no truncated object
+looks whole; once an answer's head is out, nothing else is said; every exchange ends exactly once
+and leaves one access-log line.
+
+Not here: bytes and sockets (`downstream`, `upstream`), whether it may happen (`admission`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from enum import IntEnum
+from typing import TYPE_CHECKING, Protocol
+
+from fastpath.admission import Admission, admit
+from fastpath.errors import (
+    CONTENT_SHA256_MISMATCH,
+    INTERNAL_ERROR,
+    SERVICE_UNAVAILABLE,
+    SLOW_DOWN,
+    S3Error,
+)
+from fastpath.forward import upstream_head
+from fastpath.framing import BodyKind, request_body
+from fastpath.head import RequestHead, ResponseHead
+from fastpath.reply import CONTINUE, error_reply, relayed_head
+from fastpath.retry import may_resend
+
+if TYPE_CHECKING:
+    from fastpath.pool import Pool
+    from fastpath.service import Service
+    from fastpath.upstream import UpstreamConnection
+
+_EMPTY_DIGEST = hashlib.sha256().hexdigest().encode()
+_RETRY_AFTER = 1  # seconds; SDKs back off by themselves, the header is for the others
+
+
+class Phase(IntEnum):
+    """Where an exchange is."""
+
+    LEASING = 0  # admitted or being admitted; no connection yet
+    SENDING = 1  # the head is up, body bytes follow
+    AWAITING = 2  # the whole request is up
+    EARLY = 3  # the answer began before the request was complete; its rest is thrown away
+    ANSWERING = 4  # the answer flows
+    ENDED = 5
+
+
+class Event(IntEnum):
+    """What may happen to it."""
+
+    LEASED = 0
+    SENT = 1
+    ANSWERED = 2
+    RESEND = 3
+    END = 4
+
+
+MOVES: dict[Phase, dict[Event, Phase]] = {
+    Phase.LEASING: {Event.LEASED: Phase.SENDING, Event.END: Phase.ENDED},
+    Phase.SENDING: {
+        Event.SENT: Phase.AWAITING,
+        Event.ANSWERED: Phase.EARLY,
+        Event.RESEND: Phase.LEASING,
+        Event.END: Phase.ENDED,
+    },
+    Phase.AWAITING: {
+        Event.ANSWERED: Phase.ANSWERING,
+        Event.RESEND: Phase.LEASING,
+        Event.END: Phase.ENDED,
+    },
+    Phase.EARLY: {Event.END: Phase.ENDED},
+    Phase.ANSWERING: {Event.END: Phase.ENDED},
+    Phase.ENDED: {},
+}
+
+
+class ProtocolFault(Exception):
+    """Something happened that the table does not foresee; the phase is unchanged."""
+
+
+class Client(Protocol):
+    """What an exchange asks of the client's connection."""
+
+    remote: str
+
+    def send(self, data: bytes) -> None:
+        """Write answer bytes."""
+
+    def finish(self, *, keep: bool) -> None:
+        """The answer is complete; serve the next request, or close once this one is read."""
+
+    def abort(self) -> None:
+        """Break off, so that the client notices."""
+
+    def pause_body(self) -> None:
+        """Read no more of the request for now."""
+
+    def resume_body(self) -> None:
+        """Read on."""
+
+
+class Exchange:
+    """One request on its way. Times are the loop's monotonic seconds unless they say epoch."""
+
+    __slots__ = (
+        "_client",
+        "_digest",
+        "_pool",
+        "_raw",
+        "_service",
+        "_tries",
+        "_upstream",
+        "admission",
+        "answer_kind",
+        "body_left",
+        "bytes_in",
+        "bytes_out",
+        "code",
+        "head",
+        "phase",
+        "request_id",
+        "snapshot",
+        "started",
+        "status",
+        "wants_close",
+    )
+
+    def __init__(self, service: Service, client: Client, raw: bytes, head: RequestHead) -> None:
+        self._service = service
+        self._client = client
+        self._raw = raw
+        self.head = head
+        self.snapshot = service.snapshot
+        self.request_id = service.next_request_id()
+        self.started = service.clock()
+        self.admission = Admission()
+        self.phase = Phase.LEASING
+        self.answer_kind = BodyKind.NONE
+        self.body_left = head.content_length or 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.status = 0
+        self.code = ""
+        self.wants_close = not head.keep_alive
+        self._pool: Pool | None = None
+        self._upstream: UpstreamConnection | None = None
+        self._digest: hashlib._Hash | None = None
+        self._tries = 0
+
+    def __repr__(self) -> str:
+        operation = self.admission.operation
+        name = operation.name if operation is not None else "?"
+        return f"<Exchange {self.request_id} {name} {self.phase.name}>"
+
+    def _move(self, event: Event) -> None:
+        try:
+            self.phase = MOVES[self.phase][event]
+        except KeyError:
+            raise ProtocolFault(f"{event.name} while {self.phase.name}") from None
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether bytes of the request's body are of use now."""
+        return self.phase is Phase.SENDING
+
+    @property
+    def waits_for_target(self) -> bool:
+        """Whether the body must wait for a connection."""
+        return self.phase is Phase.LEASING
+
+    @property
+    def remote(self) -> str:
+        """The client's address and port."""
+        return self._client.remote
+
+    # --- the request ---
+
+    def start(self) -> None:
+        """Admit the request and look for a connection. Raises S3Error when it is refused."""
+        admission = self.admission
+        admit(self.head, self.snapshot, time.time(), admission)
+        request_body(self.head)
+        self._expect_digest(admission)
+        target = admission.target
+        assert target is not None  # admitted
+        self._pool = self._service.pool(target.route)
+        self._pool.lease(self)
+
+    def _expect_digest(self, admission: Admission) -> None:
+        """Decide whether the body is hashed on its way up."""
+        payload = admission.payload
+        if len(payload) != 64 or self.head.method not in (b"PUT", b"POST"):
+            return
+        if not self.body_left:
+            if payload != _EMPTY_DIGEST:
+                raise _digest_error(payload, _EMPTY_DIGEST)
+        elif admission.target is not None and not admission.target.profile.verifies_digest:
+            self._digest = hashlib.sha256()
+
+    def leased(self, connection: UpstreamConnection) -> None:
+        """The pool found a connection: send the head, ask the client for the body."""
+        self._upstream = connection
+        self._tries += 1
+        self._move(Event.LEASED)
+        head = upstream_head(
+            self._raw, self.head, self.admission, self.snapshot.instance, time.time()
+        )
+        connection.send_head(head, self.head.method)
+        if not self.body_left:
+            self._request_sent()
+            return
+        if self.head.expect_continue and not self.bytes_in:
+            self._client.send(CONTINUE)
+        self._client.resume_body()
+
+    def request_bytes(self, data: bytes) -> None:
+        """A piece of the body, at most `body_left` bytes, while `wants_body`."""
+        upstream = self._upstream
+        assert upstream is not None  # SENDING
+        self.bytes_in += len(data)
+        self.body_left -= len(data)
+        if self._digest is not None:
+            self._digest.update(data)
+            if not self.body_left:
+                found = self._digest.hexdigest().encode()
+                if found != self.admission.payload:
+                    self.refuse(_digest_error(self.admission.payload, found))
+                    return
+        upstream.transport.write(data)
+        if not self.body_left:
+            self._request_sent()
+
+    def _request_sent(self) -> None:
+        self._move(Event.SENT)
+        assert self._upstream is not None
+        self._upstream.expect_answer_within(self._upstream.timeouts.response_seconds)
+
+    def lease_failed(self, reason: str, *, overload: bool) -> None:
+        """The pool found none."""
+        self._service.journal.upstream_fault(self, reason)
+        kind = SLOW_DOWN if overload else SERVICE_UNAVAILABLE
+        self.refuse(S3Error(kind, retry_after=_RETRY_AFTER))
+
+    def upstream_paused(self) -> None:
+        """The target is slower than the client."""
+        if self.phase is Phase.SENDING:
+            self._client.pause_body()
+
+    def upstream_resumed(self) -> None:
+        """The target takes bytes again."""
+        if self.phase is Phase.SENDING:
+            self._client.resume_body()
+        elif self.phase is Phase.AWAITING and self._upstream is not None:
+            self._upstream.expect_answer_within(self._upstream.timeouts.response_seconds)
+
+    # --- the answer ---
+
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
+        """The target began to answer."""
+        self._move(Event.ANSWERED)
+        self.status = head.status
+        if self.phase is Phase.EARLY:
+            self.wants_close = True
+            self._client.resume_body()  # only to read it away
+        close = self._service.draining or self.wants_close
+        if kind >= BodyKind.CHUNKED and not self.head.http_minor:
+            close = True
+        self.wants_close = close
+        self.answer_kind = kind
+        self._client.send(
+            relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close))
+        )
+
+    def answer_bytes(self, data: bytes) -> None:
+        """A piece of the answer's body."""
+        self.bytes_out += len(data)
+        if self.answer_kind is BodyKind.LENGTH or not self.head.http_minor:
+            self._client.send(data)
+        else:
+            self._client.send(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def answer_complete(self) -> None:
+        """The target's answer is whole."""
+        if self.answer_kind >= BodyKind.CHUNKED and self.head.http_minor:
+            self._client.send(b"0\r\n\r\n")
+        self._end(keep=not self.wants_close)
+
+    def upstream_lost(self, reason: str) -> None:
+        """The connection to the target broke before the answer was whole."""
+        upstream, self._upstream = self._upstream, None
+        if self.phase in (Phase.ANSWERING, Phase.EARLY):
+            self._service.journal.upstream_fault(self, reason)
+            self._break_off()
+            return
+        if upstream is not None and self._may_resend(upstream):
+            self._move(Event.RESEND)
+            self._service.count_retry()
+            assert self._pool is not None  # it was leased from there
+            self._pool.lease(self, fresh=True)
+            return
+        self._service.journal.upstream_fault(self, reason)
+        self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
+
+    def _may_resend(self, upstream: UpstreamConnection) -> bool:
+        return may_resend(
+            self.head.method,
+            self.head.fields,
+            reused=upstream.reused,
+            body_taken=self.bytes_in > 0,
+            tries=self._tries,
+        )
+
+    # --- the client ---
+
+    def client_paused(self) -> None:
+        """The client is slower than the target."""
+        if self._upstream is not None:
+            self._upstream.hold()
+
+    def client_resumed(self) -> None:
+        """The client takes bytes again."""
+        if self._upstream is not None:
+            self._upstream.unhold()
+
+    def client_lost(self) -> None:
+        """The client is gone: cancel upstream."""
+        if self.phase is not Phase.ENDED:
+            self.code = self.code or "ClientGone"
+            self._leave_upstream()
+            self._end_log()
+
+    # --- ends ---
+
+    def refuse(self, error: S3Error) -> None:
+        """Answer with an error made here; too late for that, break the connection off."""
+        if self.phase in (Phase.ANSWERING, Phase.EARLY, Phase.ENDED):
+            self._break_off()
+            return
+        self.status = error.kind.status
+        self.code = error.kind.code
+        # A client that waits for 100 Continue may or may not send its body now (RFC 9110 10.1.1).
+        keep = not (
+            self._service.draining
+            or self.wants_close
+            or self.head.chunked
+            or (self.head.expect_continue and not self.bytes_in)
+            or self.body_left > self.snapshot.limits.discard_bytes
+        )
+        self._client.send(
+            error_reply(
+                error,
+                (self.request_id, self._service.host_id),
+                to_head=self.head.method == b"HEAD",
+                keep=keep,
+                old=not self.head.http_minor,
+            )
+        )
+        self._leave_upstream()
+        self._end(keep=keep)
+
+    def crash(self, fault: BaseException) -> None:
+        """A defect of ours: the client gets InternalError, the operator the place."""
+        self._service.journal.crash(self, fault)
+        if self.phase is not Phase.ENDED:
+            self.refuse(S3Error(INTERNAL_ERROR))
+
+    def _break_off(self) -> None:
+        self.code = self.code or "BrokenOff"
+        self._leave_upstream()
+        self._end_log()
+        self._client.abort()
+
+    def _leave_upstream(self) -> None:
+        if self._upstream is not None:
+            self._upstream.abort()
+            self._upstream = None
+        elif self._pool is not None:
+            self._pool.give_up(self)
+
+    def _end(self, *, keep: bool) -> None:
+        complete = self.phase is Phase.ANSWERING
+        self._end_log()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.release(request_sent=complete)
+        self._client.finish(keep=keep)
+
+    def _end_log(self) -> None:
+        if self.phase is not Phase.ENDED:
+            self._move(Event.END)
+            self._service.journal.exchange_ended(self)
+
+
+def _digest_error(expected: bytes, found: bytes) -> S3Error:
+    return S3Error(
+        CONTENT_SHA256_MISMATCH,
+        ("ClientComputedContentSHA256", expected.decode()),
+        ("S3ComputedContentSHA256", found.decode()),
+    )

@@ -1,0 +1,97 @@
+"""The request head as the target gets it: the client's own lines, less what must not cross, signed.
+
+Rules: the raw path and the order, spelling and bytes of every header line that stays are the
+client's; hop-by-hop and Connection-listed lines, the client's signature, date, token and presign
+parameters, cookies and Expect never cross; every `x-amz-*` header and Content-MD5 that crosses is
+signed (AWS errors 1.28), nothing a hop may change is.
+
+Not here: whether the request may go at all (`admission`), its body (`exchange`).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from fastpath.admission import HOP_NAME, Admission
+from fastpath.framing import connection_listed
+from fastpath.head import RequestHead
+from fastpath.query import strip_amz_presign
+
+# RFC 9110 section 7.6.1, plus what belongs to the client's hop or is written anew below.
+_STAYS_BEHIND = (
+    b"authorization",
+    b"connection",
+    b"content-length",
+    b"cookie",
+    b"date",
+    b"expect",
+    b"host",
+    b"keep-alive",
+    b"proxy-[a-z-]+",
+    b"te",
+    b"trailer",
+    b"transfer-encoding",
+    b"upgrade",
+    b"via",
+    b"x-amz-content-sha256",
+    b"x-amz-date",
+    b"x-amz-security-token",
+)
+_RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})
+
+
+@lru_cache(maxsize=64)
+def line_remover(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Matches whole header lines of these names, each with the CRLF before it.
+
+    Only for heads that the strict checks of `head` let through: no obs-fold, no bare CR or LF.
+    """
+    return re.compile(rb"\r\n(?:" + b"|".join(names) + rb"):[^\r]*", re.IGNORECASE)
+
+
+_REMOVE = line_remover(_STAYS_BEHIND)
+
+
+def upstream_head(
+    raw: bytes, head: RequestHead, admission: Admission, instance: bytes, now: float
+) -> bytes:
+    """The bytes that open this request towards its target; `now` in epoch seconds."""
+    address, target, signer = admission.address, admission.target, admission.signer
+    assert address is not None  # admitted
+    assert target is not None
+    assert signer is not None
+    query = strip_amz_presign(head.query) if admission.presigned else head.query
+    signed = [
+        field
+        for field in head.headers
+        if (field[0].startswith(b"x-amz-") and field[0] not in _RESIGNED)
+        or field[0] == b"content-md5"
+    ]
+    lines = [
+        b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
+        % (head.method, address.path, b"?" + query if query else b"", target.authority),
+        *signer.sign(
+            head.method, address.path, query, target.authority, signed, admission.payload, now
+        ),
+        _via(head, instance),
+    ]
+    if head.content_length is not None:
+        lines.append(b"content-length: %d\r\n" % head.content_length)
+    lines.append(_kept_lines(raw, head))
+    return b"".join(lines)
+
+
+def _via(head: RequestHead, instance: bytes) -> bytes:
+    hop = b"1.1 " + HOP_NAME + instance
+    earlier = head.fields.get(b"via")
+    return b"via: %b\r\n" % (hop if earlier is None else earlier + b", " + hop)
+
+
+def _kept_lines(raw: bytes, head: RequestHead) -> bytes:
+    """The client's header lines that cross, and the empty line that ends the head."""
+    section = _REMOVE.sub(b"", raw[raw.index(b"\r\n") :])
+    listed = connection_listed(head.fields)
+    if listed:
+        section = line_remover(tuple(sorted(map(re.escape, listed)))).sub(b"", section)
+    return section[2:]

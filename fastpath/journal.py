@@ -1,0 +1,167 @@
+"""What a worker tells control: access-log lines and events, over a bounded, lossy datagram socket.
+
+Rules: a worker never waits for its log (a full socket drops lines, and counts them); lines are JSON
+objects, several to a datagram of at most MAX_DATAGRAM bytes; a line says what happened and to whom,
+never a secret, a signature or a body.
+
+Not here: files, formats, rotation (`gateway.control.logs`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+import traceback
+from typing import TYPE_CHECKING
+
+from fastpath.counters import Slot
+
+if TYPE_CHECKING:
+    from fastpath.downstream import DownstreamConnection
+    from fastpath.errors import S3Error
+    from fastpath.exchange import Exchange
+
+MAX_DATAGRAM = 32768  # bytes; well below the default AF_UNIX socket buffer of 212,992
+FLUSH_SECONDS = 0.1
+_FLUSH_LINES = 64
+
+
+class Journal:
+    """One worker's lines."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sink: socket.socket,
+        row: memoryview,
+        *,
+        worker: int,
+        access_log: bool,
+    ) -> None:
+        self._loop = loop
+        self._sink = sink
+        self._row = row
+        self._worker = worker
+        self._access_log = access_log
+        self._lines: list[bytes] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    def exchange_ended(self, exchange: Exchange) -> None:
+        """Count an exchange, and log it if there is an access log."""
+        row = self._row
+        row[Slot.REQUESTS] += 1
+        row[Slot.BYTES_IN] += exchange.bytes_in
+        row[Slot.BYTES_OUT] += exchange.bytes_out
+        if exchange.status >= 400:
+            row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
+        if exchange.code == "ClientGone":
+            row[Slot.ABORTED] += 1
+        if self._access_log:
+            self._write(self._access_line(exchange))
+
+    def head_refused(
+        self, connection: DownstreamConnection, request_id: str, fault: S3Error
+    ) -> None:
+        """A head that was not understood: nothing but its sender is known."""
+        self._row[Slot.REQUESTS] += 1
+        self._row[Slot.ERRORS_4XX if fault.kind.status < 500 else Slot.ERRORS_5XX] += 1
+        if self._access_log:
+            self._write(
+                {
+                    "kind": "access",
+                    "time": time.time(),
+                    "request_id": request_id,
+                    "remote": connection.remote,
+                    "status": fault.kind.status,
+                    "code": fault.kind.code,
+                    "worker": self._worker,
+                }
+            )
+
+    def upstream_fault(self, exchange: Exchange, reason: str) -> None:
+        """A target failed a request."""
+        target = exchange.admission.target
+        self.event(
+            "warning",
+            reason,
+            request_id=exchange.request_id,
+            target=target.name if target is not None else "",
+        )
+
+    def crash(self, exchange: Exchange | None, fault: BaseException) -> None:
+        """A defect: where it happened, in one line."""
+        where = traceback.extract_tb(fault.__traceback__)[-1]
+        self.event(
+            "error",
+            f"internal error: {type(fault).__name__}: {fault} at {where.filename}:{where.lineno}",
+            request_id=exchange.request_id if exchange is not None else "",
+        )
+
+    def event(self, level: str, message: str, **facts: str) -> None:
+        """Something an operator should know."""
+        self._write(
+            {
+                "kind": "event",
+                "time": time.time(),
+                "level": level,
+                "worker": self._worker,
+                "message": message,
+                **facts,
+            }
+        )
+
+    def _access_line(self, exchange: Exchange) -> dict[str, object]:
+        admission = exchange.admission
+        address, decision = admission.address, admission.decision
+        return {
+            "kind": "access",
+            "time": time.time(),
+            "request_id": exchange.request_id,
+            "remote": exchange.remote,
+            "method": exchange.head.method.decode("latin-1"),
+            "operation": admission.operation.name if admission.operation is not None else "",
+            "bucket": address.bucket.decode() if address is not None else "",
+            "key": address.key.decode("utf-8", "replace") if address is not None else "",
+            "identity": admission.caller.name,
+            "target": decision.target if decision is not None else "",
+            "rule": decision.rule if decision is not None else None,
+            "status": exchange.status,
+            "code": exchange.code,
+            "bytes_in": exchange.bytes_in,
+            "bytes_out": exchange.bytes_out,
+            "seconds": round(self._loop.time() - exchange.started, 6),
+            "generation": exchange.snapshot.generation,
+            "worker": self._worker,
+        }
+
+    def _write(self, line: dict[str, object]) -> None:
+        self._lines.append(json.dumps(line, separators=(",", ":")).encode())
+        if len(self._lines) >= _FLUSH_LINES:
+            self.flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(FLUSH_SECONDS, self.flush)
+
+    def flush(self) -> None:
+        """Send what has gathered."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        lines, self._lines = self._lines, []
+        batch: list[bytes] = []
+        size = 0
+        for line in lines:
+            if size + len(line) > MAX_DATAGRAM and batch:
+                self._send(batch)
+                batch, size = [], 0
+            batch.append(line)
+            size += len(line) + 1
+        if batch:
+            self._send(batch)
+
+    def _send(self, batch: list[bytes]) -> None:
+        try:
+            self._sink.send(b"\n".join(batch))
+        except OSError:  # full, or control is away: lossy by design
+            self._row[Slot.LOG_DROPPED] += len(batch)

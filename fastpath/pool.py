@@ -1,0 +1,170 @@
+"""Keep-alive connections to one target, bounded, the last one used first.
+
+Rules: never more than `max_connections` open at once, connects included; waiters are served in the
+order they came, each within `wait_seconds`, and one too many is told SlowDown at once; a kept
+connection that has anything to read (end of stream, stray bytes) is thrown away, not used; the most
+recently used one goes first, so that surplus ones grow old and close.
+
+Not here: what is sent (`forward`), whether it may be sent twice (`retry`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from typing import TYPE_CHECKING
+
+from fastpath.tls import client_context
+from fastpath.upstream import Lessee, UpstreamConnection
+
+if TYPE_CHECKING:
+    from fastpath.snapshot import Route
+
+
+class Pool:
+    """The connections of one route, of one worker."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, route: Route) -> None:
+        self.name = f"{route.host}:{route.port}"
+        self.route = route
+        self.timeouts = route.timeouts
+        self.clock = loop.time
+        self.retired = False
+        self._loop = loop
+        self._limits = route.pool
+        self._context: ssl.SSLContext | None = None
+        self._idle: deque[UpstreamConnection] = deque()
+        self._busy: set[UpstreamConnection] = set()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._waiters: deque[tuple[Lessee, float]] = deque()
+
+    def __repr__(self) -> str:
+        return (
+            f"<Pool {self.name} idle={len(self._idle)} busy={len(self._busy)} "
+            f"connecting={len(self._connecting)} waiting={len(self._waiters)}>"
+        )
+
+    @property
+    def open(self) -> int:
+        """Connections open or being opened."""
+        return len(self._idle) + len(self._busy) + len(self._connecting)
+
+    def lease(self, lessee: Lessee, *, fresh: bool = False) -> None:
+        """Find the lessee a connection: `leased` or `lease_failed` is called, perhaps at once.
+
+        `fresh` refuses kept ones, for a second try after a kept one failed.
+        """
+        while self._idle and not fresh:
+            connection = self._idle.pop()
+            if connection.silent():
+                self._hand_over(connection, lessee)
+                return
+            connection.abort()
+        if len(self._waiters) >= self._limits.max_waiters:
+            lessee.lease_failed(f"{self.name}: too many requests wait", overload=True)
+            return
+        self._waiters.append((lessee, self.clock() + self._limits.wait_seconds))
+        self._connect_if_needed()
+
+    def give_up(self, lessee: Lessee) -> None:
+        """The lessee does not want a connection any more."""
+        self._waiters = deque(entry for entry in self._waiters if entry[0] is not lessee)
+
+    def take_back(self, connection: UpstreamConnection) -> None:
+        """A connection that ended its exchange cleanly."""
+        if self._waiters:
+            self._hand_over(connection, self._waiters.popleft()[0])
+            return
+        self._busy.discard(connection)
+        if self.retired:
+            connection.abort()
+            return
+        connection.idle_since = self.clock()
+        self._idle.append(connection)
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """A connection that was closed, by whichever side."""
+        self._busy.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+        self._connect_if_needed()
+
+    def retire(self) -> None:
+        """Keep nothing from now on: no snapshot knows this route any more."""
+        self.retired = True
+        self._close_idle(before=float("inf"))
+
+    def sweep(self, now: float) -> None:
+        """Close what was idle too long, fail who waited too long, expire what hangs."""
+        self._close_idle(before=now - self._limits.idle_seconds)
+        for connection in [busy for busy in self._busy if busy.deadline <= now]:
+            connection.expire()
+        while self._waiters and self._waiters[0][1] <= now:
+            lessee, _ = self._waiters.popleft()
+            lessee.lease_failed(f"{self.name}: no connection became free", overload=True)
+
+    def close(self) -> None:
+        """Drop everything; lessees are told that their connection is lost."""
+        self.retired = True
+        for task in self._connecting:
+            task.cancel()
+        for connection in [*self._idle, *self._busy]:
+            connection.transport.abort()
+
+    def _close_idle(self, before: float) -> None:
+        while self._idle and self._idle[0].idle_since < before:
+            self._idle.popleft().abort()
+
+    def _hand_over(self, connection: UpstreamConnection, lessee: Lessee) -> None:
+        self._busy.add(connection)
+        connection.begin(lessee)
+        try:
+            lessee.leased(connection)
+        except Exception as fault:
+            lessee.crash(fault)
+
+    def _connect_if_needed(self) -> None:
+        """A connect for each waiter that none is under way for, as far as the bound goes."""
+        while (
+            len(self._connecting) < len(self._waiters) and self.open < self._limits.max_connections
+        ):
+            task = self._loop.create_task(self._connect())
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self) -> None:
+        try:
+            connection = await asyncio.wait_for(self._open(), self.timeouts.connect_seconds)
+        except (OSError, ssl.SSLError, TimeoutError, ValueError) as fault:
+            self._connecting.discard(_this_task())
+            self._connect_failed(fault)
+            return
+        self._connecting.discard(_this_task())
+        self.take_back(connection)
+
+    async def _open(self) -> UpstreamConnection:
+        route = self.route
+        if route.tls is not None and self._context is None:
+            self._context = client_context(route.tls)
+        _, connection = await self._loop.create_connection(
+            lambda: UpstreamConnection(self),
+            route.host,
+            route.port,
+            ssl=self._context,
+            server_hostname=route.tls.server_name if route.tls is not None else None,
+        )
+        return connection
+
+    def _connect_failed(self, fault: Exception) -> None:
+        if self._waiters:
+            lessee, _ = self._waiters.popleft()
+            reason = str(fault) or type(fault).__name__
+            lessee.lease_failed(f"cannot connect to {self.name}: {reason}", overload=False)
+        self._connect_if_needed()
+
+
+def _this_task() -> asyncio.Task[None]:
+    task: asyncio.Task[None] | None = asyncio.current_task()
+    assert task is not None  # called from a coroutine that runs as a task
+    return task

@@ -1,0 +1,57 @@
+"""What each kind of target can and cannot do, as data.
+
+Rules: code asks a profile, never compares its name.
+
+Not here: probing a live target, per-target overrides, the answers lakeFS needs translated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# The operations lakeFS has. Anything else must not reach it: a sub-resource it does not know falls
+# through to the plain operation, so `PUT ?legal-hold` would overwrite the object.
+_LAKEFS_OPERATIONS = frozenset(
+    {
+        "AbortMultipartUpload",
+        "CompleteMultipartUpload",
+        "CopyObject",
+        "CreateMultipartUpload",
+        "DeleteObject",
+        "DeleteObjects",
+        "GetBucketLocation",
+        "GetBucketVersioning",
+        "GetObject",
+        "HeadBucket",
+        "HeadObject",
+        "ListBuckets",
+        "ListMultipartUploads",
+        "ListObjects",
+        "ListObjectsV2",
+        "ListParts",
+        "PutObject",
+        "UploadPart",
+        "UploadPartCopy",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One kind of target.
+
+    verifies_digest: refuses a body whose SHA-256 is not the signed one, so the gateway need not
+        hash it on the way.
+    operations: all it has, or None for no list.
+    """
+
+    name: str
+    verifies_digest: bool
+    operations: frozenset[str] | None = None
+
+
+PROFILES: dict[str, Profile] = {
+    "s3": Profile("s3", verifies_digest=True),
+    "generic": Profile("generic", verifies_digest=False),
+    "lakefs": Profile("lakefs", verifies_digest=True, operations=_LAKEFS_OPERATIONS),
+}

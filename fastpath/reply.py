@@ -1,0 +1,108 @@
+"""Response heads as the client gets them: the target's own, less its hop, or the gateway's.
+
+Rules: a relayed status, reason and header line stays byte for byte as the target sent it, unless it
+belongs to the hop; every answer carries `x-amz-request-id`; an answer to HEAD has no body.
+
+Not here: what an error says (`errors`, `s3xml`), when a connection closes (`downstream`).
+"""
+
+from __future__ import annotations
+
+import re
+from email.utils import formatdate
+from http import HTTPStatus
+
+from fastpath.errors import SLOW_DOWN, S3Error
+from fastpath.forward import line_remover
+from fastpath.framing import BodyKind, connection_listed
+from fastpath.head import RequestHead, ResponseHead
+from fastpath.s3xml import error_document
+
+_REMOVE = line_remover(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-[a-z-]+",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_CLOSE = b"\r\nConnection: close"
+_KEEP = b"\r\nConnection: keep-alive"
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def relayed_head(
+    raw: bytes,
+    answer: ResponseHead,
+    kind: BodyKind,
+    request: RequestHead,
+    extra: tuple[bytes, bool],
+) -> bytes:
+    """The head of a target's answer for the client.
+
+    `extra` is the gateway's request id (used when the target gave none) and whether the connection
+    closes afterwards. A body of unknown length is chunked for HTTP/1.1 and ends with the connection
+    for HTTP/1.0 (RFC 9112 section 6.1).
+    """
+    request_id, close = extra
+    first, _, rest = raw.partition(b"\r\n")
+    lines = _REMOVE.sub(b"", b"\r\n" + rest[:-4])
+    listed = connection_listed(answer.fields)
+    if listed:
+        lines = line_remover(tuple(sorted(map(re.escape, listed)))).sub(b"", lines)
+    head = b"HTTP/1.1" + first[8:] + lines
+    if b"x-amz-request-id" not in answer.fields:
+        head += b"\r\nx-amz-request-id: " + request_id
+    if kind >= BodyKind.CHUNKED and request.http_minor:
+        head += b"\r\nTransfer-Encoding: chunked"
+    if close:
+        head += _CLOSE
+    elif not request.http_minor:
+        head += _KEEP
+    return head + b"\r\n\r\n"
+
+
+def error_reply(
+    error: S3Error, ids: tuple[str, str], *, to_head: bool, keep: bool, old: bool = False
+) -> bytes:
+    """A whole answer made here. `ids` are the request id and the host id; `old` is HTTP/1.0."""
+    status = error.kind.status
+    reason = b"Slow Down" if error.kind is SLOW_DOWN else _REASONS[status]
+    body = b"" if to_head else error_document(error, *ids)
+    lines = [
+        b"HTTP/1.1 %d %b" % (status, reason),
+        b"x-amz-request-id: " + ids[0].encode(),
+        b"x-amz-id-2: " + ids[1].encode(),
+        b"Content-Type: application/xml",
+        b"Date: " + formatdate(usegmt=True).encode(),
+        b"Server: s3gateway",
+    ]
+    if not to_head:
+        lines.append(b"Content-Length: %d" % len(body))
+    if error.retry_after:
+        lines.append(b"Retry-After: %d" % error.retry_after)
+    if not keep:
+        lines.append(b"Connection: close")
+    elif old:
+        lines.append(b"Connection: keep-alive")
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def health_reply(request: RequestHead, *, draining: bool, keep: bool) -> bytes:
+    """The answer to `/-/healthz`: 200 while this worker takes requests, 503 while it drains."""
+    body = b"draining\n" if draining else b"ok\n"
+    head = (
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"
+        b"Content-Length: %d\r\nConnection: %b\r\n\r\n"
+        % (
+            b"503 Service Unavailable" if draining else b"200 OK",
+            len(body),
+            b"keep-alive" if keep else b"close",
+        )
+    )
+    return head if request.method == b"HEAD" else head + body

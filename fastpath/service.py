@@ -1,0 +1,124 @@
+"""What all connections of one worker share: the snapshot in force, pools, clock, counters.
+
+Rules: `snapshot` changes in one assignment; pools outlive snapshots as long as their route stays
+the same; `now` is the loop's clock, at most `TICK` seconds old, so that no connection needs to ask
+for the time on every piece of a body.
+
+Not here: the process (`worker`), what happens on a connection (`downstream`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from fastpath.counters import Slot
+from fastpath.pool import Pool
+
+if TYPE_CHECKING:
+    from fastpath.downstream import DownstreamConnection
+    from fastpath.journal import Journal
+    from fastpath.snapshot import Route, Snapshot
+
+TICK = 0.5  # seconds between two looks at every deadline
+
+
+class Service:
+    """The state of one worker."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        snapshot: Snapshot,
+        journal: Journal,
+        row: memoryview,
+    ) -> None:
+        self.snapshot = snapshot
+        self.journal = journal
+        self.row = row
+        self.clock = loop.time
+        self.now = loop.time()
+        self.draining = False
+        self.connections: set[DownstreamConnection] = set()
+        self.empty = asyncio.Event()  # set once a draining worker has no connection left
+        self._loop = loop
+        self._pools: dict[str, Pool] = {}  # by Route.key
+        self._prefix = os.urandom(4).hex().upper()
+        self._requests = 0
+        seed = hashlib.sha512(os.urandom(16)).digest()
+        self.host_id = base64.b64encode(seed[:57]).decode()
+
+    def next_request_id(self) -> str:
+        """16 of 0-9A-F: unique in this worker, all of one worker begin alike (AWS errors 6.4)."""
+        self._requests += 1
+        return f"{self._prefix}{self._requests & 0xFFFFFFFF:08X}"
+
+    def install(self, snapshot: Snapshot) -> None:
+        """Serve this snapshot from now on; requests in flight end on theirs."""
+        self.snapshot = snapshot
+        known = {target.route.key for target in snapshot.targets.values()}
+        for key, pool in self._pools.items():
+            if key not in known:
+                pool.retire()
+        self.row[Slot.GENERATION] = snapshot.generation
+
+    def pool(self, route: Route) -> Pool:
+        """The pool of a route, made when it is first needed."""
+        pool = self._pools.get(route.key)
+        if pool is None:
+            pool = self._pools[route.key] = Pool(self._loop, route)
+        return pool
+
+    def enter(self, connection: DownstreamConnection) -> bool:
+        """A client connected; False when this worker has as many connections as it may."""
+        self.connections.add(connection)
+        self.row[Slot.ACCEPTED] += 1
+        self.row[Slot.CONNECTIONS] = len(self.connections)
+        return len(self.connections) <= self.snapshot.limits.connections
+
+    def leave(self, connection: DownstreamConnection) -> None:
+        """A client's connection is closed."""
+        self.connections.discard(connection)
+        self.row[Slot.CONNECTIONS] = len(self.connections)
+        self._check_empty()
+
+    def count_retry(self) -> None:
+        """A request goes up a second time."""
+        self.row[Slot.RETRIES] += 1
+
+    def sweep(self) -> None:
+        """Hold everybody to their deadlines; called every `TICK` seconds."""
+        now = self.now = self.clock()
+        for connection in list(self.connections):
+            connection.sweep(now)
+        for key, pool in list(self._pools.items()):
+            pool.sweep(now)
+            if pool.retired and not pool.open:
+                del self._pools[key]
+
+    def drain(self) -> None:
+        """Take no new connection's second request: every answer from now on says close."""
+        self.draining = True
+        for connection in list(self.connections):
+            connection.drain()
+        self._check_empty()
+
+    def _check_empty(self) -> None:
+        if self.draining and not self.connections:
+            self.empty.set()
+
+    def cut(self) -> int:
+        """Break off what is still running; how many requests that were."""
+        running = [c for c in self.connections if c.exchange is not None]
+        self.row[Slot.CUT] += len(running)
+        for connection in list(self.connections):
+            connection.transport.abort()
+        return len(running)
+
+    def close(self) -> None:
+        """Drop all upstream connections."""
+        for pool in self._pools.values():
+            pool.close()

@@ -1,0 +1,252 @@
+"""One connection to a target: writes a request, cuts the answer out of the byte stream.
+
+Rules: serves one lessee at a time; an answer is delimited by RFC 9112 section 6.3 and by nothing
+else; bytes that nobody asked for, or any doubt where an answer ends, close the connection; it goes
+back to the pool only after request and answer are both complete.
+
+Not here: which connection serves whom (`pool`), what an answer means (`exchange`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import select
+from typing import TYPE_CHECKING, Protocol, cast
+
+from fastpath.framing import BodyKind, ChunkedReader, response_body
+from fastpath.head import ResponseFault, ResponseHead, parse_response_head
+
+if TYPE_CHECKING:
+    from fastpath.pool import Pool
+
+# Bytes of an answer's head; far above what any store sends (nginx refuses above 4 or 8 KiB).
+MAX_ANSWER_HEAD = 65536
+
+
+class Lessee(Protocol):
+    """Who a connection works for."""
+
+    def leased(self, connection: UpstreamConnection) -> None:
+        """The connection is yours: write your request."""
+
+    def lease_failed(self, reason: str, *, overload: bool) -> None:
+        """There will be none: the target cannot be reached, or too many wait for it."""
+
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
+        """The answer's head; its body, if any, follows."""
+
+    def answer_bytes(self, data: bytes) -> None:
+        """A piece of the answer's body, without chunk framing."""
+
+    def answer_complete(self) -> None:
+        """The answer ended where its framing says it ends."""
+
+    def upstream_lost(self, reason: str) -> None:
+        """The connection is gone and the answer is not complete."""
+
+    def crash(self, fault: Exception) -> None:
+        """A defect showed while the lessee was told something."""
+
+    def upstream_paused(self) -> None:
+        """The target does not take the request's bytes as fast as they come."""
+
+    def upstream_resumed(self) -> None:
+        """It does again."""
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """An open connection; `deadline` is in the loop's monotonic seconds, infinite when none."""
+
+    def __init__(self, pool: Pool) -> None:
+        # connection
+        self._pool = pool
+        self.timeouts = pool.timeouts
+        self._poll = select.poll()
+        self.transport: asyncio.Transport
+        self.uses = 0
+        self.idle_since = 0.0
+        self.deadline = math.inf
+        self.closed = False
+        # exchange
+        self.lessee: Lessee | None = None
+        self._method = b""
+        self._buffer = b""  # of an incomplete head
+        self._kind: BodyKind | None = None  # None: the head has not come yet
+        self._left = 0
+        self._chunks: ChunkedReader | None = None
+        self._keep = False  # what the answer's head said
+        self._reusable = False  # what its end said
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "idle" if self.lessee is None else "leased"
+        return f"<UpstreamConnection {self._pool.name} {state} uses={self.uses}>"
+
+    # --- what the pool and the lessee ask of it ---
+
+    def begin(self, lessee: Lessee) -> None:
+        """Work for this lessee from now on."""
+        self.lessee = lessee
+        self.uses += 1
+        self._buffer = b""
+        self._kind = None
+        self._chunks = None
+
+    @property
+    def reused(self) -> bool:
+        """Whether it has served another request before this one."""
+        return self.uses > 1
+
+    def send_head(self, data: bytes, method: bytes) -> None:
+        """Write a request head; the method says how the answer is delimited."""
+        self._method = method
+        self.transport.write(data)
+
+    def silent(self) -> bool:
+        """Whether nothing came in while it was idle: no end of stream, no stray bytes."""
+        return not self.closed and not self._poll.poll(0)
+
+    def expect_answer_within(self, seconds: float) -> None:
+        """Set the deadline by which the next byte of the answer must be here."""
+        self.deadline = self._pool.clock() + seconds
+
+    def hold(self) -> None:
+        """Read no more for now: the client is slower; its time counts, not the target's."""
+        self.transport.pause_reading()
+        self.deadline = math.inf
+
+    def unhold(self) -> None:
+        """Read on."""
+        self.transport.resume_reading()
+        self.expect_answer_within(self.timeouts.idle_seconds)
+
+    def abort(self) -> None:
+        """Drop the connection at once; the lessee hears nothing more."""
+        self.lessee = None
+        if not self.closed:
+            self.transport.abort()
+
+    def expire(self) -> None:
+        """The deadline passed."""
+        self._fail("did not answer in time")
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports are no subclasses of asyncio's.
+        self.transport = cast("asyncio.Transport", transport)
+        self._poll.register(
+            self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP
+        )
+
+    def data_received(self, data: bytes) -> None:
+        lessee = self.lessee
+        if lessee is None:
+            self.transport.abort()
+            return
+        if self.deadline != math.inf:
+            self.expect_answer_within(self.timeouts.idle_seconds)
+        try:
+            if self._kind is None:
+                self._take_head(data)
+            else:
+                self._take_body(data)
+        except ResponseFault as fault:
+            self._fail(f"answered garbage ({fault})")
+        except Exception as fault:
+            lessee.crash(fault)
+
+    def eof_received(self) -> bool:
+        if self.lessee is not None and self._kind is BodyKind.CLOSE:
+            self._complete(reusable=False)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.closed = True
+        self._pool.forget(self)
+        self._fail("closed the connection" if exc is None else f"connection broke ({exc})")
+
+    def pause_writing(self) -> None:
+        if self.lessee is not None:
+            self.expect_answer_within(self.timeouts.idle_seconds)
+            self.lessee.upstream_paused()
+
+    def resume_writing(self) -> None:
+        if self.lessee is not None:
+            self.deadline = math.inf
+            self.lessee.upstream_resumed()
+
+    # --- the answer ---
+
+    def _take_head(self, data: bytes) -> None:
+        data = self._buffer + data
+        while (end := data.find(b"\r\n\r\n") + 4) > 3:
+            raw, data = data[:end], data[end:]
+            head = parse_response_head(raw)
+            if head.status >= 200:
+                self._open_answer(raw, head, data)
+                return
+            # 1xx: the answer proper follows (RFC 9110 section 15.2)
+        if len(data) > MAX_ANSWER_HEAD:
+            raise ResponseFault("endless head")
+        self._buffer = data
+
+    def _open_answer(self, raw: bytes, head: ResponseHead, rest: bytes) -> None:
+        assert self.lessee is not None
+        kind, length = response_body(head, self._method)
+        self._kind = kind
+        self._left = length
+        self._keep = head.keep_alive and kind is not BodyKind.CLOSE
+        if kind is BodyKind.CHUNKED:
+            self._chunks = ChunkedReader()
+        self.lessee.answer_head(raw, head, kind, length)
+        if kind is BodyKind.NONE or (kind is BodyKind.LENGTH and length == 0):
+            # Stray bytes behind it are not this client's business: the connection is just not kept.
+            self._complete(reusable=self._keep and not rest)
+        elif rest:
+            self._take_body(rest)
+
+    def _take_body(self, data: bytes) -> None:
+        lessee = self.lessee
+        if lessee is None:  # aborted while the head was handed over
+            return
+        if self._kind is BodyKind.LENGTH:
+            stray = len(data) - self._left
+            if stray > 0:
+                data = data[: self._left]
+            self._left -= len(data)
+            lessee.answer_bytes(data)
+            if self._left == 0:
+                self._complete(reusable=self._keep and stray <= 0)
+        elif self._chunks is not None:
+            for piece in self._chunks.feed(data):
+                lessee.answer_bytes(piece)
+            if self._chunks.complete:
+                self._complete(reusable=self._keep)
+        else:
+            lessee.answer_bytes(data)
+
+    def _complete(self, *, reusable: bool) -> None:
+        lessee = self.lessee
+        if lessee is None:
+            return
+        self.deadline = math.inf
+        self._reusable = reusable
+        lessee.answer_complete()
+
+    def release(self, *, request_sent: bool) -> None:
+        """The lessee is done; keep the connection if both sides ended cleanly."""
+        self.lessee = None
+        self.deadline = math.inf
+        if request_sent and self._reusable and not self.closed:
+            self.transport.resume_reading()
+            self._pool.take_back(self)
+        elif not self.closed:
+            self.transport.abort()
+
+    def _fail(self, reason: str) -> None:
+        lessee, self.lessee = self.lessee, None
+        if not self.closed:
+            self.transport.abort()
+        if lessee is not None:
+            lessee.upstream_lost(reason)

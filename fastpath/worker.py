@@ -1,0 +1,208 @@
+"""The worker process: listens, serves, obeys the supervisor's pipe, drains, leaves.
+
+Rules: a worker lives as long as its supervisor's channel is open; the first snapshot comes before
+the first accept; a snapshot is compiled, swapped in with one assignment, then acknowledged; the
+heartbeat is written by the event loop itself, so a loop that hangs stops it; SIGINT is the
+supervisor's business.
+
+Not here: forking, sockets' making, restarts (`gateway.supervisor`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from typing import NoReturn
+
+from fastpath.counters import Slot
+from fastpath.downstream import DownstreamConnection
+from fastpath.frames import Frame, FrameReader, FrameType, encode
+from fastpath.journal import Journal
+from fastpath.service import TICK, Service
+from fastpath.snapshot import Snapshot, load_snapshot
+
+EXIT_CLEAN = 0
+EXIT_BOOT = 3
+EXIT_CUT = 4
+
+_DEFAULT_DRAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """All a worker is given. Field meanings: docs/processes.md."""
+
+    index: int
+    listeners: tuple[socket.socket, ...]
+    backlog: int
+    channel: socket.socket
+    log: socket.socket
+    row: memoryview
+    access_log: bool
+
+
+def run(seat: Seat) -> NoReturn:
+    """Serve until told to leave. Exits 0 after a clean drain, 4 if it cut something, 3 unbooted."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    try:
+        code = _new_runner().run(Worker(seat).live())
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else EXIT_BOOT
+    os._exit(code)
+
+
+def _new_runner() -> asyncio.Runner:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._frames = FrameReader()
+        self._accepting: list[asyncio.Server] = []
+        self._left = asyncio.Event()
+        self._deadline = 0.0  # of the drain, monotonic seconds
+        self._service: Service
+        self._journal: Journal
+
+    async def live(self) -> int:
+        """Boot, serve, drain; the process's exit code."""
+        loop = asyncio.get_running_loop()
+        seat = self._seat
+        seat.channel.setblocking(False)
+        self._journal = Journal(
+            loop, seat.log, seat.row, worker=seat.index, access_log=seat.access_log
+        )
+        beat = loop.create_task(self._beat())
+        snapshot = await self._first_snapshot()
+        self._service = Service(loop, snapshot, self._journal, seat.row)
+        self._service.install(snapshot)
+        loop.set_exception_handler(self._on_loop_fault)
+        loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
+        sweep = loop.create_task(self._sweep())
+        gc.freeze()  # what is here now stays: keep the collector away from it
+        await self._accept()
+        self._tell(FrameType.READY, snapshot.generation)
+        listen = loop.create_task(self._obey())
+        await self._left.wait()
+        cut = await self._drain()
+        for task in (beat, sweep, listen):
+            task.cancel()
+        self._service.close()
+        self._journal.flush()
+        self._tell(FrameType.DRAINED, 0, json.dumps({"cut": cut}).encode())
+        return EXIT_CUT if cut else EXIT_CLEAN
+
+    # --- boot ---
+
+    async def _first_snapshot(self) -> Snapshot:
+        while True:
+            for frame in await self._read_frames():
+                if frame.type is FrameType.SNAPSHOT:
+                    try:
+                        return load_snapshot(frame.generation, json.loads(frame.payload))
+                    except Exception as fault:
+                        reason = f"{type(fault).__name__}: {fault}"
+                        self._tell(FrameType.REJECTED, frame.generation, reason.encode())
+                        raise SystemExit(EXIT_BOOT) from None
+                if frame.type is FrameType.DRAIN:
+                    raise SystemExit(EXIT_CLEAN)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in self._seat.listeners:
+            self._accepting.append(
+                await loop.create_server(
+                    lambda: DownstreamConnection(self._service),
+                    sock=listener,
+                    backlog=self._seat.backlog,
+                )
+            )
+
+    # --- the supervisor's channel ---
+
+    async def _read_frames(self) -> list[Frame]:
+        data = await asyncio.get_running_loop().sock_recv(self._seat.channel, 262144)
+        if not data:
+            os._exit(EXIT_CLEAN)  # the supervisor is gone: nobody would ever stop this process
+        return self._frames.feed(data)
+
+    async def _obey(self) -> None:
+        while True:
+            for frame in await self._read_frames():
+                if frame.type is FrameType.SNAPSHOT:
+                    self._install(frame)
+                elif frame.type is FrameType.DRAIN:
+                    self._begin_drain(json.loads(frame.payload)["deadline_seconds"])
+
+    def _install(self, frame: Frame) -> None:
+        try:
+            snapshot = load_snapshot(frame.generation, json.loads(frame.payload))
+        except Exception as fault:
+            reason = f"{type(fault).__name__}: {fault}"
+            self._tell(FrameType.REJECTED, frame.generation, reason.encode())
+            return
+        self._service.install(snapshot)
+        self._tell(FrameType.ACK, frame.generation)
+
+    def _tell(self, frame_type: FrameType, generation: int, payload: bytes = b"") -> None:
+        # Full or closed: the supervisor notices by its own deadlines.
+        with contextlib.suppress(OSError):
+            self._seat.channel.send(encode(frame_type, generation, payload))
+
+    # --- time ---
+
+    async def _beat(self) -> None:
+        while True:
+            self._seat.row[Slot.HEARTBEAT] = time.monotonic_ns()
+            await asyncio.sleep(TICK)
+
+    async def _sweep(self) -> None:
+        while True:
+            self._service.sweep()
+            await asyncio.sleep(TICK)
+
+    def _on_loop_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        fault = context.get("exception")
+        if isinstance(fault, BaseException):
+            self._journal.crash(None, fault)
+        else:
+            self._journal.event("error", str(context.get("message", "event loop fault")))
+
+    # --- leaving ---
+
+    def _begin_drain(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+        self._left.set()
+
+    async def _drain(self) -> int:
+        """Take what waits in the accept queue, answer what was asked; how many were cut."""
+        await self._empty_accept_queue()
+        for server in self._accepting:
+            server.close()
+        self._service.drain()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._service.empty.wait(), self._deadline - time.monotonic())
+        return self._service.cut()
+
+    async def _empty_accept_queue(self) -> None:
+        """Accept until nobody waits: closing a listener resets whoever is in its queue."""
+        accepted = -1
+        while accepted != self._seat.row[Slot.ACCEPTED]:
+            accepted = self._seat.row[Slot.ACCEPTED]
+            for _ in range(3):  # poll, accept, connection_made
+                await asyncio.sleep(0)
