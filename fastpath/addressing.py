@@ -60,6 +60,11 @@ def locate(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
     return Address(_checked(percent_decode(raw_bucket)), _key(raw_key), True, path)
 
 
+def is_bucket_host(head: RequestHead, domains: tuple[bytes, ...]) -> bool:
+    """Whether the Host names a bucket, so that every path belongs to it."""
+    return bool(domains) and _host_bucket(head.fields.get(b"host", b""), domains) is not None
+
+
 def _host_bucket(host: bytes, domains: tuple[bytes, ...]) -> bytes | None:
     """The bucket that a Host below one of `domains` names, or None. The longest domain decides."""
     name = _PORT.sub(b"", host.lower())

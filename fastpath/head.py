@@ -132,9 +132,10 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
     method, target, minor_text = match.group(1, 2, 3)
     minor = 1 if minor_text == b"1" else 0
     _check_host(headers, fields, minor)
-    if target[:1] != b"/":
+    if target[:1] != b"/" or method == b"CONNECT":
         # absolute-form, authority-form and asterisk-form address no bucket (RFC 9112 section 3.2);
-        # an absolute form would also be a second place for the host to be in.
+        # an absolute form would also be a second place for the host to be in. What follows a
+        # CONNECT is no HTTP, whatever its target.
         raise _bad_request()
     chunked = b"transfer-encoding" in fields
     if chunked:
