@@ -1,0 +1,197 @@
+"""The control process: answers RELOAD, refreshes credentials in time, runs the log writer.
+
+Rules: it publishes nothing that did not load whole; it never exits by itself, not even when the
+configuration is bad: the supervisor decides; it leaves when its channel ends, after the last log
+lines; what may block (files, metadata services) runs in a thread.
+
+Not here: loading and compiling (`publication`), writing lines (`logs`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from fastpath.frames import FrameReader, FrameType, encode
+from gateway.control import publication
+from gateway.control.logs import LogWriter
+from gateway.control.publication import CredentialsError, Publication, Refusal
+from gateway.supervisor.notices import Notices
+
+if TYPE_CHECKING:
+    from fastpath.counters import Page
+
+_READ_BYTES: Final = 65536
+_LAST_LINES_SECONDS: Final = 3.0
+# A refresh that failed is tried again at this pace; credentials are refreshed minutes before they
+# expire, so that there is time for several attempts.
+_REFRESH_RETRY_SECONDS: Final = 15.0
+# Two refreshes are never closer than this, whatever the source says about expiry.
+_REFRESH_FLOOR_SECONDS: Final = 1.0
+_LOOK_SECONDS: Final = 2.0  # between two looks at watched files
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """All that control is given."""
+
+    launch: Mapping[str, object]
+    channel: socket.socket  # frames to and from the supervisor
+    log: socket.socket  # datagrams from the workers
+    page: Page  # counters of every worker
+    instance: str  # the same for the life of the supervisor
+    boot_payload: bytes  # the settings in force; empty in the first control process
+
+
+def run(seat: Seat) -> NoReturn:
+    """Lives until the channel ends."""
+    # A service supervisor may send SIGTERM to the whole group: the last lines come after it.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    asyncio.run(Control(seat).live())
+    os._exit(0)
+
+
+class Control:
+    """One control process."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._notices = Notices(
+            str(seat.launch.get("log_level")), str(seat.launch.get("log_format") or "text")
+        )
+        self._present: Publication | None = None
+        self._stamps: publication.Stamps = {}
+        self._tickets: asyncio.Queue[int] = asyncio.Queue()
+        self._logs: LogWriter | None = None
+        self._writer: asyncio.StreamWriter
+        self._refresh_at: float | None = None  # epoch seconds
+
+    async def live(self) -> None:
+        """Works until the end of the channel; does not return."""
+        reader, self._writer = await asyncio.open_connection(sock=self._seat.channel)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._reopen)
+        if self._seat.boot_payload:
+            self._start_logs(self._seat.boot_payload)
+        work = asyncio.create_task(self._work())
+        end = asyncio.create_task(self._listen(reader))
+        done, _ = await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
+        if work in done and (fault := work.exception()):
+            # Out of here the process ends with a traceback, and the supervisor replaces it.
+            self._finish_logs()
+            raise fault
+        self._finish_logs()
+        os._exit(0)  # a thread that waits for a metadata service must not hold us
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        frames = FrameReader()
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_READ_BYTES):
+                for frame in frames.feed(data):
+                    if frame.type is FrameType.RELOAD:
+                        self._tickets.put_nowait(frame.generation)
+
+    async def _work(self) -> None:
+        await self._load(0)
+        while True:
+            ticket = await self._next()
+            if ticket is not None:
+                await self._load(ticket)
+            elif self._refresh_due():
+                await self._refresh()
+            elif self._files_changed():
+                self._notices.info("a watched file changed")
+                await self._load(0)
+
+    async def _next(self) -> int | None:
+        """The next reload; None when it is time to look at clock and files."""
+        wait = _LOOK_SECONDS
+        if self._refresh_at is not None:
+            wait = min(wait, max(self._refresh_at - time.time(), 0.0))
+        try:
+            return await asyncio.wait_for(self._tickets.get(), wait)
+        except TimeoutError:
+            return None
+
+    # Load and publish
+
+    async def _load(self, ticket: int) -> None:
+        """Reads the configuration; publishes it or says why not."""
+        found = await asyncio.to_thread(publication.read, self._seat.launch, self._seat.instance)
+        self._stamps = publication.stamps(found.files)
+        if isinstance(found, Refusal):
+            await self._refuse(found.lines, ticket)
+            return
+        for line in found.warnings:
+            self._notices.line(line)
+        try:
+            snapshot = await asyncio.to_thread(found.snapshot)
+        except CredentialsError as error:
+            await self._refuse((f"s3gateway: error: {error}",), ticket)
+            return
+        self._present = found
+        self._plan_refresh(found.next_refresh())
+        if self._logs is None:
+            self._start_logs(found.boot)
+        await self._send(encode(FrameType.BOOT, 0, found.boot))
+        await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
+
+    async def _refuse(self, lines: tuple[str, ...], ticket: int) -> None:
+        for line in lines:
+            self._notices.line(line)
+        await self._send(encode(FrameType.REFUSED, ticket, "\n".join(lines).encode()))
+
+    async def _send(self, frame: bytes) -> None:
+        self._writer.write(frame)
+        with contextlib.suppress(OSError):  # the end of the channel shows in `_listen`
+            await self._writer.drain()
+
+    # Credentials and files
+
+    def _plan_refresh(self, at: float | None) -> None:
+        floor = time.time() + _REFRESH_FLOOR_SECONDS
+        self._refresh_at = None if at is None else max(at, floor)
+
+    def _refresh_due(self) -> bool:
+        return self._refresh_at is not None and time.time() >= self._refresh_at
+
+    async def _refresh(self) -> None:
+        present = self._present
+        if present is None:
+            return
+        try:
+            snapshot = await asyncio.to_thread(present.snapshot)
+        except CredentialsError as error:
+            self._notices.error(f"credentials are not refreshed: {error}")
+            self._plan_refresh(time.time() + _REFRESH_RETRY_SECONDS)
+            return
+        self._plan_refresh(present.next_refresh())
+        await self._send(encode(FrameType.PUBLISH, 0, snapshot))
+
+    def _files_changed(self) -> bool:
+        return publication.stamps(tuple(self._stamps)) != self._stamps
+
+    # Logs
+
+    def _start_logs(self, boot_payload: bytes) -> None:
+        settings = json.loads(boot_payload)
+        self._notices.configure(settings["log_level"], settings["log_format"])
+        self._logs = LogWriter(
+            self._seat.log, settings["access_log"], settings["log_format"], self._notices
+        )
+        self._logs.start()
+
+    def _reopen(self) -> None:
+        if self._logs is not None:
+            self._logs.reopen()
+
+    def _finish_logs(self) -> None:
+        if self._logs is not None:
+            self._logs.stop(_LAST_LINES_SECONDS)

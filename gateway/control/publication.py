@@ -1,0 +1,90 @@
+"""From files and environment to the bytes of a snapshot: what control publishes.
+
+Rules: all of it is blocking and runs in a thread; the same configuration and credentials give the
+same bytes, so that the supervisor can see that nothing changed; problems are values, not
+exceptions.
+
+Not here: when to do it (`control`), how each step works (`gateway.config`, `credentials`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gateway import config
+from gateway.config.compile import compile_snapshot
+from gateway.control.credentials import CredentialsError, Keyring
+
+if TYPE_CHECKING:
+    from gateway.config.model import Config
+
+
+Stamps = dict[Path, tuple[int, int, int] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A configuration that cannot be used; one line per problem."""
+
+    lines: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A configuration in use, and how to compile it again with fresh credentials."""
+
+    model: Config
+    keyring: Keyring
+    instance: str
+    warnings: tuple[str, ...]
+    boot: bytes
+    files: tuple[Path, ...]
+
+    def snapshot(self) -> bytes:
+        """Resolves credentials and compiles. Raises CredentialsError."""
+        document = compile_snapshot(self.model, self.keyring.resolve())
+        document["instance"] = self.instance
+        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+
+    def next_refresh(self) -> float | None:
+        """Epoch seconds by which `snapshot` must be taken again; None = never."""
+        return self.keyring.next_refresh()
+
+
+def read(launch: Mapping[str, object], instance: str) -> Publication | Refusal:
+    """Loads and validates the configuration."""
+    loaded = config.load(launch, os.environ)
+    lines = tuple(problem.format() for problem in loaded.problems)
+    files = tuple(loaded.watched_files())
+    if loaded.model is None:
+        return Refusal(lines, files)
+    return Publication(
+        model=loaded.model,
+        keyring=Keyring(loaded.model),
+        instance=instance,
+        warnings=lines,
+        boot=json.dumps(loaded.boot(), sort_keys=True).encode(),
+        files=files,
+    )
+
+
+def stamps(files: tuple[Path, ...]) -> Stamps:
+    """What changes when a file is written or replaced; None for one that is not there."""
+    return {file: _stamp(file) for file in files}
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+__all__ = ["CredentialsError", "Publication", "Refusal", "Stamps", "read", "stamps"]

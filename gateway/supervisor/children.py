@@ -1,0 +1,177 @@
+"""One child's life: fork, the frame stream to it, its end.
+
+Rules: a child is forked with every signal blocked and starts with its own dispositions; it keeps
+only the descriptors it is given; writes to a child never block; after the fork a child never
+returns into the supervisor's code.
+
+Not here: what a child runs and when it is started or replaced (`crew`, `supervisor`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import socket
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Final, NoReturn
+
+from fastpath.frames import Frame, FrameFault, FrameReader
+from gateway.supervisor import signals
+
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NAME: Final = 15
+_RECEIVE_BYTES: Final = 262144
+_EXIT_CRASHED: Final = 70  # EX_SOFTWARE
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+class Child:
+    """A forked process and the stream between it and the supervisor."""
+
+    __slots__ = ("_outbox", "_reader", "channel", "name", "pid", "spawned_monotonic")
+
+    def __init__(self, name: str, pid: int, channel: socket.socket) -> None:
+        self.name = name
+        self.pid = pid
+        self.channel: socket.socket | None = channel
+        self.spawned_monotonic = time.monotonic()
+        self._reader = FrameReader()
+        self._outbox: deque[memoryview] = deque()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name} pid={self.pid}>"
+
+    @property
+    def unsent(self) -> bool:
+        """Whether frames wait for the channel to take them."""
+        return bool(self._outbox)
+
+    def send(self, frame: bytes) -> None:
+        """Queues one frame and writes what goes now. A channel that is gone loses it."""
+        if self.channel is not None:
+            self._outbox.append(memoryview(frame))
+            self.flush()
+
+    def flush(self) -> None:
+        """Writes queued frames until the channel is full."""
+        while self._outbox and self.channel is not None:
+            try:
+                sent = self.channel.send(self._outbox[0])
+            except BlockingIOError:
+                return
+            except OSError:
+                self._outbox.clear()  # reading will find the end of the stream
+                return
+            if sent == len(self._outbox[0]):
+                self._outbox.popleft()
+            else:
+                self._outbox[0] = self._outbox[0][sent:]
+
+    def receive(self) -> list[Frame]:
+        """The frames that are there. At the end of the stream, or on garbage, the channel closes.
+
+        Raises FrameFault on garbage.
+        """
+        frames: list[Frame] = []
+        while self.channel is not None:
+            try:
+                data = self.channel.recv(_RECEIVE_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.close()
+                break
+            try:
+                frames += self._reader.feed(data)
+            except FrameFault:
+                self.close()
+                raise
+        return frames
+
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Signals the process. It is still ours: only `reap` frees the pid."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def close(self) -> None:
+        """Closes the channel: the child sees the end of the stream and leaves."""
+        if self.channel is not None:
+            self.channel.close()
+            self.channel = None
+        self._outbox.clear()
+
+
+def fork(title: str, keep: Iterable[int], run: Callable[[], NoReturn], *, leash: bool) -> int:
+    """Starts `run` in a child that has the standard descriptors and `keep`. Raises OSError.
+
+    With `leash`, the kernel kills the child when the supervisor dies: the end of its channel says
+    so too, but a worker that hangs does not read, and would keep its share of the port's
+    connections for ever.
+
+    Socket objects of other children stay alive in the child, closed underneath: they are reachable
+    from the supervisor's frames, which never return here, so no destructor closes a number that
+    the child has meanwhile used again.
+    """
+    parent = os.getpid()
+    mask = signals.block_all()
+    try:
+        pid = os.fork()
+    except OSError:
+        signals.restore(mask)
+        raise
+    if pid:
+        signals.restore(mask)
+        return pid
+    try:
+        _name_and_leash(title, parent if leash else 0)
+        close_all_but(keep)
+        signals.become_child()
+        run()
+    except BaseException:
+        _last_words(title)
+    finally:
+        os._exit(_EXIT_CRASHED)
+
+
+def close_all_but(keep: Iterable[int]) -> None:
+    """Closes every descriptor except the standard ones and `keep`."""
+    kept = {0, 1, 2, *keep}
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) not in kept:
+            with contextlib.suppress(OSError):  # the one that listed the directory
+                os.close(int(name))
+
+
+def _name_and_leash(title: str, parent: int) -> None:
+    _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
+    if parent:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it died before the leash was on
+            os._exit(_EXIT_CRASHED)
+
+
+def _last_words(title: str) -> None:
+    """A crash of a child that its own code did not catch: the operator needs the place."""
+    text = traceback.format_exc().strip().splitlines()
+    line = f"s3gateway: error: {title} crashed: {text[-1]} ({' < '.join(_places(text))})\n"
+    with contextlib.suppress(OSError):
+        os.write(2, line.encode("utf-8", "replace"))
+
+
+def _places(traceback_lines: list[str]) -> list[str]:
+    """The innermost places of a traceback, `file:line`, innermost first."""
+    places = []
+    for line in traceback_lines:
+        parts = line.strip().split(", ")
+        if parts[0].startswith("File ") and len(parts) > 1:
+            path = parts[0][6:-1]
+            places.append(f"{os.path.basename(path)}:{parts[1].removeprefix('line ')}")
+    return places[:-4:-1]

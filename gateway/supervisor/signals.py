@@ -1,0 +1,100 @@
+"""Signals as bytes on a pipe, so that the loop treats them like any other input.
+
+Rules: handlers do nothing; the interpreter writes the signal's number to the pipe (PEP 475 and
+`signal.set_wakeup_fd`); a forked child has every signal blocked until it has its own dispositions,
+or a signal meant for it would land in the supervisor's pipe.
+
+Not here: what a signal means (`supervisor`).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+from typing import Final
+
+WATCHED: Final = (
+    signal.SIGCHLD,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+)
+
+# A terminal sends these to the whole process group; only the supervisor answers them. USR1 to a
+# worker, or to control before it can reopen its log, would end it.
+_CHILD_IGNORES: Final = (
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGHUP,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)
+
+_READ_BYTES: Final = 4096
+
+
+def _noted(_number: int, _frame: FrameType | None) -> None:
+    """Only there so that the disposition is not the default one."""
+
+
+class SelfPipe:
+    """The pipe; one per supervisor."""
+
+    __slots__ = ("_read_end", "_write_end")
+
+    def __init__(self) -> None:
+        self._read_end, self._write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def fileno(self) -> int:
+        return self._read_end
+
+    def install(self) -> None:
+        """Catches the watched signals. What the parent had ignored or blocked counts no more."""
+        signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
+        for number in WATCHED:
+            signal.signal(number, _noted)
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # reserved; its default would end us
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def take(self) -> list[signal.Signals]:
+        """The signals since the last call, oldest first."""
+        try:
+            noted = os.read(self._read_end, _READ_BYTES)
+        except BlockingIOError:
+            return []
+        return [signal.Signals(number) for number in noted]
+
+
+def block_all() -> set[int]:
+    """Blocks every signal; returns the mask to restore."""
+    return {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, _every())}
+
+
+def restore(mask: set[int]) -> None:
+    """Undoes `block_all`."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def become_child() -> None:
+    """Dispositions of a forked child: defaults, but deaf to what the terminal says to the group."""
+    signal.set_wakeup_fd(-1)
+    for number in WATCHED:
+        signal.signal(number, signal.SIG_DFL)
+    for number in _CHILD_IGNORES:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _every() -> set[signal.Signals]:
+    return {number for number in signal.valid_signals() if isinstance(number, signal.Signals)}
+
+
+def name_of(number: int) -> str:
+    """`SIGKILL`, or the bare number of a real-time signal."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,157 @@
+"""Listening sockets: the claim on an address, one SO_REUSEPORT socket per worker, and their end.
+
+Rules: an address is claimed by a plain bind, without SO_REUSEPORT, before the first listener is
+opened, so that a second instance fails loudly instead of taking half of the connections; every
+listener has SO_REUSEADDR, or the connections of an earlier life in TIME_WAIT would fail that bind;
+the port of an address is resolved once and shared by all workers.
+
+Not here: who keeps a listener open, and for how long (`crew`).
+"""
+
+from __future__ import annotations
+
+import array
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+_SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h
+
+# Classic BPF over the TCP header: drop segments with SYN, keep the rest.
+_NO_SYN: Final = (
+    (0x30, 0, 0, 13),  # A = flags octet
+    (0x45, 0, 1, 0x02),  # SYN set? else skip one
+    (0x06, 0, 0, 0),  # drop
+    (0x06, 0, 0, 0xFFFFFFFF),  # keep
+)
+
+_CLAIM_SECONDS: Final = 2.0
+_CLAIM_RETRY_SECONDS: Final = 0.05
+
+
+class BindError(Exception):
+    """An address that cannot be listened on; the text is for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One resolved address."""
+
+    family: int
+    host: str
+    port: int
+    sockaddr: tuple[str | int, ...]
+
+    @property
+    def url(self) -> str:
+        host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
+        return f"http://{host}:{self.port}"
+
+
+def open_all(
+    addresses: Sequence[tuple[str, int]], workers: int, backlog: int
+) -> tuple[list[Endpoint], list[list[socket.socket]]]:
+    """Claims every address; per worker, one listener for each. Raises BindError."""
+    endpoints: list[Endpoint] = []
+    listeners: list[list[socket.socket]] = [[] for _ in range(workers)]
+    for host, port in addresses:
+        with _claiming(port):
+            for endpoint, probe in _probe(host, port):
+                endpoints.append(endpoint)
+                for mine in listeners:
+                    mine.append(open_listener(endpoint, backlog))
+                # Until here, or a port that the kernel chose could be given to someone else.
+                probe.close()
+    return endpoints, listeners
+
+
+def open_listener(endpoint: Endpoint, backlog: int) -> socket.socket:
+    """One more listening socket of the endpoint's group. Raises BindError."""
+    sock = _socket(endpoint.family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.setblocking(False)
+        sock.bind(endpoint.sockaddr)
+        sock.listen(backlog)
+    except OSError as error:
+        sock.close()
+        raise BindError(f"cannot listen on {endpoint.url}: {error.strerror}") from error
+    return sock
+
+
+def refuse_new(listener: socket.socket) -> None:
+    """Lets no new connection into the accept queue; those in it, or in mid-handshake, stay.
+
+    Closing a listener resets what is still queued, and a client may have sent its request by then.
+    With SYN segments dropped first, the worker can empty the queue, and nothing is lost: a client
+    turned away sends its SYN again a second later, to a sibling, or is refused.
+    """
+    program = array.array("B", b"".join(struct.pack("=HBBI", *step) for step in _NO_SYN))
+    address, _ = program.buffer_info()
+    try:
+        listener.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(_NO_SYN), address)
+        )
+    except OSError:
+        return  # a sandbox without socket filters: a few connections may be reset
+
+
+def _socket(family: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if family == socket.AF_INET6:
+        # 0.0.0.0 and [::] are two addresses, as in nginx: whoever wants both lists both.
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock
+
+
+def _probe(host: str, port: int) -> Iterator[tuple[Endpoint, socket.socket]]:
+    """Binds every address that `host` resolves to, plainly. The caller closes the sockets."""
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+    except OSError as error:
+        raise BindError(f"cannot listen on {host}: {error.strerror}") from error
+    for family, _, _, _, sockaddr in found:
+        probe = _socket(family)
+        try:
+            probe.bind(sockaddr)
+        except OSError as error:
+            probe.close()
+            raise BindError(_bind_text(host, port, error)) from error
+        bound = probe.getsockname()
+        yield Endpoint(family, str(bound[0]), int(bound[1]), tuple(bound)), probe
+
+
+def _bind_text(host: str, port: int, error: OSError) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"cannot listen on {shown}:{port}: {error.strerror}"
+
+
+@contextmanager
+def _claiming(port: int) -> Iterator[None]:
+    """Lets one supervisor at a time go from probe to listen.
+
+    Two that start together would both pass the plain bind, since neither listens yet, and then
+    share the port. An abstract Unix address has the scope of the port, the network namespace, and
+    disappears with its owner.
+    """
+    if not port:
+        yield
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as claim:
+        deadline = time.monotonic() + _CLAIM_SECONDS
+        while True:
+            try:
+                claim.bind(f"\0s3gateway/bind/{port}")
+                break
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise BindError(f"port {port} is being taken by another process") from error
+                time.sleep(_CLAIM_RETRY_SECONDS)
+        yield

@@ -1,0 +1,492 @@
+"""The loop: wait -> frames -> signals -> reap -> heartbeat -> reconcile, from boot to exit.
+
+Rules: one thread, nothing blocks but the wait; every decision is taken in the loop, never in a
+handler; whatever a child does, the loop goes on; a worker is started only with a snapshot.
+
+Not here: sockets and workers (`crew`), numbering (`broadcast`), what control does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import secrets
+import select
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final, NoReturn
+
+from fastpath.counters import Page
+from fastpath.frames import Frame, FrameFault, FrameType, encode
+from gateway.supervisor import boot, pidfile, sockets
+from gateway.supervisor.broadcast import Generations
+from gateway.supervisor.children import Child, fork
+from gateway.supervisor.crew import Crew, Worker, how_it_ended
+from gateway.supervisor.notices import Notices, plural
+from gateway.supervisor.signals import SelfPipe
+from gateway.supervisor.tempo import (
+    CONTROL_EXIT_SECONDS,
+    DRAIN_GRACE_SECONDS,
+    STABLE_SECONDS,
+    TICK_SECONDS,
+    Tempo,
+    back_off,
+)
+
+EXIT_OK: Final = 0
+EXIT_STARTUP: Final = 3
+EXIT_CUT: Final = 4
+
+# Log lines of all workers wait here while control is busy; the kernel caps it (net.core.wmem_max).
+_LOG_BUFFER_BYTES: Final = 4 * 1024 * 1024
+
+
+class Phase(IntEnum):
+    """Where in its life a supervisor is; it only goes forward."""
+
+    CONFIGURING = 0  # control reads the configuration
+    STARTING = 1  # the first workers are on their way
+    SERVING = 2
+    DRAINING = 3
+    LEAVING = 4  # workers are gone, control writes its last lines
+    GONE = 5
+
+
+class Supervisor:
+    """One gateway on one machine, from its first fork to its exit status."""
+
+    def __init__(self, launch: Mapping[str, object], tempo: Tempo, notices: Notices) -> None:
+        self._launch = launch
+        self._tempo = tempo
+        self._notices = notices
+        self._signals = SelfPipe()
+        self._page = Page()
+        self._instance = secrets.token_hex(8)
+        self._generations = Generations()
+        self._phase = Phase.CONFIGURING
+        self._status = EXIT_OK
+        self._boot: boot.Boot | None = None
+        self._boot_payload = b""
+        self._deadline: float | None = None  # monotonic; of the phase
+        # The workers' end and control's end of the log stay here: both outlive any child.
+        self._log_in, self._log_out = _log_pair()
+        self._crew = Crew(self._page, self._log_in, tempo, notices)
+        self._control: Child | None = None
+        self._control_crashes = 0
+        self._control_start = 0.0  # monotonic; not before
+        self._control_epitaph = ""
+        self._reload = 0  # number of the reload that runs; 0 = none
+        self._reloads = 0
+        self._reload_again = False
+        self._reload_deadline = 0.0
+
+    def run(self) -> int:
+        """Supervises until told to stop; the exit status of the process."""
+        self._signals.install()
+        _raise_descriptor_limit()
+        self._deadline = time.monotonic() + self._tempo.control_seconds
+        while self._phase < Phase.GONE:
+            try:
+                self._turn()
+            except Exception as error:  # the loop must not end before its children do
+                self._notices.error(f"supervisor: {error!r}")
+                time.sleep(TICK_SECONDS)
+        pidfile.remove(self._launch.get("pidfile"))
+        return self._status
+
+    def _turn(self) -> None:
+        self._reconcile(time.monotonic())
+        self._wait()
+        self._read_children()
+        for number in self._signals.take():
+            self._obey(number)
+        self._reap()
+        self._watch(time.monotonic())
+
+    # Wait
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._signals, select.POLLIN)
+        for child in self._children():
+            if child.channel is not None:
+                events = select.POLLIN | (select.POLLOUT if child.unsent else 0)
+                poll.register(child.channel, events)
+        begun = time.monotonic()
+        poll.poll(TICK_SECONDS * 1000)
+        now = time.monotonic()
+        if now - begun > TICK_SECONDS + self._tempo.heartbeat_seconds / 2:
+            self._crew.trust_from(now)
+
+    def _children(self) -> list[Child]:
+        return [*self._crew.workers(), *([self._control] if self._control else [])]
+
+    # Frames
+
+    def _read_children(self) -> None:
+        for worker in list(self._crew.workers()):
+            self._read_worker(worker)
+        if self._control is not None:
+            self._read_control(self._control)
+
+    def _read_worker(self, worker: Worker) -> None:
+        worker.flush()
+        try:
+            frames = worker.receive()
+        except FrameFault as fault:
+            self._notices.error(f"worker {worker.index} (pid {worker.pid}) sent {fault}: killed")
+            worker.kill()
+            return
+        for frame in frames:
+            self._hear_worker(worker, frame)
+
+    def _hear_worker(self, worker: Worker, frame: Frame) -> None:
+        match frame.type:
+            case FrameType.READY:
+                generations = self._generations
+                self._crew.take_ready(
+                    worker, frame.generation, generations.frame, generations.current
+                )
+            case FrameType.ACK:
+                worker.served = max(worker.served, frame.generation)
+            case FrameType.DRAINED:
+                worker.cut = _drained(frame.payload)
+            case FrameType.REJECTED:
+                self._take_rejection(worker, frame)
+            case _:
+                self._notices.error(f"worker {worker.index} sent {frame.type.name}: ignored")
+
+    def _take_rejection(self, worker: Worker, frame: Frame) -> None:
+        if frame.generation != self._generations.current or not self._generations.pending:
+            return  # the first one of them has been answered
+        reason = frame.payload.decode("utf-8", "replace")
+        self._notices.error(f"{worker.name} cannot use generation {frame.generation}: {reason}")
+        if self._generations.roll_back(time.monotonic() + self._tempo.acknowledge_seconds):
+            self._crew.send(self._generations.frame)
+            self._notices.error("configuration unchanged: 1 problem")
+            self._end_reload(self._generations.tickets)
+        elif self._phase is Phase.STARTING:
+            self._abandon_start()
+
+    def _read_control(self, control: Child) -> None:
+        control.flush()
+        try:
+            frames = control.receive()
+        except FrameFault as fault:
+            self._notices.error(f"control (pid {control.pid}) sent {fault}: killed")
+            control.kill()
+            return
+        for frame in frames:
+            if self._phase <= Phase.SERVING:
+                self._hear_control(frame)
+
+    def _hear_control(self, frame: Frame) -> None:
+        match frame.type:
+            case FrameType.BOOT:
+                self._take_boot(frame.payload)
+            case FrameType.PUBLISH:
+                self._take_snapshot(frame)
+            case FrameType.REFUSED if self._phase is Phase.CONFIGURING:
+                self._leave(EXIT_STARTUP)
+            case FrameType.REFUSED:
+                problems = len(frame.payload.splitlines())
+                self._notices.error(f"configuration unchanged: {plural(problems, 'problem')}")
+                self._end_reload({frame.generation})
+            case _:
+                self._notices.error(f"control sent {frame.type.name}: ignored")
+
+    # Boot and reload
+
+    def _take_boot(self, payload: bytes) -> None:
+        try:
+            settings = boot.parse(payload)
+        except boot.BootFault as fault:
+            self._notices.error(str(fault))
+            if self._boot is None:
+                self._leave(EXIT_STARTUP)
+            return
+        if self._boot is None:
+            self._boot = settings
+            self._boot_payload = payload
+            self._notices.configure(settings.log_level, settings.log_format)
+        elif changed := self._boot.differences(settings):
+            self._notices.warning(f"{', '.join(changed)}: a change needs a restart")
+
+    def _take_snapshot(self, frame: Frame) -> None:
+        now = time.monotonic()
+        new = self._generations.publish(frame.payload, now + self._tempo.acknowledge_seconds)
+        if self._phase is Phase.CONFIGURING:
+            self._start()
+            return
+        if frame.generation:
+            self._generations.tickets.add(frame.generation)
+        if new:
+            self._crew.send(self._generations.frame)
+        elif not self._generations.pending:
+            self._settle()
+
+    def _start(self) -> None:
+        """Binds and lets the first workers be spawned."""
+        if self._boot is None:
+            self._notices.error("control sent no boot settings")
+            self._leave(EXIT_STARTUP)
+            return
+        try:
+            self._crew.open(self._boot.listen, self._boot.workers, self._boot.backlog)
+            pidfile.write(self._launch.get("pidfile"))
+        except (sockets.BindError, pidfile.PidfileError) as error:
+            self._notices.error(str(error))
+            self._leave(EXIT_STARTUP)
+            return
+        self._crew.keep_access_log(self._boot.access_log != "off")
+        self._phase = Phase.STARTING
+        self._deadline = None
+
+    def _abandon_start(self) -> None:
+        self._crew.kill()
+        self._leave(EXIT_STARTUP)
+
+    def _begin_reload(self) -> None:
+        self._reload_again = False
+        if self._control is None:
+            return  # it reads the configuration when it comes back
+        self._reloads += 1
+        self._reload = self._reloads
+        self._reload_deadline = time.monotonic() + self._tempo.control_seconds
+        self._control.send(encode(FrameType.RELOAD, self._reload))
+
+    def _end_reload(self, answered: set[int]) -> None:
+        if self._reload in answered:
+            self._reload = 0
+
+    def _settle(self) -> None:
+        """Every worker serves the current generation."""
+        answered = self._generations.settle()
+        current = self._generations.current
+        if self._control is not None:
+            self._control.send(encode(FrameType.PUBLISHED, current))
+        count = plural(self._crew.count, "worker")
+        if self._phase is Phase.STARTING:
+            self._phase = Phase.SERVING
+            urls = " ".join(endpoint.url for endpoint in self._crew.endpoints)
+            self._notices.info(f"ready: {count} serve generation {current} on {urls}")
+        else:
+            self._notices.info(f"generation {current} is served by all {count}")
+        self._end_reload(answered)
+
+    # Signals
+
+    def _obey(self, number: signal.Signals) -> None:
+        match number:
+            case signal.SIGTERM:
+                self._drain()
+            case signal.SIGINT if self._phase is Phase.DRAINING:
+                self._stop_now()
+            case signal.SIGINT:
+                self._drain()
+            case signal.SIGQUIT:
+                self._stop_now()
+            case signal.SIGHUP if self._phase < Phase.DRAINING:
+                self._reload_again = True
+            case signal.SIGUSR1 if self._control is not None:
+                self._control.kill(signal.SIGUSR1)
+            case _:
+                pass  # SIGCHLD: `_reap` looks at every turn
+
+    def _drain(self) -> None:
+        if self._phase >= Phase.DRAINING:
+            return
+        if self._phase < Phase.SERVING or self._boot is None:
+            self._stop_now()
+            return
+        self._notices.info("draining")
+        self._phase = Phase.DRAINING
+        seconds = self._boot.drain_seconds
+        self._deadline = time.monotonic() + seconds + DRAIN_GRACE_SECONDS
+        self._crew.drain(seconds)
+
+    def _stop_now(self) -> None:
+        if self._phase >= Phase.LEAVING:
+            return
+        self._crew.cut += self._crew.in_flight()
+        self._crew.kill()
+        self._leave(EXIT_OK)
+
+    def _leave(self, status: int) -> None:
+        """Workers are gone, or as good as: lets control finish, then ends the loop."""
+        self._status = EXIT_CUT if self._crew.cut and status == EXIT_OK else status
+        self._phase = Phase.LEAVING
+        self._deadline = time.monotonic() + CONTROL_EXIT_SECONDS
+        if self._control is not None:
+            self._control.close()
+
+    # Reap
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            worker = self._crew.find(pid)
+            if worker is not None:
+                self._read_worker(worker)  # its last words
+                self._bury_worker(worker, status)
+            elif self._control is not None and self._control.pid == pid:
+                self._read_control(self._control)
+                self._bury_control(self._control, status)
+            # Anything else was left to us as PID 1.
+
+    def _bury_worker(self, worker: Worker, status: int) -> None:
+        now = time.monotonic()
+        if self._phase is Phase.STARTING:
+            self._notices.error(
+                f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
+                " before it was ready: start abandoned"
+            )
+            self._crew.bury_drained(worker, 0)
+            self._abandon_start()
+        elif self._phase is Phase.SERVING:
+            self._crew.bury(worker, status, now)
+        elif self._phase is Phase.DRAINING:
+            self._crew.bury_drained(worker, status)
+        else:
+            self._crew.bury_drained(worker, 0)  # killed by `_stop_now`, which has counted
+
+    def _bury_control(self, control: Child, status: int) -> None:
+        now = time.monotonic()
+        control.close()
+        self._control = None
+        self._reload = 0  # the next one reads the configuration as it starts
+        how = f"control (pid {control.pid}) {how_it_ended(status)}"
+        if self._phase is Phase.CONFIGURING:
+            self._notices.error(f"{how} before it had a configuration")
+            self._leave(EXIT_STARTUP)
+        elif self._phase < Phase.LEAVING:
+            stable = now - control.spawned_monotonic >= STABLE_SECONDS
+            self._control_crashes = 1 if stable else self._control_crashes + 1
+            delay = back_off(self._control_crashes)
+            self._control_start = now + delay
+            self._control_epitaph = how
+            if delay or self._phase is Phase.DRAINING:
+                self._notices.warning(f"{how}; workers go on")
+
+    # Heartbeat
+
+    def _watch(self, now: float) -> None:
+        if Phase.STARTING <= self._phase <= Phase.DRAINING:
+            generations = self._generations
+            self._crew.watch(now, generations.current, generations.deadline_monotonic)
+        if self._reload and now > self._reload_deadline and self._control is not None:
+            self._notices.error(f"control (pid {self._control.pid}) does not answer: killed")
+            self._reload = 0
+            self._control.kill()
+
+    # Reconcile
+
+    def _reconcile(self, now: float) -> None:
+        if self._control is None and self._phase <= Phase.SERVING and now >= self._control_start:
+            self._spawn_control()
+        match self._phase:
+            case Phase.CONFIGURING:
+                self._limit_configuring(now)
+            case Phase.STARTING | Phase.SERVING:
+                self._crew.spawn_missing(self._generations.frame, now)
+                if self._generations.pending and self._crew.serves(self._generations.current):
+                    self._settle()
+                if self._phase is Phase.SERVING and self._reload_again and not self._reload:
+                    self._begin_reload()
+            case Phase.DRAINING:
+                self._finish_draining(now)
+            case Phase.LEAVING:
+                self._finish_leaving(now)
+            case Phase.GONE:
+                pass
+
+    def _limit_configuring(self, now: float) -> None:
+        if self._deadline is not None and now > self._deadline:
+            self._notices.error("control has no configuration yet: start abandoned")
+            self._leave(EXIT_STARTUP)
+
+    def _finish_draining(self, now: float) -> None:
+        if not self._crew.count:
+            self._leave(EXIT_OK)
+        elif self._deadline is not None and now > self._deadline:
+            self._deadline = None
+            self._crew.kill()
+
+    def _finish_leaving(self, now: float) -> None:
+        if self._control is not None and self._deadline is not None and now > self._deadline:
+            self._deadline = None
+            self._control.kill()
+        if self._control is None and not self._crew.count:
+            self._phase = Phase.GONE
+            if self._status == EXIT_OK:
+                self._notices.info("stopped: clean")
+            elif self._status == EXIT_CUT:
+                cut = plural(self._crew.cut, "connection")
+                self._notices.warning(f"stopped: {cut} cut")
+
+    # Control
+
+    def _spawn_control(self) -> None:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+
+        def control() -> NoReturn:
+            from gateway.control import control  # after the fork: configuration is not stdlib only
+
+            control.run(
+                control.Seat(
+                    launch=self._launch,
+                    channel=theirs,
+                    log=self._log_out,
+                    page=self._page,
+                    instance=self._instance,
+                    boot_payload=self._boot_payload,
+                )
+            )
+
+        try:
+            pid = fork(
+                "s3gw control", (theirs.fileno(), self._log_out.fileno()), control, leash=False
+            )
+        except OSError as error:
+            ours.close()
+            self._control_crashes += 1
+            self._control_start = time.monotonic() + max(back_off(self._control_crashes), 1.0)
+            self._notices.error(f"control cannot be started: {error}")
+            return
+        finally:
+            theirs.close()
+        self._control = Child("control", pid, ours)
+        if self._control_epitaph:
+            self._notices.warning(f"{self._control_epitaph}, replaced by pid {pid}")
+            self._control_epitaph = ""
+
+
+def _log_pair() -> tuple[socket.socket, socket.socket]:
+    """The workers' end, which never blocks and so loses lines when full, and control's end."""
+    workers_end, control_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    workers_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOG_BUFFER_BYTES)
+    workers_end.setblocking(False)
+    return workers_end, control_end
+
+
+def _raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _drained(payload: bytes) -> int:
+    """How many connections a worker says it cut; 0 if it cannot be read."""
+    try:
+        return int(json.loads(payload)["cut"])
+    except (ValueError, KeyError, TypeError):
+        return 0

@@ -1,0 +1,76 @@
+"""Every time the supervisor measures against, each with its reason.
+
+Rules: seconds; a test may change the ones that have an environment variable, an operator on a
+throttled machine too.
+
+Not here: the drain time, which is configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+# Longest sleep of the loop: what is only seen by looking (heartbeats) is seen this late.
+TICK_SECONDS: Final = 0.5
+
+# Delays before the first, second, ... restart in a row; a lone crash costs nothing.
+BACK_OFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+# From this delay on, the connections that queue for the worker are better refused than kept.
+LONG_BACK_OFF_SECONDS: Final = 4.0
+# A worker that lived this long had no trouble starting: its next crash is the first again.
+STABLE_SECONDS: Final = 10.0
+
+# After the drain deadline, a worker cuts its connections itself and says how many.
+DRAIN_GRACE_SECONDS: Final = 2.0
+# Control writes the last log lines, on the way out.
+CONTROL_EXIT_SECONDS: Final = 5.0
+# A child that closed its channel is about to be reaped, unless it hangs in its exit.
+MUTE_SECONDS: Final = 5.0
+
+
+class TempoError(Exception):
+    """An environment variable that is no number of seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """Times that can be set from outside."""
+
+    # Workers beat every 0.5 s; ten missed beats are no garbage collection.
+    heartbeat_seconds: float = 5.0
+    # A snapshot of 100,000 rules is some 30 MiB, and a worker compiles it in a second or two.
+    acknowledge_seconds: float = 15.0
+    # From fork to READY, imports and the first snapshot included, on a machine that is busy.
+    boot_seconds: float = 60.0
+    # Credentials may come from a metadata service that does not answer.
+    control_seconds: float = 120.0
+
+
+_VARIABLES: Final = {
+    "S3GATEWAY_HEARTBEAT_SECONDS": "heartbeat_seconds",
+    "S3GATEWAY_ACKNOWLEDGE_SECONDS": "acknowledge_seconds",
+    "S3GATEWAY_BOOT_SECONDS": "boot_seconds",
+    "S3GATEWAY_CONTROL_SECONDS": "control_seconds",
+}
+
+
+def read(environ: Mapping[str, str]) -> Tempo:
+    """The times, as the environment has them. Raises TempoError."""
+    chosen: dict[str, float] = {}
+    for variable, field in _VARIABLES.items():
+        if text := environ.get(variable):
+            try:
+                seconds = float(text)
+            except ValueError:
+                seconds = 0.0
+            if not 0.1 <= seconds <= 86400:
+                raise TempoError(f"{variable}: {text!r} is no number of seconds from 0.1 to 86400")
+            chosen[field] = seconds
+    return Tempo(**chosen)
+
+
+def back_off(crashes: int) -> float:
+    """Seconds to wait before the restart that follows the `crashes`-th crash in a row."""
+    return BACK_OFF_SECONDS[min(crashes, len(BACK_OFF_SECONDS)) - 1]

@@ -1,0 +1,1 @@
+"""Stand-ins for the stores behind the gateway."""
