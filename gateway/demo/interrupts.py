@@ -1,0 +1,74 @@
+"""Owns how the demo hears that it should end: Ctrl-C, SIGTERM and a closed terminal.
+
+Rules: the first signal only leaves a note, which `check` and `pause` turn into `Interrupted` at
+places where everything that was started is known; a second one interrupts wherever it is; while
+the demo cleans up, signals are ignored.
+
+Not here: what is cleaned up (`stage`).
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+from types import FrameType, TracebackType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """A signal asked the demo to end."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class Interrupts:
+    """Listens for the time of a `with` block and restores what was set before."""
+
+    def __init__(self) -> None:
+        self._received = 0
+        self._ignoring = False
+        self._reader, self._writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self._before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def __enter__(self) -> Interrupts:
+        for number in SIGNALS:
+            signal.signal(number, self._note)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def check(self) -> None:
+        """Raise Interrupted if a signal came."""
+        if self._received and not self._ignoring:
+            raise Interrupted(self._received)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until a signal comes; then raise Interrupted."""
+        self.check()
+        select.select([self._reader], [], [], seconds)
+        self.check()
+
+    def ignore(self) -> None:
+        """From now on nothing interrupts: the way out is short and must be walked to its end."""
+        self._ignoring = True
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        if self._ignoring:
+            return
+        again, self._received = self._received, number
+        if again:
+            raise Interrupted(number)
+        os.write(self._writer, b"!")

@@ -1,0 +1,79 @@
+"""Owns the demo's proof: what lies on each server, read from it directly, as a table.
+
+Rules: every server is asked with its own key pair and at its own address, never through the
+gateway; a mismatch with what the rules say is an error, not a row.
+
+Not here: who wrote the objects (`example`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import boto3
+from botocore.config import Config
+from rich.markup import escape
+from rich.table import Table
+
+from gateway.demo.seaweed import SeaweedServer
+
+# What the seed's rules make of the seed's example.
+EXPECTED = {
+    ("lakefs", "lakefs-data-repo", "main/data/file.txt", b"Hello from lakeFS!"),
+    ("s3", "traditional-s3-bucket", "data/file.txt", b"Hello from S3!"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """One object as a server has it."""
+
+    target: str
+    endpoint: str
+    bucket: str
+    key: str
+    body: bytes
+
+
+class WrongPlace(Exception):
+    """Something is missing, or lies where no rule sends it."""
+
+
+def read_directly(target: str, server: SeaweedServer) -> list[Landed]:
+    """Return every object of every bucket of one server."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint,
+        aws_access_key_id=server.keys.access_key_id,
+        aws_secret_access_key=server.keys.secret_access_key,
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}),
+    )
+    found = []
+    for bucket in client.list_buckets()["Buckets"]:
+        name = bucket["Name"]
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
+            for entry in page.get("Contents", []):
+                body = client.get_object(Bucket=name, Key=entry["Key"])["Body"].read()
+                found.append(Landed(target, server.endpoint, name, entry["Key"], body))
+    return found
+
+
+def check(landed: Iterable[Landed]) -> None:
+    """Raise WrongPlace unless exactly the example's objects are where the rules send them."""
+    seen = {(one.target, one.bucket, one.key, one.body) for one in landed}
+    if seen != EXPECTED:
+        raise WrongPlace(f"missing {EXPECTED - seen}, unexpected {seen - EXPECTED}")
+
+
+def table(landed: Iterable[Landed]) -> Table:
+    drawn = Table(title="What landed where (read directly from each server)", title_justify="left")
+    for heading in ("Target", "Server", "Bucket", "Key"):
+        drawn.add_column(heading, no_wrap=True)
+    drawn.add_column("Bytes", justify="right")
+    drawn.add_column("Content", no_wrap=True)
+    for one in landed:
+        content = escape(one.body.decode("utf-8", "replace"))
+        drawn.add_row(one.target, one.endpoint, one.bucket, one.key, str(len(one.body)), content)
+    return drawn

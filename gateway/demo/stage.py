@@ -1,0 +1,148 @@
+"""Owns everything the demo starts: a temporary directory, two servers, the gateway.
+
+Rules: `strike` undoes all of it in any state, also half built, and may be repeated; the gateway is
+started as a user would, through the command line, with an environment of which nothing reaches
+into the demo (profiles, proxies, endpoints).
+
+Not here: what is done with the stage (`story`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from gateway.demo.configuration import configuration, new_keys
+from gateway.demo.seaweed import HOST, SeaweedServer, die_with_parent
+
+TARGETS = ("lakefs", "s3")
+READY = re.compile(r"ready: \d+ workers serve generation \d+ on (http://\S+)")
+READY_SECONDS = 30.0
+# The demo's own requests have ended by then; whoever still sends some is cut.
+DRAIN_SECONDS = 2.0
+STOP_SECONDS = 10.0
+FOREIGN = ("AWS_", "LAKEFS_", "S3GATEWAY_", "BOTO_")
+
+
+class GatewayFailed(Exception):
+    """The gateway ended or is not ready in time; the text quotes what it said."""
+
+
+class Stage:
+    """The demo's processes and files."""
+
+    def __init__(self) -> None:
+        self.client = new_keys("demo")
+        self.directory = Path(tempfile.mkdtemp(prefix="s3gateway-demo-"))
+        self.servers = {
+            name: SeaweedServer(self.directory / name, new_keys(name)) for name in TARGETS
+        }
+        self.endpoint = ""
+        self._gateway: subprocess.Popen[bytes] | None = None
+
+    @property
+    def config_path(self) -> Path:
+        return self.directory / "s3gateway.yaml"
+
+    @property
+    def access_log(self) -> Path:
+        return self.directory / "access.log"
+
+    def start_servers(self, tick: Callable[[], None]) -> None:
+        """Start both at once and wait for both; `tick` runs meanwhile. Raises SeaweedError."""
+        for server in self.servers.values():
+            server.launch()
+        for server in self.servers.values():
+            server.wait(tick)
+
+    def start_gateway(self, port: int, tick: Callable[[], None]) -> None:
+        """Start the gateway with 2 workers and wait until it serves. Raises GatewayFailed."""
+        targets = {name: (server.endpoint, server.keys) for name, server in self.servers.items()}
+        self.config_path.touch(mode=0o600)
+        self.config_path.write_text(configuration(self.client, targets, port))
+        with self._log.open("wb") as log:
+            self._gateway = subprocess.Popen(
+                self._command(port),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent(os.getpid(), signal.SIGTERM),
+            )
+        deadline = time.monotonic() + READY_SECONDS
+        while (found := READY.search(self.said())) is None:
+            if not self.gateway_runs() or time.monotonic() > deadline:
+                raise GatewayFailed(f"the gateway does not serve:\n{self.said()}")
+            tick()
+            time.sleep(0.05)
+        self.endpoint = found.group(1)
+
+    def gateway_runs(self) -> bool:
+        return self._gateway is not None and self._gateway.poll() is None
+
+    def said(self) -> str:
+        """Return all that the gateway has written to its standard error."""
+        return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    def strike(self) -> None:
+        """End every process and remove every file; bounded to about ten seconds."""
+        self._stop_gateway()
+        for server in self.servers.values():
+            server.stop()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "gateway.log"
+
+    def _command(self, port: int) -> list[str]:
+        return [
+            *(sys.executable, "-m", "gateway.cli.main", "serve"),
+            *("--config", str(self.config_path)),
+            *("--listen", f"{HOST}:{port}"),
+            *("--workers", "2"),
+            *("--access-log", str(self.access_log)),
+            *("--drain-timeout", str(DRAIN_SECONDS)),
+        ]
+
+    def _stop_gateway(self) -> None:
+        process, self._gateway = self._gateway, None
+        if process is None:
+            return
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        # Its whole session: nothing is left even if the supervisor did not end as it should.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def plain_environment() -> Iterator[None]:
+    """Hide from boto3 and from the children whatever the user has set up for other stores."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith(FOREIGN) or name == "ENVIRONMENT":
+            del os.environ[name]
+    os.environ |= {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": HOST,
+        "no_proxy": HOST,
+    }
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
