@@ -102,15 +102,19 @@ def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
 class ChunkedReader:
     """Takes the chunks of one answer's body apart."""
 
-    __slots__ = ("_overhead", "_parser", "_pieces", "_tail", "complete")
+    __slots__ = ("_messages", "_overhead", "_parser", "_pieces", "_tail", "complete")
 
     def __init__(self) -> None:
         self.complete = False
+        self._messages = 0  # a second one would be another answer glued to this one
         self._pieces: list[bytes] = []
         self._tail = b""  # last bytes fed, to see what stood before the end
         self._overhead = 0  # bytes since the last payload byte
         self._parser = httptools.HttpResponseParser(self)
         self._parser.feed_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+
+    def on_message_begin(self) -> None:
+        self._messages += 1
 
     def on_body(self, piece: bytes) -> None:
         self._pieces.append(piece)
@@ -134,11 +138,12 @@ class ChunkedReader:
 
     def _check(self, data: bytes, paid: bool) -> None:
         """Raises ResponseFault if more than the body was in `data`, or too little for too long."""
-        self._tail = (self._tail + data[-5:])[-5:]
+        tail = self._tail = (self._tail + data[-5:])[-5:]
         if self.complete:
             # The end is an empty line after a line that is not empty; a parser that skips blank
             # lines between messages would not notice what follows it.
-            if not self._tail.endswith(b"\r\n\r\n") or self._tail[:1] in (b"\r", b"\n"):
+            at_end = tail.endswith(b"\r\n\r\n") and tail[:1] not in (b"\r", b"\n")
+            if not at_end or self._messages > 1:
                 raise ResponseFault("bytes after the end of a chunked body")
         elif paid:
             self._overhead = 0
