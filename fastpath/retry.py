@@ -1,6 +1,6 @@
 """Whether a request whose upstream connection failed may be sent once more.
 
-Rules (a request is never done twice when it matters):
+Rules: a request is never done twice when it matters, so
 - no byte of the answer reached the gateway, and no byte of the body was consumed;
 - only over a connection that had served before: it may have been closed in the moment of reuse,
   while a fresh one that dies says something about the target;

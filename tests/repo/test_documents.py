@@ -1,0 +1,70 @@
+"""The documents tell the truth where a machine can check it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+
+import pytest
+import yaml
+
+import gateway
+from tests.repo.tree import ROOT, modules, tracked
+
+
+def test_the_changelog_has_this_version() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(rf"^## \[{re.escape(gateway.__version__)}\]", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", tracked("*.md"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_inside_the_repository_lead_somewhere(path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
+        if "://" not in link and not link.startswith("mailto:"):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+@pytest.mark.parametrize("path", tracked("*.md"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_yaml_snippets_parse(path) -> None:
+    for block in re.findall(r"```yaml\n(.*?)```", path.read_text(), flags=re.DOTALL):
+        assert list(yaml.safe_load_all(block))
+
+
+def test_every_make_target_named_in_a_document_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for path in tracked("*.md"):
+        named = set(re.findall(r"`make ([a-z]+)", path.read_text()))
+        assert named <= targets, f"{path.name}: {sorted(named - targets)}"
+
+
+def test_architecture_names_every_room() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = {m.name.split(".")[1] for m in modules() if m.name.count(".")}
+    missing = {room for room in rooms if f"{room}" not in text}
+    assert not missing
+
+
+def test_every_error_a_client_can_get_is_documented() -> None:
+    text = (ROOT / "docs" / "errors.md").read_text()
+    source = (ROOT / "fastpath" / "errors.py").read_text()
+    codes = set(re.findall(r"Kind\(\s*\d{3},\s*\"(\w+)\"", source))
+    assert codes
+    assert not {code for code in codes if f"`{code}`" not in text}
+
+
+def test_ci_runs_the_command_of_the_readme() -> None:
+    assert "`make test`" in (ROOT / "README.md").read_text()
+    assert re.search(r"^\s*make test", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+def test_no_secret_and_no_private_path_is_committed() -> None:
+    patterns = [r"/work/", r"BEGIN (RSA |EC )?PRIVATE KEY"]
+    listed = subprocess.run(
+        ["git", "grep", "-nIE", "|".join(patterns), "--", ".", ":!tests/repo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert listed.stdout == ""
