@@ -1,0 +1,101 @@
+"""From the model and resolved credentials to the snapshot document that workers are given.
+
+Rules: only what can be reached; plain JSON types; the same input gives the same document.
+
+Not here: numbering and sending it (`gateway.supervisor`), reading it (`fastpath.snapshot`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from gateway.config.model import Config, Identity, KeyPair, Rule, Target
+
+FORMAT = 1
+
+
+def compile_snapshot(
+    model: Config, credentials: Mapping[str, Mapping[str, object]]
+) -> dict[str, object]:
+    """The document of the configuration. `credentials` is by target name (`Keyring.resolve`)."""
+    own = {
+        f"{target}/{identity.name}": _static(pair)
+        for identity in model.identities
+        for target, pair in identity.credentials.items()
+        if target in model.targets
+    }
+    return {
+        "format": FORMAT,
+        "environment": model.environment,
+        "domains": list(model.domains),
+        "auth": {"mode": model.mode},
+        "limits": asdict(model.limits),
+        "identities": [_identity(identity, model) for identity in model.identities],
+        "credentials": {**{name: dict(value) for name, value in credentials.items()}, **own},
+        "targets": [_target(target, credentials) for target in model.targets.values()],
+        "rules": [_rule(rule) for rule in model.rules],
+        "default_target": model.default_target,
+    }
+
+
+def _static(pair: KeyPair) -> dict[str, object]:
+    return {
+        "access_key_id": pair.access_key_id,
+        "secret_access_key": pair.secret_access_key.get_secret_value(),
+        "token": None,
+        "expires": None,
+    }
+
+
+def _identity(identity: Identity, model: Config) -> dict[str, object]:
+    allow = identity.allow
+    return {
+        "name": identity.name,
+        "access_key_id": identity.keys.access_key_id,
+        "secret_access_key": identity.keys.secret_access_key.get_secret_value(),
+        "targets": None if identity.targets is None else list(identity.targets),
+        "allow": None
+        if allow is None
+        else [
+            {"buckets": list(grant.buckets), "operations": sorted(grant.operations)}
+            for grant in allow
+        ],
+        "credentials": {
+            target: f"{target}/{identity.name}"
+            for target in identity.credentials
+            if target in model.targets
+        },
+    }
+
+
+def _target(target: Target, credentials: Mapping[str, object]) -> dict[str, object]:
+    endpoint = target.endpoint
+    tls = None
+    if target.tls is not None:
+        tls = {**asdict(target.tls), "server_name": endpoint.host}
+    return {
+        "name": target.name,
+        "profile": target.profile,
+        "scheme": endpoint.scheme,
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "authority": endpoint.authority,
+        "region": target.region,
+        "credentials": target.name if target.name in credentials else None,
+        "tls": tls,
+        "pool": asdict(target.pool),
+        "timeouts": asdict(target.timeouts),
+    }
+
+
+def _rule(rule: Rule) -> dict[str, object]:
+    return {
+        "number": rule.number,
+        "line": rule.line,
+        "pattern": rule.pattern,
+        "operations": None if rule.operations is None else sorted(rule.operations),
+        "identities": None if rule.identities is None else list(rule.identities),
+        "target": rule.target,
+        "description": rule.description,
+    }

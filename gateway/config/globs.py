@@ -1,0 +1,141 @@
+"""Whether one bucket glob matches everything that another one matches. Pure.
+
+Both globs are small automata: a state is a position in the pattern, `*` stays, everything else
+moves on. A walk over all pairs (position in the inner glob, set of positions in the outer one)
+looks for a name that the inner accepts and the outer does not.
+
+Rules: True only when it is certain; characters are those that bucket names have; a walk that grows
+too large ends with False.
+
+Not here: matching names (`fastpath.routing`).
+"""
+
+from __future__ import annotations
+
+import string
+from functools import lru_cache
+from typing import NamedTuple
+
+ALPHABET = frozenset(string.ascii_letters + string.digits + "._-")
+MAX_STEPS = 20_000
+
+
+class _Token(NamedTuple):
+    star: bool
+    chars: frozenset[str]
+
+
+def covers(outer: str, inner: str) -> bool:
+    """Whether surely every bucket name that `inner` matches is matched by `outer` too."""
+    if outer in ("*", inner):
+        return True
+    mine, theirs = tokens(outer), tokens(inner)
+    if not _prefix_fits(mine, theirs):
+        return False
+    alphabet = _representatives(mine, theirs)
+    start = (0, _closure(mine, frozenset((0,))))
+    seen = {start}
+    todo = [start]
+    while todo:
+        position, states = todo.pop()
+        for place in _closure(theirs, frozenset((position,))):
+            if place == len(theirs):
+                if len(mine) not in states:
+                    return False
+                continue
+            token = theirs[place]
+            for char in alphabet & token.chars:
+                following = (place if token.star else place + 1, _advance(mine, states, char))
+                if following not in seen:
+                    seen.add(following)
+                    todo.append(following)
+        if len(seen) > MAX_STEPS:
+            return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def tokens(glob: str) -> tuple[_Token, ...]:
+    """A glob as fnmatch reads it, restricted to the characters of bucket names."""
+    result: list[_Token] = []
+    index = 0
+    while index < len(glob):
+        char = glob[index]
+        index += 1
+        if char == "*":
+            if not result or not result[-1].star:
+                result.append(_Token(True, ALPHABET))
+        elif char == "?":
+            result.append(_Token(False, ALPHABET))
+        elif char == "[" and (end := _end_of_set(glob, index)) > 0:
+            result.append(_Token(False, _members(glob[index:end])))
+            index = end + 1
+        else:
+            result.append(_Token(False, frozenset(char) & ALPHABET))
+    return tuple(result)
+
+
+def can_match(glob: str) -> bool:
+    """Whether any bucket name can match."""
+    return all(token.star or token.chars for token in tokens(glob))
+
+
+def _end_of_set(glob: str, start: int) -> int:
+    """Index of the closing bracket; a `]` that comes first is a member (as in fnmatch)."""
+    begin = start + 1 if glob[start : start + 1] == "!" else start
+    return glob.find("]", begin + 1)
+
+
+def _members(body: str) -> frozenset[str]:
+    negated = body.startswith("!")
+    if negated:
+        body = body[1:]
+    chosen: set[str] = set()
+    index = 0
+    while index < len(body):
+        if index + 2 < len(body) and body[index + 1] == "-":
+            low, high = body[index], body[index + 2]
+            chosen.update(char for char in ALPHABET if low <= char <= high)
+            index += 3
+        else:
+            chosen.add(body[index])
+            index += 1
+    return ALPHABET - chosen if negated else ALPHABET & chosen
+
+
+def _closure(pattern: tuple[_Token, ...], states: frozenset[int]) -> frozenset[int]:
+    """The states with those reached by letting stars match nothing."""
+    result = set(states)
+    for state in states:
+        while state < len(pattern) and pattern[state].star:
+            state += 1
+            result.add(state)
+    return frozenset(result)
+
+
+def _advance(pattern: tuple[_Token, ...], states: frozenset[int], char: str) -> frozenset[int]:
+    following = {
+        state if pattern[state].star else state + 1
+        for state in states
+        if state < len(pattern) and char in pattern[state].chars
+    }
+    return _closure(pattern, frozenset(following))
+
+
+def _prefix_fits(outer: tuple[_Token, ...], inner: tuple[_Token, ...]) -> bool:
+    """A quick no: the fixed beginnings already differ."""
+    for mine, theirs in zip(outer, inner, strict=False):
+        if mine.star:
+            return True
+        if theirs.star or not theirs.chars <= mine.chars:
+            return False
+    return True
+
+
+def _representatives(*patterns: tuple[_Token, ...]) -> frozenset[str]:
+    """One character for each class that the patterns tell apart."""
+    sets = {token.chars for pattern in patterns for token in pattern}
+    kinds: dict[tuple[bool, ...], str] = {}
+    for char in sorted(ALPHABET):
+        kinds.setdefault(tuple(char in chosen for chosen in sets), char)
+    return frozenset(kinds.values())

@@ -1,0 +1,212 @@
+"""Environment variables, documents and flags as trees, and laying them over each other.
+
+Order, weakest first: environment variables (`LAKEFS_*`, `AWS_*`), the documents without
+`routing.environment`, the selected document, flags. Mappings merge key by key; lists and values
+replace. The place of each value goes with it, which is what `config --origin` prints.
+
+Rules: an empty environment variable counts as unset; a stronger layer's way of giving a credential
+(inline, `_file`, `aws_profile`) removes the weaker layer's other way, so two never mix.
+
+Not here: the default AWS credential chain (`gateway.control.credentials`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gateway.config.nodes import Scalar, Tree, Value
+from gateway.config.problems import Path, Place, Problem, Problems, did_you_mean, one_of
+
+SHORTHANDS = ("lakefs", "s3")
+
+# What a file need not say. Later entries win where two name one setting.
+VARIABLES: tuple[tuple[str, Path], ...] = (
+    ("LAKEFS_ENDPOINT", ("targets", "lakefs", "endpoint")),
+    ("LAKEFS_ACCESS_KEY_ID", ("targets", "lakefs", "access_key_id")),
+    ("LAKEFS_SECRET_ACCESS_KEY", ("targets", "lakefs", "secret_access_key")),
+    ("AWS_DEFAULT_REGION", ("targets", "s3", "region")),
+    ("AWS_REGION", ("targets", "s3", "region")),
+    ("AWS_ENDPOINT_URL", ("targets", "s3", "endpoint")),
+    ("AWS_ENDPOINT_URL_S3", ("targets", "s3", "endpoint")),
+)
+
+_KEY_SETTINGS = ("access_key_id", "secret_access_key")
+
+
+def put(tree: Tree, path: Path, value: Value, place: Place) -> None:
+    """Set one value, making the mappings on the way."""
+    node = tree.data
+    for step in path[:-1]:
+        inner = node.setdefault(str(step), {})
+        assert isinstance(inner, dict)
+        node = inner
+    node[str(path[-1])] = value
+    tree.values[path] = place
+
+
+def from_environ(environ: Mapping[str, str]) -> Tree:
+    """What the environment says about the targets `lakefs` and `s3`."""
+    tree = Tree()
+    ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
+    for name, path in VARIABLES:
+        value = environ.get(name, "")
+        if value and not (ignored and name.startswith("AWS_ENDPOINT_URL")):
+            put(tree, path, Scalar(value, plain=False), Place(f"${name}"))
+    return tree
+
+
+def without_file() -> Tree:
+    """The routing of a gateway that was given no file."""
+    tree = Tree()
+    place = Place("no file")
+    rules: list[Value] = [
+        {"pattern": Scalar("lakefs-*"), "target": Scalar("lakefs")},
+        {"pattern": Scalar("versioned-*"), "target": Scalar("lakefs")},
+    ]
+    put(tree, ("routing", "rules"), rules, place)
+    put(tree, ("routing", "default_target"), Scalar("s3"), place)
+    return tree
+
+
+def from_flags(launch: Mapping[str, object]) -> Tree:
+    """What `--listen` and `--workers` (or their S3GATEWAY_ variables) say."""
+    tree = Tree()
+    listen = launch.get("listen")
+    if listen:
+        addresses = [listen] if isinstance(listen, str) else list(_texts(listen))
+        items: list[Value] = [Scalar(address, plain=False) for address in addresses]
+        put(tree, ("router", "listen_address"), items, Place("--listen"))
+    workers = launch.get("workers")
+    if workers is not None:
+        put(tree, ("router", "workers"), Scalar(str(workers)), Place("--workers"))
+    return tree
+
+
+def _texts(values: object) -> Sequence[str]:
+    return [str(value) for value in values] if isinstance(values, list | tuple) else []
+
+
+def move_shorthands(tree: Tree, problems: Problems) -> list[str]:
+    """Turn `lakefs:` and `s3:` into entries of `targets`; returns those that were there."""
+    moved: list[str] = []
+    targets = tree.data.get("targets")
+    for name in SHORTHANDS:
+        if name not in tree.data:
+            continue
+        if isinstance(targets, dict) and name in targets:
+            place = tree.keys[(name,)]
+            problems.add(Problem(place, name, f"is given twice: here and as targets.{name}"))
+            del tree.data[name]
+            continue
+        if targets is None:
+            targets = tree.data["targets"] = {}
+        if not isinstance(targets, dict):
+            continue  # reported when `targets` is read
+        value = tree.data.pop(name)
+        targets[name] = {} if value is None else value
+        for places in (tree.keys, tree.values):
+            for path in [path for path in places if path[0:1] == (name,)]:
+                places[("targets", *path)] = places.pop(path)
+        moved.append(name)
+    return moved
+
+
+def select(
+    documents: Sequence[Tree], chosen: str | None, *, insist: bool, problems: Problems
+) -> Sequence[Tree]:
+    """The documents that count, weakest first: those without an environment, then the chosen one.
+
+    `insist`: the choice was made by a flag, so it must name a document even if none asks for one.
+    """
+    common = [document for document in documents if _environment(document) is None]
+    offered: dict[str, Tree] = {}
+    for document in documents:
+        name = _environment(document)
+        if name is None:
+            continue
+        if name in offered:
+            _complain(document, f"a second document for the environment {name}", "", problems)
+        offered.setdefault(name, document)
+    if not offered:
+        if chosen and insist and documents:
+            message = f"no document is for the environment {chosen}"
+            problems.add(Problem(Place("--environment"), "routing.environment", message))
+        return common
+    if chosen:
+        if chosen not in offered:
+            message = f"no document is for the environment {chosen}"
+            hint = did_you_mean(chosen, offered) or f"offered: {one_of(offered)}"
+            _complain(next(iter(offered.values())), message, hint, problems)
+            return common
+        return [*common, offered[chosen]]
+    if len(offered) > 1:
+        message = f"the file offers the environments {', '.join(offered)}; none is selected"
+        hint = "use --environment or $ENVIRONMENT"
+        _complain(next(iter(offered.values())), message, hint, problems)
+        return common
+    return [*common, *offered.values()]
+
+
+_ENVIRONMENT: Path = ("routing", "environment")
+
+
+def _environment(document: Tree) -> str | None:
+    name = document.get(_ENVIRONMENT)
+    return name if isinstance(name, str) and name else None
+
+
+def _complain(document: Tree, message: str, hint: str, problems: Problems) -> None:
+    place = document.values[_ENVIRONMENT]
+    problems.add(Problem(place, "routing.environment", message, hint))
+
+
+def overlay(base: Tree, top: Tree) -> Tree:
+    """`top` laid over `base`, as a new tree."""
+    dropped: set[Path] = set()
+    data = _merge(base.data, top.data, (), dropped)
+    result = Tree(data)
+    for ours, theirs, merged in (
+        (base.values, top.values, result.values),
+        (base.keys, top.keys, result.keys),
+    ):
+        merged.update((path, place) for path, place in ours.items() if not _under(path, dropped))
+        merged.update(theirs)
+    return result
+
+
+def _under(path: Path, dropped: set[Path]) -> bool:
+    return bool(dropped) and any(path[:length] in dropped for length in range(1, len(path) + 1))
+
+
+def _merge(
+    base: dict[str, Value], top: dict[str, Value], path: Path, dropped: set[Path]
+) -> dict[str, Value]:
+    result = dict(base)
+    for name in _superseded(base, top):
+        del result[name]
+        dropped.add((*path, name))
+    for name, value in top.items():
+        below = result.get(name)
+        inner = (*path, name)
+        if isinstance(below, dict) and isinstance(value, dict):
+            result[name] = _merge(below, value, inner, dropped)
+        elif isinstance(below, dict) and value is None:
+            continue  # a section whose settings are all commented out changes nothing
+        else:
+            if name in result:
+                dropped.add(inner)
+            result[name] = value
+    return result
+
+
+def _superseded(base: Mapping[str, Value], top: Mapping[str, Value]) -> list[str]:
+    """Settings of `base` that are another way of saying what `top` says."""
+    gone: list[str] = []
+    for name in _KEY_SETTINGS:
+        gone += [name] if f"{name}_file" in top else []
+        gone += [f"{name}_file"] if name in top else []
+        if "aws_profile" in top:
+            gone += [name, f"{name}_file"]
+        if name in top or f"{name}_file" in top:
+            gone.append("aws_profile")
+    return [name for name in dict.fromkeys(gone) if name in base]

@@ -1,0 +1,218 @@
+"""From launch settings, environment and file to a configuration, or every reason why not.
+
+    file -> documents -> the chosen ones --+
+    environment variables -----------------+-> one tree -> ${VAR} -> sections -> checks -> Config
+    flags ---------------------------------+
+
+Rules: nothing here asks the network, so `check` is quick and repeatable; problems are values, never
+exceptions; the model is there only if there is no error.
+
+Not here: resolving credentials (`gateway.control.credentials`), the snapshot (`compile`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastpath.limits import Limits
+from gateway.config import layers, rules, schema
+from gateway.config.addresses import Listen
+from gateway.config.identities import implicit_identities, read_identities
+from gateway.config.model import Config, Identity, Target
+from gateway.config.nodes import Tree, read_documents
+from gateway.config.problems import Place, Problem, Problems
+from gateway.config.processors import usable_processors
+from gateway.config.reading import Reader
+from gateway.config.secrets import Files, expand_variables
+from gateway.config.targets import ALWAYS, TargetReader
+
+MAX_FILE_BYTES = 64 << 20  # 100,000 rules are about 10 MiB
+BACKLOG = 2048  # what the kernel takes anyway is net.core.somaxconn, 4,096 by default
+DRAIN_SECONDS = 30.0  # within Kubernetes' terminationGracePeriodSeconds of 30 plus preStop
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load found; `model` is None if there is an error among the problems."""
+
+    model: Config | None
+    problems: list[Problem]
+    tree: Tree = field(repr=False)
+    _launch: Mapping[str, object] = field(repr=False)
+    _files: list[Path] = field(repr=False)
+
+    def watched_files(self) -> list[Path]:
+        """The files that were read, or looked for: a change of one asks for another load."""
+        return list(self._files)
+
+    def boot(self) -> dict[str, object]:
+        """The settings that hold for the life of the process; only with a model."""
+        if self.model is None:
+            raise ValueError("a configuration with errors boots nothing")
+        given = self._launch
+        return {
+            "listen": [[address.host, address.port] for address in self.model.listen],
+            "workers": self.model.workers or usable_processors(),
+            "drain_seconds": float(str(given.get("drain_seconds") or DRAIN_SECONDS)),
+            "connections": self.model.limits.connections,
+            "backlog": BACKLOG,
+            "access_log": given.get("access_log") or "-",
+            "log_format": given.get("log_format") or "text",
+            "log_level": given.get("log_level") or "info",
+        }
+
+
+def load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+    """Read everything `launch` and `environ` point to. Never raises for what a user wrote."""
+    problems = Problems()
+    config = launch.get("config")
+    file = Path(str(config)) if config else None
+    tree, environment = _tree(file, launch, environ, problems)
+    reader = Reader(tree, problems, source=str(file) if file else "environment")
+    files = Files(file.parent if file else Path(), reader)
+    model = None
+    if not _unreadable(problems):
+        model = _Assembly(reader, files, launch, environ).config(environment)
+    return Loaded(
+        model=None if problems.fatal else model,
+        problems=problems.sorted(),
+        tree=tree,
+        _launch=launch,
+        _files=([file] if file else []) + files.seen,
+    )
+
+
+def _unreadable(problems: Problems) -> bool:
+    """Whether there is no sense in looking at settings: they would all seem to be missing."""
+    return any(problem.path in ("syntax", "file") for problem in problems)
+
+
+def _tree(
+    file: Path | None, launch: Mapping[str, object], environ: Mapping[str, str], problems: Problems
+) -> tuple[Tree, str | None]:
+    base = layers.from_environ(environ)
+    if file is None:
+        documents: list[Tree] = [layers.without_file()]
+    else:
+        text = _read(file, problems)
+        documents = [] if text is None else read_documents(text, str(file), problems)
+        if text is not None and not documents and not problems.fatal:
+            problems.add(Problem(Place(str(file)), "file", "is empty"))
+    for document in documents:
+        layers.move_shorthands(document, problems)
+    flag = launch.get("environment")
+    chosen = str(flag) if flag else environ.get("ENVIRONMENT") or None
+    for document in layers.select(documents, chosen, insist=bool(flag), problems=problems):
+        base = layers.overlay(base, document)
+    tree = layers.overlay(base, layers.from_flags(launch))
+    name = tree.get(("routing", "environment"))
+    return tree, str(name) if isinstance(name, str) else None
+
+
+def _read(file: Path, problems: Problems) -> str | None:
+    source = str(file)
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        problems.add(Problem(Place(source), "file", f"cannot be read: {error.strerror}"))
+        return None
+    if len(raw) > MAX_FILE_BYTES:
+        problems.add(Problem(Place(source), "file", f"is larger than {MAX_FILE_BYTES} bytes"))
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start]
+        line_start = before.rfind(b"\n") + 1
+        column = len(before[line_start:].decode("utf-8", "replace")) + 1
+        place = Place(source, before.count(b"\n") + 1, column)
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+        problems.add(Problem(place, "file", message, "save the file as UTF-8"))
+        return None
+
+
+class _Assembly:
+    """One load's way from tree to model."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        files: Files,
+        launch: Mapping[str, object],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._reader = reader
+        self._files = files
+        self._environ = environ
+        self._insecure_open = bool(launch.get("insecure_open"))
+
+    def config(self, environment: str | None) -> Config | None:
+        """The model; with errors it is incomplete, and the caller drops it."""
+        reader = self._reader
+        reader.show_short(self._short_names())
+        expand_variables(reader, self._environ)
+        reader.read(schema.File, (), without=schema.File.model_fields)
+        router = reader.read(schema.Router, ("router",)) or schema.Router()
+        auth = reader.read(schema.Auth, ("auth",), without=["identities"]) or schema.Auth()
+        routing = reader.read(schema.Routing, ("routing",), without=["rules"]) or schema.Routing()
+        listen = tuple(router.listen_address)
+        loopback = all(address.loopback for address in listen)
+        if auth.mode == "open" and not loopback and not self._insecure_open:
+            message = "open lets everybody in, and the gateway listens beyond this machine"
+            reader.error(("auth", "mode"), message, "use sigv4, loopback or --insecure-open")
+        targets = self._targets(listen, tuple(router.domains))
+        identities = self._identities(auth, targets, loopback)
+        found = rules.read_rules(reader, auth.mode)
+        known = {*reader.members(("targets",)), *ALWAYS}
+        configured = [identity.name for identity in identities if not identity.implicit]
+        rules.check_references(reader, known, configured + self._broken_names())
+        rules.report_unreachable(reader, found)
+        return Config(
+            environment=environment,
+            listen=listen,
+            workers=router.workers,
+            domains=tuple(router.domains),
+            limits=Limits(**router.limits.model_dump()),
+            mode=auth.mode,
+            identities=tuple(identities),
+            targets=targets,
+            rules=tuple(found),
+            default_target=routing.default_target,
+        )
+
+    def _short_names(self) -> set[str]:
+        """Targets shown as `lakefs` and not `targets.lakefs`: all that no file calls so."""
+        keys = self._reader.tree.keys
+        full = ("targets",) in keys
+        return {
+            name
+            for name in layers.SHORTHANDS
+            if not full or ("targets", name) not in keys or keys[("targets", name)].column == 1
+        }
+
+    def _targets(self, listen: tuple[Listen, ...], domains: tuple[str, ...]) -> dict[str, Target]:
+        reached = rules.reached_targets(self._reader)
+        reader = TargetReader(self._reader, self._files, self._environ, listen, reached)
+        return reader.read_all(domains)
+
+    def _identities(
+        self, auth: schema.Auth, targets: Mapping[str, Target], loopback: bool
+    ) -> list[Identity]:
+        known = {*self._reader.members(("targets",)), *ALWAYS}
+        found = read_identities(self._reader, self._files, known, loopback)
+        configured = self._reader.tree.get(("auth", "identities"))
+        if found or configured or auth.mode == "open":
+            return found
+        return implicit_identities(self._reader, targets, loopback)
+
+    def _broken_names(self) -> list[str]:
+        """Names of identities that have other faults: rules may refer to them all the same."""
+        names = []
+        for index in self._reader.items(("auth", "identities")):
+            name = self._reader.tree.get(("auth", "identities", index, "name"))
+            if isinstance(name, str):
+                names.append(str(name))
+        return names

@@ -1,0 +1,260 @@
+"""YAML text to located trees: plain data, and beside it the place of every key and value.
+
+A value stays the text that was written until the schema says what is expected there. So
+`sigv2: off` is the word `off`, an access key made of digits is text, and the booleans of YAML 1.1
+(`yes`, `on`, `no`) never become one behind the writer's back.
+
+Rules: nothing of the text appears in a syntax error's message (it may be a secret); depth and size
+are bounded before anything recursive runs; only the tags of plain data are taken.
+
+Not here: what keys mean (`schema`), laying documents over each other (`layers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+import yaml
+
+from gateway.config.problems import Path, Place, Problem, Problems, format_path
+
+MAX_DEPTH = 64  # the schema is 7 deep; libyaml's composer recurses on the C stack
+MAX_NODES = 2_000_000  # aliases unfold: ten lines of them can stand for a billion values
+
+_CORE = "tag:yaml.org,2002:"
+_SCALAR_TAGS = frozenset(
+    _CORE + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+)
+
+
+class _Mark(Protocol):
+    """What both of PyYAML's parsers mark a spot with; counted from 0."""
+
+    line: int
+    column: int
+
+
+class Scalar(str):
+    """A scalar's text; `plain` when it stood without quotes."""
+
+    __slots__ = ("plain",)
+
+    plain: bool
+
+    def __new__(cls, text: str, plain: bool = True) -> Scalar:
+        scalar = super().__new__(cls, text)
+        scalar.plain = plain
+        return scalar
+
+
+Value: TypeAlias = "Scalar | list[Value] | dict[str, Value] | None"
+
+
+@dataclass(slots=True)
+class Tree:
+    """Data with the place of each value (`values`) and of each mapping key (`keys`), by path."""
+
+    data: dict[str, Value] = field(default_factory=dict)
+    values: dict[Path, Place] = field(default_factory=dict)
+    keys: dict[Path, Place] = field(default_factory=dict)
+
+    def get(self, path: Path) -> Value:
+        """The value at a path, None if there is none."""
+        node: Value = self.data
+        for step in path:
+            if isinstance(step, int):
+                node = node[step] if isinstance(node, list) and step < len(node) else None
+            else:
+                node = node.get(step) if isinstance(node, dict) else None
+        return node
+
+    def place(self, path: Path, *, key: bool = False) -> Place | None:
+        """Where a value (or its key) stands; what is absent stands where its parent's key does."""
+        if key and path in self.keys:
+            return self.keys[path]
+        if path in self.values:
+            return self.values[path]
+        for length in range(len(path) - 1, 0, -1):
+            parent = path[:length]
+            found = self.keys.get(parent) or self.values.get(parent)
+            if found is not None:
+                return found
+        return None
+
+
+def read_documents(text: str, source: str, problems: Problems) -> list[Tree]:
+    """Every document of a YAML text; an empty list when it cannot be read as YAML."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        if not _shallow(text, source, loader, problems):
+            return []
+        nodes = [node for node in yaml.compose_all(text, Loader=loader) if node is not None]
+    except yaml.reader.ReaderError as error:
+        place = _place_of_offset(text, source, error.position)
+        message = f"control character #x{ord_of(error.character):02x} is not allowed"
+        problems.add(Problem(place, "syntax", message))
+        return []
+    except yaml.MarkedYAMLError as error:
+        problems.add(_syntax_problem(error, source))
+        return []
+    builders = [_Builder(source, problems) for _ in nodes]
+    return [builder.build(node) for builder, node in zip(builders, nodes, strict=True)]
+
+
+def ord_of(character: object) -> int:
+    """PyYAML gives the offending character as text or as a number, depending on its parser."""
+    return ord(character) if isinstance(character, str) else int(str(character))
+
+
+def _shallow(text: str, source: str, loader: type[yaml.SafeLoader], problems: Problems) -> bool:
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                place = _place_of(event.start_mark, source)
+                problems.add(Problem(place, "syntax", f"nested deeper than {MAX_DEPTH} levels"))
+                return False
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return True
+
+
+def _place_of(mark: _Mark | None, source: str) -> Place:
+    return Place(source) if mark is None else Place(source, mark.line + 1, mark.column + 1)
+
+
+def _place_of_offset(text: str, source: str, offset: int) -> Place:
+    before = text[:offset]
+    return Place(source, before.count("\n") + 1, offset - before.rfind("\n"))
+
+
+_REMEDIES = {
+    "found character that cannot start any token": "a tab cannot indent, and a value that starts "
+    "with @, ` or % needs quotes",
+    "mapping values are not allowed in this context": "a value that contains ': ' needs quotes",
+    "found undefined alias": "a value that starts with * needs quotes",
+    "did not find expected key": "check the indentation of this line",
+    "found unknown escape character": "a backslash is literal in 'single quotes'",
+}
+
+
+def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> Problem:
+    mark = error.problem_mark or error.context_mark
+    place = _place_of(mark, source)
+    message = str(error.problem or "not YAML")
+    context = f" {error.context}" if error.context else ""
+    return Problem(place, "syntax", message + context, _REMEDIES.get(message, ""))
+
+
+class _Builder:
+    """Turns one document's nodes into a tree."""
+
+    def __init__(self, source: str, problems: Problems) -> None:
+        self._source = source
+        self._problems = problems
+        self._tree = Tree()
+        self._open: set[int] = (
+            set()
+        )  # ids of the collections being built: an alias to one is a loop
+        self._budget = MAX_NODES
+
+    def build(self, node: yaml.Node) -> Tree:
+        root = self._value(node, ())
+        if isinstance(root, dict):
+            self._tree.data = root
+        elif root is not None:
+            kind = "a list" if isinstance(root, list) else "text"
+            self._report(node, (), f"must be a mapping, not {kind}", "start with router:, s3: ...")
+        return self._tree
+
+    def _at(self, node: yaml.Node) -> Place:
+        return _place_of(node.start_mark, self._source)
+
+    def _report(self, node: yaml.Node, path: Path, message: str, suggestion: str = "") -> None:
+        where = format_path(path) or "file"
+        self._problems.add(Problem(self._at(node), where, message, suggestion))
+
+    def _value(self, node: yaml.Node, path: Path) -> Value:
+        self._tree.values[path] = self._at(node)
+        self._budget -= 1
+        if self._budget == 0:
+            self._report(node, path, f"more than {MAX_NODES} values")
+        if self._budget <= 0:
+            return None
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        if id(node) in self._open:
+            self._report(node, path, "an alias that contains itself")
+            return None
+        self._open.add(id(node))
+        try:
+            if isinstance(node, yaml.MappingNode) and node.tag == _CORE + "map":
+                return self._mapping(node, path)
+            if isinstance(node, yaml.SequenceNode) and node.tag == _CORE + "seq":
+                return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
+            self._report(node, path, "a YAML tag is not taken here", "write the plain value")
+            return None
+        finally:
+            self._open.discard(id(node))
+
+    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Value:
+        if node.tag not in _SCALAR_TAGS:
+            self._report(node, path, "a YAML tag is not taken here", "write the plain value")
+            return None
+        plain = node.style is None
+        if plain and node.tag == _CORE + "null":
+            return None
+        return Scalar(node.value, plain)
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Value]:
+        result: dict[str, Value] = {}
+        merged: list[yaml.Node] = []
+        for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                self._report(key_node, path, "a key must be a word")
+                continue
+            if key_node.tag == _CORE + "merge" and key_node.style is None:
+                merged.append(value_node)
+                continue
+            key = key_node.value
+            place = (*path, key)
+            if key in result:
+                first = self._tree.keys[place].line
+                self._report(key_node, place, f"duplicate key, first given on line {first}")
+                continue
+            self._tree.keys[place] = self._at(key_node)
+            result[key] = self._value(value_node, place)
+        for source in self._merge_sources(merged, path):
+            self._merge(source, path, result)
+        return result
+
+    def _merge_sources(self, nodes: list[yaml.Node], path: Path) -> Iterator[yaml.MappingNode]:
+        for node in nodes:
+            members = node.value if isinstance(node, yaml.SequenceNode) else [node]
+            for member in members:
+                if isinstance(member, yaml.MappingNode) and id(member) not in self._open:
+                    yield member
+                else:
+                    self._report(member, (*path, "<<"), "must be a mapping or a list of mappings")
+
+    def _merge(self, source: yaml.MappingNode, path: Path, into: dict[str, Value]) -> None:
+        """YAML's `<<`: keys written out win, earlier sources win over later ones."""
+        scratch = _Builder(self._source, self._problems)
+        scratch._budget = self._budget
+        scratch._open = self._open
+        for key, value in scratch._mapping(source, path).items():
+            if key in into:
+                continue
+            into[key] = value
+            inner = (*path, key)
+            for theirs, ours in (
+                (scratch._tree.keys, self._tree.keys),
+                (scratch._tree.values, self._tree.values),
+            ):
+                ours.update(
+                    {at: where for at, where in theirs.items() if at[: len(inner)] == inner}
+                )
+        self._budget = scratch._budget

@@ -1,0 +1,171 @@
+"""From `routing` in a tree to the rules of the model, and whether each of them can ever match.
+
+Rules: a rule is called unreachable only when that is certain: globs of earlier rules cover its own,
+and what those leave of its operations and identities is nothing.
+
+Not here: matching requests (`fastpath.routing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from fastpath.operations import OPERATIONS
+from gateway.config import schema
+from gateway.config.globs import can_match, covers
+from gateway.config.identities import suggest
+from gateway.config.model import Rule
+from gateway.config.problems import Path
+from gateway.config.reading import Reader
+
+LIST: Path = ("routing", "rules")
+MAX_COMPARISONS = (
+    500_000  # then the search for unreachable rules stops: it must not hold up a start
+)
+
+# What rules are ever asked about: requests that name no bucket go to the default target, and the
+# operations of a multipart upload are routed as the request that began it.
+_ROUTED = frozenset(
+    operation.name
+    for operation in OPERATIONS.values()
+    if operation.routed_as is operation and operation.name != "ListBuckets"
+)
+
+
+def read_rules(reader: Reader, mode: str) -> list[Rule]:
+    """The rules that are in order; references to targets and identities are checked by others."""
+    found: list[Rule] = []
+    for index in reader.items(LIST):
+        path = (*LIST, index)
+        section = reader.read(schema.Rule, path)
+        if section is None:
+            continue
+        operations = None
+        if section.operations is not None:
+            operations = frozenset[str]().union(*section.operations)
+        rule = Rule(
+            number=index + 1,
+            line=reader.place(path).line if path in reader.tree.values else 0,
+            pattern=section.pattern,
+            target=section.target,
+            operations=operations,
+            identities=None if section.identities is None else tuple(section.identities),
+            description=section.description,
+        )
+        found.append(rule)
+        if not can_match(rule.pattern):
+            reader.error((*path, "pattern"), "can never match a bucket name")
+        elif operations is not None and not operations & _ROUTED:
+            reader.error((*path, "operations"), *_never_asked(operations))
+        elif rule.identities is not None and mode == "open":
+            reader.error((*path, "identities"), "can never match: auth.mode open knows nobody")
+    return found
+
+
+def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
+    if operations == {"ListBuckets"}:
+        return "can never match: ListBuckets names no bucket", "it goes to routing.default_target"
+    hint = "an upload is routed by CreateMultipartUpload"
+    return "can never match: parts follow their upload", hint
+
+
+def reached_targets(reader: Reader) -> dict[str, Path]:
+    """Each target that a request can reach, with the path that names it; broken rules count too."""
+    reached: dict[str, Path] = {}
+    default = reader.tree.get(("routing", "default_target"))
+    at: Path = ("routing", "default_target")
+    reached[str(default) if isinstance(default, str) else "s3"] = at
+    for index in reader.items(LIST):
+        path = (*LIST, index, "target")
+        target = reader.tree.get(path)
+        if isinstance(target, str):
+            reached.setdefault(str(target), path)
+    return reached
+
+
+def check_references(reader: Reader, targets: Iterable[str], identities: Iterable[str]) -> None:
+    """Report every target and identity that a rule or the default names and nobody has."""
+    names, people = frozenset(targets), frozenset(identities)
+    default: Path = ("routing", "default_target")
+    for path in (default, *((*LIST, index, "target") for index in reader.items(LIST))):
+        target = reader.tree.get(path)
+        if isinstance(target, str) and target and target not in names:
+            reader.error(path, f"{str(target)!r} is no target", suggest(target, names))
+    for index in reader.items(LIST):
+        listed = reader.tree.get((*LIST, index, "identities"))
+        for position, name in enumerate(listed if isinstance(listed, list) else []):
+            if isinstance(name, str) and name and name not in people:
+                path = (*LIST, index, "identities", position)
+                reader.error(path, f"{str(name)!r} is no identity", suggest(name, people))
+
+
+def report_unreachable(reader: Reader, rules: list[Rule]) -> None:
+    """Report every rule that earlier rules leave nothing to match."""
+    index = _Index()
+    for rule in rules:
+        blockers = _blockers(rule, index.candidates(rule.pattern))
+        if blockers:
+            names = " and ".join(f"rule {b.number} (line {b.line})" for b in blockers[:3])
+            more = " and others" if len(blockers) > 3 else ""
+            reader.error(
+                (*LIST, rule.number - 1, "pattern"),
+                f"can never match: {names}{more} {'takes' if len(blockers) == 1 else 'take'} "
+                "all it would",
+                "move it up or remove it",
+            )
+        index.add(rule)
+
+
+def _blockers(rule: Rule, earlier: Iterable[Rule]) -> list[Rule]:
+    """The earlier rules that together take everything; empty when something is left."""
+    everyone: tuple[str | None, ...] = (None,) if rule.identities is None else rule.identities
+    wanted = _ROUTED if rule.operations is None else rule.operations & _ROUTED
+    left = dict.fromkeys(everyone, wanted)
+    used: list[Rule] = []
+    for other in earlier:
+        if not covers(other.pattern, rule.pattern):
+            continue
+        taken = False
+        for who, operations in left.items():
+            if other.identities is None or who in other.identities:
+                rest = frozenset() if other.operations is None else operations - other.operations
+                taken = taken or rest != operations
+                left[who] = rest
+        if taken:
+            used.append(other)
+        if not any(left.values()):
+            return used
+    return []
+
+
+class _Index:
+    """Earlier rules by the fixed beginning of their glob: only those can cover that begin alike."""
+
+    def __init__(self) -> None:
+        self._by_beginning: dict[str, list[Rule]] = {}
+        self._exact: dict[str, list[Rule]] = {}
+        self._left = MAX_COMPARISONS
+
+    def add(self, rule: Rule) -> None:
+        beginning = _beginning(rule.pattern)
+        into = self._exact if beginning == rule.pattern else self._by_beginning
+        into.setdefault(beginning, []).append(rule)
+
+    def candidates(self, pattern: str) -> Iterator[Rule]:
+        """In file order."""
+        beginning = _beginning(pattern)
+        found = list(self._exact.get(pattern, ()))
+        for length in range(len(beginning) + 1):
+            found += self._by_beginning.get(beginning[:length], ())
+        for rule in sorted(found, key=lambda rule: rule.number):
+            self._left -= 1
+            if self._left < 0:
+                return
+            yield rule
+
+
+def _beginning(pattern: str) -> str:
+    for index, char in enumerate(pattern):
+        if char in "*?[":
+            return pattern[:index]
+    return pattern

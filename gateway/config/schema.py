@@ -1,0 +1,254 @@
+"""The configuration file's grammar as pydantic models: what may be written, of which type.
+
+Rules: the whole public schema is known here; what is still to come is refused as "not supported
+yet", never ignored; `router.limits`, `pool` and `timeouts` are made from the dataclasses of
+`fastpath.limits`, so that there is one list of limits.
+
+Not here: what concerns two settings at once (`checks`), the types of values (`words`), how a
+pydantic error becomes a located problem (`reading`).
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from dataclasses import fields
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import create_model as create_pydantic_model
+
+from fastpath.limits import Limits, PoolLimits, Timeouts
+from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
+from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
+from gateway.config.problems import did_you_mean
+from gateway.config.words import (
+    Boolean,
+    Items,
+    Later,
+    OrEmpty,
+    PositiveNumber,
+    PositiveWhole,
+    Text,
+    UniqueItems,
+    fault,
+    matching,
+    word,
+)
+
+PROFILE_WORDS = ("s3", "generic", "lakefs")
+MAX_WORKERS = 256
+
+KEY_ID = r"[!-+\--.0-~]{1,128}"  # what can stand in a credential scope: no space, comma or /
+SECRET = r"[ -~]{1,1024}"
+EVERY_OPERATION = frozenset(operation.name for operation in OPERATIONS.values())
+
+
+class Section(BaseModel):
+    """A mapping of the file: its keys are exactly the model's fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+def _from_dataclass(name: str, source: type[Any]) -> type[Section]:
+    """A section with the fields, types and defaults of a dataclass of limits; all are positive."""
+    hints = typing.get_type_hints(source)
+    kinds: dict[type, Any] = {int: PositiveWhole, float: PositiveNumber}
+    content: dict[str, Any] = {
+        field.name: (kinds[hints[field.name]], field.default) for field in fields(source)
+    }
+    return create_pydantic_model(name, __base__=Section, __doc__=source.__doc__, **content)
+
+
+LimitsSection = _from_dataclass("LimitsSection", Limits)
+PoolSection = _from_dataclass("PoolSection", PoolLimits)
+TimeoutsSection = _from_dataclass("TimeoutsSection", Timeouts)
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _workers(value: object) -> int | None:
+    if value == "auto":
+        return None
+    text = value if isinstance(value, str) else ""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_WORKERS:
+        raise fault(f"must be auto or a number from 1 to {MAX_WORKERS}")
+    return int(text)
+
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+
+
+def _domain(text: str) -> str:
+    bare = text.removeprefix("*.").rpartition("://")[2].partition("/")[0].partition(":")[0]
+    if not _DOMAIN.match(text) or len(text) > 253:
+        raise fault(
+            "must be a host name without scheme, port or *",
+            f"write {bare.lower()}" if _DOMAIN.match(bare) else "",
+        )
+    return text.lower()
+
+
+def _operation_word(text: str) -> frozenset[str]:
+    try:
+        return expand(text)
+    except KeyError:
+        known = [*sorted(ACTIONS), *(m.decode() for m in sorted(METHODS)), *OPERATIONS]
+        raise fault(
+            f"{text!r} is no operation, HTTP method or class", did_you_mean(text, known)
+        ) from None
+
+
+def _glob(text: str) -> str:
+    literal = re.sub(r"\[!?\]?[^\]]*\]", "", text)
+    if "[" in literal:
+        raise fault("has a [ without its ]")
+    strange = re.search(r"[^A-Za-z0-9._*?\]-]", literal)
+    if strange:
+        raise fault(f"can never match: {strange[0]!r} is in no bucket name", "give a bucket glob")
+    return text
+
+
+Address = Annotated[Listen, BeforeValidator(lambda value: parse_listen(_as_text(value)))]
+EndpointText = Annotated[Endpoint, BeforeValidator(lambda value: parse_endpoint(_as_text(value)))]
+Domain = Annotated[Text, AfterValidator(_domain)]
+Glob = Annotated[Text, AfterValidator(_glob)]
+OperationWord = Annotated[Any, BeforeValidator(lambda value: _operation_word(_as_text(value)))]
+Region = Annotated[Text, AfterValidator(matching(r"[A-Za-z0-9-]{1,64}", "must be a region name"))]
+Name = Annotated[
+    Text,
+    AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", "must be a short plain name")),
+]
+KeyID = Annotated[
+    Text,
+    AfterValidator(matching(KEY_ID, "must be printable ASCII without space, / or comma")),
+]
+Secret = Annotated[
+    Text,
+    AfterValidator(matching(SECRET, "must be printable ASCII")),
+    AfterValidator(SecretStr),
+]
+RoleARN = Annotated[
+    Text,
+    AfterValidator(
+        matching(
+            r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+", "must be arn:aws:iam::ACCOUNT:role/NAME"
+        )
+    ),
+]
+
+
+def _as_text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise fault("must be text" if value is not None else "must not be empty")
+    return str(value)
+
+
+class Router(Section):
+    """`router`: the gateway's own side."""
+
+    listen_address: Annotated[UniqueItems[Address], BeforeValidator(_one_or_more)] = [
+        Listen("127.0.0.1", 8080)
+    ]
+    admin_address: Later = None
+    workers: Annotated[int | None, BeforeValidator(_workers)] = None
+    domains: UniqueItems[Domain] = []
+    tls: Later = None
+    secret_file: Later = None
+    limits: Annotated[LimitsSection, OrEmpty] = Field(default_factory=LimitsSection)  # type: ignore[valid-type]  # made at import
+
+
+class Keys(Section):
+    """A key pair; each part inline, as `${VAR}`, or from a file."""
+
+    access_key_id: KeyID | None = None
+    access_key_id_file: Text | None = None
+    secret_access_key: Secret | None = None
+    secret_access_key_file: Text | None = None
+
+
+class Allow(Section):
+    """One entry of an identity's `allow`."""
+
+    buckets: Items[Glob] = ["*"]
+    actions: Items[OperationWord] | None = None
+
+
+class Identity(Keys):
+    """One entry of `auth.identities`."""
+
+    name: Name
+    allow: list[Allow] | None = None
+    credentials: dict[str, Keys] = {}
+
+
+class Auth(Section):
+    """`auth`: who may come in."""
+
+    mode: word("sigv4", "open") = "sigv4"  # type: ignore[valid-type]  # an annotated str
+    sigv2: word("off", later=("presigned", "all")) = "off"  # type: ignore[valid-type]  # as above
+    anonymous: word("deny", later=("forward",)) = "deny"  # type: ignore[valid-type]  # as above
+    cors: Later = None
+    identities: list[Identity] = []
+
+
+class TLS(Section):
+    """`targets.*.tls`: how an https target is checked, and what it is shown."""
+
+    ca_file: Text | None = None
+    cert_file: Text | None = None
+    key_file: Text | None = None
+    verify: Boolean = True
+
+
+class Target(Keys):
+    """One entry of `targets`, or the shorthands `lakefs:` and `s3:`."""
+
+    profile: word(*PROFILE_WORDS) | None = None  # type: ignore[valid-type]  # an annotated str
+    endpoint: EndpointText | None = None
+    region: Region | None = None
+    addressing: word("path", later=("virtual",)) = "path"  # type: ignore[valid-type]  # as above
+    aws_profile: Text | None = None
+    role_arn: RoleARN | None = None
+    external_id: Text | None = None
+    tls: Annotated[TLS, OrEmpty] | None = None
+    pool: Annotated[PoolSection, OrEmpty] = Field(default_factory=PoolSection)  # type: ignore[valid-type]  # made at import
+    timeouts: Annotated[TimeoutsSection, OrEmpty] = Field(default_factory=TimeoutsSection)  # type: ignore[valid-type]  # as above
+    profile_overrides: Later = None
+
+
+class Rule(Section):
+    """One entry of `routing.rules`."""
+
+    pattern: Glob
+    target: Text
+    operations: Items[OperationWord] | None = None
+    identities: Items[Text] | None = None
+    description: str = ""
+    keys: Later = None
+    conditions: Later = None
+    rewrite: Later = None
+    fallback: Later = None
+
+
+class Routing(Section):
+    """`routing`: which target serves a request."""
+
+    environment: Text | None = None
+    default_target: Text = "s3"
+    custom: Later = None
+    rules: list[Rule] = []
+
+
+class File(Section):
+    """The whole file."""
+
+    router: Annotated[Router, OrEmpty] = Field(default_factory=Router)
+    auth: Annotated[Auth, OrEmpty] = Field(default_factory=Auth)
+    targets: dict[str, Target] = {}
+    lakefs: Annotated[Target, OrEmpty] | None = None
+    s3: Annotated[Target, OrEmpty] | None = None
+    routing: Annotated[Routing, OrEmpty] = Field(default_factory=Routing)

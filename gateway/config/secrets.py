@@ -1,0 +1,102 @@
+"""`${VAR}` and `*_file`: where values come from that are not written in the configuration.
+
+Rules: no value read here is ever part of a message; a file is listed when it is read, so that
+control can watch it.
+
+Not here: credentials that somebody must be asked for (`gateway.control.credentials`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+
+from gateway.config.nodes import Scalar, Value
+from gateway.config.problems import Path
+from gateway.config.reading import Reader
+
+MAX_FILE_BYTES = 1 << 20  # a certificate bundle is 200 KiB
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+def expand_variables(reader: Reader, environ: Mapping[str, str]) -> None:
+    """Replace `${VAR}` in every value of the reader's tree; `$${` stands for a literal `${`."""
+    reader.tree.data = {
+        key: _expanded(value, (key,), reader, environ) for key, value in reader.tree.data.items()
+    }
+
+
+def _expanded(value: Value, path: Path, reader: Reader, environ: Mapping[str, str]) -> Value:
+    if isinstance(value, dict):
+        return {
+            key: _expanded(member, (*path, key), reader, environ) for key, member in value.items()
+        }
+    if isinstance(value, list):
+        return [
+            _expanded(member, (*path, index), reader, environ) for index, member in enumerate(value)
+        ]
+    if value is None or "${" not in value:
+        return value
+    for match in _REFERENCE.finditer(value):
+        _check(match, path, reader, environ)
+    text = _REFERENCE.sub(lambda match: environ.get(match["name"] or "", "") or "${", value)
+    return Scalar(text, plain=False)
+
+
+def _check(match: re.Match[str], path: Path, reader: Reader, environ: Mapping[str, str]) -> None:
+    name = match["name"]
+    if name is None or (match["end"] and _NAME.match(name) and environ.get(name)):
+        return
+    if not match["end"] or not _NAME.match(name):
+        reader.error(path, "holds ${ without a variable's name and }", "write $${ for a plain ${")
+    else:
+        state = "empty" if name in environ else "not set"
+        reader.error(path, f"the environment variable {name} is {state}")
+    reader.broken.add(path)
+
+
+class Files:
+    """The files that a configuration names; relative names are relative to the configuration."""
+
+    def __init__(self, base: FilePath, reader: Reader) -> None:
+        self._base = base
+        self._reader = reader
+        self.seen: list[FilePath] = []
+
+    def resolve(self, name: str) -> FilePath:
+        return self._base / FilePath(name).expanduser()
+
+    def text(self, name: str, path: Path) -> str | None:
+        """A file's text; None, and a problem at `path`, when there is none to be had."""
+        file = self.resolve(name)
+        if file not in self.seen:
+            self.seen.append(file)
+        try:
+            with file.open("rb") as stream:
+                raw = stream.read(MAX_FILE_BYTES + 1)
+        except OSError as error:
+            self._reader.error(path, f"cannot be read: {error.strerror}")
+            return None
+        if len(raw) > MAX_FILE_BYTES:
+            self._reader.error(path, f"is larger than {MAX_FILE_BYTES} bytes")
+            return None
+        try:
+            return raw.decode("utf-8")
+        except UnicodeDecodeError:
+            self._reader.error(path, "is not UTF-8 text")
+            return None
+
+    def line(self, name: str, path: Path) -> str | None:
+        """A file that holds one value, alone on its line."""
+        text = self.text(name, path)
+        if text is None:
+            return None
+        value = text.strip("\r\n")
+        if not value.strip() or "\n" in value or "\r" in value:
+            problem = "holds more than one line" if value.strip() else "is empty"
+            self._reader.error(path, problem)
+            return None
+        return value
