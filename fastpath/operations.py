@@ -366,9 +366,12 @@ def _rare(
             INVALID_REQUEST,
             message="Key is not expected for the GET method ?uploads subresource",
         )
-    tables = (*_PLAIN, *_REFINED)
-    allow = sorted({known.decode() for at, known, name in tables if (at, name) == (level, sub)})
-    raise MethodRefused(method, _resource_type(level, sub), ", ".join(allow))
+    allow = {
+        known.decode()
+        for at, known, name in (*_PLAIN, *_REFINED)
+        if (at, name) == (level, sub) and known != method
+    }
+    raise MethodRefused(method, _resource_type(level, sub), ", ".join(sorted(allow)))
 
 
 def _resource_type(level: bytes, sub: bytes) -> str:

@@ -1,0 +1,128 @@
+"""Heads under arbitrary bytes and arbitrary cuts."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from fastpath.errors import HeadFault
+from fastpath.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
+from fastpath.limits import Limits
+
+LIMITS = Limits(request_line_bytes=200, header_section_bytes=300, header_count=8)
+
+TOKEN = "!#$%&'*+-.^_`|~0123456789ABCXYZabcxyz"
+tokens = st.text(TOKEN, min_size=1, max_size=12).map(str.encode)
+targets = st.text("/%?&=+~.aZ0\"'<>", max_size=30).map(lambda text: b"/" + text.encode())
+values = st.text("\t !~:,aZ0\x80\xff", max_size=20).map(lambda text: text.encode("latin-1"))
+methods = st.sampled_from([b"GET", b"PUT", b"HEAD", b"POST", b"DELETE", b"OPTIONS"])
+SPECIAL = {b"host", b"content-length", b"transfer-encoding", b"connection", b"upgrade", b"expect"}
+headers = st.lists(
+    st.tuples(tokens.filter(lambda name: name.lower() not in SPECIAL), values), max_size=6
+)
+# Bytes that are close to a head, so that cuts and faults fall where they matter.
+fragments = st.sampled_from(
+    [
+        b"GET ",
+        b"/bucket/key",
+        b" HTTP/1.1\r\n",
+        b" HTTP/1.0\r\n",
+        b"Host: a\r\n",
+        b"Content-Length: 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"X: ",
+        b"\r\n",
+        b"\r",
+        b"\n",
+        b" ",
+        b"\0",
+        b":",
+        b"x" * 90,
+    ]
+)
+almost = st.lists(fragments | st.binary(max_size=4), max_size=14).map(b"".join)
+arbitrary = almost | st.binary(max_size=600)
+
+
+def render(method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]) -> bytes:
+    lines = [b"%b %b HTTP/1.1" % (method, target), b"Host: h"]
+    return b"\r\n".join([*lines, *(n + b":" + v for n, v in fields)]) + b"\r\n\r\n"
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[a:b] for a, b in pairwise(edges)]
+
+
+def gather(pieces: list[bytes]) -> tuple[list[bytes], str, bytes]:
+    """Heads, the code of the fault if there was one, and what is left otherwise."""
+    buffer = HeadBuffer(LIMITS)
+    heads: list[bytes] = []
+    for piece in pieces:
+        try:
+            head = buffer.feed(piece)
+            while head is not None:
+                heads.append(head)
+                head = buffer.feed(b"")
+        except HeadFault as fault:
+            return heads, fault.kind.code, b""
+    return heads, "", buffer.take_rest().removeprefix(b"\r\n")
+
+
+@given(method=methods, target=targets, fields=headers)
+def test_what_was_sent_is_what_is_read(
+    method: bytes, target: bytes, fields: list[tuple[bytes, bytes]]
+) -> None:
+    head = parse_request_head(render(method, target, fields), Limits())
+    assert (head.method, head.target) == (method, target)
+    sent = [(b"host", b"h"), *((name.lower(), value.strip(b" \t")) for name, value in fields)]
+    assert head.headers == sent
+    assert head.path + (b"?" if head.has_query else b"") + head.query == target
+    for name in head.fields:
+        assert head.fields[name] == b",".join(value for known, value in sent if known == name)
+
+
+@given(data=arbitrary, places=st.lists(st.integers(0, 10_000), max_size=12))
+@example(data=b"\r\n\r\nGET / HTTP/1.1\r\n\r\n", places=[1])
+@example(data=b"GET / HTTP/1.1\r\n" + b"x" * 299 + b"\r\n\0", places=[315])
+@example(data=b"\n" * 3, places=[1])
+def test_cuts_change_nothing(data: bytes, places: list[int]) -> None:
+    assert gather(cut(data, places)) == gather([data])
+
+
+@given(method=methods, target=targets, fields=headers, rest=st.binary(max_size=20))
+def test_a_head_ends_where_it_ends(
+    method: bytes, target: bytes, fields: list[tuple[bytes, bytes]], rest: bytes
+) -> None:
+    raw = render(method, target, fields)
+    buffer = HeadBuffer(Limits())
+    assert buffer.feed(raw + rest) == raw
+    assert buffer.take_rest() == rest
+
+
+@given(data=arbitrary | almost.map(lambda data: data + b"\r\n\r\n"))
+def test_only_faults_come_out_of_requests(data: bytes) -> None:
+    try:
+        head = parse_request_head(data, LIMITS)
+    except HeadFault:
+        return
+    assert data.endswith(b"\r\n\r\n")
+    assert head.path.startswith(b"/")
+    assert not (head.chunked and head.content_length is not None)
+
+
+@given(
+    data=arbitrary
+    | st.tuples(
+        st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 304\r\n", b"HTTP/1.1 204 \r\n"]), almost
+    ).map(lambda pair: pair[0] + pair[1] + b"\r\n\r\n")
+)
+def test_only_faults_come_out_of_answers(data: bytes) -> None:
+    try:
+        head = parse_response_head(data)
+    except ResponseFault:
+        return
+    assert 100 <= head.status <= 599
+    assert not (head.chunked and head.content_length is not None)
