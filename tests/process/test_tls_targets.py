@@ -1,0 +1,140 @@
+"""Https targets behind the gateway: verified, with a custom CA, with client certificates."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import ssl
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.process.harness import Gateway
+
+BODY = bytes(range(256)) * 1024
+
+
+class _Store(http.server.BaseHTTPRequestHandler):
+    """Answers every GET with BODY and every PUT with what it got."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer(BODY)
+
+    def do_PUT(self) -> None:
+        self._answer(self.rfile.read(int(self.headers["content-length"])))
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Tests read the gateway's log, not this one's."""
+
+
+class _Quiet(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A refused handshake is what some tests are about."""
+
+
+@contextlib.contextmanager
+def store(context: ssl.SSLContext) -> Iterator[str]:
+    """An https store on loopback; its URL."""
+    listening = _Quiet(("127.0.0.1", 0), _Store)
+    listening.socket = context.wrap_socket(
+        listening.socket, server_side=True, do_handshake_on_connect=False
+    )
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"https://localhost:{listening.server_address[1]}"
+    finally:
+        listening.shutdown()
+        listening.server_close()
+        thread.join(10)
+
+
+def server_context(authority: trustme.CA, name: str = "localhost") -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def config(url: str, **tls: object) -> dict[str, object]:
+    target = {
+        "profile": "generic",
+        "endpoint": url,
+        "access_key_id": "TESTACCESSKEY",
+        "secret_access_key": "test-secret",
+        "tls": tls,
+    }
+    return {
+        "auth": {"mode": "open"},
+        "targets": {"main": target},
+        "routing": {"default_target": "main"},
+    }
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    made = trustme.CA()
+    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return made
+
+
+def test_a_target_with_a_private_ca_is_verified_and_served(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    with (
+        store(server_context(authority)) as url,
+        Gateway.start(config(url, ca_file=str(tmp_path / "ca.pem"))) as gateway,
+    ):
+        assert gateway.request("GET", "/bucket/key").body == BODY
+        assert gateway.request("PUT", "/bucket/key", BODY * 8).body == BODY * 8
+
+
+@pytest.mark.parametrize(
+    "fault", ["a certificate nobody vouches for", "a certificate of another name"]
+)
+def test_an_unverified_target_gets_nothing(
+    authority: trustme.CA, tmp_path: Path, fault: str
+) -> None:
+    name, trusted = ("localhost", False) if "nobody" in fault else ("elsewhere.example", True)
+    tls = {"ca_file": str(tmp_path / "ca.pem")} if trusted else {}
+    with (
+        store(server_context(authority, name)) as url,
+        Gateway.start(config(url, **tls)) as gateway,
+    ):
+        answer = gateway.request("GET", "/bucket/key")
+        assert answer.status == 503
+        assert b"<Code>ServiceUnavailable</Code>" in answer.body
+        gateway.wait_for_log("certificate verify failed")
+
+
+def test_verification_can_be_switched_off(authority: trustme.CA) -> None:
+    with (
+        store(server_context(authority, "elsewhere.example")) as url,
+        Gateway.start(config(url, verify=False)) as gateway,
+    ):
+        assert gateway.request("GET", "/bucket/key").body == BODY
+
+
+def test_a_client_certificate_is_shown_to_the_target(authority: trustme.CA, tmp_path: Path) -> None:
+    client = authority.issue_cert("gateway@example.com")
+    client.private_key_pem.write_to_path(tmp_path / "client.key")
+    client.cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
+    context = server_context(authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    ca = {"ca_file": str(tmp_path / "ca.pem")}
+    pair = {"cert_file": str(tmp_path / "client.pem"), "key_file": str(tmp_path / "client.key")}
+    with store(context) as url, Gateway.start(config(url, **ca, **pair)) as gateway:
+        assert gateway.request("GET", "/bucket/key").body == BODY
+        assert gateway.reload(config(url, **ca)) is not None
+        assert gateway.request("GET", "/bucket/key").status == 503
