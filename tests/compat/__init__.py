@@ -1,0 +1,1 @@
+"""Real clients, the gateway, and real S3 servers that check every signature."""

@@ -1,0 +1,89 @@
+"""aws-cli through the gateway on two real servers: every byte, and where it lies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.compat.live import (
+    CLIENT,
+    MIB,
+    SIZES,
+    Side,
+    assert_landed,
+    command,
+    payload,
+    payload_file,
+    read_directly,
+    same,
+)
+from tests.process.harness import Gateway
+
+
+class AwsCli:
+    """The `aws` program, pointed at the gateway by its environment alone."""
+
+    def __init__(self, endpoint: str, home: Path) -> None:
+        self._environ = {
+            "AWS_ACCESS_KEY_ID": CLIENT.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": CLIENT.secret_access_key,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL_S3": endpoint,
+            "AWS_PAGER": "",
+            "HOME": str(home),
+        }
+
+    def s3(self, *words: str) -> str:
+        return command("aws", "s3", *words, environ=self._environ).decode()
+
+    def api(self, operation: str, side: Side, key: str, *words: str) -> dict[str, object]:
+        where = ("--bucket", side.bucket, "--key", key)
+        output = command("aws", "s3api", operation, *where, *words, environ=self._environ)
+        found = json.loads(output or b"{}")
+        assert isinstance(found, dict)
+        return found
+
+
+@pytest.fixture
+def aws(gateway: Gateway, tmp_path: Path) -> AwsCli:
+    return AwsCli(gateway.url, tmp_path)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_file_makes_the_round_trip(
+    aws: AwsCli, side: Side, prefix: str, size: int, tmp_path: Path
+) -> None:
+    key = f"{prefix}a b+c"
+    url = f"s3://{side.bucket}/{key}"
+    aws.s3("cp", str(payload_file(tmp_path, size)), url, "--no-progress")
+    assert_landed(side, key, payload(size))
+    aws.s3("cp", url, str(tmp_path / "back"), "--no-progress")
+    assert same((tmp_path / "back").read_bytes(), payload(size))
+    assert aws.api("head-object", side, key)["ContentLength"] == size
+    assert aws.s3("ls", f"s3://{side.bucket}/{prefix}").split()[2:] == [str(size), "a", "b+c"]
+    aws.s3("rm", url)
+    assert read_directly(side.here, side.bucket, key) is None
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB])
+def test_a_multipart_upload_makes_the_round_trip(
+    aws: AwsCli, side: Side, prefix: str, size: int, tmp_path: Path
+) -> None:
+    key = f"{prefix}parts"
+    upload = ("--upload-id", str(aws.api("create-multipart-upload", side, key)["UploadId"]))
+    file = str(payload_file(tmp_path, size))
+    part = aws.api("upload-part", side, key, *upload, "--part-number", "1", "--body", file)
+    parts = json.dumps({"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    aws.api("complete-multipart-upload", side, key, *upload, "--multipart-upload", parts)
+    assert_landed(side, key, payload(size))
+
+
+def test_a_larger_file_goes_in_parts_by_itself(
+    aws: AwsCli, side: Side, prefix: str, tmp_path: Path
+) -> None:
+    key, size = f"{prefix}file", 20 * MIB
+    aws.s3("cp", str(payload_file(tmp_path, size)), f"s3://{side.bucket}/{key}", "--no-progress")
+    assert str(aws.api("head-object", side, key)["ETag"]).endswith('-3"')  # 8 MiB parts
+    assert_landed(side, key, payload(size))

@@ -1,0 +1,80 @@
+"""Presigned URLs (SigV4) through the gateway: whoever holds one needs no key."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from botocore.config import Config
+
+from tests.compat.live import CLIENT, MIB, Side, assert_landed, payload, read_directly, s3_client
+from tests.process.harness import Answer, Gateway, ask
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Any:
+    return s3_client(gateway.url, CLIENT, Config(signature_version="s3v4"))
+
+
+def fetch(url: str, method: str, body: bytes | None = None) -> Answer:
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
+    try:
+        return ask(connection, method, f"{parts.path}?{parts.query}", body)
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("size", [0, 1, MIB])
+def test_a_presigned_put_and_get_carry_every_byte(
+    client: Any, side: Side, prefix: str, size: int
+) -> None:
+    where = {"Bucket": side.bucket, "Key": f"{prefix}a b+c=d%e/grüße"}
+    put = fetch(client.generate_presigned_url("put_object", where), "PUT", payload(size))
+    assert put.status == 200, put.body
+    assert_landed(side, where["Key"], payload(size))
+    got = fetch(client.generate_presigned_url("get_object", where), "GET")
+    assert (got.status, got.body == payload(size)) == (200, True)
+
+
+def test_parameters_of_the_answer_stay(client: Any, side: Side, prefix: str) -> None:
+    where = {"Bucket": side.bucket, "Key": f"{prefix}object"}
+    client.put_object(**where, Body=b"text")
+    wanted = {**where, "ResponseContentType": "text/x; a=b", "ResponseCacheControl": "no-cache"}
+    got = fetch(client.generate_presigned_url("get_object", wanted), "GET")
+    assert (got.status, got.body) == (200, b"text")
+    assert got.headers["content-type"] == "text/x; a=b"
+    assert got.headers["cache-control"] == "no-cache"
+
+
+def test_a_changed_url_is_refused(client: Any, side: Side, prefix: str) -> None:
+    where = {"Bucket": side.bucket, "Key": f"{prefix}object"}
+    url = client.generate_presigned_url("put_object", where)
+    for changed in (
+        url.replace("object", "other"),
+        re.sub("X-Amz-Expires=3600", "X-Amz-Expires=3601", url),
+    ):
+        assert changed != url
+        answer = fetch(changed, "PUT", b"no")
+        assert answer.status == 403
+        assert b"<Code>SignatureDoesNotMatch</Code>" in answer.body
+    assert fetch(url, "GET").status == 403  # signed for another method
+    for key in ("object", "other"):
+        assert read_directly(side.here, side.bucket, f"{prefix}{key}") is None
+
+
+def test_an_expired_url_is_refused(client: Any, side: Side, prefix: str) -> None:
+    where = {"Bucket": side.bucket, "Key": f"{prefix}object"}
+    client.put_object(**where, Body=b"text")
+    url = client.generate_presigned_url("get_object", where, ExpiresIn=1)
+    deadline = time.monotonic() + 10
+    while (answer := fetch(url, "GET")).status == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert answer.status == 403
+    assert b"<Code>AccessDenied</Code>" in answer.body
+    assert b"<Message>Request has expired</Message>" in answer.body
