@@ -57,7 +57,6 @@ class Admission:
         "decision",
         "operation",
         "payload",
-        "presigned",
         "signer",
         "target",
     )
@@ -67,7 +66,6 @@ class Admission:
         self.operation: Operation | None = None
         self.caller: Caller = ANYBODY
         self.payload = UNSIGNED_PAYLOAD
-        self.presigned = False
         self.decision: Decision | None = None
         self.target: Target | None = None
         self.signer: Signer | None = None
@@ -112,7 +110,6 @@ def _identify(
     proof = authenticate(head, query, snapshot.callers, now)
     admission.caller = snapshot.callers[proof.identity.access_key_id]
     admission.payload = proof.payload
-    admission.presigned = proof.presigned
 
 
 def _claimed_payload(head: RequestHead) -> bytes:

@@ -61,7 +61,7 @@ def upstream_head(
     assert address is not None  # admitted
     assert target is not None
     assert signer is not None
-    query = strip_amz_presign(head.query) if admission.presigned else head.query
+    query = strip_amz_presign(head.query)
     signed = [
         field
         for field in head.headers
