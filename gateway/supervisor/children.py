@@ -141,6 +141,13 @@ def fork(title: str, keep: Iterable[int], run: Callable[[], NoReturn], *, leash:
         os._exit(_EXIT_CRASHED)
 
 
+def how_it_ended(status: int) -> str:
+    """A wait status in words."""
+    if os.WIFSIGNALED(status):
+        return f"killed by {signals.name_of(os.WTERMSIG(status))}"
+    return f"exited with status {os.WEXITSTATUS(status)}"
+
+
 def close_all_but(keep: Iterable[int]) -> None:
     """Closes every descriptor except the standard ones and `keep`."""
     kept = {0, 1, 2, *keep}

@@ -19,9 +19,8 @@ from typing import Final, NoReturn
 from fastpath.counters import Page, PageFull, Slot
 from fastpath.frames import FrameType, encode
 from gateway.supervisor import sockets
-from gateway.supervisor.children import Child, fork
+from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices
-from gateway.supervisor.signals import name_of
 from gateway.supervisor.tempo import (
     LONG_BACK_OFF_SECONDS,
     MUTE_SECONDS,
@@ -310,10 +309,3 @@ class Crew:
 def _drain_frame(seconds: float) -> bytes:
     payload = json.dumps({"deadline_seconds": round(max(seconds, 0.0), 3)})
     return encode(FrameType.DRAIN, 0, payload.encode())
-
-
-def how_it_ended(status: int) -> str:
-    """A wait status in words."""
-    if os.WIFSIGNALED(status):
-        return f"killed by {name_of(os.WTERMSIG(status))}"
-    return f"exited with status {os.WEXITSTATUS(status)}"

@@ -11,30 +11,28 @@ from __future__ import annotations
 import json
 import os
 import resource
-import secrets
 import select
 import signal
 import socket
 import time
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Final, NoReturn
+from typing import Final
 
 from fastpath.counters import Page
 from fastpath.frames import Frame, FrameFault, FrameType, encode
 from gateway.supervisor import boot, pidfile, sockets
 from gateway.supervisor.broadcast import Generations
-from gateway.supervisor.children import Child, fork
-from gateway.supervisor.crew import Crew, Worker, how_it_ended
+from gateway.supervisor.children import Child, how_it_ended
+from gateway.supervisor.control_place import ControlPlace
+from gateway.supervisor.crew import Crew, Worker
 from gateway.supervisor.notices import Notices, plural
 from gateway.supervisor.signals import SelfPipe
 from gateway.supervisor.tempo import (
     CONTROL_EXIT_SECONDS,
     DRAIN_GRACE_SECONDS,
-    STABLE_SECONDS,
     TICK_SECONDS,
     Tempo,
-    back_off,
 )
 
 EXIT_OK: Final = 0
@@ -64,8 +62,7 @@ class Supervisor:
         self._tempo = tempo
         self._notices = notices
         self._signals = SelfPipe()
-        self._page = Page()
-        self._instance = secrets.token_hex(8)
+        page = Page()  # before the first fork: every child sees the same memory
         self._generations = Generations()
         self._phase = Phase.CONFIGURING
         self._status = EXIT_OK
@@ -74,15 +71,8 @@ class Supervisor:
         self._deadline: float | None = None  # monotonic; of the phase
         # The workers' end and control's end of the log stay here: both outlive any child.
         self._log_in, self._log_out = _log_pair()
-        self._crew = Crew(self._page, self._log_in, tempo, notices)
-        self._control: Child | None = None
-        self._control_crashes = 0
-        self._control_start = 0.0  # monotonic; not before
-        self._control_epitaph = ""
-        self._reload = 0  # number of the reload that runs; 0 = none
-        self._reloads = 0
-        self._reload_again = False
-        self._reload_deadline = 0.0
+        self._crew = Crew(page, self._log_in, tempo, notices)
+        self._control = ControlPlace(launch, page, self._log_out, tempo, notices)
 
     def run(self) -> int:
         """Supervises until told to stop; the exit status of the process."""
@@ -123,15 +113,15 @@ class Supervisor:
             self._crew.trust_from(now)
 
     def _children(self) -> list[Child]:
-        return [*self._crew.workers(), *([self._control] if self._control else [])]
+        return [*self._crew.workers(), *([self._control.child] if self._control.child else [])]
 
     # Frames
 
     def _read_children(self) -> None:
         for worker in list(self._crew.workers()):
             self._read_worker(worker)
-        if self._control is not None:
-            self._read_control(self._control)
+        if self._control.child is not None:
+            self._read_control(self._control.child)
 
     def _read_worker(self, worker: Worker) -> None:
         worker.flush()
@@ -168,7 +158,7 @@ class Supervisor:
         if self._generations.roll_back(time.monotonic() + self._tempo.acknowledge_seconds):
             self._crew.send(self._generations.frame)
             self._notices.error("configuration unchanged: 1 problem")
-            self._end_reload(self._generations.tickets)
+            self._control.end_reload(self._generations.tickets)
         elif self._phase is Phase.STARTING:
             self._abandon_start()
 
@@ -195,7 +185,7 @@ class Supervisor:
             case FrameType.REFUSED:
                 problems = len(frame.payload.splitlines())
                 self._notices.error(f"configuration unchanged: {plural(problems, 'problem')}")
-                self._end_reload({frame.generation})
+                self._control.end_reload({frame.generation})
             case _:
                 self._notices.error(f"control sent {frame.type.name}: ignored")
 
@@ -250,25 +240,11 @@ class Supervisor:
         self._crew.kill()
         self._leave(EXIT_STARTUP)
 
-    def _begin_reload(self) -> None:
-        self._reload_again = False
-        if self._control is None:
-            return  # it reads the configuration when it comes back
-        self._reloads += 1
-        self._reload = self._reloads
-        self._reload_deadline = time.monotonic() + self._tempo.control_seconds
-        self._control.send(encode(FrameType.RELOAD, self._reload))
-
-    def _end_reload(self, answered: set[int]) -> None:
-        if self._reload in answered:
-            self._reload = 0
-
     def _settle(self) -> None:
         """Every worker serves the current generation."""
         answered = self._generations.settle()
         current = self._generations.current
-        if self._control is not None:
-            self._control.send(encode(FrameType.PUBLISHED, current))
+        self._control.tell(encode(FrameType.PUBLISHED, current))
         count = plural(self._crew.count, "worker")
         if self._phase is Phase.STARTING:
             self._phase = Phase.SERVING
@@ -276,7 +252,7 @@ class Supervisor:
             self._notices.info(f"ready: {count} serve generation {current} on {urls}")
         else:
             self._notices.info(f"generation {current} is served by all {count}")
-        self._end_reload(answered)
+        self._control.end_reload(answered)
 
     # Signals
 
@@ -291,9 +267,9 @@ class Supervisor:
             case signal.SIGQUIT:
                 self._stop_now()
             case signal.SIGHUP if self._phase < Phase.DRAINING:
-                self._reload_again = True
-            case signal.SIGUSR1 if self._control is not None:
-                self._control.kill(signal.SIGUSR1)
+                self._control.want_reload()
+            case signal.SIGUSR1:
+                self._control.signal(number)
             case _:
                 pass  # SIGCHLD: `_reap` looks at every turn
 
@@ -321,8 +297,7 @@ class Supervisor:
         self._status = EXIT_CUT if self._crew.cut and status == EXIT_OK else status
         self._phase = Phase.LEAVING
         self._deadline = time.monotonic() + CONTROL_EXIT_SECONDS
-        if self._control is not None:
-            self._control.close()
+        self._control.dismiss()
 
     # Reap
 
@@ -338,9 +313,9 @@ class Supervisor:
             if worker is not None:
                 self._read_worker(worker)  # its last words
                 self._bury_worker(worker, status)
-            elif self._control is not None and self._control.pid == pid:
-                self._read_control(self._control)
-                self._bury_control(self._control, status)
+            elif self._control.child is not None and self._control.child.pid == pid:
+                self._read_control(self._control.child)
+                self._bury_control(self._control.child, status)
             # Anything else was left to us as PID 1.
 
     def _bury_worker(self, worker: Worker, status: int) -> None:
@@ -360,22 +335,14 @@ class Supervisor:
             self._crew.bury_drained(worker, 0)  # killed by `_stop_now`, which has counted
 
     def _bury_control(self, control: Child, status: int) -> None:
-        now = time.monotonic()
-        control.close()
-        self._control = None
-        self._reload = 0  # the next one reads the configuration as it starts
-        how = f"control (pid {control.pid}) {how_it_ended(status)}"
+        if self._phase in (Phase.STARTING, Phase.SERVING):
+            self._control.bury(control, status, time.monotonic())
+            return
+        self._control.forget(control)
+        if self._phase < Phase.LEAVING:
+            self._notices.error(f"control (pid {control.pid}) {how_it_ended(status)}")
         if self._phase is Phase.CONFIGURING:
-            self._notices.error(f"{how} before it had a configuration")
             self._leave(EXIT_STARTUP)
-        elif self._phase < Phase.LEAVING:
-            stable = now - control.spawned_monotonic >= STABLE_SECONDS
-            self._control_crashes = 1 if stable else self._control_crashes + 1
-            delay = back_off(self._control_crashes)
-            self._control_start = now + delay
-            self._control_epitaph = how
-            if delay or self._phase is Phase.DRAINING:
-                self._notices.warning(f"{how}; workers go on")
 
     # Heartbeat
 
@@ -383,16 +350,13 @@ class Supervisor:
         if Phase.STARTING <= self._phase <= Phase.DRAINING:
             generations = self._generations
             self._crew.watch(now, generations.current, generations.deadline_monotonic)
-        if self._reload and now > self._reload_deadline and self._control is not None:
-            self._notices.error(f"control (pid {self._control.pid}) does not answer: killed")
-            self._reload = 0
-            self._control.kill()
+        self._control.watch(now)
 
     # Reconcile
 
     def _reconcile(self, now: float) -> None:
-        if self._control is None and self._phase <= Phase.SERVING and now >= self._control_start:
-            self._spawn_control()
+        if self._phase <= Phase.SERVING:
+            self._control.spawn_missing(self._boot_payload, now)
         match self._phase:
             case Phase.CONFIGURING:
                 self._limit_configuring(now)
@@ -400,8 +364,8 @@ class Supervisor:
                 self._crew.spawn_missing(self._generations.frame, now)
                 if self._generations.pending and self._crew.serves(self._generations.current):
                     self._settle()
-                if self._phase is Phase.SERVING and self._reload_again and not self._reload:
-                    self._begin_reload()
+                if self._phase is Phase.SERVING:
+                    self._control.begin_reload(now)
             case Phase.DRAINING:
                 self._finish_draining(now)
             case Phase.LEAVING:
@@ -422,53 +386,16 @@ class Supervisor:
             self._crew.kill()
 
     def _finish_leaving(self, now: float) -> None:
-        if self._control is not None and self._deadline is not None and now > self._deadline:
+        if self._deadline is not None and now > self._deadline:
             self._deadline = None
-            self._control.kill()
-        if self._control is None and not self._crew.count:
+            self._control.signal(signal.SIGKILL)
+        if self._control.child is None and not self._crew.count:
             self._phase = Phase.GONE
             if self._status == EXIT_OK:
                 self._notices.info("stopped: clean")
             elif self._status == EXIT_CUT:
                 cut = plural(self._crew.cut, "connection")
                 self._notices.warning(f"stopped: {cut} cut")
-
-    # Control
-
-    def _spawn_control(self) -> None:
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-
-        def control() -> NoReturn:
-            from gateway.control import control  # after the fork: configuration is not stdlib only
-
-            control.run(
-                control.Seat(
-                    launch=self._launch,
-                    channel=theirs,
-                    log=self._log_out,
-                    page=self._page,
-                    instance=self._instance,
-                    boot_payload=self._boot_payload,
-                )
-            )
-
-        try:
-            pid = fork(
-                "s3gw control", (theirs.fileno(), self._log_out.fileno()), control, leash=False
-            )
-        except OSError as error:
-            ours.close()
-            self._control_crashes += 1
-            self._control_start = time.monotonic() + max(back_off(self._control_crashes), 1.0)
-            self._notices.error(f"control cannot be started: {error}")
-            return
-        finally:
-            theirs.close()
-        self._control = Child("control", pid, ours)
-        if self._control_epitaph:
-            self._notices.warning(f"{self._control_epitaph}, replaced by pid {pid}")
-            self._control_epitaph = ""
 
 
 def _log_pair() -> tuple[socket.socket, socket.socket]:

@@ -108,7 +108,8 @@ class Gateway:
     """A supervisor with its control and workers, from start to a checked end.
 
     `flags` are launch settings (`drain_seconds=2`, `access_log="-"`, ...). `environ` is added to an
-    environment without any AWS, lakeFS or gateway variable. `prefix` is put before the command.
+    environment without any AWS, lakeFS or gateway variable. `prefix` is put before the command;
+    `prefix_execs` says that it becomes the command instead of starting it.
     """
 
     command: ClassVar[Sequence[str]] = (sys.executable, "-m", "gateway.supervisor")
@@ -121,6 +122,7 @@ class Gateway:
         listen: Sequence[str] = ("127.0.0.1:0",),
         environ: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
+        prefix_execs: bool = False,
         **flags: object,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="s3gateway-test-"))
@@ -150,7 +152,7 @@ class Gateway:
         assert self._process.stderr is not None
         self.stdout = Lines(self._process.stdout)
         self.log = Lines(self._process.stderr)
-        self._prefixed = bool(prefix)
+        self._prefixed = bool(prefix) and not prefix_execs
         self.url = ""
 
     def _environment(self, added: Mapping[str, str]) -> dict[str, str]:
@@ -239,6 +241,11 @@ class Gateway:
             time.sleep(_POLL_SECONDS)
         return [f"{pid} {_name_of(pid)}" for pid in left]
 
+    @property
+    def ended(self) -> bool:
+        """Whether the supervisor has exited."""
+        return self._process.poll() is not None
+
     # Processes
 
     @property
@@ -258,6 +265,10 @@ class Gateway:
         """Pid of the control process; 0 if there is none."""
         children = _children(self.supervisor_pid)
         return next((pid for pid in children if _name_of(pid) == "s3gw control"), 0)
+
+    def zombies(self) -> list[int]:
+        """Children of the supervisor that ended and are not reaped."""
+        return [pid for pid in _children(self.supervisor_pid) if _state_of(pid) == "Z"]
 
     def processes(self) -> list[int]:
         """Every living process that was started by this gateway, orphans included."""
@@ -280,6 +291,10 @@ class Gateway:
     def signal(self, number: signal.Signals) -> None:
         """Signals the supervisor."""
         os.kill(self.supervisor_pid, number)
+
+    def signal_group(self, number: signal.Signals) -> None:
+        """Signals the supervisor and all its children, as a terminal does."""
+        os.killpg(os.getpgid(self.supervisor_pid), number)
 
     # Configuration
 
@@ -311,6 +326,11 @@ class Gateway:
     def wait_for_log(self, pattern: str, seconds: float = 10.0, after: int = 0) -> re.Match[str]:
         """The first line on standard error that matches, from line `after` on."""
         return self.log.wait_for(pattern, seconds, after)
+
+    def access_lines(self, name: str) -> list[dict[str, object]]:
+        """The access lines in a file, for `log_format="json"`."""
+        text = (self.directory / name).read_text()
+        return [json.loads(line) for line in text.splitlines()]
 
     # Client
 
@@ -350,6 +370,16 @@ def ask(
     return Answer(response.status, named, response.read())
 
 
+def open_config(url: str) -> dict[str, object]:
+    """A configuration that checks no signature and sends everything to one target."""
+    keys = {"access_key_id": "TESTACCESSKEY", "secret_access_key": "test-secret"}
+    return {
+        "auth": {"mode": "open"},
+        "targets": {"main": {"profile": "generic", "endpoint": url, **keys}},
+        "routing": {"default_target": "main"},
+    }
+
+
 def run_to_end(config: Config | None, seconds: float = 30.0, **flags: object) -> tuple[int, str]:
     """Starts a gateway that is expected to give up; its exit status and standard error."""
     with Gateway(config, **flags) as gateway:  # type: ignore[arg-type]  # flags are checked there
@@ -371,6 +401,13 @@ def _children(pid: int) -> list[int]:
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
+
+
+def _state_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def _name_of(pid: int) -> str:

@@ -1,0 +1,102 @@
+"""The control process dies, comes back, and writes the logs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+from tests.process.harness import Gateway, wait_until
+from tests.process.load import Load
+
+
+def test_workers_serve_on_while_control_is_replaced(config: dict[str, object]) -> None:
+    with Gateway.start(config) as gateway, Load(gateway, "/bucket/key", clients=3) as load:
+        load.wait_for(30)
+        workers = gateway.worker_pids()
+        pid = gateway.control_pid()
+        os.kill(pid, signal.SIGKILL)
+        gateway.wait_for_log(rf"control \(pid {pid}\) killed by SIGKILL, replaced by pid \d+")
+        # What it publishes is what is served already: no new generation.
+        gateway.wait_for_log("generation 1 is served by all 2 workers", 20)
+        load.wait_for(30)
+        load.stop()
+        assert load.failed() == []
+        assert gateway.worker_pids() == workers
+
+
+def test_a_replaced_control_reloads(config: dict[str, object]) -> None:
+    with Gateway.start(config) as gateway:
+        os.kill(gateway.control_pid(), signal.SIGKILL)
+        gateway.wait_for_log("generation 1 is served by", 20)
+        other = {**config, "routing": {"default_target": "main", "environment": "x"}}
+        assert gateway.reload(other) == 2
+
+
+def test_a_worker_restarts_while_control_is_stopped(config: dict[str, object]) -> None:
+    """The supervisor keeps the last snapshot."""
+    with Gateway.start(config, workers=1) as gateway:
+        control = gateway.control_pid()
+        os.kill(control, signal.SIGSTOP)
+        gateway.kill_worker(0)
+        assert gateway.request("GET", "/bucket/key").status == 200
+        os.kill(control, signal.SIGCONT)
+
+
+def test_a_replaced_control_with_a_bad_file_changes_nothing(config: dict[str, object]) -> None:
+    with Gateway.start(config) as gateway:
+        gateway.write_config("nonsense: true\n")
+        os.kill(gateway.control_pid(), signal.SIGKILL)
+        gateway.wait_for_log("configuration unchanged: 1 problem", 20)
+        assert gateway.request("GET", "/bucket/key").status == 200
+        assert gateway.reload(config) == 1
+
+
+def test_access_lines_go_to_standard_output(config: dict[str, object]) -> None:
+    with Gateway.start(config, access_log="-") as gateway:
+        gateway.request("GET", "/bucket/key")
+        gateway.request("GET", "/bucket/no%20such%0Akey")
+        words = gateway.stdout.wait_for(" 200 ", 5).string.split(" ")
+        assert len(words) == 14
+        assert words[3:9] == ["GET", "bucket/key", "GetObject", "main", "200", "-"]
+        words = gateway.stdout.wait_for(" 404 ", 5).string.split(" ")
+        assert words[4] == "bucket/no%20such%0Akey"
+
+
+def test_access_lines_can_be_json(config: dict[str, object]) -> None:
+    with Gateway.start(config, access_log="-", log_format="json") as gateway:
+        answer = gateway.request("PUT", "/bucket/new", b"12345")
+        line = json.loads(gateway.stdout.wait_for("PutObject", 5).string)
+        assert line["kind"] == "access"
+        assert line["request_id"] == answer.headers["x-amz-request-id"]
+        assert (line["bucket"], line["key"], line["bytes_in"]) == ("bucket", "new", 5)
+        # Messages too.
+        assert json.loads(next(iter(gateway.log)))["message"].startswith("ready: ")
+
+
+def test_a_log_file_is_reopened_after_rotation(config: dict[str, object]) -> None:
+    with Gateway.start(config, access_log="access.log") as gateway:
+        gateway.expected_files |= {"access.log", "access.log.1"}
+        current = gateway.directory / "access.log"
+        rotated = gateway.directory / "access.log.1"
+        gateway.request("GET", "/bucket/key")
+        wait_until(lambda: current.read_text().count("\n") == 1, "a line is written")
+        current.rename(rotated)
+        gateway.signal(signal.SIGUSR1)
+        wait_until(current.exists, "the file is opened again")
+        gateway.request("GET", "/bucket/key")
+        wait_until(lambda: current.read_text().count("\n") == 1, "the next line is written")
+        assert rotated.read_text().count("\n") == 1
+
+
+def test_a_log_that_cannot_be_opened_does_not_stop_the_gateway(config: dict[str, object]) -> None:
+    with Gateway.start(config, access_log="/nonexistent/access.log") as gateway:
+        gateway.wait_for_log("access log /nonexistent/access.log: No such file")
+        assert gateway.request("GET", "/bucket/key").status == 200
+
+
+def test_the_log_level_silences_messages(config: dict[str, object]) -> None:
+    with Gateway(config, log_level="error") as gateway:
+        wait_until(lambda: len(gateway.worker_pids()) == 2, "workers are there", 20)
+        assert gateway.stop() == 0
+        assert len(gateway.log) == 0

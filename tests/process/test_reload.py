@@ -1,0 +1,142 @@
+"""Reloading: SIGHUP, an acknowledgement, and nobody notices."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.doubles.target import Target
+from tests.process.harness import Gateway, open_config
+from tests.process.load import Load
+
+
+@pytest.fixture
+def two() -> Iterator[tuple[Target, Target]]:
+    with Target("a") as a, Target("b") as b:
+        a.objects["/bucket/key"] = b"a" * 1000
+        b.objects["/bucket/key"] = b"b" * 1000
+        yield a, b
+
+
+def test_a_reload_is_acknowledged_and_in_force(two: tuple[Target, Target]) -> None:
+    a, b = two
+    with Gateway.start(open_config(a.url)) as gateway:
+        workers = gateway.worker_pids()
+        assert gateway.request("GET", "/bucket/key").headers["x-target"] == "a"
+        assert gateway.reload(open_config(b.url)) == 2
+        assert gateway.log_contains("generation 2 is served by all 2 workers")
+        for _ in range(10):
+            assert gateway.request("GET", "/bucket/key").headers["x-target"] == "b"
+        assert gateway.worker_pids() == workers
+
+
+def test_a_kept_connection_follows_the_reload(two: tuple[Target, Target]) -> None:
+    a, b = two
+    with Gateway.start(open_config(a.url)) as gateway:
+        connection = gateway.connect()
+        connection.request("GET", "/bucket/key")
+        response = connection.getresponse()
+        assert response.getheader("x-target") == "a"
+        response.read()
+        socket_before = connection.sock
+        gateway.reload(open_config(b.url))
+        connection.request("GET", "/bucket/key")
+        response = connection.getresponse()
+        assert response.getheader("x-target") == "b"
+        response.read()
+        assert connection.sock is socket_before
+        connection.close()
+
+
+def test_a_request_in_flight_ends_on_the_snapshot_it_began_with(
+    two: tuple[Target, Target],
+) -> None:
+    a, b = two
+    with Gateway.start(open_config(a.url)) as gateway:
+        with a.holding():
+            connection = gateway.connect()
+            connection.request("GET", "/bucket/key")
+            a.wait_for_held(1)
+            assert gateway.reload(open_config(b.url)) == 2
+        response = connection.getresponse()
+        assert (response.status, response.getheader("x-target")) == (200, "a")
+        response.read()
+        connection.close()
+
+
+def test_a_bad_configuration_changes_nothing(config: dict[str, object]) -> None:
+    with Gateway.start(config) as gateway:
+        assert gateway.reload("routing: {default_target: nowhere, rulez: []}\n") is None
+        assert gateway.log_contains(r"gateway\.yaml:1:\d+: routing\.rulez: ")
+        assert gateway.log_contains("configuration unchanged: [1-9] problems?$")
+        assert gateway.request("GET", "/bucket/key").status == 200
+        # Good again: the same as before, so no new generation.
+        assert gateway.reload(config) == 1
+
+
+def test_a_missing_file_changes_nothing(config: dict[str, object]) -> None:
+    with Gateway.start(config) as gateway:
+        gateway.config_path.unlink()
+        assert gateway.reload() is None
+        assert gateway.request("GET", "/bucket/key").status == 200
+
+
+def test_signals_during_a_reload_become_one_more(two: tuple[Target, Target]) -> None:
+    a, b = two
+    with Gateway.start(open_config(a.url)) as gateway:
+        # With control stopped, the first reload runs for as long as we like.
+        control = gateway.control_pid()
+        os.kill(control, signal.SIGSTOP)
+        gateway.write_config(open_config(b.url))
+        for _ in range(20):
+            gateway.signal(signal.SIGHUP)
+        os.kill(control, signal.SIGCONT)
+        gateway.wait_for_log("generation 2 is served by all 2 workers")
+        assert gateway.reload(open_config(a.url)) is not None
+        served = [line for line in gateway.log if "is served by" in line]
+        assert 2 <= len(served) <= 4
+
+
+def test_what_needs_a_restart_is_named(config: dict[str, object]) -> None:
+    with Gateway.start(config, workers=None) as gateway:
+        mark = len(gateway.log)
+        assert gateway.reload({**config, "router": {"workers": 7}}) is not None
+        gateway.wait_for_log("workers: a change needs a restart", after=mark)
+        assert len(gateway.worker_pids()) != 7
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_200_reloads_under_load_fail_no_request(two: tuple[Target, Target]) -> None:
+    a, b = two
+    configs = {"a": open_config(a.url), "b": open_config(b.url)}
+    with Gateway.start(configs["a"], access_log="access.log", log_format="json") as gateway:
+        gateway.expected_files.add("access.log")
+        with Load(gateway, "/bucket/key", clients=3) as load:
+            load.wait_for(20)
+            for number in range(200):
+                name = "b" if number % 2 == 0 else "a"
+                assert gateway.reload(configs[name]) == number + 2
+                # Acknowledged means in force: for every request that begins from here on.
+                assert gateway.request("GET", "/bucket/key").headers["x-target"] == name
+            load.wait_for(20)
+        assert load.failed() == []
+        assert gateway.stop() == 0
+        _check_one_generation_each(gateway, load)
+
+
+def _check_one_generation_each(gateway: Gateway, load: Load) -> None:
+    """Every answer came from the one target that the generation in its log line has."""
+    lines = gateway.access_lines("access.log")
+    times = Counter(str(line["request_id"]) for line in lines)
+    assert set(times.values()) == {1}
+    generations = {str(line["request_id"]): line["generation"] for line in lines}
+    for outcome in load.outcomes:
+        generation = generations[outcome.request_id]
+        assert isinstance(generation, int)
+        assert outcome.target == ("a" if generation % 2 else "b"), outcome
+    assert len(set(generations.values())) > 100
