@@ -73,7 +73,13 @@ def _target(target: Target, credentials: Mapping[str, object]) -> dict[str, obje
     endpoint = target.endpoint
     tls = None
     if target.tls is not None:
-        tls = {**asdict(target.tls), "server_name": endpoint.host}
+        tls = {
+            "verify": target.tls.verify,
+            "ca_pem": target.tls.ca_pem,
+            "cert_pem": target.tls.cert_pem,
+            "key_pem": target.tls.key_pem,
+            "server_name": endpoint.host,
+        }
     return {
         "name": target.name,
         "profile": target.profile,

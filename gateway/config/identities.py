@@ -104,7 +104,7 @@ def implicit_identities(
             hint = "configure auth.identities, or listen on loopback"
             reader.error(("targets", name, "access_key_id"), PUBLISHED, hint)
         holders.append(name)
-    if not pairs:
+    if not pairs and not reader.problems.fatal:
         hint = "add auth.identities"
         reader.warn(("auth", "identities"), "nobody is known, every request is refused", hint)
     return [

@@ -58,11 +58,12 @@ def from_environ(environ: Mapping[str, str]) -> Tree:
 def without_file() -> Tree:
     """The routing of a gateway that was given no file."""
     tree = Tree()
-    place = Place("no file")
-    rules: list[Value] = [
-        {"pattern": Scalar("lakefs-*"), "target": Scalar("lakefs")},
-        {"pattern": Scalar("versioned-*"), "target": Scalar("lakefs")},
-    ]
+    place = Place("built-in")
+    rules: list[Value] = []
+    for index, pattern in enumerate(("lakefs-*", "versioned-*")):
+        rules.append({"pattern": Scalar(pattern), "target": Scalar("lakefs")})
+        for name in ("pattern", "target"):
+            tree.values[("routing", "rules", index, name)] = place
     put(tree, ("routing", "rules"), rules, place)
     put(tree, ("routing", "default_target"), Scalar("s3"), place)
     return tree

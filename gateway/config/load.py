@@ -52,10 +52,11 @@ class Loaded:
         if self.model is None:
             raise ValueError("a configuration with errors boots nothing")
         given = self._launch
+        drain = given.get("drain_seconds")
         return {
             "listen": [[address.host, address.port] for address in self.model.listen],
             "workers": self.model.workers or usable_processors(),
-            "drain_seconds": float(str(given.get("drain_seconds") or DRAIN_SECONDS)),
+            "drain_seconds": DRAIN_SECONDS if drain is None else float(str(drain)),
             "connections": self.model.limits.connections,
             "backlog": BACKLOG,
             "access_log": given.get("access_log") or "-",

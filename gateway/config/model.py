@@ -46,12 +46,13 @@ class CredentialSource:
 
 @dataclass(frozen=True, slots=True)
 class TLSMaterial:
-    """An https target's certificates as PEM text."""
+    """An https target's certificates as PEM text, and the `files` they came from."""
 
     verify: bool = True
     ca_pem: str | None = None
     cert_pem: str | None = None
     key_pem: str | None = field(default=None, repr=False)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,9 +31,9 @@ from gateway.config.words import (
     PositiveWhole,
     Text,
     UniqueItems,
+    Word,
     fault,
     matching,
-    word,
 )
 
 PROFILE_WORDS = ("s3", "generic", "lakefs")
@@ -60,9 +60,18 @@ def _from_dataclass(name: str, source: type[Any]) -> type[Section]:
     return create_pydantic_model(name, __base__=Section, __doc__=source.__doc__, **content)
 
 
-LimitsSection = _from_dataclass("LimitsSection", Limits)
-PoolSection = _from_dataclass("PoolSection", PoolLimits)
-TimeoutsSection = _from_dataclass("TimeoutsSection", Timeouts)
+if typing.TYPE_CHECKING:  # a type checker cannot see into classes that are made at import
+
+    class LimitsSection(Section): ...
+
+    class PoolSection(Section): ...
+
+    class TimeoutsSection(Section): ...
+
+else:
+    LimitsSection = _from_dataclass("LimitsSection", Limits)
+    PoolSection = _from_dataclass("PoolSection", PoolLimits)
+    TimeoutsSection = _from_dataclass("TimeoutsSection", Timeouts)
 
 
 def _one_or_more(value: object) -> object:
@@ -158,7 +167,7 @@ class Router(Section):
     domains: UniqueItems[Domain] = []
     tls: Later = None
     secret_file: Later = None
-    limits: Annotated[LimitsSection, OrEmpty] = Field(default_factory=LimitsSection)  # type: ignore[valid-type]  # made at import
+    limits: Annotated[LimitsSection, OrEmpty] = Field(default_factory=LimitsSection)
 
 
 class Keys(Section):
@@ -188,9 +197,9 @@ class Identity(Keys):
 class Auth(Section):
     """`auth`: who may come in."""
 
-    mode: word("sigv4", "open") = "sigv4"  # type: ignore[valid-type]  # an annotated str
-    sigv2: word("off", later=("presigned", "all")) = "off"  # type: ignore[valid-type]  # as above
-    anonymous: word("deny", later=("forward",)) = "deny"  # type: ignore[valid-type]  # as above
+    mode: Annotated[str, Word("sigv4", "open")] = "sigv4"
+    sigv2: Annotated[str, Word("off", later=("presigned", "all"))] = "off"
+    anonymous: Annotated[str, Word("deny", later=("forward",))] = "deny"
     cors: Later = None
     identities: list[Identity] = []
 
@@ -207,16 +216,16 @@ class TLS(Section):
 class Target(Keys):
     """One entry of `targets`, or the shorthands `lakefs:` and `s3:`."""
 
-    profile: word(*PROFILE_WORDS) | None = None  # type: ignore[valid-type]  # an annotated str
+    profile: Annotated[str, Word(*PROFILE_WORDS)] | None = None
     endpoint: EndpointText | None = None
     region: Region | None = None
-    addressing: word("path", later=("virtual",)) = "path"  # type: ignore[valid-type]  # as above
+    addressing: Annotated[str, Word("path", later=("virtual",))] = "path"
     aws_profile: Text | None = None
     role_arn: RoleARN | None = None
     external_id: Text | None = None
     tls: Annotated[TLS, OrEmpty] | None = None
-    pool: Annotated[PoolSection, OrEmpty] = Field(default_factory=PoolSection)  # type: ignore[valid-type]  # made at import
-    timeouts: Annotated[TimeoutsSection, OrEmpty] = Field(default_factory=TimeoutsSection)  # type: ignore[valid-type]  # as above
+    pool: Annotated[PoolSection, OrEmpty] = Field(default_factory=PoolSection)
+    timeouts: Annotated[TimeoutsSection, OrEmpty] = Field(default_factory=TimeoutsSection)
     profile_overrides: Later = None
 
 

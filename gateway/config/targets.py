@@ -175,7 +175,8 @@ class TargetReader:
             if name is not None:
                 texts[part] = self._files.text(name, (*path, f"{part}_file"))
         self._check_pems(settings, path, texts)
-        return TLSMaterial(settings.verify, texts["ca"], texts["cert"], texts["key"])
+        names = settings.model_dump(include={f"{part}_file" for part in texts}, exclude_none=True)
+        return TLSMaterial(settings.verify, texts["ca"], texts["cert"], texts["key"], names)
 
     def _check_pems(self, settings: schema.TLS, path: Path, texts: dict[str, str | None]) -> None:
         """OpenSSL's own opinion, here rather than at the first connection."""

@@ -10,10 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+)
+from pydantic_core import PydanticCustomError, core_schema
 
 from gateway.config.nodes import Scalar
 from gateway.config.problems import did_you_mean, one_of
@@ -110,19 +116,34 @@ def _mapping(value: object) -> object:
     return {} if value is None else value
 
 
-def word(*words: str, later: tuple[str, ...] = ()) -> Any:
+@dataclass(frozen=True)
+class Word:
     """One of some words; `later` are those of the full schema that are still to come."""
 
-    def choose(value: object) -> str:
-        text = _text(value)
-        if text in words:
-            return text
-        if text in later:
-            raise fault(f"{text} is {NOT_YET}", f"use {one_of(words)}")
-        raise fault(f"must be {one_of(words)}", did_you_mean(text, words + later))
+    words: tuple[str, ...]
+    later: tuple[str, ...]
 
-    schema = {"type": "string", "enum": list(words)}
-    return Annotated[str, BeforeValidator(choose), WithJsonSchema(schema)]
+    def __init__(self, *words: str, later: tuple[str, ...] = ()) -> None:
+        object.__setattr__(self, "words", words)
+        object.__setattr__(self, "later", later)
+
+    def choose(self, value: object) -> str:
+        text = _text(value)
+        if text in self.words:
+            return text
+        if text in self.later:
+            raise fault(f"{text} is {NOT_YET}", f"use {one_of(self.words)}")
+        raise fault(f"must be {one_of(self.words)}", did_you_mean(text, self.words + self.later))
+
+    def __get_pydantic_core_schema__(
+        self, source: object, inner: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_before_validator_function(self.choose, inner(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, inner: GetJsonSchemaHandler
+    ) -> dict[str, object]:
+        return {"type": "string", "enum": list(self.words)}
 
 
 def matching(pattern: str, expectation: str) -> Callable[[str], str]:
@@ -164,8 +185,8 @@ __all__ = [
     "Scalar",
     "Text",
     "UniqueItems",
+    "Word",
     "fault",
     "kind_of",
     "matching",
-    "word",
 ]

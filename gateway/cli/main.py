@@ -1,0 +1,68 @@
+"""The command group: finds the subcommand, or takes `serve` when there is none.
+
+Rules: this module and the command modules import click and the standard library only; exit codes
+are the ones in the help text, everywhere.
+
+Not here: the commands (one module each), their shared options (`options`).
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from gateway import __version__
+
+# name -> module; the command object has the module's name.
+COMMANDS = ("serve", "check", "config", "explain", "demo", "version")
+
+EPILOG = """\b
+Exit codes:
+  0  fine
+  1  failed: the configuration has errors, a demo step failed
+  2  wrong usage
+  3  the gateway could not start: configuration, address in use, workers
+  4  stopped, but the drain deadline cut connections
+
+\b
+Order of settings: flags, then S3GATEWAY_* variables, then the file, then LAKEFS_* and AWS_*.
+"""
+
+
+class Commands(click.Group):
+    """Subcommands that are imported when asked for; flags without one belong to `serve`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"gateway.cli.{cmd_name}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own = {"--help", "-h", "--version"}
+        if not args or (args[0].startswith("-") and args[0] not in own):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.command(
+    cls=Commands,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="s3gateway", message="%(prog)s %(version)s")
+def main() -> None:
+    """One S3 endpoint in front of AWS S3, lakeFS and any other S3-compatible store.
+
+    Without a command it serves: `s3gateway --config F` is `s3gateway serve --config F`.
+    """
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""Options that several commands share, and what they make of them.
+
+Rules: every option has an S3GATEWAY_ variable; a command that reads a configuration takes the same
+options as `serve` as far as they change what is read.
+
+Not here: the commands.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from gateway.config import Loaded
+    from gateway.config.problems import Problem
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+EXIT_FAILED = 1
+
+_CONFIG_OPTIONS = (
+    click.option(
+        "-c",
+        "--config",
+        "config",
+        metavar="FILE",
+        envvar="S3GATEWAY_CONFIG",
+        help="The configuration file; without one LAKEFS_* and AWS_* variables configure it.",
+    ),
+    click.option(
+        "--listen",
+        "--bind",
+        "listen",
+        metavar="HOST:PORT",
+        multiple=True,
+        envvar="S3GATEWAY_LISTEN",
+        help="Listen here instead of router.listen_address; may be repeated.",
+    ),
+    click.option(
+        "--environment",
+        metavar="NAME",
+        envvar="S3GATEWAY_ENVIRONMENT",
+        help="Lay the document with this routing.environment over the others.  [$ENVIRONMENT]",
+    ),
+    click.option(
+        "--insecure-open",
+        is_flag=True,
+        envvar="S3GATEWAY_INSECURE_OPEN",
+        help="Allow auth.mode: open on an address that others can reach.",
+    ),
+)
+
+
+def config_options(command: Command) -> Command:
+    """The options that decide which configuration is read."""
+    for option in reversed(_CONFIG_OPTIONS):
+        command = option(command)
+    return command
+
+
+def launch_settings(values: Mapping[str, Any]) -> dict[str, object]:
+    """Click's values as the launch settings of the supervisor: None is what was not given."""
+    settings: dict[str, object] = {}
+    for name, value in values.items():
+        settings[name] = list(value) or None if isinstance(value, tuple) else value
+    return settings
+
+
+def load(values: Mapping[str, Any]) -> Loaded:
+    """The configuration that the options of a command point to."""
+    from gateway import config
+
+    return config.load(launch_settings(values), os.environ)
+
+
+def load_or_fail(values: Mapping[str, Any]) -> Loaded:
+    """The same for commands that need it to be in order: problems go to stderr, exit 1."""
+    loaded = load(values)
+    if loaded.model is None:
+        print_problems(loaded.problems, to_stderr=True)
+        fail()
+    return loaded
+
+
+def fail() -> NoReturn:
+    """End with the exit code of a command that found something wrong."""
+    raise SystemExit(EXIT_FAILED)
+
+
+def print_problems(problems: list[Problem], *, to_stderr: bool) -> None:
+    """One line each; the place in bold on a terminal."""
+    stream = sys.stderr if to_stderr else sys.stdout
+    colour = stream.isatty() and not os.environ.get("NO_COLOR")
+    for problem in problems:
+        line = problem.format()
+        if colour:
+            source, number, column = problem.place
+            place = f"{source}:{number}:{column}:"
+            line = click.style(place, bold=True) + line.removeprefix(place)
+        click.echo(line, file=stream, color=colour)

@@ -1,0 +1,87 @@
+"""`s3gateway serve`: becomes the supervisor.
+
+Rules: flags and S3GATEWAY_ variables travel as one JSON argument, so that the supervisor needs no
+command-line parser; nothing is read from the configuration here.
+
+Not here: everything after the exec (`gateway.supervisor`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gateway.cli.options import config_options, launch_settings
+
+
+def _workers(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is None or value == "auto" or (value.isascii() and value.isdigit() and int(value)):
+        return value
+    raise click.BadParameter(f"{value!r} is neither auto nor a positive number")
+
+
+@click.command(short_help="Serve (the default without a command).")
+@config_options
+@click.option(
+    "--workers",
+    metavar="N|auto",
+    callback=_workers,
+    envvar="S3GATEWAY_WORKERS",
+    help="Worker processes; auto (default) is one per processor, or the container's CPU limit.",
+)
+@click.option(
+    "--access-log",
+    metavar="PATH|-|off",
+    envvar="S3GATEWAY_ACCESS_LOG",
+    help="Where access-log lines go; - is stdout (default).",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    envvar="S3GATEWAY_LOG_FORMAT",
+    help="Form of the log lines (default text).",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    envvar="S3GATEWAY_LOG_LEVEL",
+    help="Least level that is logged (default info).",
+)
+@click.option(
+    "--pidfile",
+    metavar="PATH",
+    envvar="S3GATEWAY_PIDFILE",
+    help="Write the supervisor's process id here.",
+)
+@click.option(
+    "--drain-timeout",
+    "drain_seconds",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0.0, max=86400.0),
+    envvar="S3GATEWAY_DRAIN_TIMEOUT",
+    help="How long running requests may finish after SIGTERM (default 30).",
+)
+def serve(**values: Any) -> None:
+    """Serve until SIGTERM.
+
+    SIGTERM and SIGINT drain, a second SIGINT stops now, SIGHUP reads the configuration again.
+    """
+    arguments = [sys.executable, "-P", "-m", "gateway.supervisor"]
+    settings = json.dumps(launch_settings(values))
+    _keep_importable()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [*arguments, settings])
+
+
+def _keep_importable() -> None:
+    """The new interpreter must find this very package; `-P` keeps the working directory out."""
+    root = str(Path(__file__).resolve().parents[2])
+    present = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    if "site-packages" not in root and root not in present:
+        os.environ["PYTHONPATH"] = os.pathsep.join([root, *filter(None, present)])

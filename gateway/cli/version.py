@@ -1,0 +1,20 @@
+"""`s3gateway version`: what is installed.
+
+Rules: one line on stdout.
+
+Not here: anything else.
+"""
+
+from __future__ import annotations
+
+import platform
+
+import click
+
+from gateway import __version__
+
+
+@click.command(short_help="Print the version.")
+def version() -> None:
+    """Print the version of the gateway and of Python."""
+    click.echo(f"s3gateway {__version__} (Python {platform.python_version()})")
