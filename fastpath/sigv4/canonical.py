@@ -37,7 +37,7 @@ def canonical_path(raw: bytes) -> bytes:
     return b"".join([_ENCODED_PATH[byte] for byte in unquote_to_bytes(raw)])
 
 
-def canonical_query(pairs: Sequence[tuple[bytes, bytes]], *, without: bytes = b"") -> bytes:
+def canonical_query(pairs: Sequence[tuple[bytes, bytes]], *, without: bytes | None = None) -> bytes:
     """Decoded pairs, encoded and sorted by name, then value. `without` names a parameter left out.
 
     A separator is never part of an encoded name or value, so sorting the pairs comes first: sorting

@@ -54,6 +54,7 @@ def test_path(raw: bytes, canonical: bytes) -> None:
         ([(b"a-b", b"1"), (b"a", b"2")], b"a=2&a-b=1"),
         # encoded names decide: "%" comes before letters, "~" after them
         ([(b"~", b""), (b"z", b""), ("ä".encode(), b"")], b"%C3%A4=&z=&~="),
+        ([(b"", b"v"), (b"a", b"")], b"=v&a="),
         ([(b"k", b"a+b c/d=&")], b"k=a%2Bb%20c%2Fd%3D%26"),
     ],
 )
