@@ -180,6 +180,8 @@ class TestResponseHead:
             b"HTTP/1.1 600 OK\r\n\r\n",
             b"HTTP/1.1 abc OK\r\n\r\n",
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+            b"HTTP/1.1 101 \r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n",
             b"HTTP/1.1 200 O\0K\r\n\r\n",
             b"HTTP/1.1 200 O\rK\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n",
