@@ -68,3 +68,54 @@ def test_no_secret_and_no_private_path_is_committed() -> None:
         check=False,
     )
     assert listed.stdout == ""
+
+
+def _leaves(section: type, prefix: str) -> list[str]:
+    """Dotted paths of a configuration section's settings, as the documentation writes them."""
+    from gateway.config import schema
+
+    inner = {
+        "router": schema.Router,
+        "auth": schema.Auth,
+        "routing": schema.Routing,
+        "limits": schema.LimitsSection,
+        "pool": schema.PoolSection,
+        "timeouts": schema.TimeoutsSection,
+        "tls": schema.TLS,
+        "targets": schema.Target,
+    }
+    many = {"identities": schema.Identity, "rules": schema.Rule, "allow": schema.Allow}
+    paths: list[str] = []
+    for name, field in section.model_fields.items():
+        path = f"{prefix}{name}"
+        if section is schema.Router and name == "tls":
+            continue  # the listener's: not supported yet
+        if name == "targets":
+            paths += _leaves(inner[name], f"{path}.*.")
+        elif name in inner and section is not schema.Rule:
+            paths += _leaves(inner[name], f"{path}.")
+        elif name in many and section is not schema.Rule:
+            paths += _leaves(many[name], f"{path}[].")
+        elif field.metadata and "Later" in repr(field) or name.endswith("_file"):
+            continue
+        else:
+            paths.append(path)
+    return paths
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    from gateway.config import schema
+
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    later = {"admin_address", "secret_file", "cors", "profile_overrides", "keys", "conditions"}
+    later |= {"rewrite", "fallback", "custom"}
+    settings = [
+        path
+        for path in _leaves(schema.File, "")
+        if path.rpartition(".")[2] not in later and path not in ("lakefs", "s3")
+    ]
+    assert len(settings) > 40
+    missing = [path for path in settings if f"`{path}`" not in text]
+    assert not missing
+    entries = re.findall(r"^- `(?:router|auth|targets|routing)[^\n]*(?:\n  [^\n]+)*", text, re.M)
+    assert not [entry for entry in entries if "Default:" not in entry]
