@@ -32,7 +32,7 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.forward import upstream_head
-from fastpath.framing import BodyKind, request_body
+from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.reply import CONTINUE, error_reply, relayed_head
 from fastpath.retry import may_resend
@@ -354,7 +354,7 @@ class Exchange:
         keep = not (
             self._service.draining
             or self.wants_close
-            or self.head.chunked
+            or body_is_unclear(self.head)
             or (self.head.expect_continue and not self.bytes_in)
             or self.body_left > self.snapshot.limits.discard_bytes
         )

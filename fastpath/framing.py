@@ -74,6 +74,15 @@ def request_body(head: RequestHead) -> tuple[BodyKind, int]:
     return (BodyKind.LENGTH, length) if length else _NOTHING
 
 
+def body_is_unclear(head: RequestHead) -> bool:
+    """Whether bytes may follow that nothing in the head announces or bounds.
+
+    RFC 9112 section 6.3 says that a request without a length has no body; a client that left the
+    length of its upload away may think otherwise, and its bytes must not be read as a request.
+    """
+    return head.chunked or (head.content_length is None and head.method == b"PUT")
+
+
 def response_body(head: ResponseHead, method: bytes) -> tuple[BodyKind, int]:
     """Kind and bytes of the body of the answer to a `method` request (RFC 9112 section 6.3)."""
     status = head.status

@@ -16,6 +16,7 @@ from fastpath.errors import SLOW_DOWN, S3Error
 from fastpath.forward import line_remover
 from fastpath.framing import BodyKind, connection_listed
 from fastpath.head import RequestHead, ResponseHead
+from fastpath.operations import MethodRefused
 from fastpath.s3xml import error_document
 
 _REMOVE = line_remover(
@@ -84,6 +85,8 @@ def error_reply(
     ]
     if not to_head:
         lines.append(b"Content-Length: %d" % len(body))
+    if isinstance(error, MethodRefused):
+        lines.append(b"Allow: " + error.allow.encode())
     if error.retry_after:
         lines.append(b"Retry-After: %d" % error.retry_after)
     if not keep:
