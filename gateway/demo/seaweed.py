@@ -199,10 +199,11 @@ class SeaweedServer:
             "-volume.max=100",
             "-filer",
             f"-filer.port={ports['filer']}",
-            f"-filer.localSocket={self.directory / 'filer.sock'}",
+            # Relative: the name of a Unix socket ends at 107 bytes, a directory's may be longer.
+            "-filer.localSocket=filer.sock",
             "-s3",
             f"-s3.port={ports['s3']}",
-            f"-s3.localSocket={self.directory / 's3.sock'}",
+            "-s3.localSocket=s3.sock",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             # A write to a bucket nobody created must fail, as on AWS.

@@ -98,7 +98,8 @@ class Stage:
         self._stop_gateway()
         for server in self.servers.values():
             server.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        if self.directory.exists():
+            shutil.rmtree(self.directory)
 
     @property
     def _log(self) -> Path:

@@ -72,7 +72,7 @@ class RawClient:
                 method,
                 quote(unquote_to_bytes(path), safe="/-_.~"),
                 _canonical_query(query),
-                *(f"{name}:{signed[name]}" for name in sorted(signed)),
+                *(f"{name}:{' '.join(signed[name].split())}" for name in sorted(signed)),
                 "",
                 names,
                 digest,

@@ -1,0 +1,1 @@
+"""The demo, run as a stranger runs it."""
