@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
+import struct
 from typing import TYPE_CHECKING, cast
 
 from fastpath.addressing import is_bucket_host
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from fastpath.service import Service
 
 HEALTH_PATH = b"/-/healthz"
+_RESET = struct.pack("ii", 1, 0)
 _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
 
 
@@ -114,6 +117,7 @@ class DownstreamConnection(asyncio.Protocol):
             self.exchange.client_resumed()
         else:
             self._await_request()
+            self._pump()
 
     # --- what an exchange asks of it ---
 
@@ -150,6 +154,11 @@ class DownstreamConnection(asyncio.Protocol):
         """Reset the connection: what was sent so far must not look whole."""
         self.exchange = None
         self._closing = True
+        if not self.transport.is_closing():
+            # Linger 0: a reset, where a plain close would end a body "until close" as if whole.
+            self.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, _RESET
+            )
         self.transport.abort()
 
     # --- bytes in ---
@@ -183,7 +192,8 @@ class DownstreamConnection(asyncio.Protocol):
             else:
                 self._unread -= len(piece)
             return True
-        if exchange is not None:
+        if exchange is not None or self._write_paused:
+            # A client that asks on without reading would have its answers pile up here.
             return False
         return self._take_head()
 
@@ -312,7 +322,10 @@ class DownstreamConnection(asyncio.Protocol):
         elif self._closing:
             self.transport.close()
         elif self.exchange is not None:
-            self._time_out_body()
+            if self.exchange.wants_body:
+                self._time_out_body()
+            else:
+                self.deadline = math.inf  # an early answer flows: its target has the deadlines
         elif self._head_begun:
             self._refuse_head(HeadFault(REQUEST_TIMEOUT))
         else:

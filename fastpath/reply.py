@@ -51,12 +51,12 @@ def relayed_head(
     for HTTP/1.0 (RFC 9112 section 6.1).
     """
     request_id, close = extra
-    first, _, rest = raw.partition(b"\r\n")
-    lines = _REMOVE.sub(b"", b"\r\n" + rest[:-4])
+    end = raw.index(b"\r\n")
+    lines = _REMOVE.sub(b"", raw[end:-4])
     listed = connection_listed(answer.fields)
     if listed:
         lines = line_remover(tuple(sorted(map(re.escape, listed)))).sub(b"", lines)
-    head = b"HTTP/1.1" + first[8:] + lines
+    head = b"HTTP/1.1" + raw[8:end] + lines
     if b"x-amz-request-id" not in answer.fields:
         head += b"\r\nx-amz-request-id: " + request_id
     if kind >= BodyKind.CHUNKED and request.http_minor:

@@ -238,7 +238,8 @@ class UpstreamConnection(asyncio.Protocol):
         """The lessee is done; keep the connection if both sides ended cleanly."""
         self.lessee = None
         self.deadline = math.inf
-        if request_sent and self._reusable and not self.closed:
+        clean = request_sent and self._reusable and not self.transport.get_write_buffer_size()
+        if clean and not self.closed:
             self.transport.resume_reading()
             self._pool.take_back(self)
         elif not self.closed:
