@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from fastpath.frames import FrameReader, FrameType, encode
 from gateway.control import publication
 from gateway.control.logs import LogWriter
-from gateway.control.publication import CredentialsError, Publication, Refusal
+from gateway.control.publication import Publication, Refusal
 from gateway.supervisor.notices import Notices
 
 if TYPE_CHECKING:
@@ -31,12 +31,9 @@ if TYPE_CHECKING:
 
 _READ_BYTES: Final = 65536
 _LAST_LINES_SECONDS: Final = 3.0
-# A refresh that failed is tried again at this pace; credentials are refreshed minutes before they
-# expire, so that there is time for several attempts.
-_REFRESH_RETRY_SECONDS: Final = 15.0
 # Two refreshes are never closer than this, whatever the source says about expiry.
 _REFRESH_FLOOR_SECONDS: Final = 1.0
-_LOOK_SECONDS: Final = 2.0  # between two looks at watched files
+_LOOK_SECONDS: Final = 2.0  # between two looks at the files of secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +65,9 @@ class Control:
             str(seat.launch.get("log_level")), str(seat.launch.get("log_format") or "text")
         )
         self._present: Publication | None = None
-        self._stamps: publication.Stamps = {}
+        self._stamps: publication.Stamps = {}  # as the configuration was read
+        self._last_look: publication.Stamps = {}
+        self._warned: frozenset[str] = frozenset()
         self._tickets: asyncio.Queue[int] = asyncio.Queue()
         self._logs: LogWriter | None = None
         self._writer: asyncio.StreamWriter
@@ -107,7 +106,7 @@ class Control:
             elif self._refresh_due():
                 await self._refresh()
             elif self._files_changed():
-                self._notices.info("a watched file changed")
+                self._notices.info("a secret file changed")
                 await self._load(0)
 
     async def _next(self) -> int | None:
@@ -124,29 +123,32 @@ class Control:
 
     async def _load(self, ticket: int) -> None:
         """Reads the configuration; publishes it or says why not."""
-        found = await asyncio.to_thread(publication.read, self._seat.launch, self._seat.instance)
+        found = await asyncio.to_thread(
+            publication.read, self._seat.launch, self._seat.instance, self._present
+        )
         self._stamps = publication.stamps(found.files)
         if isinstance(found, Refusal):
-            await self._refuse(found.lines, ticket)
+            for line in found.errors:
+                self._notices.line(line)
+            self._warn(found.warnings)
+            await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
             return
-        for line in found.warnings:
-            self._notices.line(line)
-        try:
-            snapshot = await asyncio.to_thread(found.snapshot)
-        except CredentialsError as error:
-            await self._refuse((f"s3gateway: error: {error}",), ticket)
-            return
+        self._warn(found.warnings)
+        snapshot = await asyncio.to_thread(found.snapshot)
         self._present = found
-        self._plan_refresh(found.next_refresh())
+        self._take_keyring(found)
         if self._logs is None:
             self._start_logs(found.boot)
         await self._send(encode(FrameType.BOOT, 0, found.boot))
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
 
-    async def _refuse(self, lines: tuple[str, ...], ticket: int) -> None:
-        for line in lines:
-            self._notices.line(line)
-        await self._send(encode(FrameType.REFUSED, ticket, "\n".join(lines).encode()))
+    def _warn(self, lines: tuple[str, ...]) -> None:
+        """Writes the warnings that the configuration before did not have."""
+        if self._notices.wants("warning"):
+            for line in lines:
+                if line not in self._warned:
+                    self._notices.line(line)
+        self._warned = frozenset(lines)
 
     async def _send(self, frame: bytes) -> None:
         self._writer.write(frame)
@@ -155,7 +157,11 @@ class Control:
 
     # Credentials and files
 
-    def _plan_refresh(self, at: float | None) -> None:
+    def _take_keyring(self, present: Publication) -> None:
+        """Says what the keyring could not get, and plans the next try."""
+        for warning in present.keyring.warnings:
+            self._notices.warning(warning)
+        at = present.next_refresh()
         floor = time.time() + _REFRESH_FLOOR_SECONDS
         self._refresh_at = None if at is None else max(at, floor)
 
@@ -164,19 +170,17 @@ class Control:
 
     async def _refresh(self) -> None:
         present = self._present
-        if present is None:
-            return
-        try:
+        if present is not None:
             snapshot = await asyncio.to_thread(present.snapshot)
-        except CredentialsError as error:
-            self._notices.error(f"credentials are not refreshed: {error}")
-            self._plan_refresh(time.time() + _REFRESH_RETRY_SECONDS)
-            return
-        self._plan_refresh(present.next_refresh())
-        await self._send(encode(FrameType.PUBLISH, 0, snapshot))
+            self._take_keyring(present)
+            await self._send(encode(FrameType.PUBLISH, 0, snapshot))
 
     def _files_changed(self) -> bool:
-        return publication.stamps(tuple(self._stamps)) != self._stamps
+        """Whether a watched file changed, and is the same at two looks in a row since then."""
+        now = publication.stamps(tuple(self._stamps))
+        settled = now == self._last_look
+        self._last_look = now
+        return settled and now != self._stamps
 
     # Logs
 

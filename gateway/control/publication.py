@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from gateway import config
 from gateway.config.compile import compile_snapshot
-from gateway.control.credentials import CredentialsError, Keyring
+from gateway.control.credentials import Keyring
 
 if TYPE_CHECKING:
     from gateway.config.model import Config
@@ -31,7 +31,8 @@ Stamps = dict[Path, tuple[int, int, int] | None]
 class Refusal:
     """A configuration that cannot be used; one line per problem."""
 
-    lines: tuple[str, ...]
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
     files: tuple[Path, ...]
 
 
@@ -47,7 +48,7 @@ class Publication:
     files: tuple[Path, ...]
 
     def snapshot(self) -> bytes:
-        """Resolves credentials and compiles. Raises CredentialsError."""
+        """Resolves credentials and compiles; blocks for as long as the keyring may."""
         document = compile_snapshot(self.model, self.keyring.resolve())
         document["instance"] = self.instance
         return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
@@ -57,20 +58,37 @@ class Publication:
         return self.keyring.next_refresh()
 
 
-def read(launch: Mapping[str, object], instance: str) -> Publication | Refusal:
+def read(
+    launch: Mapping[str, object], instance: str, previous: Publication | None
+) -> Publication | Refusal:
     """Loads and validates the configuration."""
     loaded = config.load(launch, os.environ)
-    lines = tuple(problem.format() for problem in loaded.problems)
-    files = tuple(loaded.watched_files())
+    found = [
+        (problem.severity is config.Severity.ERROR, problem.format()) for problem in loaded.problems
+    ]
+    errors = tuple(line for is_error, line in found if is_error)
+    warnings = tuple(line for is_error, line in found if not is_error)
+    files = _secret_files(loaded.watched_files(), launch.get("config"))
     if loaded.model is None:
-        return Refusal(lines, files)
+        return Refusal(errors, warnings, files)
     return Publication(
         model=loaded.model,
-        keyring=Keyring(loaded.model),
+        keyring=Keyring(loaded.model, previous=previous.keyring if previous else None),
         instance=instance,
-        warnings=lines,
+        warnings=warnings,
         boot=json.dumps(loaded.boot(), sort_keys=True).encode(),
         files=files,
+    )
+
+
+def _secret_files(files: list[Path], configuration: object) -> tuple[Path, ...]:
+    """The files without the configuration itself, which takes effect when the operator says so.
+
+    A rotated secret is replaced whole; a configuration may be saved in the middle of an edit, and
+    half a list of rules is valid.
+    """
+    return tuple(
+        file for file in files if configuration is None or file != Path(str(configuration))
     )
 
 
@@ -87,4 +105,4 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-__all__ = ["CredentialsError", "Publication", "Refusal", "Stamps", "read", "stamps"]
+__all__ = ["Publication", "Refusal", "Stamps", "read", "stamps"]

@@ -193,12 +193,16 @@ class Crew:
         """The worker with this pid."""
         return next((worker for worker in self.workers() if worker.pid == pid), None)
 
-    def bury(self, worker: Worker, status: int, now: float) -> None:
-        """Frees the place of a reaped worker and sets the time of its replacement."""
+    def dismiss(self, worker: Worker) -> None:
+        """Frees what a reaped worker had."""
         self._page.retire(worker.row_number)
         worker.close()
+        self._places[worker.index].worker = None
+
+    def bury(self, worker: Worker, status: int, now: float) -> None:
+        """Frees the place of a reaped worker and sets the time of its replacement."""
+        self.dismiss(worker)
         place = self._places[worker.index]
-        place.worker = None
         if now - worker.spawned_monotonic >= STABLE_SECONDS:
             place.crashes = 0
         place.epitaph = f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
@@ -207,9 +211,7 @@ class Crew:
     def bury_drained(self, worker: Worker, status: int) -> None:
         """The same while draining: nobody follows, and what was cut counts."""
         in_flight = int(worker.row[Slot.IN_FLIGHT])
-        self._page.retire(worker.row_number)
-        worker.close()
-        self._places[worker.index].worker = None
+        self.dismiss(worker)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             return
         self.cut += worker.cut or max(in_flight, 1)
@@ -300,10 +302,6 @@ class Crew:
         for worker in self.workers():
             worker.killed = True
             worker.kill()
-
-    def in_flight(self) -> int:
-        """Requests that a kill would cut."""
-        return sum(int(worker.row[Slot.IN_FLIGHT]) for worker in self.workers())
 
 
 def _drain_frame(seconds: float) -> bytes:

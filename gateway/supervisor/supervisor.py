@@ -31,6 +31,7 @@ from gateway.supervisor.signals import SelfPipe
 from gateway.supervisor.tempo import (
     CONTROL_EXIT_SECONDS,
     DRAIN_GRACE_SECONDS,
+    NOW_SECONDS,
     TICK_SECONDS,
     Tempo,
 )
@@ -279,18 +280,23 @@ class Supervisor:
         if self._phase < Phase.SERVING or self._boot is None:
             self._stop_now()
             return
-        self._notices.info("draining")
-        self._phase = Phase.DRAINING
         seconds = self._boot.drain_seconds
+        self._phase = Phase.DRAINING
         self._deadline = time.monotonic() + seconds + DRAIN_GRACE_SECONDS
         self._crew.drain(seconds)
+        self._notices.info("draining")
 
     def _stop_now(self) -> None:
+        """Nobody waits any longer: workers cut what runs, and say how much that was."""
         if self._phase >= Phase.LEAVING:
             return
-        self._crew.cut += self._crew.in_flight()
-        self._crew.kill()
-        self._leave(EXIT_OK)
+        if self._phase < Phase.SERVING:
+            self._crew.kill()
+            self._leave(EXIT_OK)
+            return
+        self._phase = Phase.DRAINING
+        self._deadline = time.monotonic() + NOW_SECONDS
+        self._crew.drain(0.0)
 
     def _leave(self, status: int) -> None:
         """Workers are gone, or as good as: lets control finish, then ends the loop."""
@@ -325,14 +331,14 @@ class Supervisor:
                 f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
                 " before it was ready: start abandoned"
             )
-            self._crew.bury_drained(worker, 0)
+            self._crew.dismiss(worker)
             self._abandon_start()
         elif self._phase is Phase.SERVING:
             self._crew.bury(worker, status, now)
         elif self._phase is Phase.DRAINING:
             self._crew.bury_drained(worker, status)
         else:
-            self._crew.bury_drained(worker, 0)  # killed by `_stop_now`, which has counted
+            self._crew.dismiss(worker)  # killed before it served
 
     def _bury_control(self, control: Child, status: int) -> None:
         if self._phase in (Phase.STARTING, Phase.SERVING):

@@ -24,6 +24,8 @@ STABLE_SECONDS: Final = 10.0
 
 # After the drain deadline, a worker cuts its connections itself and says how many.
 DRAIN_GRACE_SECONDS: Final = 2.0
+# A worker that is told to leave at once cuts, writes its log lines and goes.
+NOW_SECONDS: Final = 1.0
 # Control writes the last log lines, on the way out.
 CONTROL_EXIT_SECONDS: Final = 5.0
 # A child that closed its channel is about to be reaped, unless it hangs in its exit.

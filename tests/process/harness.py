@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import IO, ClassVar, Self, TypeVar
 
 ROOT = Path(__file__).parents[2]
-READY = re.compile(r"ready: (\d+) workers? serve generation (\d+) on (\S+)")
+READY = re.compile(r"ready: (\d+) workers? serve generation (\d+) on ([^\s\"]+)")
 RELOADED = re.compile(r"generation (\d+) is served by all|configuration unchanged: (\d+) problem")
 
 _MARK = "S3GATEWAY_TEST_MARK"
@@ -37,7 +37,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 
-Config = Mapping[str, object] | str
+Config = Mapping[str, object] | str | Path  # a Path is used where it is
 
 T = TypeVar("T")
 
@@ -136,7 +136,9 @@ class Gateway:
             "access_log": "off",
             **flags,
         }
-        if config is not None:
+        if isinstance(config, Path):
+            launch["config"] = str(config)
+        elif config is not None:
             self.write_config(config)
             launch["config"] = str(self.config_path)
         self._process = subprocess.Popen(
@@ -298,14 +300,16 @@ class Gateway:
 
     # Configuration
 
-    def write_config(self, config: Config) -> None:
+    def write_config(self, config: Mapping[str, object] | str) -> None:
         """Replaces the configuration file; a mapping is written as JSON, which is YAML."""
-        text = config if isinstance(config, str) else json.dumps(config, indent=2)
+        text = json.dumps(config, indent=2) if isinstance(config, Mapping) else str(config)
         fresh = self.config_path.with_suffix(".new")
         fresh.write_text(text)
         fresh.replace(self.config_path)
 
-    def reload(self, config: Config | None = None, seconds: float = 20.0) -> int | None:
+    def reload(
+        self, config: Mapping[str, object] | str | None = None, seconds: float = 20.0
+    ) -> int | None:
         """Writes a configuration, sends SIGHUP and waits for the acknowledgement.
 
         Returns the generation that every worker serves; None if the configuration was refused.
@@ -376,6 +380,9 @@ def open_config(url: str) -> dict[str, object]:
     return {
         "auth": {"mode": "open"},
         "targets": {"main": {"profile": "generic", "endpoint": url, **keys}},
+        # They always exist; without these there would be a warning about each.
+        "lakefs": {"endpoint": url, **keys},
+        "s3": {"region": "us-east-1", **keys},
         "routing": {"default_target": "main"},
     }
 

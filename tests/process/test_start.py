@@ -69,7 +69,7 @@ def test_a_bad_configuration_is_named_and_exits_3() -> None:
 
 
 def test_a_missing_configuration_file_exits_3() -> None:
-    status, log = run_to_end(None, config="/nonexistent/gateway.yaml")
+    status, log = run_to_end(Path("/nonexistent/gateway.yaml"))
     assert status == 3
     assert "/nonexistent/gateway.yaml" in log
 
@@ -87,7 +87,7 @@ def test_a_second_instance_on_the_port_refuses_to_start(config: dict[str, object
 
 def test_a_second_instance_on_every_address_refuses_to_start(config: dict[str, object]) -> None:
     with Gateway.start(config) as first:
-        status, log = run_to_end(config, listen=[f"0.0.0.0:{first.address[1]}"])
+        status, log = run_to_end(config, listen=[f"0.0.0.0:{first.address[1]}"], insecure_open=True)
         assert status == 3
         assert "Address already in use" in log
 
@@ -121,16 +121,16 @@ def test_a_restart_on_the_port_works_right_after_connections(config: dict[str, o
 
 
 def _broken_worker(directory: Path, code: str) -> dict[str, str]:
-    """An environment in which a worker's import of its HTTP parser runs `code` instead."""
-    (directory / "httptools.py").write_text(code)
+    """An environment in which a worker's import of its event loop runs `code` instead."""
+    (directory / "uvloop.py").write_text(code)
     return {"PYTHONPATH": f"{directory}:{ROOT}"}
 
 
 def test_workers_that_cannot_boot_end_the_start(config: dict[str, object], tmp_path: Path) -> None:
-    environ = _broken_worker(tmp_path, "raise ImportError('no such parser')")
+    environ = _broken_worker(tmp_path, "raise RuntimeError('no such loop')")
     status, log = run_to_end(config, environ=environ)
     assert status == 3
-    assert re.search(r"worker \d crashed: ImportError: no such parser", log)
+    assert re.search(r"worker \d crashed: RuntimeError: no such loop", log)
     assert "before it was ready: start abandoned" in log
     assert "replaced" not in log
 
