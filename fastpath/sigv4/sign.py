@@ -1,7 +1,7 @@
 """Signing what goes upstream, with the credentials of a target.
 
-Rules: exactly `host`, `x-amz-date`, `x-amz-content-sha256`, the session token and the x-amz-*
-headers given are signed, never a header that a hop may change; secrets never show in `repr`.
+Rules: exactly `host`, `x-amz-date`, `x-amz-content-sha256`, the session token and the headers given
+are signed, and no others, because a hop may change them; secrets never show in `repr`.
 
 Not here: where credentials come from (the control process), which headers go upstream (`forward`).
 """
@@ -67,7 +67,7 @@ class Signer:
         """The header lines to add, each with its CRLF: authorization, x-amz-date, ...
 
         `raw_path` and `raw_query` are what will be on the wire. `amz_headers` are the x-amz-*
-        headers that will be sent besides: lower-case names, values without outer white space, in
+        headers (and content-md5) that will be sent besides: lower-case names, values without outer white space, in
         wire order, and none of those that this returns. `payload` goes out as
         x-amz-content-sha256.
         """
