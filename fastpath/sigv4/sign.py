@@ -67,8 +67,8 @@ class Signer:
         """The header lines to add, each with its CRLF: authorization, x-amz-date, ...
 
         `raw_path` and `raw_query` are what will be on the wire. `amz_headers` are the x-amz-*
-        headers (and content-md5) that will be sent besides: lower-case names, values without outer white space, in
-        wire order, and none of those that this returns. `payload` goes out as
+        headers (and content-md5) that will be sent besides: lower-case names, values without outer
+        white space, in wire order, and none of those that this returns. `payload` goes out as
         x-amz-content-sha256.
         """
         timestamp = basic(int(now))
