@@ -221,7 +221,7 @@ class Exchange:
         if not self.body_left:
             self._request_sent()
             return
-        if self.head.expect_continue and not self.bytes_in:
+        if self.head.expect_continue and self._tries == 1:
             self._client.send(CONTINUE)
         self._client.resume_body()
 
@@ -297,14 +297,14 @@ class Exchange:
             self._client.send(b"0\r\n\r\n")
         self._end(keep=not self.wants_close)
 
-    def upstream_lost(self, reason: str) -> None:
+    def upstream_lost(self, reason: str, *, stale: bool) -> None:
         """The connection to the target broke before the answer was whole."""
-        upstream, self._upstream = self._upstream, None
+        self._upstream = None
         if self.phase in (Phase.ANSWERING, Phase.EARLY):
             self._service.journal.upstream_fault(self, reason)
             self._break_off()
             return
-        if upstream is not None and self._may_resend(upstream):
+        if self._may_resend(stale):
             self._move(Event.RESEND)
             self._service.count_retry()
             assert self._pool is not None  # it was leased from there
@@ -313,11 +313,11 @@ class Exchange:
         self._service.journal.upstream_fault(self, reason)
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
 
-    def _may_resend(self, upstream: UpstreamConnection) -> bool:
+    def _may_resend(self, stale: bool) -> bool:
         return may_resend(
             self.head.method,
             self.head.fields,
-            reused=upstream.reused,
+            stale=stale,
             body_taken=self.bytes_in > 0,
             tries=self._tries,
         )
@@ -355,7 +355,7 @@ class Exchange:
             self._service.draining
             or self.wants_close
             or body_is_unclear(self.head)
-            or (self.head.expect_continue and not self.bytes_in)
+            or (self.head.expect_continue and self.body_left and not self.bytes_in)
             or self.body_left > self.snapshot.limits.discard_bytes
         )
         self._client.send(

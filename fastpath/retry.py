@@ -2,8 +2,9 @@
 
 Rules: a request is never done twice when it matters, so
 - no byte of the answer reached the gateway, and no byte of the body was consumed;
-- only over a connection that had served before: it may have been closed in the moment of reuse,
-  while a fresh one that dies says something about the target;
+- only over a connection that had served before and then closed: that may have been in the moment
+  of reuse, while a fresh one that dies, or any that is silent for too long, says something about
+  the target;
 - POST, and anything conditional, never once its head was sent: if the first try did arrive, the
   second would be answered differently (RFC 9110 section 9.2.2);
 - once.
@@ -26,9 +27,9 @@ _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
 def may_resend(
-    method: bytes, fields: Mapping[bytes, bytes], *, reused: bool, body_taken: bool, tries: int
+    method: bytes, fields: Mapping[bytes, bytes], *, stale: bool, body_taken: bool, tries: int
 ) -> bool:
     """Whether a request whose head was sent, and that got no byte of an answer, is sent again."""
-    if body_taken or not reused or tries > 1 or method not in _REPLAYABLE:
+    if body_taken or not stale or tries > 1 or method not in _REPLAYABLE:
         return False
     return method in _SAFE or not any(name in fields for name in _CONDITIONS)

@@ -42,8 +42,12 @@ class Lessee(Protocol):
     def answer_complete(self) -> None:
         """The answer ended where its framing says it ends."""
 
-    def upstream_lost(self, reason: str) -> None:
-        """The connection is gone and the answer is not complete."""
+    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+        """The connection is gone and the answer is not complete.
+
+        `stale`: it had served before and closed without a byte for this lessee, so it may have been
+        closed in the moment of reuse.
+        """
 
     def crash(self, fault: Exception) -> None:
         """A defect showed while the lessee was told something."""
@@ -71,6 +75,7 @@ class UpstreamConnection(asyncio.Protocol):
         # exchange
         self.lessee: Lessee | None = None
         self._method = b""
+        self._heard = False  # anything since the request
         self._buffer = b""  # of an incomplete head
         self._kind: BodyKind | None = None  # None: the head has not come yet
         self._left = 0
@@ -88,14 +93,10 @@ class UpstreamConnection(asyncio.Protocol):
         """Work for this lessee from now on."""
         self.lessee = lessee
         self.uses += 1
+        self._heard = False
         self._buffer = b""
         self._kind = None
         self._chunks = None
-
-    @property
-    def reused(self) -> bool:
-        """Whether it has served another request before this one."""
-        return self.uses > 1
 
     def send_head(self, data: bytes, method: bytes) -> None:
         """Write a request head; the method says how the answer is delimited."""
@@ -144,6 +145,7 @@ class UpstreamConnection(asyncio.Protocol):
         if lessee is None:
             self.transport.abort()
             return
+        self._heard = True
         if self.deadline != math.inf:
             self.expect_answer_within(self.timeouts.idle_seconds)
         try:
@@ -164,7 +166,8 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._pool.forget(self)
-        self._fail("closed the connection" if exc is None else f"connection broke ({exc})")
+        reason = "closed the connection" if exc is None else f"connection broke ({exc})"
+        self._fail(reason, stale=self.uses > 1 and not self._heard)
 
     def pause_writing(self) -> None:
         if self.lessee is not None:
@@ -245,9 +248,9 @@ class UpstreamConnection(asyncio.Protocol):
         elif not self.closed:
             self.transport.abort()
 
-    def _fail(self, reason: str) -> None:
+    def _fail(self, reason: str, *, stale: bool = False) -> None:
         lessee, self.lessee = self.lessee, None
         if not self.closed:
             self.transport.abort()
         if lessee is not None:
-            lessee.upstream_lost(reason)
+            lessee.upstream_lost(reason, stale=stale)
