@@ -45,7 +45,7 @@ def access_text(entry: Entry) -> str:
         _word(entry.get("method")),
         _path(entry),
         _word(entry.get("operation")),
-        f"{target}#{rule}" if rule else target,
+        f"{target}#{_word(rule)}" if rule else target,
         _word(entry.get("status")),
         _word(entry.get("code")),
         _number(entry.get("bytes_in")),

@@ -117,7 +117,7 @@ class Gateway:
     def __init__(
         self,
         config: Config | None,
-        workers: int = 2,
+        workers: int | None = 2,
         *,
         listen: Sequence[str] = ("127.0.0.1:0",),
         environ: Mapping[str, str] | None = None,
@@ -174,7 +174,7 @@ class Gateway:
     # Start and end
 
     @classmethod
-    def start(cls, config: Config | None, workers: int = 2, **flags: object) -> Self:
+    def start(cls, config: Config | None, workers: int | None = 2, **flags: object) -> Self:
         """Starts and waits until it serves."""
         gateway = cls(config, workers, **flags)  # type: ignore[arg-type]  # flags are checked there
         try:
@@ -290,11 +290,11 @@ class Gateway:
         os.kill(pid, number)
         return pid
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: int) -> None:
         """Signals the supervisor."""
         os.kill(self.supervisor_pid, number)
 
-    def signal_group(self, number: signal.Signals) -> None:
+    def signal_group(self, number: int) -> None:
         """Signals the supervisor and all its children, as a terminal does."""
         os.killpg(os.getpgid(self.supervisor_pid), number)
 

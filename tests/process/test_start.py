@@ -104,6 +104,7 @@ def test_two_that_start_together_do_not_share_the_port(config: dict[str, object]
             lambda: next((each for each in both if each.ended), None), "one of them gives up", 30
         )
         winner = next(each for each in both if each is not loser)
+        assert loser is not None
         winner.wait_until_ready()
         assert loser.wait() == 3
         assert loser.log_contains("cannot listen on|is being taken")

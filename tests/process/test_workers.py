@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -137,7 +138,8 @@ def test_many_connections_leave_no_descriptor(config: dict[str, object]) -> None
             load.wait_for(600)
         assert load.failed() == []
         for pid, count in zip(gateway.worker_pids(), before, strict=True):
-            wait_until(lambda p=pid, c=count: _descriptors(p) <= c + 4, "descriptors are back")
+            # The pool may have grown to one connection per client.
+            wait_until(partial(_has_at_most, pid, count + 4), "descriptors are back")
 
 
 def test_a_live_worker_maps_no_rust(config: dict[str, object]) -> None:
@@ -181,6 +183,10 @@ def test_two_workers_share_the_requests_in_flight(
         for thread in threads:
             thread.join(10)
         assert [answer.status for answer in answers] == [200] * 8
+
+
+def _has_at_most(pid: int, count: int) -> bool:
+    return _descriptors(pid) <= count
 
 
 def _descriptors(pid: int, kind: str = "") -> int:

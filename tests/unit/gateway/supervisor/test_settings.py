@@ -1,0 +1,69 @@
+"""What the supervisor is told once: boot settings and times."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gateway.supervisor import boot, tempo
+
+BOOT: dict[str, object] = {
+    "listen": [["127.0.0.1", 8080], ["::1", 8080]],
+    "workers": 4,
+    "drain_seconds": 30,
+    "connections": 20000,
+    "backlog": 2048,
+    "access_log": "-",
+    "log_format": "text",
+    "log_level": "info",
+}
+
+
+def _parsed(**changes: object) -> boot.Boot:
+    return boot.parse(json.dumps({**BOOT, **changes}).encode())
+
+
+def test_boot_settings_are_read() -> None:
+    settings = _parsed()
+    assert settings.listen == (("127.0.0.1", 8080), ("::1", 8080))
+    assert settings.drain_seconds == 30.0
+
+
+@pytest.mark.parametrize("name", sorted(BOOT))
+def test_every_boot_setting_is_needed(name: str) -> None:
+    rest = {key: value for key, value in BOOT.items() if key != name}
+    with pytest.raises(boot.BootFault):
+        boot.parse(json.dumps(rest).encode())
+
+
+@pytest.mark.parametrize("payload", [b"", b"[]", b"{", b"null", b'"x"'])
+def test_garbage_is_no_boot_setting(payload: bytes) -> None:
+    with pytest.raises(boot.BootFault):
+        boot.parse(payload)
+
+
+def test_differences_are_named() -> None:
+    assert _parsed().differences(_parsed()) == []
+    assert _parsed().differences(_parsed(workers=5, log_level="debug")) == ["workers", "log_level"]
+
+
+def test_times_have_defaults() -> None:
+    assert tempo.read({"S3GATEWAY_HEARTBEAT_SECONDS": ""}) == tempo.Tempo()
+
+
+def test_a_time_is_read() -> None:
+    assert tempo.read({"S3GATEWAY_HEARTBEAT_SECONDS": "0.5"}).heartbeat_seconds == 0.5
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "1e9"])
+def test_a_bad_time_is_named(text: str) -> None:
+    with pytest.raises(tempo.TempoError, match="S3GATEWAY_BOOT_SECONDS"):
+        tempo.read({"S3GATEWAY_BOOT_SECONDS": text})
+
+
+def test_a_lone_crash_costs_nothing_and_a_series_ever_more() -> None:
+    delays = [tempo.back_off(crashes) for crashes in range(1, 12)]
+    assert delays[0] == 0.0
+    assert delays == sorted(delays)
+    assert delays[-1] == delays[-2] == 30.0
