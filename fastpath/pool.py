@@ -61,6 +61,8 @@ class Pool:
                 self._hand_over(connection, lessee)
                 return
             connection.abort()
+        if fresh and self._idle and self.open >= self._limits.max_connections:
+            self._idle.popleft().abort()  # its place is needed
         if len(self._waiters) >= self._limits.max_waiters:
             lessee.lease_failed(f"{self.name}: too many requests wait", overload=True)
             return
@@ -73,15 +75,14 @@ class Pool:
 
     def take_back(self, connection: UpstreamConnection) -> None:
         """A connection that ended its exchange cleanly."""
-        if self._waiters:
-            self._hand_over(connection, self._waiters.popleft()[0])
-            return
         self._busy.discard(connection)
-        if self.retired:
+        if self._waiters and connection.silent():
+            self._hand_over(connection, self._waiters.popleft()[0])
+        elif self._waiters or self.retired:
             connection.abort()
-            return
-        connection.idle_since = self.clock()
-        self._idle.append(connection)
+        else:
+            connection.idle_since = self.clock()
+            self._idle.append(connection)
 
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection that was closed, by whichever side."""
@@ -141,7 +142,12 @@ class Pool:
             self._connect_failed(fault)
             return
         self._connecting.discard(_this_task())
-        self.take_back(connection)
+        if connection.transport.is_closing():
+            self._connect_failed(ConnectionResetError("closed at once"))
+        elif self._waiters:
+            self._hand_over(connection, self._waiters.popleft()[0])
+        else:
+            self.take_back(connection)
 
     async def _open(self) -> UpstreamConnection:
         route = self.route

@@ -105,7 +105,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def silent(self) -> bool:
         """Whether nothing came in while it was idle: no end of stream, no stray bytes."""
-        return not self.closed and not self._poll.poll(0)
+        return not self.transport.is_closing() and not self._poll.poll(0)
 
     def expect_answer_within(self, seconds: float) -> None:
         """Set the deadline by which the next byte of the answer must be here."""
