@@ -63,6 +63,8 @@ class Service:
         for key, pool in self._pools.items():
             if key not in known:
                 pool.retire()
+            else:
+                pool.retired = False  # a reload may bring a route back
         self.row[Slot.GENERATION] = snapshot.generation
 
     def pool(self, route: Route) -> Pool:
@@ -92,10 +94,12 @@ class Service:
     def sweep(self) -> None:
         """Hold everybody to their deadlines; called every `TICK` seconds."""
         now = self.now = self.clock()
-        for connection in list(self.connections):
-            connection.sweep(now)
+        for member in (*self.connections, *self._pools.values()):
+            try:
+                member.sweep(now)
+            except Exception as fault:  # one bad member must not stop the clock of all others
+                self.journal.crash(None, fault)
         for key, pool in list(self._pools.items()):
-            pool.sweep(now)
             if pool.retired and not pool.open:
                 del self._pools[key]
 
