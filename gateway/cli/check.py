@@ -33,7 +33,7 @@ def check(form: str, strict: bool, **values: Any) -> None:
     Exits 1 if there is an error, 0 otherwise.
     """
     loaded = load(values)
-    problems = loaded.problems
+    problems = sorted(loaded.problems + loaded.notes, key=lambda problem: problem.place)
     errors = [problem for problem in problems if problem.severity == "error"]
     warnings = [problem for problem in problems if problem.severity == "warning"]
     refused = bool(errors) or (strict and any(not warning.tolerated for warning in warnings))

@@ -12,6 +12,8 @@ Not here: matching names (`fastpath.routing`).
 
 from __future__ import annotations
 
+import fnmatch
+import re
 import string
 from functools import lru_cache
 from typing import NamedTuple
@@ -30,7 +32,7 @@ def covers(outer: str, inner: str) -> bool:
     if outer in ("*", inner):
         return True
     mine, theirs = tokens(outer), tokens(inner)
-    if not _prefix_fits(mine, theirs):
+    if not all(_matcher(outer).match(name) for name in _samples(inner)):
         return False
     alphabet = _representatives(mine, theirs)
     start = (0, _closure(mine, frozenset((0,))))
@@ -122,14 +124,17 @@ def _advance(pattern: tuple[_Token, ...], states: frozenset[int], char: str) -> 
     return _closure(pattern, frozenset(following))
 
 
-def _prefix_fits(outer: tuple[_Token, ...], inner: tuple[_Token, ...]) -> bool:
-    """A quick no: the fixed beginnings already differ."""
-    for mine, theirs in zip(outer, inner, strict=False):
-        if mine.star:
-            return True
-        if theirs.star or not theirs.chars <= mine.chars:
-            return False
-    return True
+@lru_cache(maxsize=65536)
+def _matcher(glob: str) -> re.Pattern[str]:
+    return re.compile(fnmatch.translate(glob))
+
+
+@lru_cache(maxsize=65536)
+def _samples(glob: str) -> tuple[str, ...]:
+    """Two names that the glob matches, for a quick no; the second holds what few globs expect."""
+    chosen = ["" if token.star else min(token.chars, default="") for token in tokens(glob)]
+    odd = ["q-9" if token.star else max(token.chars, default="") for token in tokens(glob)]
+    return "".join(chosen), "".join(odd)
 
 
 def _representatives(*patterns: tuple[_Token, ...]) -> frozenset[str]:

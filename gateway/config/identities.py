@@ -104,9 +104,6 @@ def implicit_identities(
             hint = "configure auth.identities, or listen on loopback"
             reader.error(("targets", name, "access_key_id"), PUBLISHED, hint)
         holders.append(name)
-    if not pairs and not reader.problems.fatal:
-        hint = "add auth.identities"
-        reader.warn(("auth", "identities"), "nobody is known, every request is refused", hint)
     return [
         Identity(holders[0], pair, None if loopback else tuple(holders), implicit=True)
         for pair, holders in pairs.values()

@@ -14,10 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.config.nodes import Scalar, Tree, Value
+from gateway.config.nodes import SHORTHANDS, Scalar, Tree, Value
 from gateway.config.problems import Path, Place, Problem, Problems, did_you_mean, one_of
-
-SHORTHANDS = ("lakefs", "s3")
 
 # What a file need not say. Later entries win where two name one setting.
 VARIABLES: tuple[tuple[str, Path], ...] = (
@@ -87,11 +85,12 @@ def _texts(values: object) -> Sequence[str]:
     return [str(value) for value in values] if isinstance(values, list | tuple) else []
 
 
-def move_shorthands(tree: Tree, problems: Problems) -> list[str]:
-    """Turn `lakefs:` and `s3:` into entries of `targets`; returns those that were there."""
-    moved: list[str] = []
+def move_shorthands(tree: Tree, problems: Problems) -> None:
+    """Turn `lakefs:` and `s3:` into entries of `targets`."""
     targets = tree.data.get("targets")
     for name in SHORTHANDS:
+        if isinstance(targets, dict) and name in targets:
+            tree.short.discard(name)
         if name not in tree.data:
             continue
         if isinstance(targets, dict) and name in targets:
@@ -108,8 +107,7 @@ def move_shorthands(tree: Tree, problems: Problems) -> list[str]:
         for places in (tree.keys, tree.values):
             for path in [path for path in places if path[0:1] == (name,)]:
                 places[("targets", *path)] = places.pop(path)
-        moved.append(name)
-    return moved
+        tree.broken |= {("targets", *path) for path in tree.broken if path[0:1] == (name,)}
 
 
 def select(
@@ -165,7 +163,12 @@ def overlay(base: Tree, top: Tree) -> Tree:
     """`top` laid over `base`, as a new tree."""
     dropped: set[Path] = set()
     data = _merge(base.data, top.data, (), dropped)
-    result = Tree(data)
+    result = Tree(data, broken=base.broken | top.broken)
+    result.short = {
+        name
+        for name in SHORTHANDS
+        if name in (top if ("targets", name) in top.keys else base).short
+    }
     for ours, theirs, merged in (
         (base.values, top.values, result.values),
         (base.keys, top.keys, result.keys),

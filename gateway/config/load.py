@@ -35,10 +35,14 @@ DRAIN_SECONDS = 30.0  # within Kubernetes' terminationGracePeriodSeconds of 30 p
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load found; `model` is None if there is an error among the problems."""
+    """What a load found; `model` is None if there is an error among the problems.
+
+    `notes` are warnings that only `check` gives: settings that are missing and nothing needs.
+    """
 
     model: Config | None
     problems: list[Problem]
+    notes: list[Problem]
     tree: Tree = field(repr=False)
     _launch: Mapping[str, object] = field(repr=False)
     _files: list[Path] = field(repr=False)
@@ -78,7 +82,8 @@ def load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
         model = _Assembly(reader, files, launch, environ).config(environment)
     return Loaded(
         model=None if problems.fatal else model,
-        problems=problems.sorted(),
+        problems=[problem for problem in problems.sorted() if not problem.tolerated],
+        notes=[problem for problem in problems.sorted() if problem.tolerated],
         tree=tree,
         _launch=launch,
         _files=([file] if file else []) + files.seen,
@@ -153,7 +158,6 @@ class _Assembly:
     def config(self, environment: str | None) -> Config | None:
         """The model; with errors it is incomplete, and the caller drops it."""
         reader = self._reader
-        reader.show_short(self._short_names())
         expand_variables(reader, self._environ)
         reader.read(schema.File, (), without=schema.File.model_fields)
         router = reader.read(schema.Router, ("router",)) or schema.Router()
@@ -171,6 +175,9 @@ class _Assembly:
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         rules.report_unreachable(reader, found)
+        if not identities and auth.mode != "open" and not reader.problems.fatal:
+            message = "nobody is known, every request is refused"
+            reader.warn(("auth", "identities"), message, "add auth.identities")
         return Config(
             environment=environment,
             listen=listen,
@@ -183,16 +190,6 @@ class _Assembly:
             rules=tuple(found),
             default_target=routing.default_target,
         )
-
-    def _short_names(self) -> set[str]:
-        """Targets shown as `lakefs` and not `targets.lakefs`: all that no file calls so."""
-        keys = self._reader.tree.keys
-        full = ("targets",) in keys
-        return {
-            name
-            for name in layers.SHORTHANDS
-            if not full or ("targets", name) not in keys or keys[("targets", name)].column == 1
-        }
 
     def _targets(self, listen: tuple[Listen, ...], domains: tuple[str, ...]) -> dict[str, Target]:
         reached = rules.reached_targets(self._reader)

@@ -20,6 +20,8 @@ import yaml
 
 from gateway.config.problems import Path, Place, Problem, Problems, format_path
 
+SHORTHANDS = ("lakefs", "s3")  # targets that may stand at the top of the file
+
 MAX_DEPTH = 64  # the schema is 7 deep; libyaml's composer recurses on the C stack
 MAX_NODES = 2_000_000  # aliases unfold: ten lines of them can stand for a billion values
 
@@ -54,11 +56,17 @@ Value: TypeAlias = "Scalar | list[Value] | dict[str, Value] | None"
 
 @dataclass(slots=True)
 class Tree:
-    """Data with the place of each value (`values`) and of each mapping key (`keys`), by path."""
+    """Data with the place of each value (`values`) and of each mapping key (`keys`), by path.
+
+    `broken` are values that are reported already and mean nothing. `short` are the targets that
+    people call `lakefs` or `s3`, without `targets.` in front.
+    """
 
     data: dict[str, Value] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
+    broken: set[Path] = field(default_factory=set)
+    short: set[str] = field(default_factory=lambda: set(SHORTHANDS))
 
     def get(self, path: Path) -> Value:
         """The value at a path, None if there is none."""
@@ -97,7 +105,7 @@ def read_documents(text: str, source: str, problems: Problems) -> list[Tree]:
         problems.add(Problem(place, "syntax", message))
         return []
     except yaml.MarkedYAMLError as error:
-        problems.add(_syntax_problem(error, source))
+        problems.add(_syntax_problem(error, source, text.count("\n")))
         return []
     builders = [_Builder(source, problems) for _ in nodes]
     return [builder.build(node) for builder, node in zip(builders, nodes, strict=True)]
@@ -141,11 +149,13 @@ _REMEDIES = {
 }
 
 
-def _syntax_problem(error: yaml.MarkedYAMLError, source: str) -> Problem:
+def _syntax_problem(error: yaml.MarkedYAMLError, source: str, last_line: int) -> Problem:
     mark = error.problem_mark or error.context_mark
+    if mark is not None and mark.line >= last_line and error.context_mark is not None:
+        mark = error.context_mark  # what was opened and never closed, not the end of the file
     place = _place_of(mark, source)
     message = str(error.problem or "not YAML")
-    context = f" {error.context}" if error.context else ""
+    context = f" {error.context}" if error.context and "next token" not in error.context else ""
     return Problem(place, "syntax", message + context, _REMEDIES.get(message, ""))
 
 
@@ -188,6 +198,7 @@ class _Builder:
             return self._scalar(node, path)
         if id(node) in self._open:
             self._report(node, path, "an alias that contains itself")
+            self._tree.broken.add(path)
             return None
         self._open.add(id(node))
         try:
@@ -196,6 +207,7 @@ class _Builder:
             if isinstance(node, yaml.SequenceNode) and node.tag == _CORE + "seq":
                 return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
             self._report(node, path, "a YAML tag is not taken here", "write the plain value")
+            self._tree.broken.add(path)
             return None
         finally:
             self._open.discard(id(node))
@@ -203,8 +215,9 @@ class _Builder:
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> Value:
         if node.tag not in _SCALAR_TAGS:
             self._report(node, path, "a YAML tag is not taken here", "write the plain value")
+            self._tree.broken.add(path)
             return None
-        plain = node.style is None
+        plain = not node.style  # None or "", depending on the parser
         if plain and node.tag == _CORE + "null":
             return None
         return Scalar(node.value, plain)
@@ -216,7 +229,7 @@ class _Builder:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._report(key_node, path, "a key must be a word")
                 continue
-            if key_node.tag == _CORE + "merge" and key_node.style is None:
+            if key_node.tag == _CORE + "merge" and not key_node.style:
                 merged.append(value_node)
                 continue
             key = key_node.value

@@ -34,7 +34,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding. `tolerated` is a warning that `check --strict` lets pass."""
+    """One finding. `tolerated` is a warning about what nothing needs: only `check` tells of it."""
 
     place: Place
     path: str

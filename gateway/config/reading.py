@@ -42,16 +42,11 @@ class Reader:
         self.tree = tree
         self.problems = problems
         self._source = source  # stands in for what is written nowhere
-        self._shorthand = frozenset[str]()
-        self.broken: set[Path] = set()
-
-    def show_short(self, names: Iterable[str]) -> None:
-        """Targets that were written as `lakefs:` or `s3:` are called so in problems."""
-        self._shorthand = frozenset(names)
+        self.broken = tree.broken
 
     def shown(self, path: Path) -> str:
         """A path as the user wrote it."""
-        if len(path) > 1 and path[0] == "targets" and path[1] in self._shorthand:
+        if len(path) > 1 and path[0] == "targets" and path[1] in self.tree.short:
             path = path[1:]
         return format_path(path)
 

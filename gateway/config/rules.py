@@ -53,7 +53,7 @@ def read_rules(reader: Reader, mode: str) -> list[Rule]:
             description=section.description,
         )
         found.append(rule)
-        if not can_match(rule.pattern):
+        if "[" in rule.pattern and not can_match(rule.pattern):
             reader.error((*path, "pattern"), "can never match a bucket name")
         elif operations is not None and not operations & _ROUTED:
             reader.error((*path, "operations"), *_never_asked(operations))

@@ -26,6 +26,7 @@ from gateway.config.words import (
     Boolean,
     Items,
     Later,
+    Maybe,
     OrEmpty,
     PositiveNumber,
     PositiveWhole,
@@ -173,24 +174,24 @@ class Router(Section):
 class Keys(Section):
     """A key pair; each part inline, as `${VAR}`, or from a file."""
 
-    access_key_id: KeyID | None = None
-    access_key_id_file: Text | None = None
-    secret_access_key: Secret | None = None
-    secret_access_key_file: Text | None = None
+    access_key_id: Maybe[KeyID] = None
+    access_key_id_file: Maybe[Text] = None
+    secret_access_key: Maybe[Secret] = None
+    secret_access_key_file: Maybe[Text] = None
 
 
 class Allow(Section):
     """One entry of an identity's `allow`."""
 
     buckets: Items[Glob] = ["*"]
-    actions: Items[OperationWord] | None = None
+    actions: Maybe[Items[OperationWord]] = None
 
 
 class Identity(Keys):
     """One entry of `auth.identities`."""
 
     name: Name
-    allow: list[Allow] | None = None
+    allow: Maybe[list[Allow]] = None
     credentials: dict[str, Keys] = {}
 
 
@@ -207,22 +208,22 @@ class Auth(Section):
 class TLS(Section):
     """`targets.*.tls`: how an https target is checked, and what it is shown."""
 
-    ca_file: Text | None = None
-    cert_file: Text | None = None
-    key_file: Text | None = None
+    ca_file: Maybe[Text] = None
+    cert_file: Maybe[Text] = None
+    key_file: Maybe[Text] = None
     verify: Boolean = True
 
 
 class Target(Keys):
     """One entry of `targets`, or the shorthands `lakefs:` and `s3:`."""
 
-    profile: Annotated[str, Word(*PROFILE_WORDS)] | None = None
-    endpoint: EndpointText | None = None
-    region: Region | None = None
+    profile: Maybe[Annotated[str, Word(*PROFILE_WORDS)]] = None
+    endpoint: Maybe[EndpointText] = None
+    region: Maybe[Region] = None
     addressing: Annotated[str, Word("path", later=("virtual",))] = "path"
-    aws_profile: Text | None = None
-    role_arn: RoleARN | None = None
-    external_id: Text | None = None
+    aws_profile: Maybe[Text] = None
+    role_arn: Maybe[RoleARN] = None
+    external_id: Maybe[Text] = None
     tls: Annotated[TLS, OrEmpty] | None = None
     pool: Annotated[PoolSection, OrEmpty] = Field(default_factory=PoolSection)
     timeouts: Annotated[TimeoutsSection, OrEmpty] = Field(default_factory=TimeoutsSection)
@@ -234,8 +235,8 @@ class Rule(Section):
 
     pattern: Glob
     target: Text
-    operations: Items[OperationWord] | None = None
-    identities: Items[Text] | None = None
+    operations: Maybe[Items[OperationWord]] = None
+    identities: Maybe[Items[Text]] = None
     description: str = ""
     keys: Later = None
     conditions: Later = None
@@ -246,7 +247,7 @@ class Rule(Section):
 class Routing(Section):
     """`routing`: which target serves a request."""
 
-    environment: Text | None = None
+    environment: Maybe[Text] = None
     default_target: Text = "s3"
     custom: Later = None
     rules: list[Rule] = []

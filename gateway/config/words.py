@@ -107,6 +107,12 @@ def _list(value: object) -> object:
     raise fault("must be a list" if value is not None else "must not be empty")
 
 
+def _given(value: object) -> object:
+    if value is None:
+        raise fault("must not be empty", "leave the key out")
+    return value
+
+
 def _not_yet(value: object) -> None:
     raise fault(NOT_YET)
 
@@ -133,7 +139,7 @@ class Word:
             return text
         if text in self.later:
             raise fault(f"{text} is {NOT_YET}", f"use {one_of(self.words)}")
-        raise fault(f"must be {one_of(self.words)}", did_you_mean(text, self.words + self.later))
+        raise fault(f"must be {one_of(self.words)}", did_you_mean(text, self.words))
 
     def __get_pydantic_core_schema__(
         self, source: object, inner: GetCoreSchemaHandler
@@ -170,6 +176,7 @@ Boolean = Annotated[bool, BeforeValidator(_boolean)]
 PositiveWhole = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive)]
 PositiveNumber = Annotated[float, BeforeValidator(_number), AfterValidator(_positive)]
 Later = Annotated[Any, BeforeValidator(_not_yet)]
+Maybe = Annotated[Item | None, BeforeValidator(_given)]
 Items = Annotated[list[Item], BeforeValidator(_list)]
 UniqueItems = Annotated[list[Item], BeforeValidator(_list), AfterValidator(_unique)]
 OrEmpty = BeforeValidator(_mapping)
@@ -179,6 +186,7 @@ __all__ = [
     "Boolean",
     "Items",
     "Later",
+    "Maybe",
     "OrEmpty",
     "PositiveNumber",
     "PositiveWhole",
