@@ -244,7 +244,10 @@ class Exchange:
 
     def _request_sent(self) -> None:
         self._move(Event.SENT)
-        assert self._upstream is not None
+        self._expect_answer()
+
+    def _expect_answer(self) -> None:
+        assert self._upstream is not None  # AWAITING
         self._upstream.expect_answer_within(self._upstream.timeouts.response_seconds)
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
@@ -262,8 +265,8 @@ class Exchange:
         """The target takes bytes again."""
         if self.phase is Phase.SENDING:
             self._client.resume_body()
-        elif self.phase is Phase.AWAITING and self._upstream is not None:
-            self._upstream.expect_answer_within(self._upstream.timeouts.response_seconds)
+        elif self.phase is Phase.AWAITING:
+            self._expect_answer()
 
     # --- the answer ---
 
@@ -333,6 +336,8 @@ class Exchange:
         """The client takes bytes again."""
         if self._upstream is not None:
             self._upstream.unhold()
+            if self.phase is Phase.AWAITING:
+                self._expect_answer()
 
     def client_lost(self) -> None:
         """The client is gone: cancel upstream."""

@@ -119,7 +119,8 @@ class UpstreamConnection(asyncio.Protocol):
     def unhold(self) -> None:
         """Read on."""
         self.transport.resume_reading()
-        self.expect_answer_within(self.timeouts.idle_seconds)
+        if self._kind is not None:
+            self.expect_answer_within(self.timeouts.idle_seconds)
 
     def abort(self) -> None:
         """Drop the connection at once; the lessee hears nothing more."""
@@ -161,6 +162,8 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         if self.lessee is not None and self._kind is BodyKind.CLOSE:
             self._complete(reusable=False)
+        elif self.transport.get_write_buffer_size():
+            self.transport.abort()  # closing would wait for a target that takes nothing more
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -176,7 +179,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         if self.lessee is not None:
-            self.deadline = math.inf
+            if self._kind is None:
+                self.deadline = math.inf
             self.lessee.upstream_resumed()
 
     # --- the answer ---
@@ -202,6 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._keep = head.keep_alive and kind is not BodyKind.CLOSE
         if kind is BodyKind.CHUNKED:
             self._chunks = ChunkedReader()
+        self.expect_answer_within(self.timeouts.idle_seconds)
         self.lessee.answer_head(raw, head, kind, length)
         if kind is BodyKind.NONE or (kind is BodyKind.LENGTH and length == 0):
             # Stray bytes behind it are not this client's business: the connection is just not kept.
