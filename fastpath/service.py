@@ -94,7 +94,8 @@ class Service:
     def sweep(self) -> None:
         """Hold everybody to their deadlines; called every `TICK` seconds."""
         now = self.now = self.clock()
-        for member in (*self.connections, *self._pools.values()):
+        members: list[DownstreamConnection | Pool] = [*self.connections, *self._pools.values()]
+        for member in members:
             try:
                 member.sweep(now)
             except Exception as fault:  # one bad member must not stop the clock of all others
