@@ -196,7 +196,7 @@ class SeaweedServer:
             "-master.volumeSizeLimitMB=512",
             "-master.telemetry=false",
             f"-volume.port={ports['volume']}",
-            "-volume.max=100",
+            "-volume.max=300",
             "-filer",
             f"-filer.port={ports['filer']}",
             # Relative: the name of a Unix socket ends at 107 bytes, a directory's may be longer.

@@ -29,7 +29,7 @@ class Demo:
     def __init__(self, directory: Path, *flags: str) -> None:
         self.directory = directory
         self.sockets: list[Path] = []
-        self._mark = f"S3GATEWAY_DEMO_TEST={uuid.uuid4().hex}"
+        self._mark = f"DEMO_TEST_MARK={uuid.uuid4().hex}"
         name, _, value = self._mark.partition("=")
         environ = {
             **os.environ,

@@ -1,0 +1,44 @@
+# The only entry to the project: `make help` lists what there is.
+# Nothing but git, make and Python 3.11 or newer is presumed.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ONCE ?=
+PYTEST_ARGS ?=
+# One test process per core, but not more than the real servers can feed.
+PROCESSES := -n auto --maxprocesses 6
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint type bench load docs chart chaos soak ci clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
+
+setup: .venv/.stamp ## create .venv with the gateway and all that its tests use
+
+.venv/.stamp: pyproject.toml
+	@sh .ci/venv '$(PYTHON)'
+	@touch $@
+
+demo: setup ## two real S3 servers, the gateway, an example (ONCE=1: stop after the table)
+	@$(BIN)/python -m gateway.cli.main demo $(if $(filter-out 0,$(ONCE)),--once)
+
+test: lint type ## lint, types and the fast tests
+	$(BIN)/python -m pytest -m 'not slow' $(PROCESSES) $(PYTEST_ARGS)
+
+lint: setup ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: setup ## mypy, strict
+	$(BIN)/mypy
+
+bench load docs chart chaos soak: ## (each comes with a later release)
+	@echo "make $@: comes with a later release"
+
+ci: ## what CI runs: make test and the slow tests
+	@.ci/run
+
+clean: ## remove what the other targets made
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The seed document's examples, word for word, and what they must do."""

@@ -1,0 +1,203 @@
+"""The seed's Python examples, run as they stand against a live gateway and two real servers.
+
+Rules: an example's text is not touched but for its endpoints; the gateway knows the example's own
+key pair; what an example lacks is supplied before it and what it leaves out is done after it, and
+each test says what. What landed is read from the servers directly.
+
+Not here: the YAML examples, `10-custom-router.py` (it talks to no gateway).
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.demo.seaweed import Keys
+from tests.compat.live import configuration, read_directly, s3_client, stores
+from tests.compat.shared import Store
+from tests.process.harness import Gateway
+
+__all__ = ["stores"]  # a fixture
+
+FILES = Path(__file__).parent / "files"
+KEYS = Keys("your-aws-access-key", "your-aws-secret-key")  # the seed's own
+ENDPOINTS = ("http://127.0.0.1:8080", "http://s3-router.prod.example.com:8080")
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def gateway(stores: dict[str, Store]) -> Iterator[Gateway]:
+    """A gateway on the seed's basic rules."""
+    basic = yaml.safe_load((FILES / "02-basic-config.yaml").read_text())
+    document = {**configuration(stores, KEYS), "routing": basic["routing"]}
+    with Gateway.start(document) as running:
+        yield running
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Any:
+    return s3_client(gateway.url, KEYS)
+
+
+@pytest.fixture
+def run(gateway: Gateway, tmp_path: Path) -> Run:
+    """Run an example in a process of its own; return what it printed."""
+
+    def run(name: str, before: str = "", after: str = "", until: str = "", **environ: str) -> str:
+        source = (FILES / name).read_text()
+        if until:
+            assert source.count(until) == 1
+            source = source.partition(until)[0]
+        for endpoint in ENDPOINTS:
+            source = source.replace(endpoint, gateway.url)
+        program = tmp_path / name
+        program.write_text(f"{before}\n{source}\n{after}\n")
+        done = subprocess.run(
+            [sys.executable, str(program)],
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "PYTHONIOENCODING": "utf-8",
+                "AWS_ACCESS_KEY_ID": KEYS.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": KEYS.secret_access_key,
+                "AWS_DEFAULT_REGION": "us-east-1",
+                **environ,
+            },
+            input="\n" * 10,
+            capture_output=True,
+            text=True,
+            timeout=50,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def client_code(gateway: Gateway) -> str:
+    """What several examples take as given: a client named `s3_client`."""
+    return f"import boto3\ns3_client = boto3.client('s3', endpoint_url='{gateway.url}')\n"
+
+
+def create(client: Any, *buckets: str) -> None:
+    for bucket in buckets:
+        client.create_bucket(Bucket=bucket)
+
+
+def test_04_writes_to_two_stores_through_one_endpoint(
+    run: Run, client: Any, stores: dict[str, Store]
+) -> None:
+    """Supplied: the buckets."""
+    create(client, "lakefs-data-repo", "traditional-s3-bucket")
+    run("04-boto3-client.py")
+    lakefs, s3 = stores["lakefs"], stores["s3"]
+    one, two = (
+        ("lakefs-data-repo", "main/data/file.txt"),
+        ("traditional-s3-bucket", "data/file.txt"),
+    )
+    assert read_directly(lakefs, *one) == b"Hello from lakeFS!"
+    assert read_directly(s3, *one) is None
+    assert read_directly(s3, *two) == b"Hello from S3!"
+    assert read_directly(lakefs, *two) is None
+
+
+def test_08_cannot_copy_across_targets_yet_and_says_so(
+    run: Run, client: Any, stores: dict[str, Store]
+) -> None:
+    """Supplied: buckets, objects that both repositories have. Copies across targets are 501."""
+    buckets = ("lakefs-new-repo", "lakefs-source-repo", "lakefs-target-repo")
+    create(client, "old-s3-bucket", *buckets)
+    client.put_object(Bucket="old-s3-bucket", Key="a/b", Body=b"old")
+    for bucket in buckets[1:]:
+        client.put_object(Bucket=bucket, Key="main/there", Body=b"same")
+    printed = run("08-hybrid-data-manager.py").splitlines()
+    assert printed[0] == "Starting migration: old-s3-bucket → lakefs-new-repo"
+    assert printed[1].startswith("Failed to migrate a/b: An error occurred (NotImplemented)")
+    assert printed[2:] == ["Migration completed: 0 objects migrated"]
+    assert read_directly(stores["lakefs"], "lakefs-new-repo", "main/a/b") is None
+
+
+def test_08_copies_within_one_target(run: Run, client: Any, stores: dict[str, Store]) -> None:
+    """Supplied: the buckets; a usage that stays on one target, instead of the example's own."""
+    create(client, "lakefs-one", "lakefs-two")
+    client.put_object(Bucket="lakefs-one", Key="a", Body=b"copied")
+    usage = "HybridDataManager(s3_client).migrate_bucket_to_lakefs('lakefs-one', 'lakefs-two')"
+    printed = run("08-hybrid-data-manager.py", after=usage, until="# Usage")
+    assert printed.endswith("Migration completed: 1 objects migrated\n")
+    assert read_directly(stores["lakefs"], "lakefs-two", "main/a") == b"copied"
+
+
+def test_09_stores_by_environment(run: Run, client: Any, stores: dict[str, Store]) -> None:
+    """Supplied: `datetime`, `parquet_data`, the buckets of production."""
+    create(client, "lakefs-prod-users", "lakefs-prod-analytics")
+    before = "from datetime import datetime\nparquet_data = b'PAR1'"
+    printed = run("09-multi-environment-client.py", before, ENVIRONMENT="production")
+    assert "Stored user data in lakefs-prod-users/main/users/user123/profile.json" in printed
+    stored = read_directly(stores["lakefs"], "lakefs-prod-users", "main/users/user123/profile.json")
+    assert stored == b'{"name": "John", "email": "john@example.com"}'
+    key = printed.split("lakefs-prod-analytics/")[1].strip()
+    assert read_directly(stores["lakefs"], "lakefs-prod-analytics", key) == b"PAR1"
+
+
+def test_11_finds_the_gateway_healthy(run: Run, client: Any) -> None:
+    """Supplied: the buckets it looks for. Its two minutes of watching are made a second."""
+    create(client, "lakefs-health-check", "s3-health-check")
+    watch = "print(monitor.monitor_performance(duration_minutes=0.01)['failed_requests'])"
+    printed = run("11-router-monitor.py", after=watch, until="# Monitor performance")
+    assert printed.splitlines() == [
+        "Health Check Results:",
+        " router_connectivity: ✓",
+        " lakefs_connectivity: ✓",
+        " s3_connectivity: ✓",
+        " routing_accuracy: ✓",
+        "0",
+    ]
+
+
+def test_12_reads_and_writes_as_before(run: Run, client: Any, stores: dict[str, Store]) -> None:
+    """Supplied: `process_csv`, the input, the buckets; the call that the example leaves out."""
+    create(client, "lakefs-data-bucket", "lakefs-results-bucket")
+    client.put_object(Bucket="lakefs-data-bucket", Key="main/input/data.csv", Body=b"a,b")
+    run("12-pure-s3-to-hybrid.py", "process_csv = bytes.upper", "process_data()")
+    found = read_directly(stores["lakefs"], "lakefs-results-bucket", "main/output/processed.csv")
+    assert found == b"A,B"
+
+
+def test_13_goes_through_its_phases(run: Run, client: Any, gateway: Gateway) -> None:
+    """Supplied: `s3_client`, the buckets, and Enter for its questions."""
+    create(client, *(f"old-bucket-{number}" for number in (1, 2, 3)))
+    create(client, *(f"lakefs-repo-{number}" for number in (1, 2, 3)))
+    printed = run("13-gradual-migration-manager.py", client_code(gateway))
+    for number in (1, 2, 3):
+        assert f"✓ Migration completed: old-bucket-{number}" in printed
+
+
+def test_14_finds_no_issue(run: Run, client: Any, gateway: Gateway) -> None:
+    """Supplied: `os`, `s3_client`, the buckets, the two variables it asks for."""
+    create(client, "lakefs-test", "s3-test")
+    before = "import os\n" + client_code(gateway)
+    printed = run(
+        "14-diagnose-router-issues.py", before, LAKEFS_ENDPOINT="x", AWS_REGION="us-east-1"
+    )
+    assert printed.splitlines() == [
+        "✓ Router connectivity OK",
+        "✓ Should route to lakeFS",
+        "✓ Should route to S3",
+        "✓ All checks passed",
+    ]
+
+
+def test_15_makes_a_client_that_works(run: Run, client: Any, stores: dict[str, Store]) -> None:
+    """Supplied: the bucket; the use of the client that the example ends with."""
+    create(client, "tuned-bucket")
+    use = "s3_client.put_object(Bucket='tuned-bucket', Key='k', Body=b'tuned')"
+    run("15-performance-optimization.py", after=use)
+    assert read_directly(stores["s3"], "tuned-bucket", "k") == b"tuned"
