@@ -31,7 +31,10 @@ _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request tha
 
 
 class DownstreamConnection(asyncio.Protocol):
-    """`deadline` is in the loop's monotonic seconds, infinite when somebody else is waited for."""
+    """Two deadlines, in the loop's monotonic seconds, infinite when somebody else is waited for.
+
+    `deadline` is for what the client is to send, `_send_deadline` for what it is to take.
+    """
 
     def __init__(self, service: Service) -> None:
         # connection
@@ -48,7 +51,8 @@ class DownstreamConnection(asyncio.Protocol):
         self._reading_away = 0  # bytes of a closing connection thrown away so far
         self._reading = True
         self._write_paused = False
-        self._pending = 0  # bytes in the write buffer when the client was last looked at
+        self._send_deadline = math.inf
+        self._pending = 0  # bytes in the write buffer when that was set
         # exchange
         self.exchange: Exchange | None = None
         self._unread = 0  # bytes of the current request's body that have not come yet
@@ -105,17 +109,19 @@ class DownstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._write_paused = True
-        self._pending = self.transport.get_write_buffer_size()
-        self.deadline = self._service.now + self._limits.send_idle_seconds
+        self._await_reader()
         if self.exchange is not None:
             self.exchange.client_paused()
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        self.deadline = math.inf
+        if self._closing:
+            return
+        self._send_deadline = math.inf
         if self.exchange is not None:
             self.exchange.client_resumed()
         else:
+            self._read_on()
             self._await_request()
             self._pump()
 
@@ -127,8 +133,9 @@ class DownstreamConnection(asyncio.Protocol):
 
     def pause_body(self) -> None:
         """Read no more of the request: the target is slower."""
-        self._stop_reading()
-        self.deadline = math.inf
+        if self._unread:  # else there is no more of it, and a client that leaves is to be noticed
+            self._stop_reading()
+            self.deadline = math.inf
 
     def resume_body(self) -> None:
         """The body is wanted: hand over what came already, then read on."""
@@ -152,7 +159,6 @@ class DownstreamConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Reset the connection: what was sent so far must not look whole."""
-        self.exchange = None
         self._closing = True
         if not self.transport.is_closing():
             # Linger 0: a reset, where a plain close would end a body "until close" as if whole.
@@ -207,11 +213,11 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _take_head(self) -> bool:
         data, self._ahead = self._ahead, b""
+        begun, self._head_begun = self._head_begun, True
         try:
             raw = self._heads.feed(data)
             if raw is None:
-                if not self._head_begun:
-                    self._head_begun = True
+                if not begun:
                     self.deadline = self._service.now + self._limits.head_seconds
                 return False
             head = parse_request_head(raw, self._limits)
@@ -276,16 +282,29 @@ class DownstreamConnection(asyncio.Protocol):
         wait = _DRAIN_GRACE if self._service.draining else self._limits.idle_seconds
         self.deadline = self._service.now + wait
 
+    def _await_reader(self) -> None:
+        """Give the client time to take what is in the write buffer."""
+        self._pending = self.transport.get_write_buffer_size()
+        self._send_deadline = self._service.now + self._limits.send_idle_seconds
+
     def _close(self) -> None:
-        """Close so that the answer arrives: a close with bytes unread would reset it away."""
+        """Close so that the answer arrives: a close with bytes unread would reset it away.
+
+        Nobody knows what is on its way, so the client always has the time to close first.
+        """
         self._closing = True
-        self._ahead, unseen = b"", len(self._ahead)
-        if not (self._unread or unseen or self._head_begun) or not self.transport.can_write_eof():
+        self._await_reader()
+        self.deadline = self._service.now + self._limits.discard_seconds
+        if not self.transport.can_write_eof():
             self.transport.close()
             return
-        self.deadline = self._service.now + self._limits.discard_seconds
-        self.transport.write_eof()
+        try:
+            self.transport.write_eof()
+        except OSError:  # reset by the client meanwhile
+            self.transport.abort()
+            return
         self._read_on()
+        self._ahead, unseen = b"", len(self._ahead)
         self._read_away(unseen)
 
     def _read_away(self, count: int) -> None:
@@ -297,8 +316,10 @@ class DownstreamConnection(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Called about twice a second: hold the client to its deadlines."""
-        if now >= self.deadline:
-            self._expire(now)
+        if now >= self._send_deadline:
+            self._expire_reader()
+        elif now >= self.deadline:
+            self._expire()
         elif self._unread and self._reading and self._too_slow(now):
             self._time_out_body()
 
@@ -316,11 +337,10 @@ class DownstreamConnection(asyncio.Protocol):
             and self._body_bytes < seconds * self._limits.minimum_rate_bytes
         )
 
-    def _expire(self, now: float) -> None:
-        if self._write_paused:
-            self._expire_reader(now)
-        elif self._closing:
+    def _expire(self) -> None:
+        if self._closing:
             self.transport.close()
+            self.deadline = math.inf
         elif self.exchange is not None:
             if self.exchange.wants_body:
                 self._time_out_body()
@@ -330,13 +350,13 @@ class DownstreamConnection(asyncio.Protocol):
             self._refuse_head(HeadFault(REQUEST_TIMEOUT))
         else:
             self._closing = True
+            self._await_reader()
+            self.deadline = math.inf
             self.transport.close()
 
-    def _expire_reader(self, now: float) -> None:
-        pending = self.transport.get_write_buffer_size()
-        if pending < self._pending:
-            self._pending = pending
-            self.deadline = now + self._limits.send_idle_seconds
+    def _expire_reader(self) -> None:
+        if self.transport.get_write_buffer_size() < self._pending:
+            self._await_reader()
         else:
             self.transport.abort()
 

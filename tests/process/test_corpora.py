@@ -1,0 +1,191 @@
+"""The corpora of raw requests and of bad signatures, sent over real sockets to a real gateway."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.corpus import request_cases, signatures
+from tests.doubles.recording import RecordingStore, recording_store
+from tests.process.harness import Gateway
+
+STATUS = re.compile(rb"HTTP/1\.1 (\d{3})(?! Continue)")
+CODE = re.compile(rb"<Code>(\w+)</Code>")
+AT_ONCE = 16
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[RecordingStore]:
+    with recording_store() as running:
+        yield running
+
+
+def _target(store: RecordingStore) -> dict[str, object]:
+    return {
+        "main": {
+            "profile": "s3",
+            "endpoint": store.endpoint,
+            "access_key_id": "TARGETKEY",
+            "secret_access_key": "target-secret",
+        }
+    }
+
+
+@pytest.fixture(scope="module")
+def open_gateway(store: RecordingStore) -> Iterator[Gateway]:
+    """Nobody is verified: what counts is whether a request is understood."""
+    config = {
+        "router": {
+            "domains": [domain.decode() for domain in request_cases.DOMAINS],
+            "limits": {"head_seconds": 1, "body_idle_seconds": 1},
+        },
+        "auth": {"mode": "open"},
+        "targets": _target(store),
+        "routing": {"default_target": "main"},
+    }
+    with Gateway.start(config, workers=1) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def signed_gateway(store: RecordingStore) -> Iterator[Gateway]:
+    config = {
+        "auth": {
+            "identities": [
+                {
+                    "name": "corpus",
+                    "access_key_id": signatures.ACCESS_KEY_ID,
+                    "secret_access_key": signatures.SECRET,
+                }
+            ]
+        },
+        "targets": _target(store),
+        "routing": {"default_target": "main"},
+    }
+    with Gateway.start(config, workers=1) as gateway:
+        yield gateway
+
+
+def _talk(gateway: Gateway, pieces: list[bytes], answers: int, *, closes: bool) -> bytes:
+    """Send the pieces, read that many final answers, and the end if one must come."""
+    received = b""
+    with socket.create_connection(gateway.address, timeout=10) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            for piece in pieces:
+                client.sendall(piece)
+        except (BrokenPipeError, ConnectionResetError):
+            pass  # refused before the last byte: the answer is there to be read
+        while closes or len(STATUS.findall(received)) < answers:
+            data = client.recv(65536)
+            if not data:
+                break
+            received += data
+    return received
+
+
+def _check(gateway: Gateway, case: request_cases.Case, pieces: list[bytes]) -> str:
+    """What is wrong with the answers, or nothing."""
+    expected = len(case.requests) + (case.fault is not None)
+    closes = case.fault is not None and case.fault.closes
+    try:
+        received = _talk(gateway, pieces, expected, closes=closes)
+    except OSError as fault:
+        return f"{case.name}: {fault!r}"
+    statuses = [int(status) for status in STATUS.findall(received)]
+    if len(statuses) != expected:
+        return f"{case.name}: {len(statuses)} answers {statuses}, expected {expected}"
+    if case.fault is None:
+        return ""
+    if statuses[-1] != case.fault.status:
+        return f"{case.name}: {statuses[-1]}, expected {case.fault.status} {case.fault.code}"
+    codes = [code.decode() for code in CODE.findall(received)]
+    if codes and codes[-1] != case.fault.code:
+        return f"{case.name}: {codes[-1]}, expected {case.fault.code}"
+    return ""
+
+
+def _all_wrong(wrongs: Iterator[str]) -> list[str]:
+    return [wrong for wrong in wrongs if wrong]
+
+
+@pytest.mark.parametrize("cut", ["whole", "byte by byte"])
+def test_every_raw_request_gets_its_answer(open_gateway: Gateway, cut: str) -> None:
+    """Giant heads are sent whole only: byte by byte they tell nothing new."""
+
+    def check(case: request_cases.Case) -> str:
+        if cut == "whole":
+            return _check(open_gateway, case, [case.raw])
+        pieces = [case.raw[at : at + 1] for at in range(len(case.raw))]
+        return _check(open_gateway, case, pieces) if len(pieces) < 4096 else ""
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert _all_wrong(pool.map(check, request_cases.cases())) == []
+    assert not open_gateway.log_contains("internal error")
+
+
+def test_a_refused_request_sends_nothing_upstream(
+    open_gateway: Gateway, store: RecordingStore
+) -> None:
+    store.forget()
+    refused = [case for case in request_cases.cases() if not case.requests and case.fault]
+    assert len(refused) >= 80
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert _all_wrong(pool.map(lambda c: _check(open_gateway, c, [c.raw]), refused)) == []
+    assert store.requests == []
+    assert store.faults == []
+
+
+def test_an_understood_request_reaches_the_target_with_its_own_path(
+    open_gateway: Gateway, store: RecordingStore
+) -> None:
+    compared = 0
+    for case in request_cases.cases():
+        if case.fault or len(case.requests) != 1:
+            continue
+        store.forget()
+        assert _check(open_gateway, case, [case.raw]) == ""
+        [request], [recorded] = case.requests, store.requests
+        sent = case.raw.lstrip().split(b" ")[1].partition(b"?")[0]
+        bucket = b"" if request.path_style is not False else b"/" + request.bucket
+        assert recorded.path == bucket + sent, case.name
+        assert len(recorded.body) == request.length, case.name
+        compared += 1
+    assert compared > 60
+
+
+def test_every_bad_signature_gets_aws_s_answer(
+    signed_gateway: Gateway, store: RecordingStore
+) -> None:
+    store.forget()
+    host = "{}:{}".format(*signed_gateway.address)
+    forwarded = 0
+
+    def check(case: signatures.Case) -> str:
+        rendered = case.render(host, time.time())
+        expected = rendered.expected
+        received = _talk(signed_gateway, [rendered.raw], 1, closes=False)
+        status = int(STATUS.findall(received)[0])
+        if expected.accepted:
+            wrong = b"<Code>" in received and status not in (404, 405, 501)
+            return f"{case.name}: {status}, expected to pass" if wrong else ""
+        code = CODE.findall(received)
+        if status != expected.status:
+            return f"{case.name}: {status}, expected {expected.status} {expected.code}"
+        if code and code[0].decode() != expected.code:
+            return f"{case.name}: {code[0].decode()}, expected {expected.code}"
+        return ""
+
+    cases = signatures.cases()
+    refused = [case for case in cases if not case.expect.get("accepted")]
+    assert len(refused) >= 60
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert _all_wrong(pool.map(check, refused)) == []
+    assert len(store.requests) == forwarded, "a refused request went upstream"
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert _all_wrong(pool.map(check, [case for case in cases if case not in refused])) == []
