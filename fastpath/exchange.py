@@ -378,7 +378,9 @@ class Exchange:
     def crash(self, fault: BaseException) -> None:
         """A defect of ours: the client gets InternalError, the operator the place."""
         self._service.journal.crash(self, fault)
-        if self.phase is not Phase.ENDED:
+        if self.phase is Phase.ENDED:
+            self._client.abort()  # nobody knows how far its end came
+        else:
             self.refuse(S3Error(INTERNAL_ERROR))
 
     def _break_off(self) -> None:
