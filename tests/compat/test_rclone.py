@@ -19,6 +19,7 @@ from tests.compat.live import (
     payload,
     payload_file,
     read_directly,
+    s3_client,
     same,
 )
 from tests.process.harness import Gateway
@@ -62,6 +63,9 @@ def test_a_file_makes_the_round_trip(
     source = str(payload_file(tmp_path, size))
     rclone("copyto", source, remote, *how)
     assert_landed(side, key, payload(size))
+    stored = s3_client(side.here.endpoint, side.here.keys).head_object(Bucket=side.bucket, Key=key)
+    # Only an object that was put together from parts has a dash in its ETag.
+    assert ("-" in stored["ETag"]) is (how == IN_PARTS)
     rclone("copyto", remote, str(tmp_path / "back"))
     assert same((tmp_path / "back").read_bytes(), payload(size))
     (entry,) = json.loads(rclone("lsjson", f"gw:{side.bucket}/{prefix}"))
