@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import sysconfig
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,8 +81,11 @@ class Demo:
     def wait_for_servers(self) -> None:
         """Wait until both answer, and note the sockets that they make outside the directory."""
         self.progress.wait_for("target s3 is", 40)
-        commands = [(Path("/proc") / str(pid) / "cmdline").read_text() for pid in self.processes()]
-        ports = re.findall(r"-(master|volume|filer|s3)\.port=(\d+)", "\n".join(commands))
+        commands = ""
+        for pid in self.processes():
+            with contextlib.suppress(OSError):  # it may have ended meanwhile
+                commands += (Path("/proc") / str(pid) / "cmdline").read_text()
+        ports = re.findall(r"-(master|volume|filer|s3)\.port=(\d+)", commands)
         self.sockets = [
             Path(f"/tmp/seaweedfs-{role}-grpc-{int(port) + 10000}.sock") for role, port in ports
         ]
@@ -102,14 +106,29 @@ def directory(tmp_path: Path) -> Path:
     return directory
 
 
-def run(directory: Path, flags: Sequence[str]) -> tuple[Demo, int]:
-    demo = Demo(directory, *flags)
+@pytest.fixture
+def start(directory: Path) -> Iterator[Callable[..., Demo]]:
+    """Start a demo; one that a failed test left running is ended afterwards."""
+    started = []
+
+    def start(*flags: str) -> Demo:
+        started.append(Demo(directory, *flags))
+        return started[-1]
+
+    yield start
+    for demo in started:
+        if demo.process.poll() is None:
+            demo.end(signal.SIGTERM)
+
+
+def run_once(start: Callable[..., Demo], *flags: str) -> tuple[Demo, int]:
+    demo = start("--once", *flags)
     demo.wait_for_servers()
     return demo, demo.end()
 
 
-def test_once_shows_what_landed_where_and_leaves_nothing(directory: Path) -> None:
-    demo, status = run(directory, ["--once"])
+def test_once_shows_what_landed_where_and_leaves_nothing(start: Callable[..., Demo]) -> None:
+    demo, status = run_once(start)
     assert status == 0, demo.progress.text()
     servers = {name: endpoint for name, endpoint, _ in SERVERS.findall(demo.progress.text())}
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in demo.shown if "│" in line]
@@ -125,8 +144,10 @@ def test_once_shows_what_landed_where_and_leaves_nothing(directory: Path) -> Non
     demo.assert_nothing_is_left()
 
 
-def test_it_serves_on_and_the_lines_to_copy_work(directory: Path) -> None:
-    demo = Demo(directory)
+def test_it_serves_on_and_the_lines_to_copy_work(
+    start: Callable[..., Demo], directory: Path
+) -> None:
+    demo = start()
     demo.wait_for_servers()
     demo.progress.wait_for(SERVING, 40)
     demo.shown.wait_for("^access log:", 5)
@@ -155,9 +176,9 @@ def test_it_serves_on_and_the_lines_to_copy_work(directory: Path) -> None:
     ],
 )
 def test_a_signal_leaves_nothing(
-    directory: Path, when: str, number: signal.Signals, status: int
+    start: Callable[..., Demo], when: str, number: signal.Signals, status: int
 ) -> None:
-    demo = Demo(directory)
+    demo = start()
     if when != STARTING:
         demo.wait_for_servers()
     demo.progress.wait_for(re.escape(when), 40)
@@ -165,8 +186,8 @@ def test_a_signal_leaves_nothing(
     demo.assert_nothing_is_left()
 
 
-def test_a_killed_demo_leaves_no_process(directory: Path) -> None:
-    demo = Demo(directory)
+def test_a_killed_demo_leaves_no_process(start: Callable[..., Demo]) -> None:
+    demo = start()
     demo.progress.wait_for(SERVING, 40)
     demo.wait_for_servers()
     demo.end(signal.SIGKILL)
@@ -175,17 +196,17 @@ def test_a_killed_demo_leaves_no_process(directory: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def test_a_port_that_is_taken_is_said_and_leaves_nothing(directory: Path) -> None:
+def test_a_port_that_is_taken_is_said_and_leaves_nothing(start: Callable[..., Demo]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        demo, status = run(directory, ["--once", "--port", str(taken.getsockname()[1])])
+        demo, status = run_once(start, "--port", str(taken.getsockname()[1]))
     assert status == 1
     assert "the demo failed: the gateway does not serve" in demo.progress.text()
     demo.assert_nothing_is_left()
 
 
-def test_the_given_port_is_served(directory: Path) -> None:
+def test_the_given_port_is_served(start: Callable[..., Demo]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    demo, status = run(directory, ["--once", "--port", str(port)])
+    demo, status = run_once(start, "--port", str(port))
     assert status == 0, demo.progress.text()
     assert f"the gateway serves on http://127.0.0.1:{port} with 2 workers" in demo.progress.text()
