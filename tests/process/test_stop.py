@@ -156,12 +156,14 @@ def test_a_second_sigterm_changes_nothing(config: dict[str, object], target: Tar
 
 def test_the_terminal_interrupts_the_whole_group(config: dict[str, object], target: Target) -> None:
     """Ctrl-C reaches every process of the group; only the supervisor answers it."""
-    with Gateway.start(config) as gateway:
+    with Gateway.start(config, access_log="-") as gateway:
         with in_flight(gateway, target, 2) as results:
             gateway.signal_group(signal.SIGINT)
             gateway.wait_for_log("draining")
         assert [getattr(result, "status", result) for result in results] == [200, 200]
         assert gateway.wait() == 0
+        assert len(gateway.stdout) == 2  # control stayed for the last lines
+        assert not gateway.log_contains("warning|error")
 
 
 def test_a_service_supervisor_terminates_the_whole_group(
