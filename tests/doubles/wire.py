@@ -1,0 +1,421 @@
+"""A rig without sockets: a real service, pools and connections on transports that tests play with.
+
+    client = rig.connect()                                               rig.targets[0]
+    client.says(...)  -> DownstreamConnection -> Pool -> UpstreamConnection -> .heard
+    client.heard      <-                                                    <- .says(...)
+
+Rules: the gateway's side is the real code, nothing is patched; transports behave as asyncio's do
+(a write after the end is swallowed, a paused transport delivers nothing, what asyncio schedules is
+scheduled); time stands still unless a test moves it.
+
+Not here: the kernel and its buffers (`tests/process`), what an answer should be (the tests).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from typing import Any, cast
+
+from fastpath.counters import SLOTS, Slot
+from fastpath.downstream import DownstreamConnection
+from fastpath.journal import Journal
+from fastpath.limits import Limits, PoolLimits, Timeouts
+from fastpath.service import TICK, Service
+from fastpath.snapshot import load_snapshot
+from tests.doubles.still_loop import StillLoop
+
+KEY = ("AKIDCLIENT", "client-secret")  # of the identity in `document`
+TARGET_KEY = ("AKIDTARGET", "target-secret")
+
+
+def document(
+    *,
+    mode: str = "open",
+    profile: str = "s3",
+    domains: Iterable[str] = (),
+    limits: dict[str, Any] | None = None,
+    pool: dict[str, Any] | None = None,
+    timeouts: dict[str, Any] | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
+    """A snapshot of two targets; `g-*` buckets go to `generic`, the others to `first`."""
+
+    def target(name: str, kind: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "profile": kind,
+            "scheme": "http",
+            "host": f"{name}.test",
+            "port": 9000,
+            "authority": f"{name}.test:9000",
+            "region": "us-east-1",
+            "credentials": name,
+            "tls": None,
+            "pool": {**asdict(PoolLimits()), **(pool or {})},
+            "timeouts": {**asdict(Timeouts()), **(timeouts or {})},
+        }
+
+    key = {"access_key_id": TARGET_KEY[0], "secret_access_key": TARGET_KEY[1]}
+    return {
+        "format": 1,
+        "environment": None,
+        "instance": "rig",
+        "domains": list(domains),
+        "auth": {"mode": mode},
+        "limits": {**asdict(Limits()), **(limits or {})},
+        "identities": [
+            {
+                "name": "client",
+                "access_key_id": KEY[0],
+                "secret_access_key": KEY[1],
+                "targets": None,
+                "allow": None,
+                "credentials": {},
+            }
+        ],
+        "credentials": {
+            name: {**key, "token": None, "expires": None} for name in ("first", "generic")
+        },
+        "targets": [target("first", profile), target("generic", "generic")],
+        "rules": [
+            {
+                "number": 1,
+                "line": 1,
+                "pattern": "g-*",
+                "operations": None,
+                "identities": None,
+                "target": "generic",
+                "description": "",
+            }
+        ],
+        "default_target": "first",
+        **changes,
+    }
+
+
+class WireTransport(asyncio.Transport):
+    """The gateway's end of a connection; `Peer` plays the other one.
+
+    While `stuck`, written bytes stay in the buffer, as when the peer's window is full.
+    """
+
+    def __init__(self, loop: StillLoop, protocol: asyncio.Protocol, peer: Peer) -> None:
+        super().__init__({"peername": ("192.0.2.1", 50000)})
+        self.peer = peer
+        self.stuck = False
+        self.aborted = False
+        self.lost = False  # the end of the connection is decided; writes are swallowed
+        self.ended = False  # the protocol has been told
+        self.eof_written = False
+        self.reading = True
+        self.high, self.low = 65536, 16384
+        self._paused = False  # the protocol was told to pause writing
+        self._closing = False
+        self._loop = loop
+        self._protocol = protocol
+        self._buffer = bytearray()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self.peer.kernel if name == "socket" else super().get_extra_info(name, default)
+
+    def get_protocol(self) -> asyncio.BaseProtocol:
+        return self._protocol
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def is_reading(self) -> bool:
+        return self.reading and not self._closing
+
+    def pause_reading(self) -> None:
+        if not self._closing:
+            self.reading = False
+
+    def resume_reading(self) -> None:
+        if not self._closing and not self.reading:
+            self.reading = True
+            self._loop.call_soon(self.peer.deliver)
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self.high = 65536 if high is None else high
+        self.low = self.high // 4 if low is None else low
+
+    def get_write_buffer_size(self) -> int:
+        return len(self._buffer)
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> None:
+        if self.eof_written:
+            raise RuntimeError("Cannot call write() after write_eof()")
+        if self.lost or not data:
+            return
+        self._buffer += data
+        if not self.stuck:
+            self.peer.takes(bytes(self._buffer))
+            self._buffer.clear()
+        elif len(self._buffer) > self.high and not self._paused:
+            self._paused = True
+            self._protocol.pause_writing()
+
+    def flush(self, count: int | None = None) -> None:
+        """The peer takes `count` bytes more, or all there are."""
+        moved = bytes(self._buffer[:count])
+        del self._buffer[: len(moved)]
+        self.peer.takes(moved)
+        if self._paused and len(self._buffer) <= self.low:
+            self._paused = False
+            self._protocol.resume_writing()
+        if not self._buffer and self._closing and not self.lost:
+            self.lost = True
+            self._end(None)
+
+    def write_eof(self) -> None:
+        if not self._closing:
+            self.eof_written = True
+
+    def close(self) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        if not self._buffer:
+            self.lost = True
+            self._loop.call_soon(self._end, None)
+
+    def abort(self) -> None:
+        self.aborted = True
+        self.break_off(None)
+
+    def break_off(self, fault: Exception | None) -> None:
+        """The connection ends now; what was not sent is lost."""
+        if self.lost:
+            return
+        self._buffer.clear()
+        self._closing = self.lost = True
+        self._loop.call_soon(self._end, fault)
+
+    def _end(self, fault: Exception | None) -> None:
+        self.ended = True
+        self._protocol.connection_lost(fault)
+        self.peer.kernel.close()
+
+
+class Kernel:
+    """What of a socket is asked for beside the transport: a descriptor to poll, and options."""
+
+    def __init__(self) -> None:
+        self.options: list[tuple[int, int, bytes]] = []
+        self._ends: list[int] = []
+
+    def fileno(self) -> int:
+        if not self._ends:
+            self._ends = [end.detach() for end in socket.socketpair()]
+        return self._ends[0]
+
+    def setsockopt(self, level: int, name: int, value: bytes) -> None:
+        self.options.append((level, name, value))
+
+    def put(self, data: bytes) -> None:
+        self.fileno()
+        os.write(self._ends[1], data)
+
+    def end(self) -> None:
+        self.fileno()
+        os.close(self._ends.pop())
+
+    def close(self) -> None:
+        while self._ends:
+            os.close(self._ends.pop())
+
+    __del__ = close
+
+
+class Peer:
+    """The other end: what a client, or a target, says and hears."""
+
+    def __init__(self, rig: Rig, factory: Callable[[], asyncio.Protocol]) -> None:
+        self.kernel = Kernel()
+        self.protocol = factory()
+        self.transport = WireTransport(rig.loop, self.protocol, self)
+        self.heard = b""
+        self._rig = rig
+        self._waiting: deque[bytes] = deque()  # in the kernel, so to speak; b"" is the end
+        self.protocol.connection_made(self.transport)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be heard: the gateway shut down or closed its side."""
+        return self.transport.ended or (
+            self.transport.eof_written and not self.transport.get_write_buffer_size()
+        )
+
+    @property
+    def aborted(self) -> bool:
+        return self.transport.aborted
+
+    @property
+    def reset(self) -> bool:
+        """Whether it ended so that the other side cannot take the end for a good one."""
+        linger = (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        return self.transport.aborted and linger in self.kernel.options
+
+    def takes(self, data: bytes) -> None:
+        self.heard += data
+
+    def says(self, *pieces: bytes, settle: bool = True) -> None:
+        """Send bytes; each piece arrives by itself."""
+        self._waiting.extend(piece for piece in pieces if piece)
+        self.deliver()
+        if settle:
+            self._rig.settle()
+
+    def leaves(self) -> None:
+        """Send the end of the stream."""
+        self._waiting.append(b"")
+        if not self.transport.ended:
+            self.kernel.end()
+        self.deliver()
+        self._rig.settle()
+
+    def resets(self, fault: Exception | None = None) -> None:
+        """The connection breaks."""
+        self.transport.break_off(fault or ConnectionResetError(104, "Connection reset by peer"))
+        self._rig.settle()
+
+    def whispers(self, data: bytes) -> None:
+        """Send bytes that the loop has not seen yet, only the kernel has."""
+        self.kernel.put(data)
+
+    def deliver(self) -> None:
+        while self._waiting and self.transport.is_reading():
+            data = self._waiting.popleft()
+            if data:
+                self.protocol.data_received(data)
+            elif not self.protocol.eof_received():
+                self.transport.close()
+
+    def stalls(self) -> None:
+        """Take nothing from now on."""
+        self.transport.stuck = True
+
+    def reads(self, count: int | None = None, *, on: bool = False) -> None:
+        """Take `count` bytes that waited (default all); `on`: and all that come."""
+        if on:
+            self.transport.stuck = False
+        self.transport.flush(count)
+        self._rig.settle()
+
+    def take(self) -> bytes:
+        """What was heard since the last time."""
+        heard, self.heard = self.heard, b""
+        return heard
+
+
+class Sink:
+    """Where the journal sends its datagrams; `full` refuses them."""
+
+    def __init__(self) -> None:
+        self.datagrams: list[bytes] = []
+        self.full = False
+
+    def send(self, data: bytes) -> int:
+        if self.full:
+            raise BlockingIOError
+        self.datagrams.append(data)
+        return len(data)
+
+
+class Rig:
+    """One worker's data plane. `targets` are the connections it opened, oldest first."""
+
+    def __init__(self, **options: Any) -> None:
+        self.loop = StillLoop()
+        self.row = memoryview(bytearray(SLOTS * 8)).cast("Q")
+        self.sink = Sink()
+        self.targets: list[Peer] = []
+        self.connect_fault: Exception | None = None  # raised instead of connecting
+        self.held_connects: deque[asyncio.Future[Any]] | None = None  # connects wait while a deque
+        self.journal = Journal(
+            self.loop, cast("socket.socket", self.sink), self.row, worker=0, access_log=True
+        )
+        snapshot = load_snapshot(1, document(**options))
+        self.service = Service(self.loop, snapshot, self.journal, self.row)
+        self.service.install(snapshot)
+        self.loop.answer_connect = self._answer_connect
+
+    def _answer_connect(self, factory: Any) -> Any:
+        if self.held_connects is not None:
+            future = self.loop.create_future()
+            future.add_done_callback(lambda _: None)
+            self.held_connects.append(future)
+            future.factory = factory  # type: ignore[attr-defined]  # for `open_held`
+            return future
+        if self.connect_fault is not None:
+            raise self.connect_fault
+        return self._open(factory)
+
+    def _open(self, factory: Any) -> WireTransport:
+        peer = Peer(self, factory)
+        self.targets.append(peer)
+        return peer.transport
+
+    def open_held(self, fault: Exception | None = None) -> None:
+        """End the oldest connect that waits, well or badly."""
+        assert self.held_connects is not None
+        future: Any = self.held_connects.popleft()
+        if fault is not None:
+            future.set_exception(fault)
+        else:
+            future.set_result(self._open(future.factory))
+        self.settle()
+
+    def connect(self) -> Peer:
+        """A client connects."""
+        client = Peer(self, lambda: DownstreamConnection(self.service))
+        self.settle()
+        return client
+
+    def install(self, **options: Any) -> None:
+        """A new configuration."""
+        generation = self.service.snapshot.generation + 1
+        self.service.install(load_snapshot(generation, document(**options)))
+
+    @property
+    def target(self) -> Peer:
+        """The connection that was opened last."""
+        return self.targets[-1]
+
+    def settle(self) -> None:
+        self.loop.settle()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time go by, swept as the worker sweeps it."""
+        end = self.loop.now + seconds
+        while self.loop.now < end:
+            self.loop.now = min(end, self.loop.now + TICK)
+            self.settle()
+            self.service.sweep()
+            self.settle()
+
+    def lines(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """What the journal has told so far."""
+        self.journal.flush()
+        told = [json.loads(line) for data in self.sink.datagrams for line in data.split(b"\n")]
+        return [line for line in told if kind is None or line["kind"] == kind]
+
+    def count(self, slot: Slot) -> int:
+        return int(self.row[slot])
+
+    @property
+    def defects(self) -> list[str]:
+        """Crashes the journal or the loop was told of; a test that expects none looks here."""
+        told = [line["message"] for line in self.lines("event") if line["level"] == "error"]
+        return told + [str(context) for context in self.loop.faults]
