@@ -23,7 +23,7 @@ from gateway.config.problems import Path, Place, Problem, Problems, format_path
 SHORTHANDS = ("lakefs", "s3")  # targets that may stand at the top of the file
 
 MAX_DEPTH = 64  # the schema is 7 deep; libyaml's composer recurses on the C stack
-MAX_NODES = 2_000_000  # aliases unfold: ten lines of them can stand for a billion values
+MAX_NODES = 1_000_000  # aliases unfold: ten lines of them can stand for a billion values
 
 _CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(

@@ -1,0 +1,1 @@
+"""The configuration, from text to snapshot."""

@@ -1,0 +1,52 @@
+"""The configuration in effect as YAML."""
+
+from __future__ import annotations
+
+import yaml
+
+from gateway.config.effective import REDACTED, effective, render
+from tests.unit.gateway.config.loading import SEED_VARIABLES, Desk
+from tests.unit.gateway.config.test_config_load import FULL
+
+
+def test_is_a_configuration_again_once_the_secrets_are_back(desk: Desk) -> None:
+    model = desk.model(FULL)
+    text = render(effective(model))
+    assert "hidden" not in text
+    assert yaml.safe_load(text)["auth"]["sigv2"] == "off"
+    for secret in ("hidden-3", "hidden-4", "hidden-1", "hidden-2"):
+        text = text.replace(REDACTED, secret, 1)
+    again = desk.model(text)
+    assert [rule.operations for rule in again.rules] == [rule.operations for rule in model.rules]
+    assert again.identities == model.identities
+    assert again.targets == model.targets
+    assert (again.listen, again.domains, again.limits) == (
+        model.listen,
+        model.domains,
+        model.limits,
+    )
+
+
+def test_says_where_each_value_was_given(desk: Desk) -> None:
+    text = "router:\n  workers: 2\nrouting: {rules: [{pattern: a, target: lakefs}]}\n"
+    loaded = desk.load(text, SEED_VARIABLES, listen=["127.0.0.1:1"])
+    lines = {
+        line.strip().removeprefix("- ").split(":")[0]: line.rpartition("# ")[2]
+        for line in render(effective(loaded.model), loaded.tree).splitlines()
+    }
+    assert lines["workers"] == f"{desk.file}:2"
+    assert lines["listen_address"] == "--listen"
+    assert lines["head_seconds"] == "default"
+    assert lines["pattern"] == f"{desk.file}:3"
+    assert lines["default_target"] == "default"
+    rendered = render(effective(loaded.model), loaded.tree)
+    assert 'endpoint: "http://localhost:8000"  # $LAKEFS_ENDPOINT' in rendered
+    assert f'secret_access_key: "{REDACTED}"  # $LAKEFS_SECRET_ACCESS_KEY' in rendered
+
+
+def test_a_pair_of_the_environment_is_said_to_be_from_there(desk: Desk) -> None:
+    pair = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "hidden"}
+    loaded = desk.load("s3: {region: r}\n", pair)
+    text = render(effective(loaded.model), loaded.tree)
+    assert "access_key_id: AKIDENV  # $AWS_ACCESS_KEY_ID" in text
+    assert "hidden" not in text

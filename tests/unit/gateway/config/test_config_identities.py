@@ -1,0 +1,111 @@
+"""Who may come in: configured, implicit, refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastpath.operations import expand
+from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
+
+ROUTED = "routing: {rules: [{pattern: 'lakefs-*', target: lakefs}]}\n"
+PUBLIC = ["0.0.0.0:8080"]
+
+
+def names(model) -> dict[str, tuple[str, ...] | None]:
+    return {identity.keys.access_key_id: identity.targets for identity in model.identities}
+
+
+def test_on_loopback_each_static_pair_reaches_every_target(desk: Desk) -> None:
+    model = desk.model(S3 + LAKEFS + ROUTED)
+    assert names(model) == {"AKID1": None, "AKID2": None}
+    assert all(identity.implicit for identity in model.identities)
+
+
+@pytest.mark.parametrize("listen", [["127.0.0.1:1", "[::1]:1"], ["localhost:1"], ["127.9.9.9:1"]])
+def test_what_is_loopback(desk: Desk, listen) -> None:
+    assert desk.model(S3, listen=listen).loopback
+
+
+@pytest.mark.parametrize("listen", [PUBLIC, [":8080"], ["[::]:1"], ["127.0.0.1:1", "10.0.0.1:1"]])
+def test_elsewhere_a_pair_reaches_only_the_target_whose_it_is(desk: Desk, listen) -> None:
+    model = desk.model(S3 + LAKEFS + ROUTED, listen=listen)
+    assert names(model) == {"AKID1": ("lakefs",), "AKID2": ("s3",)}
+
+
+def test_a_pair_of_two_targets_reaches_both(desk: Desk) -> None:
+    text = (
+        S3 + "lakefs: {endpoint: 'http://h', access_key_id: AKID2, secret_access_key: hidden-2}\n"
+    )
+    assert names(desk.model(text + ROUTED, listen=PUBLIC)) == {"AKID2": ("lakefs", "s3")}
+
+
+def test_a_pair_of_a_target_that_nothing_reaches_lets_nobody_in(desk: Desk) -> None:
+    assert names(desk.model(S3 + LAKEFS)) == {"AKID2": None}
+
+
+def test_a_static_pair_of_the_environment_counts_as_held_for_s3(desk: Desk) -> None:
+    pair = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "r"}
+    assert names(desk.model("s3: {}", pair)) == {"AKIDENV": None}
+    with_token = desk.model("s3: {}", {**pair, "AWS_SESSION_TOKEN": "t"})
+    assert with_token.identities == ()
+    assert names(desk.model("s3: {role_arn: 'arn:aws:iam::123456789012:role/r'}", pair)) == {}
+
+
+def test_a_pair_that_is_exchanged_for_a_role_lets_nobody_in(desk: Desk) -> None:
+    text = (
+        "s3: {region: r, access_key_id: AKID2, secret_access_key: s, "
+        "role_arn: 'arn:aws:iam::123456789012:role/r', external_id: x}\n"
+    )
+    model = desk.model(text)
+    assert model.identities == ()
+    assert model.targets["s3"].source.external_id == "x"
+
+
+def test_the_published_keys_work_on_loopback_only(desk: Desk) -> None:
+    assert names(desk.model(None, SEED_VARIABLES)) == {"AKIAIOSFODNN7EXAMPLE": None}
+    lines = desk.problems(None, SEED_VARIABLES, listen=PUBLIC)
+    assert any("published example keys" in line for line in lines)
+
+
+def test_the_published_keys_of_a_target_are_fine_when_identities_are_configured(desk: Desk) -> None:
+    text = "auth: {identities: [{name: a, access_key_id: K, secret_access_key: s}]}\n"
+    assert names(desk.model(text, SEED_VARIABLES, listen=PUBLIC)) == {"K": None}
+
+
+def test_a_configured_identity_with_all_its_settings(desk: Desk) -> None:
+    text = f"""
+auth:
+  identities:
+    - name: analytics
+      access_key_id: AKID3
+      secret_access_key: ${{SECRET}}
+      allow: [{{buckets: ["analytics-*"], actions: [read, PutObject]}}, {{actions: [list]}}, {{}}]
+      credentials: {{lakefs: {{access_key_id: AKID4, secret_access_key: hidden-4}}}}
+{S3}{LAKEFS}"""
+    (identity,) = desk.model(text, {"SECRET": "hidden-3"}).identities
+    assert identity.keys.secret_access_key.get_secret_value() == "hidden-3"
+    assert identity.targets is None
+    assert identity.allow[0].buckets == ("analytics-*",)
+    assert identity.allow[0].operations == expand("read") | {"PutObject"}
+    assert identity.allow[1].buckets == ("*",)
+    assert identity.allow[2].operations >= expand("admin") | expand("delete") | {"Unclassified"}
+    assert identity.credentials["lakefs"].access_key_id == "AKID4"
+
+
+def test_an_empty_allow_allows_nothing(desk: Desk) -> None:
+    text = "auth: {identities: [{name: a, access_key_id: K, secret_access_key: s, allow: []}]}\n"
+    assert desk.model(text + S3).identities[0].allow == ()
+
+
+def test_open_mode_is_for_loopback_or_for_those_who_insist(desk: Desk) -> None:
+    text = S3 + "auth: {mode: open}\n"
+    assert desk.model(text).identities == ()
+    assert desk.load(text, listen=PUBLIC).model is None
+    assert desk.model(text, listen=PUBLIC, insecure_open=True).mode == "open"
+
+
+def test_no_secret_shows_in_a_repr(desk: Desk) -> None:
+    text = S3 + "auth: {identities: [{name: a, access_key_id: K, secret_access_key: hidden}]}\n"
+    loaded = desk.load(text)
+    assert "hidden" not in repr(loaded)
+    assert "hidden" not in str(loaded.model)
