@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
+from pathlib import Path
 
+from tests.doubles.target import Target
 from tests.process.harness import Gateway, wait_until
 from tests.process.load import Load
 
@@ -50,6 +53,35 @@ def test_a_replaced_control_with_a_bad_file_changes_nothing(config: dict[str, ob
         gateway.wait_for_log("configuration unchanged: 1 problem", 20)
         assert gateway.request("GET", "/bucket/key").status == 200
         assert gateway.reload(config) == 1
+
+
+def test_a_rotated_secret_takes_effect_by_itself(
+    config: dict[str, object], target: Target, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("first-secret-of-the-test")
+    main = {
+        "profile": "generic",
+        "endpoint": target.url,
+        "access_key_id": "TESTACCESSKEY",
+        "secret_access_key_file": str(secret),
+    }
+    with Gateway.start({**config, "targets": {"main": main}}) as gateway:
+        fresh = tmp_path / "secret.new"
+        fresh.write_text("second-secret-of-the-test")
+        fresh.replace(secret)
+        gateway.wait_for_log("a secret file changed", 15)
+        gateway.wait_for_log("generation 2 is served by all 2 workers", 15)
+        assert gateway.request("GET", "/bucket/key").status == 200
+        assert "secret-of-the-test" not in gateway.log.text()
+
+
+def test_a_saved_configuration_waits_for_the_signal(config: dict[str, object]) -> None:
+    with Gateway.start(config) as gateway:
+        mark = len(gateway.log)
+        gateway.write_config("half: [")
+        threading.Event().wait(5)  # longer than two looks at the files
+        assert len(gateway.log) == mark
 
 
 def test_access_lines_go_to_standard_output(config: dict[str, object]) -> None:

@@ -7,11 +7,12 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.doubles.target import Target
-from tests.process.harness import Gateway, open_config
+from tests.process.harness import ROOT, Gateway, open_config
 from tests.process.load import Load
 
 
@@ -101,6 +102,61 @@ def test_signals_during_a_reload_become_one_more(two: tuple[Target, Target]) -> 
         assert gateway.reload(open_config(a.url)) is not None
         served = [line for line in gateway.log if "is served by" in line]
         assert 2 <= len(served) <= 4
+
+
+# Imported by the worker as its event loop; it then goes on with asyncio's own. A snapshot that
+# allows 77 headers cannot be compiled, and with 78 a worker that serves already hangs in it.
+_FAULTY_COMPILER = """
+import time
+from fastpath import worker
+load_snapshot, loaded = worker.load_snapshot, []
+def load(generation, document):
+    count = document["limits"]["header_count"]
+    if count == 77:
+        raise ValueError("seventy-seven")
+    if count == 78 and loaded:
+        time.sleep(3600)
+    loaded.append(generation)
+    return load_snapshot(generation, document)
+worker.load_snapshot = load
+raise ImportError("asyncio will do")
+"""
+
+
+def _faulty(directory: Path) -> dict[str, str]:
+    (directory / "uvloop.py").write_text(_FAULTY_COMPILER)
+    return {"PYTHONPATH": f"{directory}:{ROOT}", "S3GATEWAY_ACKNOWLEDGE_SECONDS": "1"}
+
+
+def _allowing(config: dict[str, object], headers: int) -> dict[str, object]:
+    return {**config, "router": {"limits": {"header_count": headers}}}
+
+
+def test_a_snapshot_that_workers_reject_is_taken_back(
+    config: dict[str, object], tmp_path: Path
+) -> None:
+    with Gateway.start(config, environ=_faulty(tmp_path)) as gateway:
+        workers = gateway.worker_pids()
+        mark = len(gateway.log)
+        assert gateway.reload(_allowing(config, 77)) is None
+        gateway.wait_for_log(r"worker \d cannot use generation 2: .*seventy-seven", after=mark)
+        # What was served before is served again, under a number that was never used.
+        gateway.wait_for_log("generation 3 is served by all 2 workers", after=mark)
+        assert gateway.worker_pids() == workers
+        assert gateway.request("GET", "/bucket/key").status == 200
+        assert gateway.reload(_allowing(config, 79)) == 4
+
+
+def test_a_worker_that_does_not_take_a_snapshot_is_replaced(
+    config: dict[str, object], tmp_path: Path
+) -> None:
+    with Gateway.start(config, environ=_faulty(tmp_path)) as gateway:
+        workers = set(gateway.worker_pids())
+        assert gateway.reload(_allowing(config, 78)) == 2
+        assert gateway.log_contains(r"worker 0 \(pid \d+\) did not take generation 2 in time")
+        assert gateway.log_contains(r"worker 1 \(pid \d+\) did not take generation 2 in time")
+        assert not workers & set(gateway.worker_pids())
+        assert gateway.request("GET", "/bucket/key").status == 200
 
 
 def test_what_needs_a_restart_is_named(config: dict[str, object]) -> None:

@@ -64,8 +64,8 @@ def test_of_many_that_start_together_one_wins() -> None:
 
 
 def test_a_name_that_does_not_resolve_is_told() -> None:
-    with pytest.raises(BindError, match="cannot listen on no-such-host.invalid"):
-        open_all([("no-such-host.invalid", 0)], 1, 128)
+    with pytest.raises(BindError, match="cannot listen on no address"):
+        open_all([("no address", 0)], 1, 128)
 
 
 def test_an_address_that_is_not_ours_is_told() -> None:

@@ -56,6 +56,24 @@ def test_connections_wait_for_the_replacement(config: dict[str, object], target:
             connection.close()
 
 
+def test_a_worker_that_is_told_to_leave_drains_and_is_replaced(
+    config: dict[str, object], target: Target
+) -> None:
+    with Gateway.start(config, workers=1) as gateway:
+        answers: list[Answer] = []
+        thread = threading.Thread(
+            target=lambda: answers.append(gateway.request("GET", "/bucket/key"))
+        )
+        with target.holding():
+            thread.start()
+            target.wait_for_held(1)
+            gateway.kill_worker(0, signal.SIGTERM)
+        thread.join(10)
+        assert [answer.status for answer in answers] == [200]
+        gateway.wait_for_log(r"worker 0 \(pid \d+\) exited with status 0, replaced by pid")
+        assert gateway.request("GET", "/bucket/key").status == 200
+
+
 def test_a_stopped_worker_is_noticed_and_replaced(config: dict[str, object]) -> None:
     with Gateway.start(config, environ=BEAT) as gateway:
         pid = gateway.kill_worker(0, signal.SIGSTOP)
