@@ -14,7 +14,13 @@ import re
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from fastpath.errors import INVALID_BUCKET_NAME, INVALID_URI, KEY_TOO_LONG, S3Error
+from fastpath.errors import (
+    INVALID_ARGUMENT,
+    INVALID_BUCKET_NAME,
+    INVALID_URI,
+    KEY_TOO_LONG,
+    S3Error,
+)
 from fastpath.head import RequestHead
 
 MAX_KEY_BYTES = 1024  # decoded, UTF-8 (aws-auth-errors 4.32; AWS "Naming Amazon S3 objects")
@@ -60,6 +66,24 @@ def locate(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
     return Address(_checked(percent_decode(raw_bucket)), _key(raw_key), True, path)
 
 
+def locate_copy_source(raw: bytes) -> tuple[bytes, bytes]:
+    """Bucket and key of an `x-amz-copy-source` value (`[/]bucket/key[?versionId=...]`, escaped).
+
+    Held to the same rules as a request's own path, because the target will resolve it with the
+    gateway's rights. Raises S3Error InvalidArgument, InvalidURI or KeyTooLongError.
+    """
+    path = percent_decode(raw.partition(b"?")[0])
+    bucket, _, key = path.removeprefix(b"/").partition(b"/")
+    if _BUCKET.fullmatch(bucket) is None or not key:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", "x-amz-copy-source"),
+            ("ArgumentValue", raw.decode("latin-1")),
+            message="Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        )
+    return bucket, _checked_key(key)
+
+
 def is_bucket_host(head: RequestHead, domains: tuple[bytes, ...]) -> bool:
     """Whether the Host names a bucket, so that every path belongs to it."""
     return bool(domains) and _host_bucket(head.fields.get(b"host", b""), domains) is not None
@@ -90,13 +114,19 @@ def _checked(bucket: bytes) -> bytes:
 
 def _key(raw: bytes) -> bytes:
     if raw.isalnum():
-        key = raw
-    else:
-        key = percent_decode(raw)
-        if not key.isascii():
-            _check_utf8(key)
-        if b".." in key:
-            _check_climb(key)
+        return _sized(raw)
+    return _checked_key(percent_decode(raw))
+
+
+def _checked_key(key: bytes) -> bytes:
+    if not key.isascii():
+        _check_utf8(key)
+    if b".." in key:
+        _check_climb(key)
+    return _sized(key)
+
+
+def _sized(key: bytes) -> bytes:
     if len(key) > MAX_KEY_BYTES:
         raise S3Error(KEY_TOO_LONG, ("Size", str(len(key))), ("MaxSizeAllowed", str(MAX_KEY_BYTES)))
     return key

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fastpath.addressing import Address, locate, percent_decode
+from fastpath.addressing import Address, locate, locate_copy_source
 from fastpath.errors import (
     ACCESS_DENIED,
     INVALID_ARGUMENT,
@@ -90,7 +90,7 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
     if admission.signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in head.fields:
-        _check_copy_source(head.fields[COPY_SOURCE], snapshot, caller, target)
+        _check_copy_source(head, snapshot, caller, target)
 
 
 def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:
@@ -137,26 +137,28 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None
         )
 
 
-def _check_copy_source(raw: bytes, snapshot: Snapshot, caller: Caller, target: Target) -> None:
+def _check_copy_source(
+    head: RequestHead, snapshot: Snapshot, caller: Caller, target: Target
+) -> None:
     """A copy reads its source: the caller must be allowed to, and it must lie on the same target.
 
     A source elsewhere is refused rather than looked for on the wrong store (CopyObject across
     targets is not there yet).
     """
-    bucket, slash, key = percent_decode(raw.partition(b"?")[0]).lstrip(b"/").partition(b"/")
-    if not bucket or not slash or not key:
+    values = [value for name, value in head.headers if name == COPY_SOURCE]
+    if len(values) != 1:  # which one a target believes is anybody's guess
         raise S3Error(
             INVALID_ARGUMENT,
-            ("ArgumentName", "x-amz-copy-source"),
-            ("ArgumentValue", raw.decode("latin-1")),
-            message="Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+            ("ArgumentName", COPY_SOURCE.decode()),
+            message="Only one copy source may be given.",
         )
+    bucket, _ = locate_copy_source(values[0])
     if not caller.may(_READ_OF_A_COPY.name, bucket):
         raise S3Error(ACCESS_DENIED)
     source = snapshot.routing.plan(bucket).decide(_READ_OF_A_COPY.name, caller.name)
     if source.target != target.name:
         raise S3Error(
             NOT_IMPLEMENTED,
-            ("Header", "x-amz-copy-source"),
+            ("Header", COPY_SOURCE.decode()),
             message="Copying between two storage targets is not supported.",
         )

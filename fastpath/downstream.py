@@ -44,7 +44,6 @@ class DownstreamConnection(asyncio.Protocol):
         self.remote = ""
         self.deadline = math.inf
         self._heads = HeadBuffer(self._limits)
-        self._head_begun = False
         self._ahead = b""  # received, not yet looked at
         self._pumping = False
         self._closing = False
@@ -213,18 +212,17 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _take_head(self) -> bool:
         data, self._ahead = self._ahead, b""
-        begun, self._head_begun = self._head_begun, True
+        begun = self._heads.begun
         try:
             raw = self._heads.feed(data)
             if raw is None:
-                if not begun:
+                if self._heads.begun and not begun:
                     self.deadline = self._service.now + self._limits.head_seconds
                 return False
             head = parse_request_head(raw, self._limits)
         except HeadFault as fault:
             self._refuse_head(fault)
             return False
-        self._head_begun = False
         self._ahead = self._heads.take_rest()
         self._begin(raw, head)
         return True
@@ -325,7 +323,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """The worker leaves: an idle connection gets a short grace, a busy one its answer."""
-        if self.exchange is None and not self._closing and not self._head_begun:
+        if self.exchange is None and not self._closing and not self._heads.begun:
             self._await_request()
 
     def _too_slow(self, now: float) -> bool:
@@ -346,7 +344,7 @@ class DownstreamConnection(asyncio.Protocol):
                 self._time_out_body()
             else:
                 self.deadline = math.inf  # an early answer flows: its target has the deadlines
-        elif self._head_begun:
+        elif self._heads.begun:
             self._refuse_head(HeadFault(REQUEST_TIMEOUT))
         else:
             self._closing = True

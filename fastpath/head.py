@@ -318,6 +318,11 @@ class HeadBuffer:
         self._scanned = 0  # what is looked for does not begin before here
         self._vetted = 0  # no garbage before here
 
+    @property
+    def begun(self) -> bool:
+        """Whether a request has begun to come; an empty line before one is no beginning."""
+        return self._begun
+
     def feed(self, data: bytes) -> bytes | None:
         """The raw head once it is complete, else None; what follows it stays for `take_rest`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.addressing import Address, is_bucket_host, locate, percent_decode
+from fastpath.addressing import Address, is_bucket_host, locate, locate_copy_source, percent_decode
 from fastpath.errors import S3Error
 from fastpath.head import RequestHead, parse_request_head
 from fastpath.limits import Limits
@@ -100,3 +100,36 @@ def test_keys_that_stay_inside(key: bytes) -> None:
 def test_keys_that_climb_out(key: bytes) -> None:
     assert refusal(b"/bucket/" + key).kind.code == "InvalidURI"
     assert refusal(b"/" + key, b"bucket.s3.test", b"s3.test").kind.code == "InvalidURI"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"bucket/key", (b"bucket", b"key")),
+        (b"/bucket/a%2Fb%20c", (b"bucket", b"a/b c")),
+        (b"bucket/key?versionId=abc", (b"bucket", b"key")),
+        (b"bucket/a//b/../c", (b"bucket", b"a//b/../c")),
+    ],
+)
+def test_a_copy_source_is_located(raw: bytes, expected: tuple[bytes, bytes]) -> None:
+    assert locate_copy_source(raw) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "code"),
+    [
+        (b"bucket", "InvalidArgument"),
+        (b"bucket/", "InvalidArgument"),
+        (b"//bucket/key", "InvalidArgument"),
+        (b"../secret/key", "InvalidArgument"),
+        (b"mine/../secret/key", "InvalidURI"),
+        (b"mine/%2e%2e/secret/key", "InvalidURI"),
+        (b"mine/%zz", "InvalidURI"),
+        (b"mine/" + b"k" * 1025, "KeyTooLongError"),
+        (b"arn:aws:s3:us-east-1:1:accesspoint/x/object/k", "InvalidArgument"),
+    ],
+)
+def test_a_copy_source_obeys_the_rules_of_a_path(raw: bytes, code: str) -> None:
+    with pytest.raises(S3Error) as caught:
+        locate_copy_source(raw)
+    assert caught.value.kind.code == code
