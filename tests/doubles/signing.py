@@ -3,7 +3,7 @@
 Rules: it signs the path as AWS does (decoded once, encoded once) and leaves the request line alone;
 what is sent is exactly what the caller gave.
 
-Not here: sending (`exchange` is for one request on a fresh connection), the SDKs.
+Not here: more than one request at a time, the SDKs.
 """
 
 from __future__ import annotations
@@ -14,8 +14,6 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes
-
-EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,15 @@ class RawClient:
         target: bytes,
         body: bytes = b"",
         headers: dict[str, str] | None = None,
+        payload: str | None = None,
     ) -> tuple[int, bytes]:
-        """Sign and send; return the status and everything after the head. Reads to the end."""
-        head = self.head(method, target, body, headers or {})
+        """Sign and send; return the status and everything after the head. Reads to the end.
+
+        `payload` is the signed x-amz-content-sha256; None is the body's own digest.
+        """
+        digest = hashlib.sha256(body).hexdigest() if payload is None else payload
+        signed = {"x-amz-content-sha256": digest, **(headers or {})}
+        head = self.head(method, target, len(body), signed)
         with socket.create_connection((self.host, self.port), timeout=20) as connection:
             connection.sendall(head + body)
             answer = b""
@@ -45,26 +49,30 @@ class RawClient:
         status = int(answer.split(b" ", 2)[1])
         return status, answer.partition(b"\r\n\r\n")[2]
 
-    def head(self, method: str, target: bytes, body: bytes, headers: dict[str, str]) -> bytes:
-        """Return the raw head: `target` byte for byte, signed, one request per connection."""
-        digest = hashlib.sha256(body).hexdigest()
+    def abandon(self, raw: bytes) -> None:
+        """Send this much, close, and wait until the other side has closed too."""
+        with socket.create_connection((self.host, self.port), timeout=20) as connection:
+            connection.sendall(raw)
+            connection.shutdown(socket.SHUT_WR)
+            while connection.recv(65536):
+                pass
+
+    def head(self, method: str, target: bytes, length: int, headers: dict[str, str]) -> bytes:
+        """Return the raw head: `target` byte for byte, all of `headers` signed, then close."""
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         signed = {
             "host": f"{self.host}:{self.port}",
-            "x-amz-content-sha256": digest,
             "x-amz-date": stamp,
             **{name.lower(): value for name, value in headers.items()},
         }
         lines = [b"%s %s HTTP/1.1" % (method.encode(), target)]
         lines += [f"{name}: {value}".encode() for name, value in signed.items()]
-        lines.append(b"authorization: " + self._authorization(method, target, signed, digest))
-        if body or method == "PUT":
-            lines.append(b"content-length: %d" % len(body))
+        lines.append(b"authorization: " + self._authorization(method, target, signed))
+        if length or method == "PUT":
+            lines.append(b"content-length: %d" % length)
         return b"\r\n".join([*lines, b"connection: close", b"", b""])
 
-    def _authorization(
-        self, method: str, target: bytes, signed: dict[str, str], digest: str
-    ) -> bytes:
+    def _authorization(self, method: str, target: bytes, signed: dict[str, str]) -> bytes:
         path, _, query = target.partition(b"?")
         names = ";".join(sorted(signed))
         canonical = "\n".join(
@@ -75,7 +83,7 @@ class RawClient:
                 *(f"{name}:{' '.join(signed[name].split())}" for name in sorted(signed)),
                 "",
                 names,
-                digest,
+                signed["x-amz-content-sha256"],
             ]
         )
         stamp = signed["x-amz-date"]
