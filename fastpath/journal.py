@@ -92,10 +92,11 @@ class Journal:
 
     def crash(self, exchange: Exchange | None, fault: BaseException) -> None:
         """A defect: where it happened, in one line."""
-        where = traceback.extract_tb(fault.__traceback__)[-1]
+        frames = list(traceback.walk_tb(fault.__traceback__))  # reads no source, as others would
+        where = f" at {frames[-1][0].f_code.co_filename}:{frames[-1][1]}" if frames else ""
         self.event(
             "error",
-            f"internal error: {type(fault).__name__}: {fault} at {where.filename}:{where.lineno}",
+            f"internal error: {type(fault).__name__}: {fault}{where}",
             request_id=exchange.request_id if exchange is not None else "",
         )
 
