@@ -64,7 +64,7 @@ def explain(
         click.echo(_as_text(step))
     click.echo(f"target {target.name}: {address} (profile {target.profile.name})")
     for remark in remarks:
-        click.echo(f"but: {remark}")
+        click.echo(f"note: {remark}")
 
 
 def _operation(name: str) -> Operation:
@@ -73,7 +73,7 @@ def _operation(name: str) -> Operation:
 
     found = OPERATIONS.get(name)
     if found is None:
-        hint = did_you_mean(name, OPERATIONS)
+        hint = did_you_mean(name, OPERATIONS) or "name an operation, for example GetObject"
         raise click.BadParameter(f"{name!r} is no S3 operation. {hint}", param_hint="--operation")
     return found
 
@@ -110,7 +110,8 @@ def _remarks(operation: Operation, caller: Any, bucket: str, target: Any) -> lis
     """What would happen to the request all the same."""
     remarks: list[str] = []
     if operation.routed_as is not operation:
-        remarks.append(f"{operation.name} follows its upload: routed as {operation.routed_as.name}")
+        began = operation.routed_as.name
+        remarks.append(f"{operation.name} goes where its upload went: routed as {began}")
     if not caller.may(operation.name, bucket.encode()):
         remarks.append(f"identity {caller.name} is not allowed {operation.name} on {bucket}")
     if not caller.reaches(target.name):
@@ -137,6 +138,7 @@ def _as_text(step: Step) -> str:
     mark = ">" if step.won else " "
     if step.rule is None:
         return f"{mark} {step.verdict}"
-    note = f"  # {step.rule.description}" if step.rule.description else ""
+    description = " ".join(step.rule.description.split())
+    note = f"  # {description}" if description else ""
     where = f"rule {step.rule.number} (line {step.rule.line})"
     return f"{mark} {where} {step.rule.pattern}: {step.verdict}{note}"

@@ -1,0 +1,65 @@
+"""The command group: which command an argument line means, and what is imported for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import gateway
+from gateway.cli.main import COMMANDS
+
+
+def test_help_lists_every_command_and_exit_code(run) -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in result.output
+    for code in range(5):
+        assert f"\n    {code}  " in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(run, name: str) -> None:
+    result = run(name, "--help")
+    assert (result.exit_code, result.output.startswith(f"Usage: s3gateway {name}")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--nonsense"],
+        ["nonsense"],
+        ["serve", "--nonsense"],
+        ["serve", "extra"],
+        ["check", "--format", "xml"],
+        ["serve", "--workers", "many"],
+        ["serve", "--workers", "0"],
+        ["serve", "--drain-timeout", "-1"],
+        ["serve", "--log-level", "loud"],
+        ["explain"],
+        ["demo", "--port", "70000"],
+        ["health"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def test_version_is_one_line(run) -> None:
+    assert run("version").stdout.startswith(f"s3gateway {gateway.__version__} (Python 3.")
+    assert run("--version").stdout == f"s3gateway {gateway.__version__}\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom gateway.cli.main import main\n"
+        "try: main(['--help'], prog_name='x')\nexcept SystemExit: pass\n"
+        "heavy = {'pydantic', 'yaml', 'botocore', 'boto3', 'rich', 'httptools', 'asyncio'}\n"
+        "print('HEAVY', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "HEAVY []"

@@ -1,0 +1,124 @@
+"""`s3gateway serve`: what the supervisor is executed with."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+NOTHING = {
+    "config": None,
+    "listen": None,
+    "environment": None,
+    "insecure_open": False,
+    "workers": None,
+    "access_log": None,
+    "log_format": None,
+    "log_level": None,
+    "pidfile": None,
+    "drain_seconds": None,
+}
+
+
+class Executed(Exception):
+    """What `os.execv` would have become."""
+
+
+@pytest.fixture
+def settings(run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))  # serve may add to it
+
+    def execv(path: str, arguments: list[str]) -> None:
+        raise Executed(path, arguments)
+
+    monkeypatch.setattr(os, "execv", execv)
+
+    def read(*arguments: object, **environ: str) -> dict[str, object]:
+        result = run(*arguments, **environ)
+        assert isinstance(result.exception, Executed), result.output
+        path, (python, *flags, document) = result.exception.args
+        assert path == python == sys.executable
+        assert flags == ["-P", "-m", "gateway.supervisor"]
+        found = json.loads(document)
+        assert set(found) == set(NOTHING)
+        return {name: value for name, value in found.items() if value != NOTHING[name]}
+
+    return read
+
+
+def test_no_command_is_serve(settings) -> None:
+    assert settings() == settings("serve") == {}
+
+
+def test_the_seeds_command_lines(settings) -> None:
+    assert settings("--config", "s3-router-config.yaml") == {"config": "s3-router-config.yaml"}
+    assert settings("--listen", "127.0.0.1:8080") == {"listen": ["127.0.0.1:8080"]}
+
+
+def test_every_flag(settings) -> None:
+    assert settings(
+        *[
+            "serve",
+            "-c",
+            "F",
+            "--bind",
+            "a:1",
+            "--listen",
+            "b:2",
+            "--environment",
+            "prod",
+            "--insecure-open",
+        ],
+        *["--workers", "4", "--access-log", "off", "--log-format", "json", "--log-level", "debug"],
+        *["--pidfile", "P", "--drain-timeout", "2.5"],
+    ) == {
+        "config": "F",
+        "listen": ["a:1", "b:2"],
+        "environment": "prod",
+        "insecure_open": True,
+        "workers": "4",
+        "access_log": "off",
+        "log_format": "json",
+        "log_level": "debug",
+        "pidfile": "P",
+        "drain_seconds": 2.5,
+    }
+
+
+def test_every_flag_has_a_variable_and_the_flag_wins(settings) -> None:
+    variables = {
+        "S3GATEWAY_CONFIG": "F",
+        "S3GATEWAY_LISTEN": "a:1 b:2",
+        "S3GATEWAY_ENVIRONMENT": "prod",
+        "S3GATEWAY_INSECURE_OPEN": "1",
+        "S3GATEWAY_WORKERS": "auto",
+        "S3GATEWAY_ACCESS_LOG": "-",
+        "S3GATEWAY_LOG_FORMAT": "text",
+        "S3GATEWAY_LOG_LEVEL": "error",
+        "S3GATEWAY_PIDFILE": "P",
+        "S3GATEWAY_DRAIN_TIMEOUT": "0",
+    }
+    expected = {
+        "config": "F",
+        "listen": ["a:1", "b:2"],
+        "environment": "prod",
+        "insecure_open": True,
+        "workers": "auto",
+        "access_log": "-",
+        "log_format": "text",
+        "log_level": "error",
+        "pidfile": "P",
+        "drain_seconds": 0.0,
+    }
+    assert settings(**variables) == expected
+    flags = ["--config", "G", "--listen", "c:3", "--workers", "2"]
+    found = settings(*flags, **variables)
+    assert found == {**expected, "config": "G", "listen": ["c:3"], "workers": "2"}
+
+
+def test_the_new_interpreter_finds_this_package(settings) -> None:
+    settings()
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__import__("gateway").__file__)))
+    assert "site-packages" in root or root in os.environ["PYTHONPATH"].split(os.pathsep)
