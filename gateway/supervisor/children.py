@@ -157,8 +157,13 @@ def close_all_but(keep: Iterable[int]) -> None:
                 os.close(int(name))
 
 
-def _name_and_leash(title: str, parent: int) -> None:
+def name_process(title: str) -> None:
+    """Sets what `ps -o comm`, `pgrep` and `top` show; 15 bytes at most."""
     _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
+
+
+def _name_and_leash(title: str, parent: int) -> None:
+    name_process(title)
     if parent:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # it died before the leash was on

@@ -23,7 +23,7 @@ from fastpath.counters import Page
 from fastpath.frames import Frame, FrameFault, FrameType, encode
 from gateway.supervisor import boot, pidfile, sockets
 from gateway.supervisor.broadcast import Generations
-from gateway.supervisor.children import Child, how_it_ended
+from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_place import ControlPlace
 from gateway.supervisor.crew import Crew, Worker
 from gateway.supervisor.notices import Notices, plural
@@ -78,6 +78,7 @@ class Supervisor:
     def run(self) -> int:
         """Supervises until told to stop; the exit status of the process."""
         self._signals.install()
+        name_process("s3gateway")
         _raise_descriptor_limit()
         self._deadline = time.monotonic() + self._tempo.control_seconds
         while self._phase < Phase.GONE:
@@ -246,13 +247,15 @@ class Supervisor:
         answered = self._generations.settle()
         current = self._generations.current
         self._control.tell(encode(FrameType.PUBLISHED, current))
-        count = plural(self._crew.count, "worker")
+        count = self._crew.count
         if self._phase is Phase.STARTING:
             self._phase = Phase.SERVING
             urls = " ".join(endpoint.url for endpoint in self._crew.endpoints)
-            self._notices.info(f"ready: {count} serve generation {current} on {urls}")
+            serve = "1 worker serves" if count == 1 else f"{count} workers serve"
+            self._notices.info(f"ready: {serve} generation {current} on {urls}")
         else:
-            self._notices.info(f"generation {current} is served by all {count}")
+            everyone = "1 worker" if count == 1 else f"all {count} workers"
+            self._notices.info(f"generation {current} is served by {everyone}")
         self._control.end_reload(answered)
 
     # Signals

@@ -26,11 +26,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, ClassVar, Self, TypeVar
+from typing import IO, Self, TypeVar
 
 ROOT = Path(__file__).parents[2]
-READY = re.compile(r"ready: (\d+) workers? serve generation (\d+) on ([^\s\"]+)")
-RELOADED = re.compile(r"generation (\d+) is served by all|configuration unchanged: (\d+) problem")
+READY = re.compile(r"ready: (\d+) workers? serves? generation (\d+) on ([^\s\"]+)")
+RELOADED = re.compile(r"generation (\d+) is served by|configuration unchanged: (\d+) problem")
 
 _MARK = "S3GATEWAY_TEST_MARK"
 _START_SECONDS = 30.0
@@ -112,8 +112,6 @@ class Gateway:
     `prefix_execs` says that it becomes the command instead of starting it.
     """
 
-    command: ClassVar[Sequence[str]] = (sys.executable, "-m", "gateway.supervisor")
-
     def __init__(
         self,
         config: Config | None,
@@ -142,7 +140,7 @@ class Gateway:
             self.write_config(config)
             launch["config"] = str(self.config_path)
         self._process = subprocess.Popen(
-            [*prefix, *self.command, json.dumps(launch)],
+            [*prefix, *self.command(launch)],
             cwd=self.directory,
             env=self._environment(environ or {}),
             stdin=subprocess.DEVNULL,
@@ -170,6 +168,10 @@ class Gateway:
             _MARK: self._mark,
             **added,
         }
+
+    def command(self, launch: Mapping[str, object]) -> list[str]:
+        """The command line that starts a supervisor with these settings."""
+        return [sys.executable, "-m", "gateway.supervisor", json.dumps(launch)]
 
     # Start and end
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,25 @@ def test_it_boots_and_serves(config: dict[str, object]) -> None:
         assert len(gateway.worker_pids()) == 2
         assert gateway.stop() == 0
         assert gateway.log_contains("stopped: clean")
+
+
+class FromTheCommandLine(Gateway):
+    """A gateway started as a user starts it."""
+
+    def command(self, launch: Mapping[str, object]) -> list[str]:
+        flags = [f"--{name.replace('_', '-')}={launch[name]}" for name in ("config", "workers")]
+        addresses = launch["listen"]
+        assert isinstance(addresses, list)
+        return [sys.executable, "-m", "gateway.cli", *flags, f"--listen={addresses[0]}"]
+
+
+def test_the_command_line_becomes_the_supervisor(config: dict[str, object]) -> None:
+    with FromTheCommandLine.start(config, workers=1) as gateway:
+        assert gateway.request("GET", "/bucket/key").body == OBJECT
+        assert len(gateway.worker_pids()) == 1
+        assert gateway.reload() == 1
+        assert gateway.stop() == 0
+        gateway.stdout.wait_for(" 200 ", 1)
 
 
 def test_every_worker_takes_connections(config: dict[str, object]) -> None:
