@@ -26,6 +26,7 @@ class StillLoop(asyncio.AbstractEventLoop):
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._count = 0
+        self._running = False
 
     def time(self) -> float:
         return self.now
@@ -72,9 +73,10 @@ class StillLoop(asyncio.AbstractEventLoop):
         return made, made.get_protocol()
 
     def settle(self) -> None:
-        """Run what is due until nothing is."""
-        if not self._ready and not self._due():
+        """Run what is due until nothing is; within that, do nothing."""
+        if self._running or not (self._ready or self._due()):
             return
+        self._running = True
         asyncio._set_running_loop(self)
         try:
             while self._ready or self._due():
@@ -84,6 +86,7 @@ class StillLoop(asyncio.AbstractEventLoop):
                 if not handle.cancelled():
                     handle._run()
         finally:
+            self._running = False
             asyncio._set_running_loop(None)
 
     def _due(self) -> bool:

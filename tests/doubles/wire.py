@@ -367,6 +367,10 @@ class Rig:
         self.targets.append(peer)
         return peer.transport
 
+    def hold_connects(self) -> None:
+        """Connects wait for `open_held` from now on."""
+        self.held_connects = deque()
+
     def open_held(self, fault: Exception | None = None) -> None:
         """End the oldest connect that waits, well or badly."""
         assert self.held_connects is not None
