@@ -112,7 +112,7 @@ class Client(Protocol):
 
 
 class Exchange:
-    """One request on its way. Times are the loop's monotonic seconds unless they say epoch."""
+    """One request on its way."""
 
     __slots__ = (
         "_client",
@@ -144,7 +144,7 @@ class Exchange:
         self.head = head
         self.snapshot = service.snapshot
         self.request_id = service.next_request_id()
-        self.started = service.clock()
+        self.started = time.perf_counter()  # the loop's own clock may count milliseconds only
         self.admission = Admission()
         self.phase = Phase.LEASING
         self.answer_kind = BodyKind.NONE
@@ -158,6 +158,7 @@ class Exchange:
         self._upstream: UpstreamConnection | None = None
         self._digest: hashlib._Hash | None = None
         self._tries = 0
+        service.exchange_began()
 
     def __repr__(self) -> str:
         operation = self.admission.operation

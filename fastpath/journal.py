@@ -51,6 +51,7 @@ class Journal:
     def exchange_ended(self, exchange: Exchange) -> None:
         """Count an exchange, and log it if there is an access log."""
         row = self._row
+        row[Slot.IN_FLIGHT] -= 1
         row[Slot.REQUESTS] += 1
         row[Slot.BYTES_IN] += exchange.bytes_in
         row[Slot.BYTES_OUT] += exchange.bytes_out
@@ -132,7 +133,7 @@ class Journal:
             "code": exchange.code,
             "bytes_in": exchange.bytes_in,
             "bytes_out": exchange.bytes_out,
-            "seconds": round(self._loop.time() - exchange.started, 6),
+            "seconds": round(time.perf_counter() - exchange.started, 6),
             "generation": exchange.snapshot.generation,
             "worker": self._worker,
         }

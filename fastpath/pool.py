@@ -15,6 +15,7 @@ import ssl
 from collections import deque
 from typing import TYPE_CHECKING
 
+from fastpath.counters import Slot
 from fastpath.tls import client_context
 from fastpath.upstream import Lessee, UpstreamConnection
 
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 class Pool:
     """The connections of one route, of one worker."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, route: Route) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, route: Route, row: memoryview) -> None:
         self.name = f"{route.host}:{route.port}"
         self.route = route
         self.timeouts = route.timeouts
         self.clock = loop.time
         self.retired = False
         self._loop = loop
+        self._row = row  # the worker's counters
         self._limits = route.pool
         self._context: ssl.SSLContext | None = None
         self._idle: deque[UpstreamConnection] = deque()
@@ -58,6 +60,7 @@ class Pool:
         while self._idle and not fresh:
             connection = self._idle.pop()
             if connection.silent():
+                self._row[Slot.REUSED] += 1
                 self._hand_over(connection, lessee)
                 return
             connection.abort()
@@ -84,8 +87,14 @@ class Pool:
             connection.idle_since = self.clock()
             self._idle.append(connection)
 
+    def opened(self) -> None:
+        """A connection was made."""
+        self._row[Slot.CONNECTS] += 1
+        self._row[Slot.UPSTREAM] += 1
+
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection that was closed, by whichever side."""
+        self._row[Slot.UPSTREAM] -= 1
         self._busy.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
@@ -163,6 +172,7 @@ class Pool:
         return connection
 
     def _connect_failed(self, fault: Exception) -> None:
+        self._row[Slot.CONNECT_ERRORS] += 1
         if self._waiters:
             lessee, _ = self._waiters.popleft()
             reason = str(fault) or type(fault).__name__

@@ -71,7 +71,7 @@ class Service:
         """The pool of a route, made when it is first needed."""
         pool = self._pools.get(route.key)
         if pool is None:
-            pool = self._pools[route.key] = Pool(self._loop, route)
+            pool = self._pools[route.key] = Pool(self._loop, route, self.row)
         return pool
 
     def enter(self, connection: DownstreamConnection) -> bool:
@@ -86,6 +86,10 @@ class Service:
         self.connections.discard(connection)
         self.row[Slot.CONNECTIONS] = len(self.connections)
         self._check_empty()
+
+    def exchange_began(self) -> None:
+        """A request is under way; the journal is told of its end."""
+        self.row[Slot.IN_FLIGHT] += 1
 
     def count_retry(self) -> None:
         """A request goes up a second time."""

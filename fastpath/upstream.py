@@ -137,6 +137,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
+        self._pool.opened()
         self._poll.register(
             self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP
         )

@@ -34,6 +34,10 @@ EXIT_CUT = 4
 
 _DEFAULT_DRAIN_SECONDS = 30.0
 
+# Handshakes that began before the supervisor shut the door still end in the accept queue; closing a
+# listener resets whoever is in it.
+_LAST_ACCEPTS_SECONDS = 0.15
+
 
 @dataclass(frozen=True, slots=True)
 class Seat:
@@ -75,7 +79,8 @@ class Worker:
         self._frames = FrameReader()
         self._accepting: list[asyncio.Server] = []
         self._left = asyncio.Event()
-        self._deadline = 0.0  # of the drain, monotonic seconds
+        self._deadline = asyncio.Event()  # of the drain: what runs then is cut
+        self._unread: list[Frame] = []  # frames that came together with the first snapshot
         self._service: Service
         self._journal: Journal
 
@@ -111,16 +116,24 @@ class Worker:
 
     async def _first_snapshot(self) -> Snapshot:
         while True:
-            for frame in await self._read_frames():
+            self._unread = await self._read_frames()
+            while self._unread:
+                frame = self._unread.pop(0)
                 if frame.type is FrameType.SNAPSHOT:
-                    try:
-                        return load_snapshot(frame.generation, json.loads(frame.payload))
-                    except Exception as fault:
-                        reason = f"{type(fault).__name__}: {fault}"
-                        self._tell(FrameType.REJECTED, frame.generation, reason.encode())
-                        raise SystemExit(EXIT_BOOT) from None
+                    snapshot = self._compile(frame)
+                    if snapshot is None:
+                        raise SystemExit(EXIT_BOOT)
+                    return snapshot
                 if frame.type is FrameType.DRAIN:
                     raise SystemExit(EXIT_CLEAN)
+
+    def _compile(self, frame: Frame) -> Snapshot | None:
+        try:
+            return load_snapshot(frame.generation, json.loads(frame.payload))
+        except Exception as fault:
+            reason = f"{type(fault).__name__}: {fault}"
+            self._tell(FrameType.REJECTED, frame.generation, reason.encode())
+            return None
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
@@ -142,22 +155,20 @@ class Worker:
         return self._frames.feed(data)
 
     async def _obey(self) -> None:
+        frames = self._unread
         while True:
-            for frame in await self._read_frames():
+            for frame in frames:
                 if frame.type is FrameType.SNAPSHOT:
                     self._install(frame)
                 elif frame.type is FrameType.DRAIN:
                     self._begin_drain(json.loads(frame.payload)["deadline_seconds"])
+            frames = await self._read_frames()
 
     def _install(self, frame: Frame) -> None:
-        try:
-            snapshot = load_snapshot(frame.generation, json.loads(frame.payload))
-        except Exception as fault:
-            reason = f"{type(fault).__name__}: {fault}"
-            self._tell(FrameType.REJECTED, frame.generation, reason.encode())
-            return
-        self._service.install(snapshot)
-        self._tell(FrameType.ACK, frame.generation)
+        snapshot = self._compile(frame)
+        if snapshot is not None:
+            self._service.install(snapshot)
+            self._tell(FrameType.ACK, frame.generation)
 
     def _tell(self, frame_type: FrameType, generation: int, payload: bytes = b"") -> None:
         # Full or closed: the supervisor notices by its own deadlines.
@@ -186,23 +197,21 @@ class Worker:
     # --- leaving ---
 
     def _begin_drain(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+        """Leave within that many seconds; a later, shorter word counts as well (stop now)."""
+        asyncio.get_running_loop().call_later(seconds, self._deadline.set)
         self._left.set()
 
     async def _drain(self) -> int:
         """Take what waits in the accept queue, answer what was asked; how many were cut."""
-        await self._empty_accept_queue()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._deadline.wait(), _LAST_ACCEPTS_SECONDS)
         for server in self._accepting:
             server.close()
         self._service.drain()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._service.empty.wait(), self._deadline - time.monotonic())
+        ends = [
+            asyncio.ensure_future(event.wait()) for event in (self._service.empty, self._deadline)
+        ]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
         return self._service.cut()
-
-    async def _empty_accept_queue(self) -> None:
-        """Accept until nobody waits: closing a listener resets whoever is in its queue."""
-        accepted = -1
-        while accepted != self._seat.row[Slot.ACCEPTED]:
-            accepted = self._seat.row[Slot.ACCEPTED]
-            for _ in range(3):  # poll, accept, connection_made
-                await asyncio.sleep(0)

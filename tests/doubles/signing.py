@@ -63,6 +63,7 @@ class RawClient:
         signed = {
             "host": f"{self.host}:{self.port}",
             "x-amz-date": stamp,
+            "x-amz-content-sha256": hashlib.sha256(b"").hexdigest(),
             **{name.lower(): value for name, value in headers.items()},
         }
         lines = [b"%s %s HTTP/1.1" % (method.encode(), target)]
