@@ -24,7 +24,7 @@ def signed(
     method: str, path: str, headers: dict[str, str] | None = None, key: str = KEY[1]
 ) -> bytes:
     client = RawClient("gateway.test", 80, KEY[0], key)
-    return client.head(method, path.encode(), b"", headers or {})
+    return client.head(method, path.encode(), 0, headers or {})
 
 
 def refused(raw: bytes, **options: Any) -> S3Error:
