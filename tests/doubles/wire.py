@@ -115,7 +115,7 @@ class WireTransport(asyncio.Transport):
         self.ended = False  # the protocol has been told
         self.eof_written = False
         self.reading = True
-        self.high, self.low = 65536, 16384
+        self.high, self.low = peer.rig.buffer, peer.rig.buffer // 4
         self._paused = False  # the protocol was told to pause writing
         self._closing = False
         self._loop = loop
@@ -243,10 +243,10 @@ class Peer:
 
     def __init__(self, rig: Rig, factory: Callable[[], asyncio.Protocol]) -> None:
         self.kernel = Kernel()
+        self.rig = rig
         self.protocol = factory()
         self.transport = WireTransport(rig.loop, self.protocol, self)
         self.heard = b""
-        self._rig = rig
         self._waiting: deque[bytes] = deque()  # in the kernel, so to speak; b"" is the end
         self.protocol.connection_made(self.transport)
 
@@ -275,7 +275,7 @@ class Peer:
         self._waiting.extend(piece for piece in pieces if piece)
         self.deliver()
         if settle:
-            self._rig.settle()
+            self.rig.settle()
 
     def leaves(self) -> None:
         """Send the end of the stream."""
@@ -283,12 +283,12 @@ class Peer:
         if not self.transport.ended:
             self.kernel.end()
         self.deliver()
-        self._rig.settle()
+        self.rig.settle()
 
     def resets(self, fault: Exception | None = None) -> None:
         """The connection breaks."""
         self.transport.break_off(fault or ConnectionResetError(104, "Connection reset by peer"))
-        self._rig.settle()
+        self.rig.settle()
 
     def whispers(self, data: bytes) -> None:
         """Send bytes that the loop has not seen yet, only the kernel has."""
@@ -311,7 +311,7 @@ class Peer:
         if on:
             self.transport.stuck = False
         self.transport.flush(count)
-        self._rig.settle()
+        self.rig.settle()
 
     def take(self) -> bytes:
         """What was heard since the last time."""
@@ -334,10 +334,14 @@ class Sink:
 
 
 class Rig:
-    """One worker's data plane. `targets` are the connections it opened, oldest first."""
+    """One worker's data plane. `targets` are the connections it opened, oldest first.
 
-    def __init__(self, **options: Any) -> None:
+    `buffer` is the high-water mark of transports that set none; `options` make the snapshot.
+    """
+
+    def __init__(self, *, buffer: int = 65536, **options: Any) -> None:
         self.loop = StillLoop()
+        self.buffer = buffer
         self.row = memoryview(bytearray(SLOTS * 8)).cast("Q")
         self.sink = Sink()
         self.targets: list[Peer] = []

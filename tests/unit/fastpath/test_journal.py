@@ -16,10 +16,9 @@ def test_an_access_line() -> None:
     rig = Rig()
     client = rig.connect()
     client.says(put("/g-b/a%20key%E2%98%83", b"12345"))
-    rig.loop.now += 1.5
     rig.target.says(ok(b"123"))
     (line,) = rig.lines()
-    told = {name: line[name] for name in line if name not in ("time", "request_id")}
+    told = {name: line[name] for name in line if name not in ("time", "request_id", "seconds")}
     assert told == {
         "kind": "access",
         "remote": "192.0.2.1:50000",
@@ -34,11 +33,11 @@ def test_an_access_line() -> None:
         "code": "",
         "bytes_in": 5,
         "bytes_out": 3,
-        "seconds": 1.5,
         "generation": 1,
         "worker": 0,
     }
     assert line["request_id"].encode() in client.heard
+    assert 0 < line["seconds"] < 10
 
 
 def test_a_refused_request_is_told_with_what_was_known() -> None:
