@@ -203,7 +203,7 @@ class TargetReader:
     def _refuse_circle(self, target: Target, domains: tuple[str, ...]) -> None:
         path: Path = ("targets", target.name, "endpoint")
         for listen in self._listen:
-            if listen.port and same_place(target.endpoint, listen):
+            if same_place(target.endpoint, listen):
                 self._reader.error(path, f"is the gateway's own address {listen}")
                 return
         if target.endpoint.host in domains:

@@ -151,6 +151,15 @@ def test_an_https_target_tells_workers_its_name_and_no_default_port(desk: Desk) 
     }
 
 
+def test_what_nothing_reaches_is_in_no_part_of_the_snapshot(desk: Desk) -> None:
+    text = FULL[: FULL.index("routing:")]
+    document = compile_snapshot(desk.model(text), {})
+    assert [target["name"] for target in document["targets"]] == ["s3"]
+    assert document["credentials"] == {}
+    assert document["identities"][0]["credentials"] == {}
+    assert "hidden-4" not in json.dumps(document)
+
+
 def test_every_class_and_method_may_stand_in_a_rule(desk: Desk) -> None:
     for word in ("read", "write", "list", "delete", "admin", "GET", "HEAD", "POST", "GetObject"):
         text = S3 + f"routing: {{rules: [{{pattern: a, target: s3, operations: [{word}]}}]}}\n"
