@@ -214,6 +214,7 @@ class Crew:
         self.dismiss(worker)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             return
+        # One that had to be killed cut something, if only what waited in its accept queue.
         self.cut += worker.cut or max(in_flight, 1)
         if not (os.WIFEXITED(status) and os.WEXITSTATUS(status) == EXIT_CUT):
             self._notices.warning(
@@ -224,12 +225,12 @@ class Crew:
         place.crashes += 1
         delay = back_off(place.crashes)
         place.start_monotonic = now + delay
+        if delay >= LONG_BACK_OFF_SECONDS:
+            place.close()
         if delay:
             what = place.epitaph or f"worker {place.index} is missing"
             self._notices.warning(f"{what}, next start in {delay:g} seconds")
             place.epitaph = f"worker {place.index} was missing for {delay:g} seconds"
-        if delay >= LONG_BACK_OFF_SECONDS:
-            place.close()
 
     # Watch
 

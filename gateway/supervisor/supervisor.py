@@ -70,6 +70,7 @@ class Supervisor:
         self._boot: boot.Boot | None = None
         self._boot_payload = b""
         self._deadline: float | None = None  # monotonic; of the phase
+        self._watched = time.monotonic()  # when heartbeats were looked at last
         # The workers' end and control's end of the log stay here: both outlive any child.
         self._log_in, self._log_out = _log_pair()
         self._crew = Crew(page, self._log_in, tempo, notices)
@@ -108,11 +109,7 @@ class Supervisor:
             if child.channel is not None:
                 events = select.POLLIN | (select.POLLOUT if child.unsent else 0)
                 poll.register(child.channel, events)
-        begun = time.monotonic()
         poll.poll(TICK_SECONDS * 1000)
-        now = time.monotonic()
-        if now - begun > TICK_SECONDS + self._tempo.heartbeat_seconds / 2:
-            self._crew.trust_from(now)
 
     def _children(self) -> list[Child]:
         return [*self._crew.workers(), *([self._control.child] if self._control.child else [])]
@@ -356,6 +353,11 @@ class Supervisor:
     # Heartbeat
 
     def _watch(self, now: float) -> None:
+        # A turn takes a tick at most. One that took longer was a pause of the supervisor itself,
+        # wherever in the turn it fell.
+        if now - self._watched > TICK_SECONDS + self._tempo.heartbeat_seconds / 2:
+            self._crew.trust_from(now)
+        self._watched = now
         if Phase.STARTING <= self._phase <= Phase.DRAINING:
             generations = self._generations
             self._crew.watch(now, generations.current, generations.deadline_monotonic)
