@@ -163,7 +163,7 @@ class Play:
             return
         one = self.which(requests[target.begun][0])
         whole = one.method != "PUT" or requests[target.begun][1] == one.body
-        if whole or (self.mischief and self.dice.random() < 0.02):
+        if whole or (self.mischief and self.dice.random() < 0.05):
             target.begun += 1
             target.pieces = cut(one.answer(self.dice), self.dice)
             target.closes = one.framing == "close" and one.method != "HEAD"
