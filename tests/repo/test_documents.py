@@ -96,7 +96,7 @@ def _leaves(section: type, prefix: str) -> list[str]:
             paths += _leaves(inner[name], f"{path}.")
         elif name in many and section is not schema.Rule:
             paths += _leaves(many[name], f"{path}[].")
-        elif field.metadata and "Later" in repr(field) or name.endswith("_file"):
+        elif (field.metadata and "Later" in repr(field)) or name.endswith("_file"):
             continue
         else:
             paths.append(path)
