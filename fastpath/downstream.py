@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import socket
-import struct
 from typing import TYPE_CHECKING, cast
 
 from fastpath.addressing import is_bucket_host
@@ -21,12 +19,12 @@ from fastpath.errors import REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, S3Error
 from fastpath.exchange import Exchange
 from fastpath.head import HeadBuffer, RequestHead, parse_request_head
 from fastpath.reply import error_reply, health_reply
+from fastpath.reset import reset
 
 if TYPE_CHECKING:
     from fastpath.service import Service
 
 HEALTH_PATH = b"/-/healthz"
-_RESET = struct.pack("ii", 1, 0)
 _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
 
 
@@ -159,12 +157,7 @@ class DownstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Reset the connection: what was sent so far must not look whole."""
         self._closing = True
-        if not self.transport.is_closing():
-            # Linger 0: a reset, where a plain close would end a body "until close" as if whole.
-            self.transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, _RESET
-            )
-        self.transport.abort()
+        reset(self.transport)
 
     # --- bytes in ---
 

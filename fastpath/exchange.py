@@ -122,6 +122,7 @@ class Exchange:
         "_service",
         "_tries",
         "_upstream",
+        "_upstream_head",
         "admission",
         "answer_kind",
         "body_left",
@@ -157,6 +158,7 @@ class Exchange:
         self._pool: Pool | None = None
         self._upstream: UpstreamConnection | None = None
         self._digest: hashlib._Hash | None = None
+        self._upstream_head = b""  # held back until the first byte of the body
         self._tries = 0
         service.exchange_began()
 
@@ -218,10 +220,13 @@ class Exchange:
         head = upstream_head(
             self._raw, self.head, self.admission, self.snapshot.instance, time.time()
         )
-        connection.send_head(head, self.head.method)
         if not self.body_left:
+            connection.send_head(head, self.head.method)
             self._request_sent()
             return
+        # Some stores take a head that ends without a body byte for an empty object: it goes out
+        # together with the first byte, and not at all if the body is refused before.
+        self._upstream_head = head
         if self.head.expect_continue and self._tries == 1:
             self._client.send(CONTINUE)
         self._client.resume_body()
@@ -239,6 +244,9 @@ class Exchange:
                 if found != self.admission.payload:
                     self.refuse(_digest_error(self.admission.payload, found))
                     return
+        head, self._upstream_head = self._upstream_head, b""
+        if head:
+            upstream.send_head(head, self.head.method)
         upstream.transport.write(data)
         if not self.body_left:
             self._request_sent()

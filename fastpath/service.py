@@ -124,7 +124,7 @@ class Service:
         running = [c for c in self.connections if c.exchange is not None]
         self.row[Slot.CUT] += len(running)
         for connection in list(self.connections):
-            connection.transport.abort()
+            connection.abort()
         return len(running)
 
     def close(self) -> None:

@@ -10,12 +10,15 @@ Not here: which connection serves whom (`pool`), what an answer means (`exchange
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
+import os
 import select
 from typing import TYPE_CHECKING, Protocol, cast
 
 from fastpath.framing import BodyKind, ChunkedReader, response_body
 from fastpath.head import ResponseFault, ResponseHead, parse_response_head
+from fastpath.reset import reset
 
 if TYPE_CHECKING:
     from fastpath.pool import Pool
@@ -125,8 +128,7 @@ class UpstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Drop the connection at once; the lessee hears nothing more."""
         self.lessee = None
-        if not self.closed:
-            self.transport.abort()
+        self._reset()
 
     def expire(self) -> None:
         """The deadline passed."""
@@ -170,8 +172,23 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._pool.forget(self)
+        if isinstance(exc, OSError) and self.lessee is not None:
+            self._read_last_words()
         reason = "closed the connection" if exc is None else f"connection broke ({exc})"
         self._fail(reason, stale=self.uses > 1 and not self._heard)
+
+    def _read_last_words(self) -> None:
+        """Take what the target said before the connection broke.
+
+        One that answers early and closes resets it under the request's bytes, and the failed write
+        is seen before the answer that waits in the kernel is read. Under TLS it is lost.
+        """
+        if self._pool.route.tls is not None:
+            return
+        with contextlib.suppress(OSError):
+            data = os.read(self.transport.get_extra_info("socket").fileno(), MAX_ANSWER_HEAD)
+            if data:
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         if self.lessee is not None:
@@ -251,12 +268,15 @@ class UpstreamConnection(asyncio.Protocol):
         if clean and not self.closed:
             self.transport.resume_reading()
             self._pool.take_back(self)
-        elif not self.closed:
-            self.transport.abort()
+        else:
+            self._reset()
+
+    def _reset(self) -> None:
+        if not self.closed:
+            reset(self.transport)
 
     def _fail(self, reason: str, *, stale: bool = False) -> None:
         lessee, self.lessee = self.lessee, None
-        if not self.closed:
-            self.transport.abort()
+        self._reset()
         if lessee is not None:
             lessee.upstream_lost(reason, stale=stale)

@@ -217,7 +217,10 @@ class Kernel:
 
     def fileno(self) -> int:
         if not self._ends:
-            self._ends = [end.detach() for end in socket.socketpair()]
+            ends = socket.socketpair()
+            for end in ends:
+                end.setblocking(False)
+            self._ends = [end.detach() for end in ends]
         return self._ends[0]
 
     def setsockopt(self, level: int, name: int, value: bytes) -> None:

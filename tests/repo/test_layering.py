@@ -42,7 +42,7 @@ STOREYS = [
     ["downstream"],
     ["exchange"],
     ["pool"],
-    ["upstream", "journal", "tls"],
+    ["upstream", "journal", "reset", "tls"],
     ["reply"],
     ["forward"],
     ["admission"],

@@ -412,8 +412,10 @@ def test_a_body_with_another_digest_never_completes(pieces: int) -> None:
     assert (answer.status, answer.code) == (400, "XAmzContentSHA256Mismatch")
     assert hashlib.sha256(BODY).hexdigest().encode() in answer.body
     assert hashlib.sha256(b"other").hexdigest().encode() in answer.body
-    assert b"host: generic.test" in rig.target.heard
-    assert rig.target.heard.endswith(b"\r\n\r\n" + BODY[:-size])
+    if pieces == 1:  # a head alone would make an empty object of the one that is there
+        assert rig.target.heard == b""
+    else:
+        assert rig.target.heard.endswith(b"\r\n\r\n" + BODY[:-size])
     assert rig.target.aborted
     assert not client.ended
     client.says(hashed(BODY, BODY))

@@ -198,17 +198,42 @@ def test_an_end_before_an_answer_is_503_on_a_fresh_connection(said: bytes, end: 
     assert not client.ended
 
 
+@pytest.mark.parametrize("sent", [1000, 999, 500])
+def test_an_answer_is_heard_though_the_connection_broke_under_the_request(sent: int) -> None:
+    """A target that refuses an upload and closes: the reset overtakes the loop, not the kernel."""
+    whole = put("/b-b/k", bytes(1000))
+    head = len(whole) - 1000
+    rig, client, target = asked(whole[: head + sent])
+    target.whispers(ok(b"denied", status="403 Forbidden"))
+    target.resets(BrokenPipeError(32, "Broken pipe"))
+    answer = the_answer(client, b"PUT")
+    assert (answer.status, answer.body) == (403, b"denied")
+    assert answer.whole
+    assert not kept(rig)
+    assert client.ended is (sent < 1000)
+    assert not rig.defects
+
+
+def test_half_an_answer_is_no_answer_though_the_connection_broke() -> None:
+    for said in (ok(b"denied")[:-1], UNTIL_CLOSE):
+        _, client, target = asked(put("/b-b/k", bytes(1000))[:-1])
+        target.whispers(said)
+        target.resets()
+        assert client.reset
+        assert not the_answer(client, b"PUT").whole
+
+
 # --- the second try ---
 
 
-def kept_then(request: bytes) -> tuple[Rig, Peer, Peer]:
+def kept_then(request: bytes, *, goes_up: bool = True) -> tuple[Rig, Peer, Peer]:
     """A request on a connection that has served before."""
     rig, client, target = asked()
     target.says(ok())
     client.take()
     target.take()
     client.says(request)
-    assert target.heard
+    assert bool(target.heard) is goes_up
     return rig, client, target
 
 
@@ -279,7 +304,7 @@ def test_not_with_a_body_begun_but_with_one_that_was_not() -> None:
     target.leaves()
     assert the_answer(client, b"PUT").status == 503
     assert len(rig.targets) == 1
-    rig, client, target = kept_then(whole[:-10])
+    rig, client, target = kept_then(whole[:-10], goes_up=False)  # the head waits for a byte of it
     target.leaves()
     assert len(rig.targets) == 2
     client.says(whole[-10:])

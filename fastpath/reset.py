@@ -1,0 +1,25 @@
+"""Breaking a connection off, so that the peer cannot take the break for an end.
+
+Rules: a body that ends with the stream, or a request of which only the head went out, looks whole
+to some peers when the stream ends with FIN (SeaweedFS stores an empty object then); a reset never
+does.
+
+Not here: when a connection is broken off (`exchange`, `downstream`, `upstream`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+
+# l_onoff 1, l_linger 0: close() sends RST and drops what is not sent yet (socket(7)).
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+def reset(transport: asyncio.Transport) -> None:
+    """Close at once, by RST; nothing if the transport is closing already."""
+    if not transport.is_closing():
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+    transport.abort()
