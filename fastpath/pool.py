@@ -60,7 +60,6 @@ class Pool:
         while self._idle and not fresh:
             connection = self._idle.pop()
             if connection.silent():
-                self._row[Slot.REUSED] += 1
                 self._hand_over(connection, lessee)
                 return
             connection.abort()
@@ -128,6 +127,8 @@ class Pool:
 
     def _hand_over(self, connection: UpstreamConnection, lessee: Lessee) -> None:
         self._busy.add(connection)
+        if connection.uses:
+            self._row[Slot.REUSED] += 1
         connection.begin(lessee)
         try:
             lessee.leased(connection)

@@ -424,6 +424,21 @@ def test_a_body_with_another_digest_never_completes(pieces: int) -> None:
     assert answers(client, b"PUT", b"PUT")[1].status == 200
 
 
+def test_a_head_waits_for_the_first_byte_of_its_body() -> None:
+    """Some targets take a head that ends there for an empty object."""
+    rig, client = started()
+    client.says(PUT[:-10])
+    assert rig.target.heard == b""
+    client.leaves()
+    assert rig.target.heard == b""
+    rig, client = started()
+    client.says(PUT[:-10])
+    client.says(BODY[:1])
+    assert rig.target.heard.endswith(b"\r\n\r\n0")
+    client.leaves()
+    assert rig.target.reset
+
+
 def test_an_empty_body_with_another_digest_goes_nowhere() -> None:
     rig, client = started()
     client.says(hashed(b"", b"other"))

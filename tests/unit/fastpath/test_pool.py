@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fastpath.counters import Slot
 from fastpath.framing import BodyKind
 from fastpath.head import ResponseHead
 from fastpath.pool import Pool
@@ -315,6 +316,19 @@ def test_a_target_that_does_not_answer_loses_the_connection() -> None:
 
 
 # --- the end ---
+
+
+def test_connections_are_counted() -> None:
+    bench = Bench(max_connections=2)
+    first, second, third = bench.borrow(3)
+    bench.give_back(first)  # straight to the third
+    bench.give_back(third)
+    bench.borrow()  # a kept one
+    bench.peer_of(second).resets()
+    bench.rig.connect_fault = OSError("no")
+    bench.borrow()
+    slots = (Slot.CONNECTS, Slot.REUSED, Slot.CONNECT_ERRORS, Slot.UPSTREAM)
+    assert [bench.rig.count(slot) for slot in slots] == [2, 2, 1, 1]
 
 
 def test_a_retired_pool_serves_who_waits_and_keeps_nothing() -> None:
