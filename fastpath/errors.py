@@ -176,11 +176,21 @@ SIGNATURE_DOES_NOT_MATCH = Kind(
     "The request signature we calculated does not match the signature you provided. Check your key "
     "and signing method.",
 )
-SIGV2_NOT_IMPLEMENTED = Kind(
-    501,
-    "NotImplemented",
-    "Signature Version 2 is not supported by this gateway. Please use AWS4-HMAC-SHA256.",
-    Source.GATEWAY,
+SIGV2_EXPIRES = Kind(403, "AccessDenied", "Invalid date (should be seconds since epoch)")
+SIGV2_HEADER = Kind(
+    400,
+    "InvalidArgument",
+    "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
+)
+SIGV2_PARAMETERS = Kind(
+    403,
+    "AccessDenied",
+    "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
+)
+SIGV2_REFUSED = Kind(
+    400,
+    "InvalidRequest",
+    "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.",
 )
 SIGV4A_NOT_IMPLEMENTED = Kind(
     501,

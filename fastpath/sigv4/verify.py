@@ -32,7 +32,7 @@ from fastpath.errors import (
     REQUEST_NOT_YET_VALID,
     REQUEST_TIME_TOO_SKEWED,
     SIGNATURE_DOES_NOT_MATCH,
-    SIGV2_NOT_IMPLEMENTED,
+    SIGV2_REFUSED,
     SIGV4A_NOT_IMPLEMENTED,
     STREAMING_NOT_IMPLEMENTED,
     Kind,
@@ -121,7 +121,7 @@ def authenticate(
             token = parameters.get(b"X-Amz-Security-Token")
             return _prove(head, claim, identities, token, True)
         if b"Signature" in parameters or b"AWSAccessKeyId" in parameters:
-            raise S3Error(SIGV2_NOT_IMPLEMENTED)
+            raise S3Error(SIGV2_REFUSED)
     raise S3Error(ANONYMOUS)
 
 
@@ -142,9 +142,7 @@ def _header_claim(
     head: RequestHead, query: Query, authorization: bytes, now: float
 ) -> tuple[_Claim, bytes | None]:
     """The claim of an Authorization header and the session token that came with it."""
-    for name, _ in query:
-        if name == b"X-Amz-Algorithm" or name == b"Signature":
-            raise _argument(AUTH_MECHANISMS, authorization)
+    refuse_second_mechanism(query, authorization)
     scheme, space, rest = authorization.partition(b" ")
     if scheme != _ALGORITHM or not space:
         _check_scheme(authorization, scheme, space)
@@ -153,7 +151,7 @@ def _header_claim(
     if payload is None:
         raise S3Error(CONTENT_SHA256_MISSING)
     _check_payload(payload)
-    timestamps, date = _request_time(fields, now)
+    timestamps, date = request_time(fields, now)
     credential, signed, signature = parse_components(rest)
     scope = parse_credential(credential, IN_HEADER)
     if scope.date != date:
@@ -167,20 +165,27 @@ def _header_claim(
     return claim, fields.get(b"x-amz-security-token")
 
 
+def refuse_second_mechanism(query: Query, authorization: bytes) -> None:
+    """A request is signed in one place only; `authorization` is the header that it has."""
+    for name, _ in query:
+        if name == b"X-Amz-Algorithm" or name == b"Signature":
+            raise _argument(AUTH_MECHANISMS, authorization)
+
+
 def _check_scheme(authorization: bytes, scheme: bytes, space: bytes) -> None:
     """Returns only for another spelling of the one scheme that is served."""
     if not space:
         raise _argument(AUTH_HEADER_SPACE, authorization)
     upper = scheme.upper()
     if upper == b"AWS":
-        raise S3Error(SIGV2_NOT_IMPLEMENTED)
+        raise S3Error(SIGV2_REFUSED)
     if upper == _ALGORITHM_V4A:
         raise S3Error(SIGV4A_NOT_IMPLEMENTED)
     if upper != _ALGORITHM:
         raise _argument(AUTH_TYPE, authorization)
 
 
-def _request_time(fields: Mapping[bytes, bytes], now: float) -> tuple[tuple[bytes, ...], bytes]:
+def request_time(fields: Mapping[bytes, bytes], now: float) -> tuple[tuple[bytes, ...], bytes]:
     """What the string to sign may hold as its date, and the scope date that goes with it.
 
     A date in another form than ISO 8601 is signed in ISO form by the specification (and botocore),
