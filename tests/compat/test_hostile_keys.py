@@ -12,7 +12,6 @@ from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 from botocore.config import Config
-from moto.server import ThreadedMotoServer
 
 from gateway.demo.seaweed import Keys
 from tests.compat.live import CLIENT, identity, s3_client
@@ -88,17 +87,6 @@ RAW_QUERIES = {
     "plus": b"x-id=a+b%2Bc",
     "empty segments": b"x-id=1&&a=2&",
 }
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    try:
-        yield f"http://{host}:{port}"
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="module")

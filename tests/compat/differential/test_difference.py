@@ -1,0 +1,105 @@
+"""Through the gateway minus direct is empty, on a real store and on moto.
+
+Rules: both plays of the script run against the same store process, one after the other; every
+difference that `normal` does not name fails, and the failure shows them all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from gateway.demo.seaweed import Keys
+from tests.compat.differential.player import Answer, Player
+from tests.compat.differential.script import SCRIPT, call
+from tests.compat.live import CLIENT, identity
+from tests.compat.shared import Store
+from tests.process.harness import Gateway
+
+MOTO = Keys("moto-key", "moto-secret")
+
+
+def differences(direct: list[Answer], through: list[Answer]) -> list[str]:
+    """For every call that was answered differently: its name and the lines that differ."""
+    found = []
+    for one, other in zip(direct, through, strict=True):
+        lines = difflib.unified_diff(one.lines(), other.lines(), "direct", "through", n=0)
+        if changed := [line for line in lines if not line.startswith(("---", "+++", "@@"))]:
+            found.append("\n".join([one.call, *changed]))
+    return found
+
+
+def minus(store: str, keys: Keys, gateway: Gateway) -> tuple[list[Answer], list[str]]:
+    """Play the script twice; return the direct answers and the differences."""
+    stem = f"plain-{uuid.uuid4().hex[:12]}"
+    direct = Player(store, keys, f"{stem}-d", store).play(SCRIPT)
+    through = Player(gateway.url, CLIENT, f"{stem}-g", store).play(SCRIPT)
+    return direct, differences(direct, through)
+
+
+@pytest.fixture
+def before_moto(moto: str) -> Iterator[Gateway]:
+    target = {
+        "profile": "s3",
+        "endpoint": moto,
+        "region": "us-east-1",
+        "access_key_id": MOTO.access_key_id,
+        "secret_access_key": MOTO.secret_access_key,
+    }
+    document = {
+        "auth": {"identities": [identity("compat", CLIENT)]},
+        "targets": {"moto": target},
+        "routing": {"default_target": "moto"},
+    }
+    with Gateway.start(document) as running:
+        yield running
+
+
+def test_the_script_is_long_enough_and_mostly_understood(moto: str) -> None:
+    """A control: a script that a store refuses as a whole would compare nothing."""
+    answers = Player(moto, MOTO, f"plain-{uuid.uuid4().hex[:12]}", moto).play(SCRIPT)
+    assert len(answers) >= 150
+    assert sum(200 <= answer.status < 300 for answer in answers) >= 90
+    assert {200, 204, 206, 304, 400, 404, 409, 412, 416} <= {answer.status for answer in answers}
+
+
+@pytest.mark.timeout(180)
+def test_nothing_differs_on_a_real_store(gateway: Gateway, stores: dict[str, Store]) -> None:
+    direct, differing = minus(stores["s3"].endpoint, stores["s3"].keys, gateway)
+    assert sum(200 <= answer.status < 300 for answer in direct) >= 70
+    assert not differing, "\n\n".join(differing)
+
+
+@pytest.mark.timeout(180)
+def test_nothing_differs_on_moto(moto: str, before_moto: Gateway) -> None:
+    direct, differing = minus(moto, MOTO, before_moto)
+    assert sum(200 <= answer.status < 300 for answer in direct) >= 90
+    assert not differing, "\n\n".join(differing)
+
+
+def test_a_name_that_no_bucket_may_have_is_refused_before_the_target_in_its_words(
+    gateway: Gateway, stores: dict[str, Store]
+) -> None:
+    """The one refusal of the gateway's own: such a name could become another path."""
+    script = [call("create_bucket", Bucket="Not_A_Bucket!")]
+    store = stores["s3"]
+    (direct,) = Player(store.endpoint, store.keys, "unused", store.endpoint).play(script)
+    (through,) = Player(gateway.url, CLIENT, "unused", store.endpoint).play(script)
+    assert direct.status == through.status == 400
+    for answer in (direct, through):
+        assert "<Code>InvalidBucketName</Code>" in answer.body
+        assert "<Message>The specified bucket is not valid.</Message>" in answer.body
+
+
+def test_the_comparison_sees_a_changed_status_header_and_body() -> None:
+    one = Answer("call", 200, ["ETag: a"], "text")
+    for other in (
+        Answer("call", 204, ["ETag: a"], "text"),
+        Answer("call", 200, ["etag: a"], "text"),
+        Answer("call", 200, ["ETag: a"], "texT"),
+    ):
+        assert differences([one], [one]) == []
+        assert len(differences([one], [other])) == 1
