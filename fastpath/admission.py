@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fastpath.addressing import Address, locate, locate_copy_source
+from fastpath.authentication import authenticate
 from fastpath.errors import (
     ACCESS_DENIED,
     INVALID_ARGUMENT,
@@ -27,10 +29,9 @@ from fastpath.errors import (
 from fastpath.head import RequestHead
 from fastpath.identities import ANYBODY, Caller
 from fastpath.operations import OPERATIONS, Operation, classify
-from fastpath.query import parse_query
+from fastpath.query import lifted_fields, parse_query
 from fastpath.routing import Decision
 from fastpath.sigv4.sign import Signer
-from fastpath.sigv4.verify import authenticate
 from fastpath.snapshot import Snapshot, Target
 
 HOP_NAME = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
@@ -55,6 +56,7 @@ class Admission:
         "address",
         "caller",
         "decision",
+        "lifted",
         "operation",
         "payload",
         "signer",
@@ -63,6 +65,7 @@ class Admission:
 
     def __init__(self) -> None:
         self.address: Address | None = None
+        self.lifted: Sequence[tuple[bytes, bytes]] = ()  # headers that came in the query
         self.operation: Operation | None = None
         self.caller: Caller = ANYBODY
         self.payload = UNSIGNED_PAYLOAD
@@ -76,8 +79,9 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
     _refuse_circle(head, snapshot)
     address = admission.address = locate(head, snapshot.domains)
     query: Query = parse_query(head.query) if head.query else ()
-    operation = admission.operation = classify(head.method, address, query, head.fields)
-    _identify(head, query, snapshot, now, admission)
+    meant, rest = _lift(head, query, admission) if query else (head, query)
+    operation = admission.operation = classify(head.method, address, rest, meant.fields)
+    _identify(head, query, address, snapshot, now, admission)
     caller = admission.caller
     if not caller.may(operation.name, address.bucket):
         raise S3Error(ACCESS_DENIED)
@@ -89,8 +93,8 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
     admission.signer = snapshot.signer(target, caller)
     if admission.signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
-    if COPY_SOURCE in head.fields:
-        _check_copy_source(head, snapshot, caller, target)
+    if COPY_SOURCE in meant.fields:
+        _check_copy_source(meant, snapshot, caller, target)
 
 
 def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:
@@ -101,13 +105,31 @@ def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:
         raise S3Error(REQUEST_LOOP)
 
 
+def _lift(head: RequestHead, query: Query, admission: Admission) -> tuple[RequestHead, Query]:
+    """The head and the query as they are meant: headers that a presigner moved are back in place.
+
+    A signature is verified over what was sent; everything else looks at what is meant.
+    """
+    lifted = admission.lifted = lifted_fields(query, head.fields)
+    if not lifted:
+        return head, query
+    names = {name for name, _ in lifted}
+    meant = replace(head, headers=[*head.headers, *lifted], fields={**head.fields, **dict(lifted)})
+    return meant, [pair for pair in query if pair[0].lower() not in names]
+
+
 def _identify(
-    head: RequestHead, query: Query, snapshot: Snapshot, now: float, admission: Admission
+    head: RequestHead,
+    query: Query,
+    address: Address,
+    snapshot: Snapshot,
+    now: float,
+    admission: Admission,
 ) -> None:
     if snapshot.open:
         admission.payload = _claimed_payload(head)
         return
-    proof = authenticate(head, query, snapshot.callers, now)
+    proof = authenticate(head, query, address, snapshot.callers, snapshot.sigv2, now)
     admission.caller = snapshot.callers[proof.identity.access_key_id]
     admission.payload = proof.payload
 

@@ -1,9 +1,10 @@
 """The request head as the target gets it: the client's own lines, less what must not cross, signed.
 
 Rules: the raw path and the order, spelling and bytes of every header line that stays are the
-client's; hop-by-hop and Connection-listed lines, the client's signature, date, token and presign
-parameters, cookies and Expect never cross; every `x-amz-*` header and Content-MD5 that crosses is
-signed (AWS errors 1.28), nothing a hop may change is.
+client's; headers that a presigner moved into the query are headers again; hop-by-hop and
+Connection-listed lines, the client's signature, date, token and presign parameters, cookies and
+Expect never cross; every `x-amz-*` header and Content-MD5 that crosses is signed (AWS errors 1.28),
+nothing a hop may change is.
 
 Not here: whether the request may go at all (`admission`), its body (`exchange`).
 """
@@ -16,7 +17,7 @@ from functools import lru_cache
 from fastpath.admission import HOP_NAME, Admission
 from fastpath.framing import connection_listed
 from fastpath.head import RequestHead
-from fastpath.query import strip_amz_presign
+from fastpath.query import upstream_query
 
 # RFC 9110 section 7.6.1, plus what belongs to the client's hop or is written anew below.
 _STAYS_BEHIND = (
@@ -61,13 +62,15 @@ def upstream_head(
     assert address is not None  # admitted
     assert target is not None
     assert signer is not None
-    query = strip_amz_presign(head.query)
+    lifted = admission.lifted
+    query = upstream_query(head.query, [name for name, _ in lifted])
     signed = [
         field
         for field in head.headers
         if (field[0].startswith(b"x-amz-") and field[0] not in _RESIGNED)
         or field[0] == b"content-md5"
     ]
+    signed += lifted
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
         % (head.method, address.path, b"?" + query if query else b"", target.authority),
@@ -75,6 +78,7 @@ def upstream_head(
             head.method, address.path, query, target.authority, signed, admission.payload, now
         ),
         _via(head, instance),
+        *[b"%b: %b\r\n" % field for field in lifted],
     ]
     if head.content_length is not None:
         lines.append(b"content-length: %d\r\n" % head.content_length)

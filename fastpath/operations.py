@@ -197,7 +197,8 @@ _NEUTRAL = frozenset(
     b"response-content-type response-expires select-type start-after upload-id-marker "
     b"version-id-marker versionId partNumber id annotationName annotationPrefix "
     b"X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-Security-Token "
-    b"X-Amz-Signature X-Amz-SignedHeaders x-id".split()
+    b"X-Amz-Signature X-Amz-SignedHeaders x-id "
+    b"content-md5 content-type".split()  # botocore repeats the headers that SigV2 signs
 )
 
 _SERVICE, _BUCKET, _OBJECT, _NONE = b"service", b"bucket", b"object", b"-"
@@ -287,6 +288,16 @@ def classify(
     return _rare(method, level, sub, fields)
 
 
+def is_neutral(name: bytes) -> bool:
+    """Whether a parameter has no say in which operation a request is.
+
+    A copy source in the query would be a copy that nobody checks the source of.
+    """
+    if name in _NEUTRAL:
+        return True
+    return name[:2] in (b"x-", b"X-") and not name.lower().startswith(b"x-amz-copy-source")
+
+
 def _sub_resource(query: _Query) -> bytes | None:
     """The one sub-resource in the query, b"-" if there is none, None if a name is not known.
 
@@ -302,8 +313,7 @@ def _sub_resource(query: _Query) -> bytes | None:
                 sub = name
             elif sub != name:
                 raise _conflict(query)
-        elif name[:2] not in (b"x-", b"X-") or name.lower().startswith(b"x-amz-copy-source"):
-            # A copy source in the query would be a copy that nobody checks the source of.
+        elif not is_neutral(name):
             unknown = True
     return None if unknown else sub
 

@@ -1,8 +1,8 @@
-"""Query strings: raw bytes -> decoded pairs, and the raw query without a presigned signature.
+"""Query strings: raw bytes -> decoded pairs, the headers a presigner moved in, what goes upstream.
 
 Rules: `+` is a plus sign, as S3 signs it, never a space; only `&` separates; an escape that is none
 stays as it is; what is re-emitted is byte for byte what the client sent, because the upstream
-signature is made over it.
+signature is made over it; no part of a client's signature goes upstream.
 
 Not here: the canonical query of a signature (`sigv4.canonical`), what parameters mean
 (`operations`).
@@ -10,12 +10,14 @@ Not here: the canonical query of a signature (`sigv4.canonical`), what parameter
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Sequence
 from urllib.parse import unquote_to_bytes
 
 # Everything a presigned SigV4 URL carries for its own sake, lower case. The payload hash is one of
 # them: the gateway signs its own upstream, in a header. Other x-amz-* parameters are headers that
-# an SDK moved into the query (x-amz-acl, x-amz-checksum-*): they mean something and stay.
-_PRESIGN = frozenset(
+# an SDK moved into the query (x-amz-acl, x-amz-checksum-*): they mean something.
+_SIGV4 = frozenset(
     (
         b"x-amz-algorithm",
         b"x-amz-content-sha256",
@@ -27,6 +29,16 @@ _PRESIGN = frozenset(
         b"x-amz-signedheaders",
     )
 )
+# The same of a SigV2 URL, where case counts; botocore repeats in it the two headers that it signs.
+# `Expires` and the last two are ordinary names unless one of the first two is there.
+_SIGV2_MARKS = frozenset((b"AWSAccessKeyId", b"Signature"))
+_SIGV2 = _SIGV2_MARKS | {b"Expires", b"content-md5", b"content-type"}
+
+# They tell of a body's framing, which is no longer the client's once it goes upstream.
+_NEVER_LIFTED = _SIGV4 | {b"x-amz-decoded-content-length", b"x-amz-trailer"}
+_AMZ_NAME = re.compile(rb"x-amz-[a-z0-9._-]+")
+_SUSPECT = re.compile(rb"%|amz-|AWSAccessKeyId|Signature", re.IGNORECASE)
+_FIELD_VALUE = re.compile(rb"[\t -~\x80-\xff]*")  # RFC 9110 section 5.5
 
 
 def parse_query(raw: bytes) -> list[tuple[bytes, bytes]]:
@@ -43,16 +55,45 @@ def parse_query(raw: bytes) -> list[tuple[bytes, bytes]]:
     return pairs
 
 
-def strip_amz_presign(raw: bytes) -> bytes:
-    """The raw query without SigV4's own parameters; everything else byte for byte.
+def is_field(name: bytes, value: bytes) -> bool:
+    """Whether a parameter could be an x-amz-* header; `name` in lower case."""
+    return _AMZ_NAME.fullmatch(name) is not None and _FIELD_VALUE.fullmatch(value) is not None
 
-    Names are compared decoded and without case, so that no spelling of them reaches a target that
-    might read it as a second signature.
+
+def lifted_fields(
+    query: Sequence[tuple[bytes, bytes]], fields: Collection[bytes]
+) -> list[tuple[bytes, bytes]]:
+    """The x-amz-* headers that whoever presigned the request moved into its query.
+
+    Names in lower case, each once, none that is among the names of the request's own `fields`;
+    values without outer white space. Empty for a query that carries no signature.
     """
-    if b"%" not in raw and b"amz-" not in raw.lower():
+    names = {name for name, _ in query}
+    if b"X-Amz-Signature" not in names and b"Signature" not in names:
+        return []
+    lifted: dict[bytes, bytes] = {}
+    for spelt, value in query:
+        name = spelt.lower()
+        if name in _NEVER_LIFTED or name in fields or not is_field(name, value):
+            continue
+        lifted.setdefault(name, value.strip(b" \t"))
+    return list(lifted.items())
+
+
+def upstream_query(raw: bytes, lifted: Collection[bytes] = ()) -> bytes:
+    """The raw query without the client's signature and what became a header; the rest as it was.
+
+    Names are compared decoded, and SigV4's without case, so that no spelling of them reaches a
+    target that might read it as a second signature. `lifted`: lower-case names.
+    """
+    if not _SUSPECT.search(raw):
         return raw
-    return b"&".join([part for part in raw.split(b"&") if not _is_presign(part)])
-
-
-def _is_presign(segment: bytes) -> bool:
-    return unquote_to_bytes(segment.partition(b"=")[0]).lower() in _PRESIGN
+    parts = [(unquote_to_bytes(part.partition(b"=")[0]), part) for part in raw.split(b"&")]
+    gone = _SIGV2 if any(name in _SIGV2_MARKS for name, _ in parts) else frozenset[bytes]()
+    return b"&".join(
+        [
+            part
+            for name, part in parts
+            if name not in gone and name.lower() not in _SIGV4 and name.lower() not in lifted
+        ]
+    )

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from fastpath.authentication import Sigv2
 from fastpath.identities import Caller, Grant
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.profiles import PROFILES, Profile
@@ -73,6 +74,7 @@ class Snapshot:
     instance: bytes
     domains: tuple[bytes, ...]
     open: bool  # `auth.mode: open`: nobody is verified
+    sigv2: Sigv2
     limits: Limits
     callers: Mapping[bytes, Caller]  # by access key id
     targets: Mapping[str, Target]
@@ -95,6 +97,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         instance=document["instance"].encode(),
         domains=tuple(domain.lower().encode() for domain in document["domains"]),
         open=document["auth"]["mode"] == "open",
+        sigv2=Sigv2(document["auth"]["sigv2"]),
         limits=limits,
         callers={caller.access_key_id: caller for caller in callers},
         targets=targets,

@@ -29,7 +29,7 @@ def compile_snapshot(
         "format": FORMAT,
         "environment": model.environment,
         "domains": list(model.domains),
-        "auth": {"mode": model.mode},
+        "auth": {"mode": model.mode, "sigv2": model.sigv2},
         "limits": asdict(model.limits),
         "identities": [_identity(identity, model) for identity in model.identities],
         "credentials": {**{name: dict(value) for name, value in credentials.items()}, **own},

@@ -36,7 +36,7 @@ def effective(model: Config) -> dict[str, object]:
     }
     if model.domains:
         router["domains"] = list(model.domains)
-    auth: dict[str, object] = {"mode": model.mode, "sigv2": "off", "anonymous": "deny"}
+    auth: dict[str, object] = {"mode": model.mode, "sigv2": model.sigv2, "anonymous": "deny"}
     identities = [_identity(one) for one in model.identities if not one.implicit]
     if identities:
         auth["identities"] = identities

@@ -185,6 +185,7 @@ class _Assembly:
             domains=tuple(router.domains),
             limits=Limits(**router.limits.model_dump()),
             mode=auth.mode,
+            sigv2=auth.sigv2,
             identities=tuple(identities),
             targets=targets,
             rules=tuple(found),

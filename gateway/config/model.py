@@ -115,6 +115,7 @@ class Config:
     domains: tuple[str, ...]
     limits: Limits
     mode: str
+    sigv2: str
     identities: tuple[Identity, ...]
     targets: Mapping[str, Target]
     rules: tuple[Rule, ...]

@@ -199,7 +199,7 @@ class Auth(Section):
     """`auth`: who may come in."""
 
     mode: Annotated[str, Word("sigv4", "open")] = "sigv4"
-    sigv2: Annotated[str, Word("off", later=("presigned", "all"))] = "off"
+    sigv2: Annotated[str, Word("presigned", "all", "off")] = "presigned"
     anonymous: Annotated[str, Word("deny", later=("forward",))] = "deny"
     cors: Later = None
     identities: list[Identity] = []

@@ -38,6 +38,7 @@ TARGET_KEY = ("AKIDTARGET", "target-secret")
 def document(
     *,
     mode: str = "open",
+    sigv2: str = "presigned",
     profile: str = "s3",
     domains: Iterable[str] = (),
     limits: dict[str, Any] | None = None,
@@ -68,7 +69,7 @@ def document(
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
-        "auth": {"mode": mode},
+        "auth": {"mode": mode, "sigv2": sigv2},
         "limits": {**asdict(Limits()), **(limits or {})},
         "identities": [
             {

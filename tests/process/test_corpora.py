@@ -56,13 +56,14 @@ def open_gateway(store: RecordingStore) -> Iterator[Gateway]:
 def signed_gateway(store: RecordingStore) -> Iterator[Gateway]:
     config = {
         "auth": {
+            "sigv2": "off",
             "identities": [
                 {
                     "name": "corpus",
                     "access_key_id": signatures.ACCESS_KEY_ID,
                     "secret_access_key": signatures.SECRET,
                 }
-            ]
+            ],
         },
         "targets": _target(store),
         "routing": {"default_target": "main"},

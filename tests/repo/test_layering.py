@@ -17,6 +17,7 @@ FASTPATH_MAY = {"fastpath", "httptools", "uvloop"}
 # Pure modules: bytes in, bytes out. They know no sockets, no loop, no clock.
 PURE = {
     "fastpath.addressing",
+    "fastpath.authentication",
     "fastpath.errors",
     "fastpath.forward",
     "fastpath.frames",
@@ -31,6 +32,7 @@ PURE = {
     "fastpath.retry",
     "fastpath.routing",
     "fastpath.s3xml",
+    "fastpath.sigv2",
     "fastpath.snapshot",
 }
 PURE_MAY_NOT = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "uvloop", "time"}
@@ -48,6 +50,8 @@ STOREYS = [
     ["admission"],
     ["snapshot"],
     ["identities", "routing"],
+    ["authentication"],
+    ["sigv2"],
     ["sigv4"],
     ["addressing", "operations", "framing", "s3xml"],
     ["head", "query"],

@@ -139,7 +139,7 @@ def signed_rig() -> Rig:
         "allow": None,
         "credentials": {},
     }
-    return Rig(mode="sigv4", identities=[known])
+    return Rig(mode="sigv4", sigv2="off", identities=[known])
 
 
 @pytest.mark.parametrize("case", SIGNED, ids=lambda case: case.name)

@@ -13,7 +13,7 @@ def test_is_a_configuration_again_once_the_secrets_are_back(desk: Desk) -> None:
     model = desk.model(FULL)
     text = render(effective(model))
     assert "hidden" not in text
-    assert yaml.safe_load(text)["auth"]["sigv2"] == "off"
+    assert yaml.safe_load(text)["auth"]["sigv2"] == "presigned"
     for secret in ("hidden-3", "hidden-4", "hidden-1", "hidden-2"):
         text = text.replace(REDACTED, secret, 1)
     again = desk.model(text)

@@ -1,0 +1,63 @@
+"""Which signature a request carries, and who made it: SigV4, or SigV2 where `auth.sigv2` allows it.
+
+Rules: a request is signed once; what is no SigV2, or a form of it that is off, is left to SigV4's
+own checks, which refuse SigV2 as AWS does where it has none.
+
+Not here: how either is verified (`sigv4`, `sigv2`), what the identity may do (`identities`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from fastpath import sigv2
+from fastpath.addressing import Address
+from fastpath.head import RequestHead
+from fastpath.sigv4 import verify
+from fastpath.sigv4.identity import Identity
+from fastpath.sigv4.verify import UNSIGNED_PAYLOAD, Proof
+
+Query = Sequence[tuple[bytes, bytes]]
+
+
+class Sigv2(StrEnum):
+    """`auth.sigv2`: the forms of Signature Version 2 that are accepted."""
+
+    OFF = "off"
+    PRESIGNED = "presigned"
+    ALL = "all"
+
+
+def authenticate(
+    head: RequestHead,
+    query: Query,
+    address: Address,
+    identities: Mapping[bytes, Identity],
+    accepted: Sigv2,
+    now: float,
+) -> Proof:
+    """Verifies the one signature of a request; `query` are the decoded pairs of the head.
+
+    Raises S3Error; of kind ANONYMOUS if the request claims to be nobody's.
+    """
+    authorization = head.fields.get(b"authorization", b"")
+    if authorization:
+        if accepted is Sigv2.ALL and authorization[:4].upper() == b"AWS ":
+            verify.refuse_second_mechanism(query, authorization)
+            return _proof(sigv2.verify_header(head, query, address, identities, now), False)
+    elif query and accepted is not Sigv2.OFF and _is_sigv2(query):
+        return _proof(sigv2.verify_query(head, query, address, identities, now), True)
+    return verify.authenticate(head, query, identities, now)
+
+
+def _is_sigv2(query: Query) -> bool:
+    names = {name for name, _ in query}
+    return b"X-Amz-Algorithm" not in names and not names.isdisjoint(
+        (b"Signature", b"AWSAccessKeyId")
+    )
+
+
+def _proof(identity: Identity, presigned: bool) -> Proof:
+    """SigV2 signs no digest of the body, and chains no chunks to its signature."""
+    return Proof(identity, UNSIGNED_PAYLOAD, presigned, b"", b"", b"", b"")
