@@ -41,6 +41,8 @@ class Slot(IntEnum):
     CONNECTS = 18  # upstream connections opened
     CONNECT_ERRORS = 19
     REUSED = 20  # requests sent on a kept upstream connection
+    SIGNATURES_REFUSED = 21  # answers of targets that refused the gateway's own signature
+    REDIRECTED = 22  # answers of targets that named another region for a bucket
 
 
 SLOTS: Final = 64  # cells of a row; 512 bytes, so that no two workers share a cache line

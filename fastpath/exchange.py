@@ -1,11 +1,7 @@
 """One request and its answer, between a client's connection and a target's.
 
-The joint state of both sides lives in one table, `MOVES`. A request is led through it by what its
-two connections report:
-
-    LEASING -> SENDING -> AWAITING -> ANSWERING -> ENDED
-                  |           (an answer that comes before the whole request went up)
-                  +-> EARLY ------------------> ENDED
+The joint state of both sides is one of `phases`; what its two connections report leads a request
+from one to the next.
 
 Rules: the exchange ends on the snapshot it began with; nothing unverified completes (the last
 bytes of a hashed body are held back until its digest is good); a client that leaves cancels
@@ -13,14 +9,14 @@ upstream; an answer that breaks off breaks the client's connection off, so that 
 looks whole; once an answer's head is out, nothing else is said; every exchange ends exactly once
 and leaves one access-log line.
 
-Not here: bytes and sockets (`downstream`, `upstream`), whether it may happen (`admission`).
+Not here: bytes and sockets (`downstream`, `upstream`), whether it may happen (`admission`), what a
+held answer leads to (`holdback`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 from fastpath.admission import Admission, admit
@@ -34,60 +30,20 @@ from fastpath.errors import (
 from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
+from fastpath.holdback import Held, Next, decide
+from fastpath.phases import MOVES, Event, Phase, ProtocolFault
 from fastpath.reply import CONTINUE, error_reply, relayed_head
 from fastpath.retry import may_resend
+from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
     from fastpath.pool import Pool
     from fastpath.service import Service
+    from fastpath.sigv4.sign import Signer
     from fastpath.upstream import UpstreamConnection
 
 _EMPTY_DIGEST = hashlib.sha256().hexdigest().encode()
 _RETRY_AFTER = 1  # seconds; SDKs back off by themselves, the header is for the others
-
-
-class Phase(IntEnum):
-    """Where an exchange is."""
-
-    LEASING = 0  # admitted or being admitted; no connection yet
-    SENDING = 1  # the head is up, body bytes follow
-    AWAITING = 2  # the whole request is up
-    EARLY = 3  # the answer began before the request was complete; its rest is thrown away
-    ANSWERING = 4  # the answer flows
-    ENDED = 5
-
-
-class Event(IntEnum):
-    """What may happen to it."""
-
-    LEASED = 0
-    SENT = 1
-    ANSWERED = 2
-    RESEND = 3
-    END = 4
-
-
-MOVES: dict[Phase, dict[Event, Phase]] = {
-    Phase.LEASING: {Event.LEASED: Phase.SENDING, Event.END: Phase.ENDED},
-    Phase.SENDING: {
-        Event.SENT: Phase.AWAITING,
-        Event.ANSWERED: Phase.EARLY,
-        Event.RESEND: Phase.LEASING,
-        Event.END: Phase.ENDED,
-    },
-    Phase.AWAITING: {
-        Event.ANSWERED: Phase.ANSWERING,
-        Event.RESEND: Phase.LEASING,
-        Event.END: Phase.ENDED,
-    },
-    Phase.EARLY: {Event.END: Phase.ENDED},
-    Phase.ANSWERING: {Event.END: Phase.ENDED},
-    Phase.ENDED: {},
-}
-
-
-class ProtocolFault(Exception):
-    """Something happened that the table does not foresee; the phase is unchanged."""
 
 
 class Client(Protocol):
@@ -117,6 +73,7 @@ class Exchange:
     __slots__ = (
         "_client",
         "_digest",
+        "_held",
         "_pool",
         "_raw",
         "_service",
@@ -129,6 +86,7 @@ class Exchange:
         "bytes_in",
         "bytes_out",
         "code",
+        "detours",
         "head",
         "phase",
         "request_id",
@@ -158,6 +116,8 @@ class Exchange:
         self._pool: Pool | None = None
         self._upstream: UpstreamConnection | None = None
         self._digest: hashlib._Hash | None = None
+        self._held: Held | None = None
+        self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
         self._tries = 0
         service.exchange_began()
@@ -196,10 +156,15 @@ class Exchange:
         admit(self.head, self.snapshot, time.time(), admission)
         request_body(self.head)
         self._expect_digest(admission)
-        target = admission.target
+        if self._service.places:
+            self._service.places.direct(admission)
+        self._lease()
+
+    def _lease(self, *, fresh: bool = False) -> None:
+        target = self.admission.target
         assert target is not None  # admitted
         self._pool = self._service.pool(target.route)
-        self._pool.lease(self)
+        self._pool.lease(self, fresh=fresh)
 
     def _expect_digest(self, admission: Admission) -> None:
         """Decide whether the body is hashed on its way up."""
@@ -281,6 +246,16 @@ class Exchange:
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
         """The target began to answer."""
+        if head.status in IN_QUESTION:
+            self._move(Event.DOUBTED)
+            early = self.phase is Phase.HELD_EARLY
+            if early:
+                self._client.resume_body()  # only to read it away
+            self._held = Held(raw, head, kind, early=early)
+        else:
+            self._relay_head(raw, head, kind)
+
+    def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind) -> None:
         self._move(Event.ANSWERED)
         self.status = head.status
         if self.phase is Phase.EARLY:
@@ -297,6 +272,10 @@ class Exchange:
 
     def answer_bytes(self, data: bytes) -> None:
         """A piece of the answer's body."""
+        if self._held is not None:
+            if not self._held.take(data):
+                self._judge(self._held, complete=False)
+            return
         self.bytes_out += len(data)
         if self.answer_kind is BodyKind.LENGTH or not self.head.http_minor:
             self._client.send(data)
@@ -305,9 +284,49 @@ class Exchange:
 
     def answer_complete(self) -> None:
         """The target's answer is whole."""
+        if self._held is not None and not self._judge(self._held, complete=True):
+            return
         if self.answer_kind >= BodyKind.CHUNKED and self.head.http_minor:
             self._client.send(b"0\r\n\r\n")
         self._end(keep=not self.wants_close)
+
+    def _judge(self, held: Held, *, complete: bool) -> bool:
+        """End the doubt about an answer; whether it goes to the client."""
+        self._held = None
+        step = decide(self, held, self._service)
+        if step is Next.RELAY:
+            self._relay_head(held.raw, held.head, held.kind)
+            if body := held.body:
+                self.answer_bytes(body)
+            return True
+        upstream, self._upstream = self._upstream, None
+        assert upstream is not None  # it answered
+        upstream.release(request_sent=complete and not held.early)
+        if step is Next.REFUSE:
+            self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
+            return False
+        self.detours |= {step}
+        self._move(Event.RESEND)
+        if step is Next.AGAIN:
+            self._send_again()
+        else:
+            self._service.renewals.wait(self, self._service.snapshot)
+        return False
+
+    def _send_again(self) -> None:
+        self._service.count_retry()
+        self._lease(fresh=True)
+
+    def renewed(self, signer: Signer) -> None:
+        """Other credentials are here: the second try."""
+        old = self.admission.signer
+        assert old is not None  # admitted
+        self.admission.signer = signer.in_region(old.region)
+        self._send_again()
+
+    def not_renewed(self) -> None:
+        """There are no others."""
+        self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         """The connection to the target broke before the answer was whole."""
@@ -404,6 +423,7 @@ class Exchange:
             self._upstream = None
         elif self._pool is not None:
             self._pool.give_up(self)
+            self._service.renewals.give_up(self)
 
     def _end(self, *, keep: bool) -> None:
         complete = self.phase is Phase.ANSWERING

@@ -1,4 +1,4 @@
-"""What a worker tells control: access-log lines and events, over a bounded, lossy datagram socket.
+"""What a worker tells control: access lines, events, wishes, over a bounded, lossy datagram socket.
 
 Rules: a worker never waits for its log (a full socket drops lines, and counts them); lines are JSON
 objects, several to a datagram of at most MAX_DATAGRAM bytes; a line says what happened and to whom,
@@ -90,6 +90,23 @@ class Journal:
             request_id=exchange.request_id,
             target=target.name if target is not None else "",
         )
+
+    def bucket_found(self, exchange: Exchange, region: str) -> None:
+        """A target said in which region a bucket is."""
+        admission = exchange.admission
+        self.event(
+            "info",
+            "the bucket is in another region",
+            request_id=exchange.request_id,
+            target=admission.target.name if admission.target is not None else "",
+            bucket=admission.address.bucket.decode() if admission.address is not None else "",
+            region=region,
+        )
+
+    def refresh_wanted(self, target: str) -> None:
+        """Control should get fresh credentials for this target, now."""
+        self._write({"kind": "refresh", "target": target, "worker": self._worker})
+        self.flush()
 
     def crash(self, exchange: Exchange | None, fault: BaseException) -> None:
         """A defect: where it happened, in one line."""

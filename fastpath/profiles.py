@@ -43,15 +43,17 @@ class Profile:
     verifies_digest: refuses a body whose SHA-256 is not the signed one, so the gateway need not
         hash it on the way.
     operations: all it has, or None for no list.
+    has_regions: redirects to the region of a bucket; these redirects are followed.
     """
 
     name: str
     verifies_digest: bool
     operations: frozenset[str] | None = None
+    has_regions: bool = False
 
 
 PROFILES: dict[str, Profile] = {
-    "s3": Profile("s3", verifies_digest=True),
+    "s3": Profile("s3", verifies_digest=True, has_regions=True),
     "generic": Profile("generic", verifies_digest=False),
     "lakefs": Profile("lakefs", verifies_digest=True, operations=_LAKEFS_OPERATIONS),
 }

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_REPLAYABLE = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"})
+# Methods that are done twice as well as once (RFC 9110 section 9.2.2).
+REPLAYABLE = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"})
 _CONDITIONS = (
     b"if-match",
     b"if-none-match",
@@ -30,6 +31,6 @@ def may_resend(
     method: bytes, fields: Mapping[bytes, bytes], *, stale: bool, body_taken: bool, tries: int
 ) -> bool:
     """Whether a request whose head was sent, and that got no byte of an answer, is sent again."""
-    if body_taken or not stale or tries > 1 or method not in _REPLAYABLE:
+    if body_taken or not stale or tries > 1 or method not in REPLAYABLE:
         return False
     return method in _SAFE or not any(name in fields for name in _CONDITIONS)

@@ -16,7 +16,9 @@ import os
 from typing import TYPE_CHECKING
 
 from fastpath.counters import Slot
+from fastpath.places import Places
 from fastpath.pool import Pool
+from fastpath.renewals import Renewals
 
 if TYPE_CHECKING:
     from fastpath.downstream import DownstreamConnection
@@ -43,6 +45,8 @@ class Service:
         self.now = loop.time()
         self.draining = False
         self.connections: set[DownstreamConnection] = set()
+        self.places = Places()
+        self.renewals = Renewals(journal, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
         self._loop = loop
         self._pools: dict[str, Pool] = {}  # by Route.key
@@ -60,12 +64,14 @@ class Service:
         """Serve this snapshot from now on; requests in flight end on theirs."""
         self.snapshot = snapshot
         known = {target.route.key for target in snapshot.targets.values()}
+        known |= self.places.keep(known)
         for key, pool in self._pools.items():
             if key not in known:
                 pool.retire()
             else:
                 pool.retired = False  # a reload may bring a route back
         self.row[Slot.GENERATION] = snapshot.generation
+        self.renewals.look(snapshot)
 
     def pool(self, route: Route) -> Pool:
         """The pool of a route, made when it is first needed."""
@@ -98,6 +104,7 @@ class Service:
     def sweep(self) -> None:
         """Hold everybody to their deadlines; called every `TICK` seconds."""
         now = self.now = self.clock()
+        self.renewals.sweep(now)
         members: list[DownstreamConnection | Pool] = [*self.connections, *self._pools.values()]
         for member in members:
             try:

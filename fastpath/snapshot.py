@@ -62,6 +62,7 @@ class Target:
     name: str
     profile: Profile
     authority: bytes
+    region: bytes
     route: Route
     signer: Signer | None
 
@@ -144,6 +145,7 @@ def _target(entry: Document, document: Document) -> Target:
         name=entry["name"],
         profile=PROFILES[entry["profile"]],
         authority=entry["authority"].encode(),
+        region=entry["region"].encode(),
         route=_route(entry),
         signer=_signer(entry["credentials"], entry["region"], document),
     )

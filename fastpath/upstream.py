@@ -247,6 +247,8 @@ class UpstreamConnection(asyncio.Protocol):
         elif self._chunks is not None:
             for piece in self._chunks.feed(data):
                 lessee.answer_bytes(piece)
+                if self.lessee is not lessee:  # it wants no more of this answer
+                    return
             if self._chunks.complete:
                 self._complete(reusable=self._keep)
         else:

@@ -40,11 +40,21 @@ class Credentials:
 class Signer:
     """Signs requests for one target. Built once per snapshot and credentials."""
 
-    __slots__ = ("_credential", "_credentials", "_date", "_key", "_region", "_scope", "_token")
+    __slots__ = (
+        "_credential",
+        "_credentials",
+        "_date",
+        "_key",
+        "_regions",
+        "_scope",
+        "_token",
+        "region",
+    )
 
     def __init__(self, credentials: Credentials, region: bytes) -> None:
         self._credentials = credentials
-        self._region = region
+        self.region = region
+        self._regions: dict[bytes, Signer] = {region: self}
         self._token = credentials.token
         self._date = b""  # the day that the next three are good for
         self._key = SigningKey(b"")
@@ -52,7 +62,29 @@ class Signer:
         self._credential = b""
 
     def __repr__(self) -> str:
-        return f"<Signer {self._region.decode(errors='replace')}>"
+        return f"<Signer {self.region.decode(errors='replace')}>"
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the credentials are of a session, which ends."""
+        return self._token is not None
+
+    def equals(self, other: Signer) -> bool:
+        """Whether the other signs with the same credentials."""
+        mine, others = self._credentials, other._credentials
+        return (mine.access_key_id, mine.secret, mine.token) == (
+            others.access_key_id,
+            others.secret,
+            others.token,
+        )
+
+    def in_region(self, region: bytes) -> Signer:
+        """The same credentials for another region; kept, so the caller bounds the regions."""
+        signer = self._regions.get(region)
+        if signer is None:
+            signer = self._regions[region] = Signer(self._credentials, region)
+            signer._regions = self._regions
+        return signer
 
     def sign(  # noqa: PLR0913 (one signature has these parts; no object per request)
         self,
@@ -103,8 +135,8 @@ class Signer:
     def _turn_to(self, date: bytes) -> None:
         """A new day: derive its key."""
         secret = self._credentials.secret
-        self._key = signing_key(secret, date, self._region)
-        remember(secret, date, self._region, self._key)
-        self._scope = b"%b/%b/s3/aws4_request" % (date, self._region)
+        self._key = signing_key(secret, date, self.region)
+        remember(secret, date, self.region, self._key)
+        self._scope = b"%b/%b/s3/aws4_request" % (date, self.region)
         self._credential = self._credentials.access_key_id + b"/" + self._scope
         self._date = date

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -33,6 +34,8 @@ _READ_BYTES: Final = 65536
 _LAST_LINES_SECONDS: Final = 3.0
 # Two refreshes are never closer than this, whatever the source says about expiry.
 _REFRESH_FLOOR_SECONDS: Final = 1.0
+# Each worker asks for itself, and one that is refused again asks again.
+_WISH_FLOOR_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 2.0  # between two looks at the files of secrets
 
 
@@ -68,13 +71,17 @@ class Control:
         self._stamps: publication.Stamps = {}  # as the configuration was read
         self._last_look: publication.Stamps = {}
         self._warned: frozenset[str] = frozenset()
-        self._tickets: asyncio.Queue[int] = asyncio.Queue()
+        self._tickets: asyncio.Queue[int | None] = asyncio.Queue()  # None: look at the wishes
+        self._wishes: set[str] = set()  # targets that want fresh credentials
+        self._wished_at: dict[str, float] = {}  # monotonic seconds
         self._logs: LogWriter | None = None
         self._writer: asyncio.StreamWriter
+        self._loop: asyncio.AbstractEventLoop
         self._refresh_at: float | None = None  # epoch seconds
 
     async def live(self) -> None:
         """Works until the end of the channel; does not return."""
+        self._loop = asyncio.get_running_loop()
         reader, self._writer = await asyncio.open_connection(sock=self._seat.channel)
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._reopen)
         if self._seat.boot_payload:
@@ -103,6 +110,8 @@ class Control:
             ticket = await self._next()
             if ticket is not None:
                 await self._load(ticket)
+            elif self._wishes:
+                await self._renew()
             elif self._refresh_due():
                 await self._refresh()
             elif self._files_changed():
@@ -110,7 +119,7 @@ class Control:
                 await self._load(0)
 
     async def _next(self) -> int | None:
-        """The next reload; None when it is time to look at clock and files."""
+        """The next reload; None when it is time to look at wishes, clock and files."""
         wait = _LOOK_SECONDS
         if self._refresh_at is not None:
             wait = min(wait, max(self._refresh_at - time.time(), 0.0))
@@ -165,6 +174,27 @@ class Control:
         floor = time.time() + _REFRESH_FLOOR_SECONDS
         self._refresh_at = None if at is None else max(at, floor)
 
+    def _wish(self, target: str) -> None:
+        """A worker's target refused its signature: called in the log writer's thread."""
+        self._loop.call_soon_threadsafe(self._take_wish, target)
+
+    def _take_wish(self, target: str) -> None:
+        now = time.monotonic()
+        if now - self._wished_at.get(target, -math.inf) >= _WISH_FLOOR_SECONDS:
+            self._wished_at[target] = now
+            self._wishes.add(target)
+            self._tickets.put_nowait(None)
+
+    async def _renew(self) -> None:
+        """Ask the sources of these targets again, whatever they said about expiry."""
+        wishes, self._wishes = self._wishes, set()
+        if self._present is None:
+            return
+        asked = [name for name in sorted(wishes) if self._present.keyring.forget(name)]
+        if asked:
+            self._notices.info(f"asking for new credentials: target {', '.join(asked)}")
+            await self._refresh()
+
     def _refresh_due(self) -> bool:
         return self._refresh_at is not None and time.time() >= self._refresh_at
 
@@ -188,7 +218,11 @@ class Control:
         settings = json.loads(boot_payload)
         self._notices.configure(settings["log_level"], settings["log_format"])
         self._logs = LogWriter(
-            self._seat.log, settings["access_log"], settings["log_format"], self._notices
+            self._seat.log,
+            settings["access_log"],
+            settings["log_format"],
+            self._notices,
+            self._wish,
         )
         self._logs.start()
 

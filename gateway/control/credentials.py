@@ -122,12 +122,12 @@ class Keyring:
         self._sources = {name: target.source for name, target in model.targets.items()}
         self._deadline_seconds = deadline_seconds
         self._asked: dict[CredentialSource, Source] = {}
+        self._new_ask = ask if ask is not None else Chain
         known = previous._asked if previous is not None else {}
         for source in self._sources.values():
             if source is not None and source.static is None and source not in self._asked:
                 last = known[source].last if source in known else None
-                asker = ask(source) if ask is not None else Chain(source)
-                self._asked[source] = Source(asker, last)
+                self._asked[source] = Source(self._new_ask(source), last)
         self._next_refresh: float | None = None
         self.warnings: list[str] = []
 
@@ -154,6 +154,18 @@ class Keyring:
             if resolved is not None:
                 found[name] = resolved.as_dict()
         return found
+
+    def forget(self, name: str) -> bool:
+        """Have the next `resolve` ask a target's source from the start, as if never asked before.
+
+        What it said last still bridges a failure. False if there is nobody to ask: static keys.
+        """
+        source = self._sources.get(name)
+        asked = self._asked.get(source) if source is not None else None
+        if source is None or asked is None:
+            return False
+        self._asked[source] = Source(self._new_ask(source), asked.last)
+        return True
 
     def next_refresh(self) -> float | None:
         """Epoch seconds by which `resolve` must be called again; None if nothing expires."""

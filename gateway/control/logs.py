@@ -15,7 +15,7 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote
@@ -88,8 +88,15 @@ class LogWriter:
     """Writes what workers send until told to stop."""
 
     def __init__(
-        self, source: socket.socket, destination: str, form: str, notices: Notices
+        self,
+        source: socket.socket,
+        destination: str,
+        form: str,
+        notices: Notices,
+        wishes: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """`wishes` hears the name of a target that a worker wants fresh credentials for."""
+        self._wishes = wishes
         self._source = source
         self._destination = destination
         self._json = form == "json"
@@ -159,6 +166,8 @@ class LogWriter:
                 self._notices.say(level, event_text(entry))
             elif self._notices.wants(level):
                 self._notices.line(as_json(entry))
+        elif entry.get("kind") == "refresh":
+            self._wishes(str(entry.get("target")))
 
     def _open(self) -> None:
         """Opens the destination; on failure the old one stays, if there is one."""

@@ -19,6 +19,7 @@ PURE = {
     "fastpath.addressing",
     "fastpath.authentication",
     "fastpath.errors",
+    "fastpath.errorxml",
     "fastpath.forward",
     "fastpath.frames",
     "fastpath.framing",
@@ -27,6 +28,8 @@ PURE = {
     "fastpath.limits",
     "fastpath.lru",
     "fastpath.operations",
+    "fastpath.phases",
+    "fastpath.places",
     "fastpath.profiles",
     "fastpath.query",
     "fastpath.retry",
@@ -34,6 +37,7 @@ PURE = {
     "fastpath.s3xml",
     "fastpath.sigv2",
     "fastpath.snapshot",
+    "fastpath.verdict",
 }
 PURE_MAY_NOT = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "uvloop", "time"}
 
@@ -43,6 +47,8 @@ STOREYS = [
     ["service"],
     ["downstream"],
     ["exchange"],
+    ["holdback", "renewals"],
+    ["places"],
     ["pool"],
     ["upstream", "journal", "reset", "tls"],
     ["reply"],
@@ -53,9 +59,9 @@ STOREYS = [
     ["authentication"],
     ["sigv2"],
     ["sigv4"],
-    ["addressing", "operations", "framing", "s3xml"],
+    ["addressing", "operations", "framing", "s3xml", "verdict"],
     ["head", "query"],
-    ["errors", "limits", "frames", "counters", "lru", "profiles", "retry"],
+    ["errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
 ]
 
 

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
-from fastpath.exchange import MOVES, Event, Exchange, Phase, ProtocolFault
+from fastpath.exchange import Exchange
 from fastpath.head import parse_request_head
 from fastpath.limits import Limits
+from fastpath.phases import MOVES, Event, Phase, ProtocolFault
 from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.wire import Rig
 

@@ -1,0 +1,72 @@
+"""The states of a request between a client and a target, and what moves it: one table, `MOVES`.
+
+    LEASING -> SENDING -> AWAITING ---------> ANSWERING -> ENDED
+       ^          |           +-----> HELD ------^
+       +----------|---(resend)--------+
+                  +-> HELD_EARLY -> EARLY --------------> ENDED
+                  +-------------------^
+
+Rules: what the table does not name is a defect; every phase but the last can end; an answer that
+may be no business of the client's (`verdict`) is held until that is known.
+
+Not here: what is done on a move (`exchange`).
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Phase(IntEnum):
+    """Where an exchange is."""
+
+    LEASING = 0  # admitted or being admitted; no connection yet
+    SENDING = 1  # the head is up, body bytes follow
+    AWAITING = 2  # the whole request is up
+    EARLY = 3  # the answer began before the request was complete; its rest is thrown away
+    ANSWERING = 4  # the answer flows
+    ENDED = 5
+    HELD = 6  # the answer is held back until it is known what it means
+    HELD_EARLY = 7  # the same, and the request is not complete
+
+
+class Event(IntEnum):
+    """What may happen to it."""
+
+    LEASED = 0
+    SENT = 1
+    ANSWERED = 2
+    RESEND = 3
+    END = 4
+    DOUBTED = 5  # answered, but held back
+
+
+MOVES: dict[Phase, dict[Event, Phase]] = {
+    Phase.LEASING: {Event.LEASED: Phase.SENDING, Event.END: Phase.ENDED},
+    Phase.SENDING: {
+        Event.SENT: Phase.AWAITING,
+        Event.ANSWERED: Phase.EARLY,
+        Event.DOUBTED: Phase.HELD_EARLY,
+        Event.RESEND: Phase.LEASING,
+        Event.END: Phase.ENDED,
+    },
+    Phase.AWAITING: {
+        Event.ANSWERED: Phase.ANSWERING,
+        Event.DOUBTED: Phase.HELD,
+        Event.RESEND: Phase.LEASING,
+        Event.END: Phase.ENDED,
+    },
+    Phase.HELD: {
+        Event.ANSWERED: Phase.ANSWERING,
+        Event.RESEND: Phase.LEASING,
+        Event.END: Phase.ENDED,
+    },
+    Phase.HELD_EARLY: {Event.ANSWERED: Phase.EARLY, Event.END: Phase.ENDED},
+    Phase.EARLY: {Event.END: Phase.ENDED},
+    Phase.ANSWERING: {Event.END: Phase.ENDED},
+    Phase.ENDED: {},
+}
+
+
+class ProtocolFault(Exception):
+    """Something happened that the table does not foresee; the phase is unchanged."""
