@@ -48,6 +48,10 @@ def test_put_needs_a_length() -> None:
     assert (caught.value.kind.status, caught.value.kind.code) == (411, "MissingContentLength")
 
 
+def test_a_copy_needs_no_length() -> None:
+    assert request(b"PUT", b"x-amz-copy-source: /b/other\r\n") == (BodyKind.NONE, 0)
+
+
 @pytest.mark.parametrize("method", [b"PUT", b"POST", b"GET"])
 def test_chunked_requests_are_not_implemented(method: bytes) -> None:
     with pytest.raises(S3Error) as caught:
