@@ -156,7 +156,7 @@ class Exchange:
         admit(self.head, self.snapshot, time.time(), admission)
         request_body(self.head)
         self._expect_digest(admission)
-        if self._service.places:
+        if self._service.places.learnt:
             self._service.places.direct(admission)
         self._lease()
 

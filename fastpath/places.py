@@ -32,6 +32,7 @@ class Places:
     """What one worker has learnt."""
 
     def __init__(self, buckets: int = MAX_BUCKETS) -> None:
+        self.learnt = False  # until then, no request needs to look
         self._regions: LRU[tuple[str, bytes], bytes] = LRU(buckets)  # by route key and bucket
         self._routes: dict[str, dict[bytes, Route]] = {}  # by route key and region
 
@@ -58,6 +59,7 @@ class Places:
         routes = self._routes.setdefault(home.route.key, {})
         if region not in routes and len(routes) >= MAX_REGIONS:
             return False
+        self.learnt = True
         self._regions.put((home.route.key, admission.address.bucket), region)
         self._move(admission, home, region)
         return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
@@ -47,6 +47,8 @@ class Target:
         self.objects: dict[str, bytes] = {}
         self.requests: list[Request] = []
         self.fault = Fault.NONE
+        # Looks at each request first: a status line and a body, or None for the store's answer.
+        self.refusal: Callable[[Request], tuple[str, bytes] | None] = lambda _: None
         self.delay_seconds = 0.0
         self.port = 0
         self._loop = asyncio.new_event_loop()
@@ -168,7 +170,7 @@ class Target:
             writer.write(b"\x16\x03\x01 nothing of HTTP\r\n\r\n" * 10)
             await writer.drain()
             return False
-        status, body = self._store(request)
+        status, body = self.refusal(request) or self._store(request)
         head = (
             f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\nx-target: {self.name}\r\n"
             'etag: "0"\r\n\r\n'

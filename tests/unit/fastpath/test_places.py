@@ -53,9 +53,9 @@ def admission(of: Snapshot, bucket: bytes = b"bkt", operation: str = "GetObject"
 def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
     of, places = snapshot(), Places()
     home = of.targets["first"]
-    assert not places
+    assert not places.learnt
     assert places.learn(admission(of), home, b"eu-west-1")
-    assert places
+    assert places.learnt
     later = admission(of)
     places.direct(later)
     assert later.target is not None

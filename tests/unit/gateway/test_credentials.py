@@ -173,6 +173,27 @@ def test_a_source_without_any_is_asked_again_ever_more_rarely(model: Config) -> 
     assert waits == [1, 2, 4, 8, 15, 15]
 
 
+def test_a_source_that_was_forgotten_is_asked_from_the_start(model: Config) -> None:
+    made: list[str] = []
+    answers = Answers(team=Resolved("AKID-T", "t"), default=Resolved("AKID-D", "d"))
+
+    def ask(source: CredentialSource):
+        made.append(source.aws_profile or "default")
+        return answers(source)
+
+    keyring = Keyring(model, ask=ask)
+    keyring.resolve()
+    assert sorted(made) == ["default", "team"]
+    assert keyring.forget("team")
+    answers.answers["team"] = CredentialsError("away")
+    assert keyring.resolve()["team"]["access_key_id"] == "AKID-T"  # bridged
+    answers.answers["team"] = Resolved("AKID-NEW", "n")
+    assert keyring.resolve()["team"]["access_key_id"] == "AKID-NEW"
+    assert sorted(made) == ["default", "team", "team"]
+    assert not keyring.forget("lakefs")  # static: nobody to ask
+    assert not keyring.forget("unknown")
+
+
 def test_no_secret_in_a_repr(model: Config) -> None:
     answers = Answers(default=Resolved("D", "hidden-9", "hidden-t"), team=Resolved("T", "hidden"))
     keyring = Keyring(model, ask=answers)
