@@ -13,7 +13,7 @@ Not here: bytes on either wire (`forward`, `reply`), bodies (`exchange`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from fastpath.addressing import Address, locate, locate_copy_source
@@ -53,6 +53,7 @@ class Admission:
     """
 
     __slots__ = (
+        "added",
         "address",
         "caller",
         "decision",
@@ -65,7 +66,8 @@ class Admission:
 
     def __init__(self) -> None:
         self.address: Address | None = None
-        self.lifted: Sequence[tuple[bytes, bytes]] = ()  # headers that came in the query
+        self.added: Sequence[tuple[bytes, bytes]] = ()  # headers that came in the query alone
+        self.lifted: Collection[bytes] = ()  # names of all that came in the query
         self.operation: Operation | None = None
         self.caller: Caller = ANYBODY
         self.payload = UNSIGNED_PAYLOAD
@@ -108,13 +110,16 @@ def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:
 def _lift(head: RequestHead, query: Query, admission: Admission) -> tuple[RequestHead, Query]:
     """The head and the query as they are meant: headers that a presigner moved are back in place.
 
-    A signature is verified over what was sent; everything else looks at what is meant.
+    A signature is verified over what was sent; everything else looks at what is meant. A header
+    that was sent as well, and so was signed as well, stays what it is.
     """
-    lifted = admission.lifted = lifted_fields(query, head.fields)
+    lifted = lifted_fields(query)
     if not lifted:
         return head, query
     names = {name for name, _ in lifted}
-    meant = replace(head, headers=[*head.headers, *lifted], fields={**head.fields, **dict(lifted)})
+    added = [field for field in lifted if field[0] not in head.fields]
+    admission.lifted, admission.added = names, added
+    meant = replace(head, headers=[*head.headers, *added], fields={**head.fields, **dict(added)})
     return meant, [pair for pair in query if pair[0].lower() not in names]
 
 

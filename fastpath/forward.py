@@ -62,15 +62,14 @@ def upstream_head(
     assert address is not None  # admitted
     assert target is not None
     assert signer is not None
-    lifted = admission.lifted
-    query = upstream_query(head.query, [name for name, _ in lifted])
+    query = upstream_query(head.query, admission.lifted)
     signed = [
         field
         for field in head.headers
         if (field[0].startswith(b"x-amz-") and field[0] not in _RESIGNED)
         or field[0] == b"content-md5"
     ]
-    signed += lifted
+    signed += admission.added
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
         % (head.method, address.path, b"?" + query if query else b"", target.authority),
@@ -78,7 +77,7 @@ def upstream_head(
             head.method, address.path, query, target.authority, signed, admission.payload, now
         ),
         _via(head, instance),
-        *[b"%b: %b\r\n" % field for field in lifted],
+        *[b"%b: %b\r\n" % field for field in admission.added],
     ]
     if head.content_length is not None:
         lines.append(b"content-length: %d\r\n" % head.content_length)

@@ -60,13 +60,11 @@ def is_field(name: bytes, value: bytes) -> bool:
     return _AMZ_NAME.fullmatch(name) is not None and _FIELD_VALUE.fullmatch(value) is not None
 
 
-def lifted_fields(
-    query: Sequence[tuple[bytes, bytes]], fields: Collection[bytes]
-) -> list[tuple[bytes, bytes]]:
+def lifted_fields(query: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The x-amz-* headers that whoever presigned the request moved into its query.
 
-    Names in lower case, each once, none that is among the names of the request's own `fields`;
-    values without outer white space. Empty for a query that carries no signature.
+    Names in lower case, each once (of a repeated one the first); values without outer white space.
+    Empty for a query that carries no signature.
     """
     names = {name for name, _ in query}
     if b"X-Amz-Signature" not in names and b"Signature" not in names:
@@ -74,9 +72,8 @@ def lifted_fields(
     lifted: dict[bytes, bytes] = {}
     for spelt, value in query:
         name = spelt.lower()
-        if name in _NEVER_LIFTED or name in fields or not is_field(name, value):
-            continue
-        lifted.setdefault(name, value.strip(b" \t"))
+        if name not in _NEVER_LIFTED and is_field(name, value):
+            lifted.setdefault(name, value.strip(b" \t"))
     return list(lifted.items())
 
 
