@@ -181,6 +181,22 @@ def test_an_upload_that_is_refused_early() -> None:
     assert not rig.defects
 
 
+def test_a_held_early_answer_has_the_rest_of_the_upload_read_away() -> None:
+    rig = Rig(buffer=1000)
+    client = rig.connect()
+    client.says(put("/bkt/k", b"x" * 5000)[:-4900])
+    rig.target.stalls()
+    client.says(b"x" * 3000)
+    assert not client.transport.reading
+    answer = refusal("InvalidAccessKeyId")
+    rig.target.says(answer[:-1])
+    assert client.transport.reading
+    client.says(b"x" * 1900)
+    rig.target.says(answer[-1:])
+    assert_hidden(answers(client, b"PUT")[0], client)
+    assert not rig.defects
+
+
 def test_an_early_answer_of_the_store_passes() -> None:
     rig = Rig()
     client = rig.connect()
