@@ -32,6 +32,7 @@ from fastpath.operations import OPERATIONS, Operation, classify
 from fastpath.query import lifted_fields, parse_query
 from fastpath.routing import Decision
 from fastpath.sigv4.sign import Signer
+from fastpath.sigv4.verify import STREAMING_MODES, Proof
 from fastpath.snapshot import Snapshot, Target
 
 HOP_NAME = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
@@ -60,6 +61,7 @@ class Admission:
         "lifted",
         "operation",
         "payload",
+        "proof",
         "signer",
         "target",
     )
@@ -71,6 +73,7 @@ class Admission:
         self.operation: Operation | None = None
         self.caller: Caller = ANYBODY
         self.payload = UNSIGNED_PAYLOAD
+        self.proof: Proof | None = None  # None: nobody is verified
         self.decision: Decision | None = None
         self.target: Target | None = None
         self.signer: Signer | None = None
@@ -137,11 +140,14 @@ def _identify(
     proof = authenticate(head, query, address, snapshot.callers, snapshot.sigv2, now)
     admission.caller = snapshot.callers[proof.identity.access_key_id]
     admission.payload = proof.payload
+    admission.proof = proof
 
 
 def _claimed_payload(head: RequestHead) -> bytes:
     """The payload hash of a request nobody verifies (`auth.mode: open`)."""
     claimed = head.fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
+    if claimed in STREAMING_MODES:
+        return claimed
     if claimed.startswith(b"STREAMING-"):
         # Passed on unread, the chunk framing would be stored as if it were the object.
         raise S3Error(

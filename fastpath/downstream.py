@@ -15,9 +15,10 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from fastpath.addressing import is_bucket_host
-from fastpath.errors import REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, S3Error
-from fastpath.exchange import Exchange
-from fastpath.head import HeadBuffer, RequestHead, parse_request_head
+from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, S3Error
+from fastpath.exchange import NO_LENGTH, Exchange
+from fastpath.framing import ChunkedReader
+from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
 
@@ -53,6 +54,7 @@ class DownstreamConnection(asyncio.Protocol):
         # exchange
         self.exchange: Exchange | None = None
         self._unread = 0  # bytes of the current request's body that have not come yet
+        self._chunks: ChunkedReader | None = None  # that body comes in HTTP chunks
         self._body_since = 0.0
         self._body_bytes = 0
 
@@ -198,10 +200,17 @@ class DownstreamConnection(asyncio.Protocol):
     def _pass_body(self, exchange: Exchange, data: bytes) -> None:
         self._unread -= len(data)
         self._body_bytes += len(data)
-        self.deadline = (
-            self._service.now + self._limits.body_idle_seconds if self._unread else math.inf
-        )
-        exchange.request_bytes(data)
+        if self._chunks is not None:
+            try:
+                data = b"".join(self._chunks.feed(data))
+            except ResponseFault:
+                exchange.refuse(S3Error(BAD_REQUEST))
+                return
+            if self._chunks.complete:
+                self._unread = 0
+        last = not self._unread
+        self.deadline = math.inf if last else self._service.now + self._limits.body_idle_seconds
+        exchange.request_bytes(data, last)
 
     def _take_head(self) -> bool:
         data, self._ahead = self._ahead, b""
@@ -225,7 +234,8 @@ class DownstreamConnection(asyncio.Protocol):
         if head.path == HEALTH_PATH and not is_bucket_host(head, self._service.snapshot.domains):
             self._answer_health(head)
             return
-        self._unread = head.content_length or 0
+        self._unread = NO_LENGTH if head.chunked else head.content_length or 0
+        self._chunks = ChunkedReader() if head.chunked else None
         exchange = self.exchange = Exchange(self._service, self, raw, head)
         try:
             exchange.start()

@@ -119,6 +119,28 @@ MISSING_CONTENT_LENGTH = Kind(
     411, "MissingContentLength", "You must provide the Content-Length HTTP header."
 )
 
+# --- raised while an upload's body is checked (payload) ---
+
+BAD_DIGEST = Kind(
+    400, "BadDigest", "The Content-MD5 you specified did not match what we received."
+)
+CONTENT_SHA256_MISPLACED = Kind(
+    400, "InvalidRequest", "The value of x-amz-content-sha256 header is invalid."
+)
+INCOMPLETE_BODY = Kind(400, "IncompleteBody", "The request body terminated unexpectedly")
+INVALID_CHUNK_SIZE = Kind(
+    403,
+    "InvalidChunkSizeError",
+    "Only the last chunk is allowed to have a size less than 8192 bytes",
+)
+INVALID_DIGEST = Kind(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+MALFORMED_TRAILER = Kind(
+    400,
+    "MalformedTrailerError",
+    "The request contained trailing data that was not well-formed or did not conform to our "
+    "published schema.",
+)
+
 # --- raised while a signature is checked (sigv4); the two malformed kinds always with a message ---
 
 ANONYMOUS = Kind(403, "AccessDenied", "Access Denied")  # nobody asks: no signature of any sort
@@ -197,12 +219,5 @@ SIGV4A_NOT_IMPLEMENTED = Kind(
     "NotImplemented",
     "AWS4-ECDSA-P256-SHA256 (SigV4A) is not supported by this gateway. Please use "
     "AWS4-HMAC-SHA256.",
-    Source.GATEWAY,
-)
-STREAMING_NOT_IMPLEMENTED = Kind(
-    501,
-    "NotImplemented",
-    "Chunk-signed and trailer uploads (x-amz-content-sha256: STREAMING-...) are not supported by "
-    "this gateway.",
     Source.GATEWAY,
 )

@@ -15,13 +15,11 @@ held answer leads to (`holdback`).
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from fastpath.admission import Admission, admit
 from fastpath.errors import (
-    CONTENT_SHA256_MISMATCH,
     INTERNAL_ERROR,
     SERVICE_UNAVAILABLE,
     SLOW_DOWN,
@@ -31,18 +29,20 @@ from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
+from fastpath.payload.choose import BODY_METHODS, STREAMING, Context, Passage, choose
 from fastpath.phases import MOVES, Event, Phase, ProtocolFault
 from fastpath.reply import CONTINUE, error_reply, relayed_head
 from fastpath.retry import may_resend
 from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
+    from fastpath.payload.filters import BodyFilter
     from fastpath.pool import Pool
     from fastpath.service import Service
     from fastpath.sigv4.sign import Signer
     from fastpath.upstream import UpstreamConnection
 
-_EMPTY_DIGEST = hashlib.sha256().hexdigest().encode()
+NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 _RETRY_AFTER = 1  # seconds; SDKs back off by themselves, the header is for the others
 
 
@@ -72,8 +72,9 @@ class Exchange:
 
     __slots__ = (
         "_client",
-        "_digest",
+        "_filter",
         "_held",
+        "_passage",
         "_pool",
         "_raw",
         "_service",
@@ -107,7 +108,7 @@ class Exchange:
         self.admission = Admission()
         self.phase = Phase.LEASING
         self.answer_kind = BodyKind.NONE
-        self.body_left = head.content_length or 0
+        self.body_left = NO_LENGTH if head.chunked else head.content_length or 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.status = 0
@@ -115,7 +116,8 @@ class Exchange:
         self.wants_close = not head.keep_alive
         self._pool: Pool | None = None
         self._upstream: UpstreamConnection | None = None
-        self._digest: hashlib._Hash | None = None
+        self._passage: Passage | None = None
+        self._filter: BodyFilter | None = None
         self._held: Held | None = None
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
@@ -154,8 +156,10 @@ class Exchange:
         """Admit the request and look for a connection. Raises S3Error when it is refused."""
         admission = self.admission
         admit(self.head, self.snapshot, time.time(), admission)
-        request_body(self.head)
-        self._expect_digest(admission)
+        streaming = admission.payload in STREAMING
+        request_body(self.head, streaming=streaming)
+        if streaming or self.head.method in BODY_METHODS:
+            self._prepare_body(admission)
         if self._service.places.learnt:
             self._service.places.direct(admission)
         self._lease()
@@ -166,16 +170,31 @@ class Exchange:
         self._pool = self._service.pool(target.route)
         self._pool.lease(self, fresh=fresh)
 
-    def _expect_digest(self, admission: Admission) -> None:
-        """Decide whether the body is hashed on its way up."""
-        payload = admission.payload
-        if len(payload) != 64 or self.head.method not in (b"PUT", b"POST"):
+    def _prepare_body(self, admission: Admission) -> None:
+        """Decide what the body is checked against; one of no bytes is checked at once."""
+        target, operation = admission.target, admission.operation
+        assert target is not None  # admitted
+        assert operation is not None
+        passage = choose(
+            self.head,
+            Context(
+                {**self.head.fields, **dict(admission.added)}
+                if admission.added
+                else self.head.fields,
+                operation,
+                admission.payload,
+                admission.proof,
+                target.profile,
+                target.route.tls is not None,
+            ),
+        )
+        if passage is None:
             return
-        if not self.body_left:
-            if payload != _EMPTY_DIGEST:
-                raise _digest_error(payload, _EMPTY_DIGEST)
-        elif admission.target is not None and not admission.target.profile.verifies_digest:
-            self._digest = hashlib.sha256()
+        if self.body_left:
+            self._passage = passage
+            self._filter = passage.filter
+        else:
+            passage.filter.feed(b"", True)
 
     def leased(self, connection: UpstreamConnection) -> None:
         """The pool found a connection: send the head, ask the client for the body."""
@@ -183,7 +202,12 @@ class Exchange:
         self._tries += 1
         self._move(Event.LEASED)
         head = upstream_head(
-            self._raw, self.head, self.admission, self.snapshot.instance, time.time()
+            self._raw,
+            self.head,
+            self.admission,
+            self.snapshot.instance,
+            time.time(),
+            self._passage,
         )
         if not self.body_left:
             connection.send_head(head, self.head.method)
@@ -196,24 +220,25 @@ class Exchange:
             self._client.send(CONTINUE)
         self._client.resume_body()
 
-    def request_bytes(self, data: bytes) -> None:
-        """A piece of the body, at most `body_left` bytes, while `wants_body`."""
+    def request_bytes(self, data: bytes, last: bool) -> None:
+        """A piece of the body, while `wants_body`."""
         upstream = self._upstream
         assert upstream is not None  # SENDING
         self.bytes_in += len(data)
-        self.body_left -= len(data)
-        if self._digest is not None:
-            self._digest.update(data)
-            if not self.body_left:
-                found = self._digest.hexdigest().encode()
-                if found != self.admission.payload:
-                    self.refuse(_digest_error(self.admission.payload, found))
-                    return
+        self.body_left = 0 if last else self.body_left - len(data)
+        if self._filter is not None:
+            try:
+                data = self._filter.feed(data, last)
+            except S3Error as error:
+                self.refuse(error)
+                return
+            if not (data or last):
+                return
         head, self._upstream_head = self._upstream_head, b""
         if head:
             upstream.send_head(head, self.head.method)
         upstream.transport.write(data)
-        if not self.body_left:
+        if last:
             self._request_sent()
 
     def _request_sent(self) -> None:
@@ -437,11 +462,3 @@ class Exchange:
         if self.phase is not Phase.ENDED:
             self._move(Event.END)
             self._service.journal.exchange_ended(self)
-
-
-def _digest_error(expected: bytes, found: bytes) -> S3Error:
-    return S3Error(
-        CONTENT_SHA256_MISMATCH,
-        ("ClientComputedContentSHA256", expected.decode()),
-        ("S3ComputedContentSHA256", found.decode()),
-    )

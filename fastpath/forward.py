@@ -17,6 +17,7 @@ from functools import lru_cache
 from fastpath.admission import HOP_NAME, Admission
 from fastpath.framing import connection_listed
 from fastpath.head import RequestHead
+from fastpath.payload.choose import Passage
 from fastpath.query import upstream_query
 
 # RFC 9110 section 7.6.1, plus what belongs to the client's hop or is written anew below.
@@ -39,6 +40,7 @@ _STAYS_BEHIND = (
     b"x-amz-date",
     b"x-amz-security-token",
 )
+_NOTHING: tuple[bytes, ...] = ()
 _RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})
 
 
@@ -55,9 +57,17 @@ _REMOVE = line_remover(_STAYS_BEHIND)
 
 
 def upstream_head(
-    raw: bytes, head: RequestHead, admission: Admission, instance: bytes, now: float
+    raw: bytes,
+    head: RequestHead,
+    admission: Admission,
+    instance: bytes,
+    now: float,
+    passage: Passage | None = None,
 ) -> bytes:
-    """The bytes that open this request towards its target; `now` in epoch seconds."""
+    """The bytes that open this request towards its target; `now` in epoch seconds.
+
+    `passage`: how its body goes up, if not as it comes.
+    """
     address, target, signer = admission.address, admission.target, admission.signer
     assert address is not None  # admitted
     assert target is not None
@@ -70,18 +80,30 @@ def upstream_head(
         or field[0] == b"content-md5"
     ]
     signed += admission.added
+    reframing = passage.reframing if passage is not None else None
+    payload, length, drop = admission.payload, head.content_length, _NOTHING
+    added = admission.added
+    if reframing is not None:
+        payload, length, drop, _ = reframing
+        signed = [field for field in signed if field[0] not in drop]
+        added = [field for field in added if field[0] not in drop]
+    signatures = signer.sign(
+        head.method, address.path, query, target.authority, signed, payload, now
+    )
+    if passage is not None:
+        passage.filter.begin(signer.chain(signatures))
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
         % (head.method, address.path, b"?" + query if query else b"", target.authority),
-        *signer.sign(
-            head.method, address.path, query, target.authority, signed, admission.payload, now
-        ),
+        *signatures,
         _via(head, instance),
-        *[b"%b: %b\r\n" % field for field in admission.added],
+        *[b"%b: %b\r\n" % field for field in added],
     ]
-    if head.content_length is not None:
-        lines.append(b"content-length: %d\r\n" % head.content_length)
-    lines.append(_kept_lines(raw, head))
+    if length is not None:
+        lines.append(b"content-length: %d\r\n" % length)
+    if reframing is not None:
+        lines.append(reframing.lines)
+    lines.append(_kept_lines(raw, head, drop))
     return b"".join(lines)
 
 
@@ -91,10 +113,10 @@ def _via(head: RequestHead, instance: bytes) -> bytes:
     return b"via: %b\r\n" % (hop if earlier is None else earlier + b", " + hop)
 
 
-def _kept_lines(raw: bytes, head: RequestHead) -> bytes:
+def _kept_lines(raw: bytes, head: RequestHead, dropped: tuple[bytes, ...]) -> bytes:
     """The client's header lines that cross, and the empty line that ends the head."""
     section = _REMOVE.sub(b"", raw[raw.index(b"\r\n") :])
-    listed = connection_listed(head.fields)
+    listed = connection_listed(head.fields).union(dropped)
     if listed:
         section = line_remover(tuple(sorted(map(re.escape, listed)))).sub(b"", section)
     return section[2:]

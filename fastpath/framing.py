@@ -57,14 +57,16 @@ HOP_BY_HOP = frozenset(
 _MAX_OVERHEAD = 16384
 
 
-def request_body(head: RequestHead) -> tuple[BodyKind, int]:
+def request_body(head: RequestHead, *, streaming: bool = False) -> tuple[BodyKind, int]:
     """Kind and bytes of a request's body (RFC 9112 section 6.3).
 
-    Raises S3Error: NotImplemented for a chunked body, as AWS does (S3 wants lengths), and
-    MissingContentLength for a PUT without one. The connection must close after either: how much
-    follows is not known.
+    Raises S3Error: NotImplemented for a chunked body, as AWS does (S3 wants lengths) unless the
+    body is `streaming`, which has a length of its own; and MissingContentLength for a PUT without
+    one. The connection must close after either: how much follows is not known.
     """
     if head.chunked:
+        if streaming:
+            return BodyKind.CHUNKED, 0
         raise S3Error(NOT_IMPLEMENTED, ("Header", "Transfer-Encoding"))
     length = head.content_length
     if length is None:
@@ -110,7 +112,7 @@ def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
 
 
 class ChunkedReader:
-    """Takes the chunks of one answer's body apart."""
+    """Takes the chunks of one body apart, of an answer or of a request."""
 
     __slots__ = ("_messages", "_overhead", "_parser", "_pieces", "_tail", "complete")
 

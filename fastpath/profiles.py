@@ -42,18 +42,35 @@ class Profile:
 
     verifies_digest: refuses a body whose SHA-256 is not the signed one, so the gateway need not
         hash it on the way.
+    verifies_checksums: refuses a body that is not what Content-MD5 or x-amz-checksum-* say.
+    streaming: the values of x-amz-content-sha256 it takes for aws-chunked bodies; to others such a
+        body goes without its framing.
     operations: all it has, or None for no list.
     has_regions: redirects to the region of a bucket; these redirects are followed.
     """
 
     name: str
     verifies_digest: bool
+    verifies_checksums: bool = False
+    streaming: frozenset[bytes] = frozenset()
     operations: frozenset[str] | None = None
     has_regions: bool = False
 
 
 PROFILES: dict[str, Profile] = {
-    "s3": Profile("s3", verifies_digest=True, has_regions=True),
+    "s3": Profile(
+        "s3",
+        verifies_digest=True,
+        verifies_checksums=True,
+        streaming=frozenset(
+            {
+                b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+                b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+                b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            }
+        ),
+        has_regions=True,
+    ),
     "generic": Profile("generic", verifies_digest=False),
     "lakefs": Profile("lakefs", verifies_digest=True, operations=_LAKEFS_OPERATIONS),
 }

@@ -18,6 +18,7 @@ from fastpath.sigv4.canonical import (
     canonical_request,
     string_to_sign,
 )
+from fastpath.sigv4.chain import Chain
 from fastpath.sigv4.dates import basic
 from fastpath.sigv4.keys import SigningKey, remember, signing_key
 
@@ -131,6 +132,11 @@ class Signer:
         if self._token is not None:
             lines.append(b"x-amz-security-token: %b\r\n" % self._token)
         return lines
+
+    def chain(self, lines: Sequence[bytes]) -> Chain:
+        """What the chunks of the body are chained to, given what `sign` just returned."""
+        signature, timestamp = lines[0][-66:-2], lines[1][-18:-2]
+        return Chain(self._key, timestamp, self._scope, signature)
 
     def _turn_to(self, date: bytes) -> None:
         """A new day: derive its key."""

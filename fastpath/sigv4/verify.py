@@ -34,7 +34,6 @@ from fastpath.errors import (
     SIGNATURE_DOES_NOT_MATCH,
     SIGV2_REFUSED,
     SIGV4A_NOT_IMPLEMENTED,
-    STREAMING_NOT_IMPLEMENTED,
     Kind,
     S3Error,
 )
@@ -67,29 +66,34 @@ MAX_EXPIRES_SECONDS = 604800  # AWS: a week
 UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
 _ALGORITHM = b"AWS4-HMAC-SHA256"
 _ALGORITHM_V4A = b"AWS4-ECDSA-P256-SHA256"
-_STREAMING = frozenset(
+STREAMING_SIGNED = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+STREAMING_SIGNED_TRAILER = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+STREAMING_UNSIGNED_TRAILER = b"STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+STREAMING_MODES = frozenset(
+    (STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER)
+)
+_STREAMING_V4A = frozenset(
     (
-        b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
         b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
         b"STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
     )
 )
+_KEYWORDS = STREAMING_MODES | _STREAMING_V4A | {UNSIGNED_PAYLOAD}
 _DIGEST = re.compile(rb"[0-9a-fA-F]{64}")
 _NUMBER = re.compile(rb"[+-]?[0-9]{1,18}")  # what fits a Java long for sure; AWS's limit is unknown
 
 
 class Proof(NamedTuple):
-    """A request whose signature is good. The last four are what signed chunks are chained to."""
+    """A request whose signature is good. From the seed on: what signed chunks are chained to."""
 
     identity: Identity
-    payload: bytes  # hex digest in lower case, or UNSIGNED-PAYLOAD; was signed
+    payload: bytes  # hex digest in lower case, or a keyword; was signed
     presigned: bool
     seed_signature: bytes  # hex, as sent
     timestamp: bytes  # as signed
     date: bytes  # yyyyMMdd, of the scope
     region: bytes
+    canonical: bytes = b""  # the canonical request, to be shown when a chunk's signature is bad
 
 
 class _Claim(NamedTuple):
@@ -310,15 +314,18 @@ def _prove(
     payload = claim.payload
     if presigned:
         _check_payload(payload)
-    if payload in _STREAMING:
-        raise S3Error(
-            STREAMING_NOT_IMPLEMENTED,
-            ("Header", "x-amz-content-sha256"),
-            ("Value", _text(payload)),
-        )
-    if payload != UNSIGNED_PAYLOAD:
-        payload = payload.lower()
-    return Proof(identity, payload, presigned, claim.signature, timestamp, scope.date, scope.region)
+    if payload in _STREAMING_V4A:
+        raise S3Error(SIGV4A_NOT_IMPLEMENTED)
+    return Proof(
+        identity,
+        payload if payload in _KEYWORDS else payload.lower(),
+        presigned,
+        claim.signature,
+        timestamp,
+        scope.date,
+        scope.region,
+        canonical,
+    )
 
 
 def _check_all_signed(fields: Mapping[bytes, bytes], names: list[bytes]) -> None:
@@ -349,11 +356,18 @@ def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> 
             remember(identity.secret, scope.date, scope.region, key)
             return timestamp
     to_sign = string_to_sign(claim.timestamps[0], scope.value, canonical)
-    raise S3Error(
+    raise signature_mismatch(scope.access_key_id, to_sign, claim.signature, canonical)
+
+
+def signature_mismatch(
+    access_key_id: bytes, to_sign: bytes, signature: bytes, canonical: bytes
+) -> S3Error:
+    """A bad signature, of a request or of a chunk, told as AWS does (AWS errors 1.26, 3.1)."""
+    return S3Error(
         SIGNATURE_DOES_NOT_MATCH,
-        ("AWSAccessKeyId", _text(scope.access_key_id)),
+        ("AWSAccessKeyId", _text(access_key_id)),
         ("StringToSign", _text(to_sign)),
-        ("SignatureProvided", _text(claim.signature)),
+        ("SignatureProvided", _text(signature)),
         ("StringToSignBytes", to_sign.hex(" ")),
         ("CanonicalRequest", _text(canonical)),
         ("CanonicalRequestBytes", canonical.hex(" ")),
@@ -361,11 +375,7 @@ def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> 
 
 
 def _check_payload(payload: bytes) -> None:
-    if (
-        _DIGEST.fullmatch(payload) is None
-        and payload != UNSIGNED_PAYLOAD
-        and payload not in _STREAMING
-    ):
+    if _DIGEST.fullmatch(payload) is None and payload not in _KEYWORDS:
         raise _argument(CONTENT_SHA256_INVALID, payload, "x-amz-content-sha256")
 
 

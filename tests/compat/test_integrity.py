@@ -111,22 +111,3 @@ def test_an_upload_that_ends_early_changes_nothing(
     # Another write on the same server, so that the cut one has had its time there too.
     assert raw.send("PUT", target + b"-after", b"after")[0] == 200
     assert read_directly(side.here, side.bucket, f"{prefix}object") == b"before"
-
-
-@pytest.mark.parametrize(
-    "mode",
-    [
-        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-        "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-    ],
-)
-def test_streaming_modes_are_refused_for_now(
-    raw: RawClient, side: Side, prefix: str, mode: str
-) -> None:
-    target = f"/{side.bucket}/{prefix}object".encode()
-    headers = {"x-amz-decoded-content-length": "4", "content-encoding": "aws-chunked"}
-    status, answer = raw.send("PUT", target, b"4\r\nbody\r\n0\r\n\r\n", headers, payload=mode)
-    assert status == 501
-    assert b"<Code>NotImplemented</Code>" in answer
-    assert read_directly(side.here, side.bucket, f"{prefix}object") is None

@@ -12,7 +12,7 @@ from tests.repo.tree import Module, imports, modules
 STDLIB = sys.stdlib_module_names
 
 # What a worker may hold besides the standard library.
-FASTPATH_MAY = {"fastpath", "httptools", "uvloop"}
+FASTPATH_MAY = {"awscrt", "fastpath", "httptools", "uvloop"}
 
 # Pure modules: bytes in, bytes out. They know no sockets, no loop, no clock.
 PURE = {
@@ -28,6 +28,10 @@ PURE = {
     "fastpath.limits",
     "fastpath.lru",
     "fastpath.operations",
+    "fastpath.payload.choose",
+    "fastpath.payload.chunks",
+    "fastpath.payload.filters",
+    "fastpath.payload.framers",
     "fastpath.phases",
     "fastpath.places",
     "fastpath.profiles",
@@ -56,6 +60,7 @@ STOREYS = [
     ["admission"],
     ["snapshot"],
     ["identities", "routing"],
+    ["payload"],
     ["authentication"],
     ["sigv2"],
     ["sigv4"],

@@ -71,8 +71,10 @@ def test_open_mode_verifies_nobody_and_keeps_a_good_digest() -> None:
         )
 
 
-def test_chunk_signed_bodies_are_refused_in_open_mode_too() -> None:
-    error = refused(get("/b-b/k", "x-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD"))
+def test_open_mode_keeps_a_streaming_mode_that_is_served() -> None:
+    mode = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    assert admitted(get("/b-b/k", f"x-amz-content-sha256: {mode}")).payload == mode.encode()
+    error = refused(get("/b-b/k", "x-amz-content-sha256: STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"))
     assert (error.kind.status, error.kind.code) == (501, "NotImplemented")
 
 

@@ -1,0 +1,230 @@
+"""One request's body: what it is checked against, and in which form its target gets it.
+
+Rules: the mode is the signed x-amz-content-sha256; header faults are told in AWS's order (AWS
+errors 0.6): Content-MD5, checksum headers, decoded length; a target that checks something itself
+is left to it, and a body that needs nothing gets no filter, so that it is relayed untouched.
+
+Not here: taking bodies apart (`filters`), whether the request may happen (`admission`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fastpath.errors import (
+    CONTENT_SHA256_MISPLACED,
+    INVALID_DIGEST,
+    INVALID_REQUEST,
+    MISSING_CONTENT_LENGTH,
+    S3Error,
+)
+from fastpath.head import RequestHead
+from fastpath.operations import Operation
+from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
+from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
+from fastpath.payload.filters import BodyFilter, CheckedBody, StreamedBody
+from fastpath.payload.framers import ChunkFramer, Framer, PlainFramer
+from fastpath.payload.seals import Seals
+from fastpath.payload.trailers import Trailers
+from fastpath.profiles import Profile
+from fastpath.sigv4.verify import (
+    STREAMING_SIGNED,
+    STREAMING_SIGNED_TRAILER,
+    STREAMING_UNSIGNED_TRAILER,
+    UNSIGNED_PAYLOAD,
+    Proof,
+)
+
+_DECODED_LENGTH = b"x-amz-decoded-content-length"
+_SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
+_TRAILER = b"x-amz-trailer"
+# Whose body is an object's data; elsewhere x-amz-checksum-* may be about something else.
+_UPLOADS = frozenset({"PutObject", "UploadPart"})
+# A body with another method means nothing; AWS does not look at its digest either (errors 1.34).
+BODY_METHODS = frozenset({b"PUT", b"POST"})
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+
+
+class Mode(NamedTuple):
+    """A streaming mode: whether chunks are signed, whether trailers may follow."""
+
+    signed: bool
+    trailers: bool
+
+
+STREAMING: dict[bytes, Mode] = {
+    STREAMING_SIGNED: Mode(signed=True, trailers=False),
+    STREAMING_SIGNED_TRAILER: Mode(signed=True, trailers=True),
+    STREAMING_UNSIGNED_TRAILER: Mode(signed=False, trailers=True),
+}
+
+
+class Reframing(NamedTuple):
+    """What the upstream head says of a body that does not go up as it came.
+
+    `drop` are names of the client's headers that are no longer true, `lines` what replaces them.
+    """
+
+    payload: bytes
+    length: int
+    drop: tuple[bytes, ...]
+    lines: bytes
+
+
+class Passage(NamedTuple):
+    """How a body goes up; without `reframing`, its head stays as it is."""
+
+    filter: BodyFilter
+    reframing: Reframing | None = None
+
+
+class Context(NamedTuple):
+    """What besides the head decides; `proof` is None where nobody is verified.
+
+    `fields` are the headers as they are meant: also those that a presigner moved into the query.
+    """
+
+    fields: Mapping[bytes, bytes]
+    operation: Operation
+    payload: bytes
+    proof: Proof | None
+    profile: Profile
+    secure: bool  # the way to the target is encrypted
+
+
+def choose(head: RequestHead, context: Context) -> Passage | None:
+    """How the body of a request of BODY_METHODS, or in a streaming mode, goes up.
+
+    None: as it comes. Raises S3Error.
+    """
+    mode = STREAMING.get(context.payload)
+    if mode is not None:
+        return _streamed(context, mode)
+    profile, payload, length = context.profile, context.payload, head.content_length
+    checks: list[Check] = []
+    if payload != UNSIGNED_PAYLOAD and not (profile.verifies_digest and length):
+        checks.append(DigestCheck(payload))
+    if not profile.verifies_checksums:
+        checks += _header_checks(context, trailer=False)
+    return Passage(CheckedBody(checks)) if checks else None
+
+
+# --- what the headers say of the body ---
+
+
+def _header_checks(context: Context, *, trailer: bool) -> list[Check]:
+    """Content-MD5 and x-amz-checksum-* (AWS errors 3.15 to 3.18, 4.5, 4.10)."""
+    checks: list[Check] = []
+    operation = context.operation.name
+    sent = context.fields.get(b"content-md5")
+    if sent is not None:
+        expected = decode(sent, 16)
+        if expected is None:
+            raise S3Error(INVALID_DIGEST, ("Content-MD5", sent.decode("latin-1")))
+        checks.append(MD5Check(expected, in_hex=operation == "PutObject"))
+    if operation in _UPLOADS:
+        checks += _checksum_header(context.fields, trailer=trailer)
+    return checks
+
+
+def _checksum_header(fields: Mapping[bytes, bytes], *, trailer: bool) -> list[Check]:
+    names = [n for n in fields if n.startswith(HEADER_PREFIX) and n not in NOT_VALUES]
+    for name in names:
+        if name[len(HEADER_PREFIX) :] not in ALGORITHMS:
+            raise _invalid("The algorithm type you specified in x-amz-checksum- header is invalid.")
+    if names and trailer:
+        raise _invalid("Expecting a single x-amz-checksum- header")
+    if len(names) > 1:
+        raise _invalid(
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        )
+    checks: list[Check] = []
+    for name in names:
+        algorithm = name[len(HEADER_PREFIX) :]
+        expected = decode(fields[name], ALGORITHMS[algorithm][1])
+        if expected is None:
+            raise _invalid(f"Value for {name.decode()} header is invalid.")
+        checks.append(ChecksumCheck(algorithm, expected))
+    _check_sdk_algorithm(fields, names[0] if names else fields.get(_TRAILER) if trailer else None)
+    return checks
+
+
+def _check_sdk_algorithm(fields: Mapping[bytes, bytes], name: bytes | None) -> None:
+    """`name` is the checksum header or trailer that is sent."""
+    algorithm = fields.get(_SDK_ALGORITHM)
+    if algorithm is None:
+        return
+    if name is None:
+        raise _invalid(
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or "
+            "x-amz-trailer headers were found."
+        )
+    if HEADER_PREFIX + algorithm.lower() != name.lower():
+        raise _invalid("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+
+
+def _invalid(text: str) -> S3Error:
+    return S3Error(INVALID_REQUEST, message=text)
+
+
+# --- streaming modes ---
+
+
+def _streamed(context: Context, mode: Mode) -> Passage:
+    if context.operation.name not in _UPLOADS:
+        raise S3Error(CONTENT_SHA256_MISPLACED)
+    fields = context.fields
+    declared = fields.get(_TRAILER)
+    expects_trailer = mode.trailers and declared is not None
+    checks = _header_checks(context, trailer=expects_trailer)
+    trailers = Trailers(declared, allowed=mode.trailers, signed=mode.signed)
+    if trailers.check is not None:
+        checks.append(trailers.check)
+    decoded = _decoded_length(fields)
+    upstream = _upstream_mode(context, mode, trailers)
+    framer: Framer
+    if upstream is None:
+        framer = PlainFramer(decoded)
+        reframing = Reframing(UNSIGNED_PAYLOAD, decoded, *_unframed(fields, expects_trailer))
+    else:
+        signed = STREAMING[upstream].signed
+        framer = ChunkFramer(decoded, signed=signed, trailer=trailers.shape)
+        reframing = Reframing(upstream, framer.length, (), b"")
+    proof = context.proof
+    seals = Seals(proof) if mode.signed and proof is not None else None
+    body = StreamedBody(decoded, mode.signed, seals, trailers, checks, framer)
+    return Passage(body, reframing)
+
+
+def _decoded_length(fields: Mapping[bytes, bytes]) -> int:
+    value = fields.get(_DECODED_LENGTH)
+    if value is None or _LENGTH.fullmatch(value) is None:
+        raise S3Error(MISSING_CONTENT_LENGTH)
+    return int(value)
+
+
+def _upstream_mode(context: Context, mode: Mode, trailers: Trailers) -> bytes | None:
+    """The streaming mode towards the target; None: the plain body.
+
+    AWS takes unsigned trailers over an encrypted connection only; over another the gateway signs.
+    """
+    if mode.signed or not context.secure:
+        wanted = STREAMING_SIGNED if trailers.shape is None else STREAMING_SIGNED_TRAILER
+    else:
+        wanted = STREAMING_UNSIGNED_TRAILER
+    return wanted if wanted in context.profile.streaming else None
+
+
+def _unframed(fields: Mapping[bytes, bytes], trailer: bool) -> tuple[tuple[bytes, ...], bytes]:
+    """Which headers speak of a framing that is gone, and what is left of Content-Encoding."""
+    drop = [_DECODED_LENGTH, _TRAILER]
+    if trailer:
+        drop.append(_SDK_ALGORITHM)
+    encoding = fields.get(b"content-encoding")
+    if encoding is None:
+        return tuple(drop), b""
+    codings = [part.strip(b" \t") for part in encoding.split(b",")]
+    left = b",".join(coding for coding in codings if coding.lower() not in (b"aws-chunked", b""))
+    return (*drop, b"content-encoding"), b"content-encoding: %b\r\n" % left if left else b""

@@ -1,0 +1,118 @@
+"""A verified body as its target gets it: plain, or in aws-chunked frames of the gateway's own.
+
+Rules: the length upstream follows from the decoded length alone, so it is known before the first
+byte; frames have one size, whatever the client's had (docs/adr/0004-aws-chunked.md).
+
+Not here: which form a target takes (`choose`), the client's framing (`chunks`).
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Protocol
+
+from fastpath.sigv4.chain import Chain
+
+# Above AWS's minimum of 8 KiB, as most SDKs choose; memory per upload stays small.
+FRAME = 65536
+_SIGNATURE = b";chunk-signature="
+_TRAILER_SIGNATURE = b"x-amz-trailer-signature:"
+
+
+class Framer(Protocol):
+    """Puts a body into the form its target takes; `length` is all that comes out."""
+
+    length: int
+
+    def begin(self, chain: Chain) -> None:
+        """The request's head is signed; its chunks are chained to this."""
+
+    def data(self, data: bytes) -> bytes:
+        """More of the body."""
+
+    def end(self, trailer: bytes) -> bytes:
+        """The body is complete and good; `trailer` is the value of the declared checksum."""
+
+
+class PlainFramer:
+    """The body itself."""
+
+    __slots__ = ("length",)
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+    def begin(self, chain: Chain) -> None:
+        """Nothing is signed here."""
+
+    def data(self, data: bytes) -> bytes:
+        return data
+
+    def end(self, trailer: bytes) -> bytes:
+        return b""
+
+
+class ChunkFramer:
+    """Frames of `FRAME` bytes, signed or not, with a trailer or not."""
+
+    __slots__ = ("_chain", "_name", "_parts", "_signed", "_waiting", "length")
+
+    def __init__(self, decoded: int, *, signed: bool, trailer: tuple[bytes, int] | None) -> None:
+        """`trailer`: the name of the checksum trailer and the characters of its value."""
+        self._signed = signed
+        self._name = trailer[0] if trailer is not None else b""
+        self._chain: Chain | None = None
+        self._parts: list[bytes] = []
+        self._waiting = 0  # bytes in `_parts`
+        self.length = self._total(decoded, trailer)
+
+    def _total(self, decoded: int, trailer: tuple[bytes, int] | None) -> int:
+        extension = len(_SIGNATURE) + 64 if self._signed else 0
+        full, rest = divmod(decoded, FRAME)
+        total = full * (len(b"%x" % FRAME) + extension + 2 + FRAME + 2)
+        if rest:
+            total += len(b"%x" % rest) + extension + 2 + rest + 2
+        total += 1 + extension + 2  # the last chunk
+        if trailer is not None:
+            total += len(trailer[0]) + 1 + trailer[1] + 2
+            if self._signed:
+                total += len(_TRAILER_SIGNATURE) + 64 + 2
+        return total + 2
+
+    def begin(self, chain: Chain) -> None:
+        if self._signed:
+            self._chain = chain
+
+    def data(self, data: bytes) -> bytes:
+        self._parts.append(data)
+        self._waiting += len(data)
+        if self._waiting < FRAME:
+            return b""
+        body = b"".join(self._parts)
+        whole = self._waiting - self._waiting % FRAME
+        self._parts = [body[whole:]]
+        self._waiting -= whole
+        return b"".join(self._frame(body[at : at + FRAME]) for at in range(0, whole, FRAME))
+
+    def end(self, trailer: bytes) -> bytes:
+        rest = b"".join(self._parts)
+        frames = [self._frame(rest)] if rest else []
+        frames.append(b"0%b\r\n" % self._extension(b""))
+        if self._name:
+            frames.append(b"%b:%b\r\n" % (self._name, trailer))
+            if self._chain is not None:
+                digest = sha256(b"%b:%b\n" % (self._name, trailer)).hexdigest().encode()
+                signature = self._chain.sign(self._chain.trailer_text(digest))
+                frames.append(b"%b%b\r\n" % (_TRAILER_SIGNATURE, signature))
+        frames.append(b"\r\n")
+        return b"".join(frames)
+
+    def _frame(self, data: bytes) -> bytes:
+        return b"%x%b\r\n%b\r\n" % (len(data), self._extension(data), data)
+
+    def _extension(self, data: bytes) -> bytes:
+        chain = self._chain
+        if chain is None:
+            return b""
+        digest = sha256(data).hexdigest().encode()
+        return _SIGNATURE + chain.sign(chain.chunk_text(digest))

@@ -1,0 +1,44 @@
+"""The client's signatures inside a body: on each chunk and on the trailers.
+
+Rules: compared in constant time; a bad one is told as AWS does, with the chunk's string to sign and
+the canonical request that the chain began with (AWS errors 3.1).
+
+Not here: the signatures the gateway makes itself (`framers`), the request's own (`sigv4.verify`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from hmac import compare_digest
+
+from fastpath.sigv4.chain import Chain
+from fastpath.sigv4.keys import signing_key
+from fastpath.sigv4.verify import Proof, signature_mismatch
+
+
+class Seals:
+    """Verifies the signatures of one body, in order."""
+
+    __slots__ = ("_chain", "_proof")
+
+    def __init__(self, proof: Proof) -> None:
+        key = signing_key(proof.identity.secret, proof.date, proof.region)
+        scope = b"%b/%b/s3/aws4_request" % (proof.date, proof.region)
+        self._chain = Chain(key, proof.timestamp, scope, proof.seed_signature)
+        self._proof = proof
+
+    def check_chunk(self, digest: bytes, signature: bytes) -> None:
+        """`digest` is the SHA-256 (hex) of the chunk's data. Raises SignatureDoesNotMatch."""
+        self._check(self._chain.chunk_text(digest), signature)
+
+    def check_trailers(self, fields: Iterable[tuple[bytes, bytes]], signature: bytes) -> None:
+        """Raises SignatureDoesNotMatch."""
+        lines = b"".join(b"%b:%b\n" % field for field in fields)
+        digest = sha256(lines).hexdigest().encode()
+        self._check(self._chain.trailer_text(digest), signature)
+
+    def _check(self, text: bytes, signature: bytes) -> None:
+        if not compare_digest(self._chain.sign(text), signature):
+            proof = self._proof
+            raise signature_mismatch(proof.identity.access_key_id, text, signature, proof.canonical)

@@ -1,0 +1,99 @@
+"""Uploads in the streaming modes through real processes to a store that keeps what it is told.
+
+Rules: the store believes every whole request, so that an object there is one the gateway let by.
+
+Not here: how the bytes are cut (`tests/unit`), a store that verifies (`tests/compat`).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.doubles.aws_chunked import MODES, Upload, read, upload
+from tests.doubles.http1 import Answer, read_answers
+from tests.doubles.mutations import CASES, CHUNKS, IDS, Mutation
+from tests.doubles.recording import RecordingStore, recording_store
+from tests.doubles.signing import RawClient
+from tests.process.harness import Gateway
+
+KEY = ("STREAMINGCLIENT", "streaming-secret")
+TARGET_SECRET = "target-secret"
+SHAPES: dict[str, list[bytes]] = {
+    "empty": [],
+    "small": [b"small"],
+    "many": CHUNKS,
+    "large": [bytes(range(256)) * 8192] * 2,
+}
+HTTP_CHUNKS = {"length": 0, "chunks": 65536}
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[RecordingStore]:
+    with recording_store() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(store: RecordingStore) -> Iterator[RawClient]:
+    def target(profile: str) -> dict[str, str]:
+        keys = {"access_key_id": "TARGETKEY", "secret_access_key": TARGET_SECRET}
+        return {"profile": profile, "endpoint": store.endpoint, **keys}
+
+    identity = {"name": "client", "access_key_id": KEY[0], "secret_access_key": KEY[1]}
+    config = {
+        "auth": {"identities": [identity]},
+        "targets": {"takes": target("s3"), "lacks": target("generic")},
+        "routing": {
+            "rules": [{"pattern": "lacks-*", "target": "lacks"}],
+            "default_target": "takes",
+        },
+    }
+    with Gateway.start(config, workers=1) as gateway:
+        yield RawClient(*gateway.address, *KEY)
+
+
+def send(client: RawClient, made: Upload, *, chunked: int = 0) -> Answer:
+    head, body = made.wire(chunked=chunked)
+    heard = b""
+    with socket.create_connection((client.host, client.port), timeout=20) as connection:
+        connection.sendall(head)
+        connection.sendall(body)
+        while piece := connection.recv(65536):
+            heard += piece
+    (answer,) = read_answers(heard, [b"PUT"], ended=True)
+    return answer
+
+
+@pytest.mark.parametrize("bucket", ["takes-it", "lacks-it"])
+@pytest.mark.parametrize(("mutation", "mode"), CASES, ids=IDS)
+def test_a_fault_leaves_no_object(
+    client: RawClient, store: RecordingStore, bucket: str, mutation: Mutation, mode: str
+) -> None:
+    store.forget()
+    made = mutation.make(client, f"/{bucket}/object".encode(), mode)
+    answer = send(client, made)
+    assert (answer.status, answer.code) == (mutation.status, mutation.code)
+    # One more request on the way behind it: the store has had its time.
+    control = upload(client, f"/{bucket}/control".encode(), mode, CHUNKS)
+    assert send(client, control).status == 200
+    assert set(store.objects) == {f"/{bucket}/control".encode()}
+
+
+@pytest.mark.parametrize("chunked", HTTP_CHUNKS.values(), ids=HTTP_CHUNKS)
+@pytest.mark.parametrize("bucket", ["takes-it", "lacks-it"])
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("mode", MODES)
+def test_a_good_upload_is_stored_as_it_was(
+    client: RawClient, store: RecordingStore, mode: str, shape: str, bucket: str, chunked: int
+) -> None:
+    store.forget()
+    made = upload(client, f"/{bucket}/object".encode(), mode, SHAPES[shape])
+    assert send(client, made, chunked=chunked).status == 200
+    stored = store.last()
+    body = stored.body
+    if bucket == "takes-it":
+        body, _ = read(stored.head, body, TARGET_SECRET)
+    assert body == b"".join(SHAPES[shape])

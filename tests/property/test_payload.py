@@ -1,0 +1,114 @@
+"""The aws-chunked reader against framers written by others, however the bytes are cut.
+
+Not here: whole exchanges (`tests/unit/fastpath/test_payload_matrix.py`).
+"""
+
+from __future__ import annotations
+
+import io
+
+from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastpath.errors import S3Error
+from fastpath.payload.chunks import ChunkParser
+from fastpath.payload.filters import StreamedBody
+from fastpath.payload.framers import ChunkFramer, PlainFramer
+from fastpath.payload.trailers import Trailers
+from tests.doubles.aws_chunked import cut, frame
+
+bodies = st.one_of(
+    st.binary(max_size=40),
+    st.integers(0, 200_000).map(lambda size: bytes(range(256)) * (size // 256 + 1)),
+)
+cuts = st.lists(st.integers(1, 30_000), max_size=12)
+
+
+def pieces(wire: bytes, sizes: list[int]) -> list[bytes]:
+    found = []
+    for size in sizes:
+        found.append(wire[:size])
+        wire = wire[size:]
+    return [piece for piece in (*found, wire) if piece]
+
+
+def filtered(body: StreamedBody, parts: list[bytes]) -> tuple[bytes, bytes]:
+    """What came out before the last piece, and all."""
+    early = b"".join(body.feed(part, False) for part in parts[:-1])
+    return early, early + body.feed(parts[-1], True)
+
+
+def unframed(decoded: int, declared: bytes | None) -> StreamedBody:
+    trailers = Trailers(declared, allowed=True, signed=False)
+    checks = [trailers.check] if trailers.check is not None else []
+    return StreamedBody(decoded, False, None, trailers, checks, PlainFramer(decoded))
+
+
+@given(bodies, cuts, st.integers(8192, 50_000))
+def test_botocores_framing_comes_out_as_it_went_in(
+    data: bytes, sizes: list[int], chunk: int
+) -> None:
+    name = "x-amz-checksum-crc32"
+    wrapper = AwsChunkedWrapper(io.BytesIO(data), Crc32Checksum, name, chunk)
+    parts = pieces(wrapper.read(), sizes)
+    early, whole = filtered(unframed(len(data), name.encode()), parts)
+    assert whole == data
+    assert len(early) < len(data) or not data  # the end waits
+
+
+@given(bodies, cuts)
+def test_frames_made_here_are_as_long_as_said_and_read_back(data: bytes, sizes: list[int]) -> None:
+    name = b"x-amz-checksum-crc32"
+    wrapper = AwsChunkedWrapper(io.BytesIO(data), Crc32Checksum, name.decode())
+    wire = wrapper.read()
+    trailers = Trailers(name, allowed=True, signed=False)
+    framer = ChunkFramer(len(data), signed=False, trailer=trailers.shape)
+    assert trailers.check is not None
+    body = StreamedBody(len(data), False, None, trailers, [trailers.check], framer)
+    early, framed = filtered(body, pieces(wire, sizes))
+    assert len(framed) == framer.length
+    assert not early.endswith(b"\r\n\r\n") or early != framed
+    assert filtered(unframed(len(data), name), [framed])[1] == data
+
+
+class Nobody:
+    """A receiver that looks at nothing."""
+
+    def chunk_begins(self, size: int, signature: bytes) -> None: ...
+
+    def chunk_data(self, data: bytes) -> None: ...
+
+    def chunk_ends(self) -> None: ...
+
+
+noise = st.one_of(
+    st.binary(max_size=200),
+    st.lists(
+        st.sampled_from([b"\r\n", b"0", b"5", b"hello", b"fffffffff", b";chunk-signature=", b"a:b"])
+    ).map(b"".join),
+)
+
+
+@given(noise, st.booleans(), st.integers(1, 7))
+def test_anything_is_read_or_refused_the_same_way_however_it_is_cut(
+    raw: bytes, signed: bool, size: int
+) -> None:
+    def read(parts: list[bytes]) -> object:
+        parser = ChunkParser(Nobody(), signed=signed)
+        try:
+            for part in parts:
+                parser.feed(part)
+            return parser.finish()
+        except S3Error as error:
+            return error.kind
+
+    assert read([raw]) == read(cut(raw, size))
+
+
+@given(st.lists(st.integers(8192, 8200), max_size=3), st.integers(1, 5000))
+def test_the_doubles_framing_comes_out_as_it_went_in(lengths: list[int], size: int) -> None:
+    chunks = [b"d" * length for length in lengths]
+    data = b"".join(chunks)
+    wire = frame(chunks, None, []).wire()
+    assert filtered(unframed(len(data), None), cut(wire, size))[1] == data

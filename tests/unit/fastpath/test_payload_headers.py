@@ -1,0 +1,204 @@
+"""What the headers of an upload say of its body: what is checked here, and how it is refused.
+
+Not here: the streaming modes (`test_payload_matrix`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import pytest
+
+from tests.doubles.aws_chunked import CHECKSUMS, UNSIGNED_TRAILER, checksum
+from tests.doubles.http1 import Answer, get, ok, put
+from tests.unit.fastpath.clients import answers, one, started
+
+BODY = b"0123456789"
+MD5 = base64.b64encode(hashlib.md5(BODY, usedforsecurity=False).digest()).decode()
+OTHER_MD5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).decode()
+PART = "/g-b/k?partNumber=1&uploadId=u"
+
+
+def sent(*lines: str, path: str = "/g-b/k", body: bytes = BODY) -> tuple[Answer, bytes]:
+    """The answer to an upload whose target takes everything, and what the target heard."""
+    rig, client = started()
+    client.says(put(path, body, *lines))
+    heard = b""
+    if rig.targets and rig.target.heard:
+        heard = rig.target.heard
+        rig.target.says(ok())
+    return one(client, b"PUT"), heard
+
+
+@pytest.mark.parametrize("path", ["/g-b/k", PART])
+@pytest.mark.parametrize("algorithm", CHECKSUMS)
+def test_a_checksum_header_is_verified_where_the_target_does_not(algorithm: str, path: str) -> None:
+    name = f"x-amz-checksum-{algorithm}"
+    answer, heard = sent(f"{name}: {checksum(algorithm, BODY)}", path=path)
+    assert answer.status == 200
+    assert heard.endswith(BODY)
+    assert name.encode() in heard  # stored with the object where the target can
+    answer, heard = sent(f"{name}: {checksum(algorithm, b'other')}", path=path)
+    assert (answer.status, answer.code, heard) == (400, "BadDigest", b"")
+    text = f"The {algorithm.upper()} you specified did not match the calculated checksum."
+    assert text.encode() in answer.body
+
+
+def test_content_md5_is_verified_where_the_target_does_not() -> None:
+    assert sent(f"Content-MD5: {MD5}")[0].status == 200
+    for path, expected in (
+        ("/g-b/k", base64.b64decode(OTHER_MD5).hex()),
+        (PART, OTHER_MD5),
+    ):
+        answer, heard = sent(f"Content-MD5: {OTHER_MD5}", path=path)
+        assert (answer.status, answer.code, heard) == (400, "BadDigest", b"")
+        assert f"<CalculatedDigest>{MD5}</CalculatedDigest>".encode() in answer.body
+        assert f"<ExpectedDigest>{expected}</ExpectedDigest>".encode() in answer.body
+
+
+def test_an_empty_body_is_verified_before_any_target_is_asked() -> None:
+    assert sent(f"Content-MD5: {MD5}", body=b"")[0].code == "BadDigest"
+    assert sent(f"x-amz-checksum-crc32: {checksum('crc32', b'')}", body=b"")[0].status == 200
+
+
+def test_a_target_that_verifies_is_left_to_it() -> None:
+    for line in (f"Content-MD5: {OTHER_MD5}", "x-amz-checksum-crc32: AAAAAA==", "Content-MD5: x"):
+        answer, heard = sent(line, path="/b-b/k")
+        assert answer.status == 200
+        assert heard.endswith(BODY)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "text"),
+    [
+        (["Content-MD5: x"], "InvalidDigest", "The Content-MD5 you specified was invalid."),
+        (["Content-MD5: AAAA"], "InvalidDigest", "<Content-MD5>AAAA</Content-MD5>"),
+        (["x-amz-checksum-foo: AAAA"], "InvalidRequest", "The algorithm type you specified in"),
+        (
+            ["x-amz-checksum-crc32: AAAAAA==", "x-amz-checksum-crc32c: AAAAAA=="],
+            "InvalidRequest",
+            "Multiple checksum Types are not allowed.",
+        ),
+        (
+            ["x-amz-checksum-crc32: AAAA"],
+            "InvalidRequest",
+            "Value for x-amz-checksum-crc32 header is invalid.",
+        ),
+        (
+            ["x-amz-checksum-crc32: AAAAAA==", "x-amz-sdk-checksum-algorithm: SHA1"],
+            "InvalidRequest",
+            "Value for x-amz-sdk-checksum-algorithm header is invalid.",
+        ),
+        (
+            ["x-amz-sdk-checksum-algorithm: SHA1"],
+            "InvalidRequest",
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding",
+        ),
+        # AWS errors 0.6: what comes first when several are wrong
+        (["x-amz-checksum-foo: A", "Content-MD5: x"], "InvalidDigest", ""),
+    ],
+)
+def test_headers_that_say_nothing_sensible(lines: list[str], code: str, text: str) -> None:
+    answer, heard = sent(*lines)
+    assert (answer.status, answer.code, heard) == (400, code, b"")
+    assert text.encode() in answer.body
+
+
+def streaming(*lines: str) -> list[str]:
+    return [f"x-amz-content-sha256: {UNSIGNED_TRAILER}", *lines]
+
+
+@pytest.mark.parametrize(
+    ("lines", "status", "code", "text"),
+    [
+        ([], 411, "MissingContentLength", ""),
+        (["x-amz-decoded-content-length: ten"], 411, "MissingContentLength", ""),
+        (
+            ["x-amz-decoded-content-length: 1", "x-amz-trailer: x-amz-meta-a"],
+            400,
+            "InvalidRequest",
+            "The value specified in the x-amz-trailer header is not supported",
+        ),
+        (
+            [
+                "x-amz-decoded-content-length: 1",
+                "x-amz-trailer: x-amz-checksum-crc32",
+                "x-amz-checksum-crc32: AAAAAA==",
+            ],
+            400,
+            "InvalidRequest",
+            "Expecting a single x-amz-checksum- header",
+        ),
+    ],
+)
+def test_heads_of_streaming_uploads(lines: list[str], status: int, code: str, text: str) -> None:
+    answer, heard = sent(*streaming(*lines), body=b"0\r\n\r\n")
+    assert (answer.status, answer.code, heard) == (status, code, b"")
+    assert text.encode() in answer.body
+
+
+@pytest.mark.parametrize("path", ["/g-b/k?tagging", "/g-b?policy", "/g-b"])
+def test_a_streaming_mode_is_for_uploads_alone(path: str) -> None:
+    answer, heard = sent(*streaming("x-amz-decoded-content-length: 1"), path=path)
+    assert (answer.status, answer.code, heard) == (400, "InvalidRequest", b"")
+    assert b"The value of x-amz-content-sha256 header is invalid." in answer.body
+
+
+def test_a_streaming_mode_on_a_read_is_refused() -> None:
+    rig, client = started()
+    client.says(get("/g-b/k", *streaming()))
+    assert one(client).code == "InvalidRequest"
+    assert rig.targets == []
+
+
+def test_content_encoding_decides_nothing_and_keeps_what_is_the_objects_own() -> None:
+    framed = b"a\r\n" + BODY + b"\r\n0\r\n\r\n"
+    answer, heard = sent("Content-Encoding: aws-chunked", body=framed)
+    assert answer.status == 200
+    assert heard.endswith(framed)
+    lines = streaming("x-amz-decoded-content-length: 10", "Content-Encoding: gzip,aws-chunked")
+    answer, heard = sent(*lines, body=framed)
+    assert heard.endswith(b"\r\n\r\n" + BODY)
+    assert b"content-encoding: gzip\r\n" in heard
+    assert b"aws-chunked" not in heard
+
+
+def test_plain_chunked_bodies_stay_refused() -> None:
+    rig, client = started()
+    client.says(get("/g-b/k", "Transfer-Encoding: chunked", method="PUT") + b"0\r\n\r\n")
+    assert one(client, b"PUT").status == 501
+    assert rig.targets == []
+    assert client.ended
+
+
+@pytest.mark.parametrize("rest", [b"nonsense\r\n", b"5\r\n0\r\n\r\n\n\r\n"])
+def test_bad_http_chunks_around_a_streaming_body_end_the_connection(rest: bytes) -> None:
+    rig, client = started()
+    head = get(
+        "/g-b/k",
+        *streaming("x-amz-decoded-content-length: 10", "Transfer-Encoding: chunked"),
+        method="PUT",
+    )
+    client.says(head, b"f\r\na\r\n" + BODY + b"\r\n\r\n", rest)
+    assert one(client, b"PUT").status == 400
+    assert client.ended
+    assert rig.target.heard == b""
+
+
+def test_a_connection_is_kept_behind_http_chunks() -> None:
+    rig, client = started()
+    framed = b"a\r\n" + BODY + b"\r\n0\r\n\r\n"
+    head = get(
+        "/g-b/k",
+        *streaming("x-amz-decoded-content-length: 10", "Transfer-Encoding: chunked"),
+        method="PUT",
+    )
+    wire = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(framed), framed)
+    client.says(wire)
+    rig.target.says(ok())
+    client.says(wire)
+    rig.target.says(ok())
+    assert [answer.status for answer in answers(client, b"PUT", b"PUT")] == [200, 200]
+    assert len(rig.targets) == 1
+    assert rig.defects == []
