@@ -1,4 +1,4 @@
-"""A raw client of the double: signs, or does not, and sends exactly what a test wrote.
+"""A raw client of the double, or of a gateway: sends exactly what a test wrote, signed or not.
 
 Rules: signatures come from `tests.doubles.signing` and from here, never from the double's code.
 
@@ -25,13 +25,21 @@ Headers = dict[str, str]
 
 
 class Client:
-    """One key pair at one double; each request on a connection of its own."""
+    """One key pair at one port, the double's own by default; a connection for each request."""
 
-    def __init__(self, lakefs: LakeFS, region: str = "us-east-1") -> None:
+    def __init__(
+        self,
+        lakefs: LakeFS,
+        region: str = "us-east-1",
+        *,
+        port: int = 0,
+        keys: tuple[str, str] | None = None,
+    ) -> None:
         self.lakefs = lakefs
-        (key_id, secret) = next(iter(lakefs.keys.items()))
-        self.key_id, self.secret, self.region = key_id, secret, region
-        self.signer = RawClient("127.0.0.1", lakefs.port, key_id, secret, region)
+        self.port = port or lakefs.port
+        self.key_id, self.secret = keys or next(iter(lakefs.keys.items()))
+        self.region = region
+        self.signer = RawClient("127.0.0.1", self.port, self.key_id, self.secret, region)
 
     def send(
         self, method: str, target: str, body: bytes = b"", headers: Headers | None = None
@@ -48,14 +56,14 @@ class Client:
     def unsigned(
         self, method: str, target: str, body: bytes = b"", headers: Headers | None = None
     ) -> Answer:
-        fields = {"host": f"127.0.0.1:{self.lakefs.port}", **(headers or {})}
+        fields = {"host": f"127.0.0.1:{self.port}", **(headers or {})}
         lines = [f"{method} {target} HTTP/1.1", *(f"{n}: {v}" for n, v in fields.items())]
         lines += [f"content-length: {len(body)}", "connection: close", "", ""]
         return self.raw("\r\n".join(lines).encode(), body, method)
 
     def raw(self, head: bytes, body: bytes, method: str) -> Answer:
         """Send and read to the end; a status of 0 is a connection closed without an answer."""
-        address = ("127.0.0.1", self.lakefs.port)
+        address = ("127.0.0.1", self.port)
         with socket.create_connection(address, timeout=20) as connection:
             connection.sendall(head + body)
             data = b""
@@ -83,7 +91,7 @@ class Client:
             "X-Amz-SignedHeaders": "host",
         }
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
-        host = f"host:127.0.0.1:{self.lakefs.port}"
+        host = f"host:127.0.0.1:{self.port}"
         canonical = f"GET\n{target}\n{query}\n{host}\n\nhost\nUNSIGNED-PAYLOAD"
         hashed = hashlib.sha256(canonical.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashed}"
