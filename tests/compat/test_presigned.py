@@ -9,7 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 
 from tests.compat.live import CLIENT, MIB, Side, assert_landed, payload, read_directly, s3_client
 from tests.process.harness import Answer, Gateway, ask
@@ -49,6 +52,23 @@ def test_parameters_of_the_answer_stay(client: Any, side: Side, prefix: str) -> 
     assert (got.status, got.body) == (200, b"text")
     assert got.headers["content-type"] == "text/x; a=b"
     assert got.headers["cache-control"] == "no-cache"
+
+
+def test_headers_that_a_presigner_moved_into_the_url_arrive(
+    gateway: Gateway, side: Side, prefix: str
+) -> None:
+    """As the presigner of the JavaScript SDK does with x-amz-meta-*."""
+    path = f"{gateway.url}/{side.bucket}/{prefix}object"
+    request = AWSRequest("PUT", f"{path}?x-amz-meta-colour=blue%201&x-id=PutObject")
+    keys = Credentials(CLIENT.access_key_id, CLIENT.secret_access_key)
+    S3SigV4QueryAuth(keys, "s3", "us-east-1", expires=60).add_auth(request)
+    assert fetch(request.url, "PUT", b"text").status == 200
+    found = s3_client(side.here.endpoint, side.here.keys).head_object(
+        Bucket=side.bucket, Key=f"{prefix}object"
+    )
+    assert found["Metadata"] == {"colour": "blue 1"}
+    other = request.url.replace("blue", "red")
+    assert b"<Code>SignatureDoesNotMatch</Code>" in fetch(other, "PUT", b"text").body
 
 
 def test_a_changed_url_is_refused(client: Any, side: Side, prefix: str) -> None:

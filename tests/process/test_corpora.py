@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.corpus import request_cases, signatures
+from tests.corpus import request_cases, signatures, sigv2
 from tests.doubles.recording import RecordingStore, recording_store
 from tests.process.harness import Gateway
 
@@ -52,19 +52,27 @@ def open_gateway(store: RecordingStore) -> Iterator[Gateway]:
         yield gateway
 
 
+def _auth(accepted: str, access_key_id: str, secret: str) -> dict[str, object]:
+    keys = {"access_key_id": access_key_id, "secret_access_key": secret}
+    return {"sigv2": accepted, "identities": [{"name": "corpus", **keys}]}
+
+
 @pytest.fixture(scope="module")
 def signed_gateway(store: RecordingStore) -> Iterator[Gateway]:
     config = {
-        "auth": {
-            "sigv2": "off",
-            "identities": [
-                {
-                    "name": "corpus",
-                    "access_key_id": signatures.ACCESS_KEY_ID,
-                    "secret_access_key": signatures.SECRET,
-                }
-            ],
-        },
+        "auth": _auth("off", signatures.ACCESS_KEY_ID, signatures.SECRET),
+        "targets": _target(store),
+        "routing": {"default_target": "main"},
+    }
+    with Gateway.start(config, workers=1) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def sigv2_gateway(store: RecordingStore) -> Iterator[Gateway]:
+    config = {
+        "router": {"domains": [sigv2.DOMAIN]},
+        "auth": _auth("all", sigv2.ACCESS_KEY_ID, sigv2.SECRET),
         "targets": _target(store),
         "routing": {"default_target": "main"},
     }
@@ -190,3 +198,28 @@ def test_every_bad_signature_gets_aws_s_answer(
     assert len(store.requests) == forwarded, "a refused request went upstream"
     with ThreadPoolExecutor(AT_ONCE) as pool:
         assert _all_wrong(pool.map(check, [case for case in cases if case not in refused])) == []
+
+
+def test_every_sigv2_recipe_gets_aws_s_answer(
+    sigv2_gateway: Gateway, store: RecordingStore
+) -> None:
+    store.forget()
+    host = "{}:{}".format(*sigv2_gateway.address)
+
+    def check(case: sigv2.Case) -> str:
+        received = _talk(sigv2_gateway, [case.render(host, time.time())[0]], 1, closes=False)
+        status = int(STATUS.findall(received)[0])
+        code = [found.decode() for found in CODE.findall(received)]
+        if case.accepted:
+            return f"{case.name}: {status} {code}" if status in (400, 403) else ""
+        wanted = (case.expect["status"], [case.expect["code"]])
+        return "" if (status, code) == wanted else f"{case.name}: {status} {code}"
+
+    cases = [case for case in sigv2.cases() if case.recipe.accepts == "all"]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert _all_wrong(pool.map(check, [case for case in cases if not case.accepted])) == []
+        assert store.requests == []
+        assert _all_wrong(pool.map(check, [case for case in cases if case.accepted])) == []
+    assert len(store.requests) == len([case for case in cases if case.accepted])
+    for request in store.requests:
+        assert sigv2.ACCESS_KEY_ID.encode() not in request.head
