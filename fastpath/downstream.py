@@ -21,12 +21,14 @@ from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
+from fastpath.unsent import unsent
 
 if TYPE_CHECKING:
     from fastpath.service import Service
 
 HEALTH_PATH = b"/-/healthz"
 _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
+_GOODBYE = 1.0  # seconds a client that was told of the end, and has everything, may take to close
 
 
 class DownstreamConnection(asyncio.Protocol):
@@ -70,7 +72,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         peer = transport.get_extra_info("peername")
         self.remote = f"{peer[0]}:{peer[1]}" if peer else ""
-        self.deadline = self._service.now + self._limits.idle_seconds
+        self._await_request()
         if not self._service.enter(self):
             ids = (self._service.next_request_id(), self._service.host_id)
             self.send(
@@ -148,9 +150,10 @@ class DownstreamConnection(asyncio.Protocol):
 
     def finish(self, *, keep: bool) -> None:
         """The answer is written; the next request, or the end of the connection."""
-        self.exchange = None
+        exchange, self.exchange = self.exchange, None
         if not keep:
-            self._close()
+            # HTTP/1.0 has no chunks: what has no length ends with the connection.
+            self._close(told=exchange is None or exchange.head.http_minor > 0)
             return
         self._read_on()
         self._await_request()
@@ -285,25 +288,29 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _await_reader(self) -> None:
         """Give the client time to take what is in the write buffer."""
-        self._pending = self.transport.get_write_buffer_size()
+        self._pending = unsent(self.transport)
         self._send_deadline = self._service.now + self._limits.send_idle_seconds
 
-    def _close(self) -> None:
+    def _close(self, *, told: bool = True) -> None:
         """Close so that the answer arrives: a close with bytes unread would reset it away.
 
-        Nobody knows what is on its way, so the client always has the time to close first.
+        Nobody knows what is on its way, so the client always has the time to close first. `told`:
+        the answer says where it ends. Another one is ended by the end of the stream, and TLS has
+        only one, for both directions.
         """
         self._closing = True
         self._await_reader()
         self.deadline = self._service.now + self._limits.discard_seconds
         if not self.transport.can_write_eof():
-            self.transport.close()
-            return
-        try:
-            self.transport.write_eof()
-        except OSError:  # reset by the client meanwhile
-            self.transport.abort()
-            return
+            if not told:
+                self.transport.close()
+                return
+        else:
+            try:
+                self.transport.write_eof()
+            except OSError:  # reset by the client meanwhile
+                self.transport.abort()
+                return
         self._read_on()
         self._ahead, unseen = b"", len(self._ahead)
         self._read_away(unseen)
@@ -340,8 +347,7 @@ class DownstreamConnection(asyncio.Protocol):
 
     def _expire(self) -> None:
         if self._closing:
-            self.transport.close()
-            self.deadline = math.inf
+            self._hang_up()
         elif self.exchange is not None:
             if self.exchange.wants_body:
                 self._time_out_body()
@@ -352,11 +358,18 @@ class DownstreamConnection(asyncio.Protocol):
         else:
             self._closing = True
             self._await_reader()
-            self.deadline = math.inf
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Close; a TLS transport would then wait for the client's own goodbye, however long."""
+        self.deadline = self._service.now + _GOODBYE
+        if not self.transport.is_closing():
             self.transport.close()
+        elif not unsent(self.transport):
+            self.transport.abort()
 
     def _expire_reader(self) -> None:
-        if self.transport.get_write_buffer_size() < self._pending:
+        if unsent(self.transport) < self._pending:
             self._await_reader()
         else:
             self.transport.abort()

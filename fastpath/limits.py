@@ -26,6 +26,9 @@ class Limits:
     header_count: int = 100
     # Absolute time for one request head, from its first byte (nginx client_header_timeout 60).
     head_seconds: float = 20.0
+    # Absolute time for one TLS handshake, from the accept: two round trips and one signature, with
+    # room for two lost packets (retransmitted after 1 and 3 seconds); asyncio's own is 60.
+    handshake_seconds: float = 10.0
     # How long a kept-alive connection may be silent (nginx keepalive_timeout 75). SDK pools retry
     # a connection that was closed under them, load balancers close at 60 to 350.
     idle_seconds: float = 75.0

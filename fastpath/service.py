@@ -45,6 +45,7 @@ class Service:
         self.now = loop.time()
         self.draining = False
         self.connections: set[DownstreamConnection] = set()
+        self.handshakes = 0  # TLS handshakes of clients that run
         self.places = Places()
         self.renewals = Renewals(journal, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
@@ -93,6 +94,18 @@ class Service:
         self.row[Slot.CONNECTIONS] = len(self.connections)
         self._check_empty()
 
+    def begin_handshake(self) -> bool:
+        """A client wants TLS; False when as many shake hands as there may be connections."""
+        if self.handshakes >= self.snapshot.limits.connections:
+            return False
+        self.handshakes += 1
+        return True
+
+    def end_handshake(self) -> None:
+        """It is a connection now, or failed."""
+        self.handshakes -= 1
+        self._check_empty()
+
     def exchange_began(self) -> None:
         """A request is under way; the journal is told of its end."""
         self.row[Slot.IN_FLIGHT] += 1
@@ -123,7 +136,7 @@ class Service:
         self._check_empty()
 
     def _check_empty(self) -> None:
-        if self.draining and not self.connections:
+        if self.draining and not self.connections and not self.handshakes:
             self.empty.set()
 
     def cut(self) -> int:

@@ -44,6 +44,17 @@ class TLSSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """What TLS listeners show to clients; PEM text, not paths."""
+
+    cert_pem: str
+    key_pem: str
+
+    def __repr__(self) -> str:
+        return "Certificate()"
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """How connections to a target are made; routes of one `key` share a pool, over snapshots."""
 
@@ -77,6 +88,7 @@ class Snapshot:
     open: bool  # `auth.mode: open`: nobody is verified
     sigv2: Sigv2
     limits: Limits
+    certificate: Certificate | None  # of the TLS listeners, if there are any
     callers: Mapping[bytes, Caller]  # by access key id
     targets: Mapping[str, Target]
     routing: RoutingTable
@@ -91,6 +103,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
     if document["format"] != FORMAT:
         raise ValueError(f"snapshot format {document['format']}, this worker reads {FORMAT}")
     limits = Limits(**document["limits"])
+    certificate = document["certificate"]
     targets = {entry["name"]: _target(entry, document) for entry in document["targets"]}
     callers = [_caller(entry, document) for entry in document["identities"]]
     return Snapshot(
@@ -100,6 +113,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         open=document["auth"]["mode"] == "open",
         sigv2=Sigv2(document["auth"]["sigv2"]),
         limits=limits,
+        certificate=None if certificate is None else Certificate(**certificate),
         callers={caller.access_key_id: caller for caller in callers},
         targets=targets,
         routing=RoutingTable(

@@ -1,9 +1,9 @@
-"""TLS towards targets: contexts from PEM text, because a worker reads no file after start.
+"""TLS contexts, towards targets and clients, from PEM text: a worker reads no file after start.
 
-Rules: certificates and host names are verified unless the target's settings say otherwise; TLS 1.2
-is the least; a client key passes through an anonymous memory file, never a path on disk.
+Rules: targets' certificates and host names are verified unless their settings say otherwise; TLS
+1.2 is the least; a private key passes through an anonymous memory file, never a path on disk.
 
-Not here: the HTTPS listener.
+Not here: accepting TLS connections (`door`), opening them (`pool`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastpath.snapshot import TLSSettings
+    from fastpath.snapshot import Certificate, TLSSettings
 
 
 def client_context(settings: TLSSettings) -> ssl.SSLContext:
@@ -28,11 +28,23 @@ def client_context(settings: TLSSettings) -> ssl.SSLContext:
     return context
 
 
+def server_context(certificate: Certificate) -> ssl.SSLContext:
+    """A context for clients' connections. Raises ssl.SSLError on PEM that OpenSSL refuses."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # TLS 1.2 lets a client ask for handshake after handshake on one connection, at our cost.
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    context.set_alpn_protocols(["http/1.1"])
+    _load_pair(context, certificate.cert_pem, certificate.key_pem)
+    return context
+
+
 def _load_pair(context: ssl.SSLContext, cert_pem: str, key_pem: str) -> None:
     """`load_cert_chain` takes paths only; a memfd is one that nobody else can open."""
-    descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)
+    descriptor = os.memfd_create("certificate", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, f"{cert_pem}\n{key_pem}\n".encode())
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+        path = f"/proc/self/fd/{descriptor}"
+        context.load_cert_chain(path, password=lambda: "")  # else OpenSSL asks the terminal
     finally:
         os.close(descriptor)

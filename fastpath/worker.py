@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from fastpath.counters import Slot
+from fastpath.door import TLSDoor
 from fastpath.downstream import DownstreamConnection
 from fastpath.frames import Frame, FrameReader, FrameType, encode
 from fastpath.journal import Journal
 from fastpath.service import TICK, Service
 from fastpath.snapshot import Snapshot, load_snapshot
+from fastpath.tls import server_context
 
 EXIT_CLEAN = 0
 EXIT_BOOT = 3
@@ -45,6 +47,7 @@ class Seat:
 
     index: int
     listeners: tuple[socket.socket, ...]
+    tls_listeners: tuple[socket.socket, ...]
     backlog: int
     channel: socket.socket
     log: socket.socket
@@ -77,7 +80,7 @@ class Worker:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._frames = FrameReader()
-        self._accepting: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Server | TLSDoor] = []
         self._left = asyncio.Event()
         self._deadline = asyncio.Event()  # of the drain: what runs then is cut
         self._unread: list[Frame] = []  # frames that came together with the first snapshot
@@ -129,7 +132,10 @@ class Worker:
 
     def _compile(self, frame: Frame) -> Snapshot | None:
         try:
-            return load_snapshot(frame.generation, json.loads(frame.payload))
+            snapshot = load_snapshot(frame.generation, json.loads(frame.payload))
+            if snapshot.certificate is not None:
+                server_context(snapshot.certificate)  # refused now or at every handshake
+            return snapshot
         except Exception as fault:
             reason = f"{type(fault).__name__}: {fault}"
             self._tell(FrameType.REJECTED, frame.generation, reason.encode())
@@ -145,6 +151,10 @@ class Worker:
                     backlog=self._seat.backlog,
                 )
             )
+        for listener in self._seat.tls_listeners:
+            door = TLSDoor(loop, self._service, listener)
+            door.open()
+            self._accepting.append(door)
 
     # --- the supervisor's channel ---
 

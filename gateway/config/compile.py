@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from gateway.config.model import Config, Identity, KeyPair, Rule, Target
+from gateway.config.model import Config, Identity, KeyPair, Rule, ServedTLS, Target
 
 FORMAT = 1
 
@@ -31,12 +31,17 @@ def compile_snapshot(
         "domains": list(model.domains),
         "auth": {"mode": model.mode, "sigv2": model.sigv2},
         "limits": asdict(model.limits),
+        "certificate": _certificate(model.tls),
         "identities": [_identity(identity, model) for identity in model.identities],
         "credentials": {**{name: dict(value) for name, value in credentials.items()}, **own},
         "targets": [_target(target, credentials) for target in model.targets.values()],
         "rules": [_rule(rule) for rule in model.rules],
         "default_target": model.default_target,
     }
+
+
+def _certificate(tls: ServedTLS | None) -> dict[str, str] | None:
+    return None if tls is None else {"cert_pem": tls.cert_pem, "key_pem": tls.key_pem}
 
 
 def _static(pair: KeyPair) -> dict[str, object]:

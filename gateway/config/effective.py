@@ -34,6 +34,9 @@ def effective(model: Config) -> dict[str, object]:
         "listen_address": [str(address) for address in model.listen],
         "workers": model.workers or "auto",
     }
+    if model.tls is not None:
+        addresses = [str(address) for address in model.tls.listen]
+        router["tls"] = {"listen_address": addresses, **model.tls.files}
     if model.domains:
         router["domains"] = list(model.domains)
     auth: dict[str, object] = {"mode": model.mode, "sigv2": model.sigv2, "anonymous": "deny"}

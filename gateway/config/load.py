@@ -19,6 +19,7 @@ from pathlib import Path
 from fastpath.limits import Limits
 from gateway.config import layers, rules, schema
 from gateway.config.addresses import Listen
+from gateway.config.certificates import read_served_tls
 from gateway.config.identities import implicit_identities, read_identities
 from gateway.config.model import Config, Identity, Target
 from gateway.config.nodes import Tree, read_documents
@@ -56,9 +57,11 @@ class Loaded:
         if self.model is None:
             raise ValueError("a configuration with errors boots nothing")
         given = self._launch
+        tls = self.model.tls
         drain = given.get("drain_seconds")
         return {
-            "listen": [[address.host, address.port] for address in self.model.listen],
+            "listen": [list(address) for address in self.model.listen],
+            "listen_tls": [list(address) for address in tls.listen] if tls else [],
             "workers": self.model.workers or usable_processors(),
             "drain_seconds": DRAIN_SECONDS if drain is None else float(str(drain)),
             "connections": self.model.limits.connections,
@@ -164,11 +167,13 @@ class _Assembly:
         auth = reader.read(schema.Auth, ("auth",), without=["identities"]) or schema.Auth()
         routing = reader.read(schema.Routing, ("routing",), without=["rules"]) or schema.Routing()
         listen = tuple(router.listen_address)
-        loopback = all(address.loopback for address in listen)
+        tls = read_served_tls(reader, self._files, router.tls, listen)
+        addresses = listen + (tuple(router.tls.listen_address) if router.tls else ())
+        loopback = all(address.loopback for address in addresses)
         if auth.mode == "open" and not loopback and not self._insecure_open:
             message = "open lets everybody in, and the gateway listens beyond this machine"
             reader.error(("auth", "mode"), message, "use sigv4, loopback or --insecure-open")
-        targets = self._targets(listen, tuple(router.domains))
+        targets = self._targets(addresses, tuple(router.domains))
         identities = self._identities(auth, targets, loopback)
         found = rules.read_rules(reader, auth.mode)
         known = {*reader.members(("targets",)), *ALWAYS}
@@ -181,6 +186,7 @@ class _Assembly:
         return Config(
             environment=environment,
             listen=listen,
+            tls=tls,
             workers=router.workers,
             domains=tuple(router.domains),
             limits=Limits(**router.limits.model_dump()),

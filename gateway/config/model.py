@@ -56,6 +56,16 @@ class TLSMaterial:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedTLS:
+    """Where clients speak TLS and what they are shown, PEM text and the `files` it came from."""
+
+    listen: tuple[Listen, ...]
+    cert_pem: str
+    key_pem: str = field(repr=False)
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A storage endpoint that a request can reach."""
 
@@ -111,6 +121,7 @@ class Config:
 
     environment: str | None
     listen: tuple[Listen, ...]
+    tls: ServedTLS | None
     workers: int | None  # None: as many as there are processors
     domains: tuple[str, ...]
     limits: Limits
@@ -124,4 +135,9 @@ class Config:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
-        return all(address.loopback for address in self.listen)
+        return all(address.loopback for address in self.addresses)
+
+    @property
+    def addresses(self) -> tuple[Listen, ...]:
+        """Every address that is listened on, with TLS or without."""
+        return self.listen + (self.tls.listen if self.tls else ())

@@ -157,6 +157,16 @@ def _as_text(value: object) -> str:
     return str(value)
 
 
+class RouterTLS(Section):
+    """`router.tls`: the addresses where clients speak TLS, and the certificate they are shown."""
+
+    listen_address: Annotated[UniqueItems[Address], BeforeValidator(_one_or_more)] = [
+        Listen("127.0.0.1", 8443)
+    ]
+    cert_file: Text
+    key_file: Text
+
+
 class Router(Section):
     """`router`: the gateway's own side."""
 
@@ -166,7 +176,7 @@ class Router(Section):
     admin_address: Later = None
     workers: Annotated[int | None, BeforeValidator(_workers)] = None
     domains: UniqueItems[Domain] = []
-    tls: Later = None
+    tls: RouterTLS | None = None
     secret_file: Later = None
     limits: Annotated[LimitsSection, OrEmpty] = Field(default_factory=LimitsSection)
 

@@ -21,6 +21,7 @@ class Boot:
     """The BOOT frame of control."""
 
     listen: tuple[tuple[str, int], ...]
+    listen_tls: tuple[tuple[str, int], ...]
     workers: int
     drain_seconds: float
     connections: int
@@ -43,7 +44,8 @@ def parse(payload: bytes) -> Boot:
     try:
         found = json.loads(payload)
         return Boot(
-            listen=tuple((str(host), int(port)) for host, port in found["listen"]),
+            listen=_addresses(found["listen"]),
+            listen_tls=_addresses(found["listen_tls"]),
             workers=int(found["workers"]),
             drain_seconds=float(found["drain_seconds"]),
             connections=int(found["connections"]),
@@ -54,3 +56,7 @@ def parse(payload: bytes) -> Boot:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise BootFault(f"boot settings from control: {error!r}") from error
+
+
+def _addresses(found: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    return tuple((str(host), int(port)) for host, port in found)

@@ -19,6 +19,7 @@ from typing import Final, NoReturn
 from fastpath.counters import Page, PageFull, Slot
 from fastpath.frames import FrameType, encode
 from gateway.supervisor import sockets
+from gateway.supervisor.boot import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.tempo import (
@@ -101,15 +102,14 @@ class Crew:
         self.endpoints: list[sockets.Endpoint] = []
         self.cut = 0  # connections cut while draining
 
-    def open(self, addresses: tuple[tuple[str, int], ...], workers: int, backlog: int) -> None:
+    def open(self, settings: Boot) -> None:
         """Binds. Raises BindError."""
-        self._backlog = backlog
-        self.endpoints, listeners = sockets.open_all(addresses, workers, backlog)
+        self._backlog = settings.backlog
+        self._access_log = settings.access_log != "off"
+        self.endpoints, listeners = sockets.open_all(
+            settings.listen, settings.workers, settings.backlog, settings.listen_tls
+        )
         self._places = [Place(index, mine) for index, mine in enumerate(listeners)]
-
-    def keep_access_log(self, wanted: bool) -> None:
-        """Whether workers send a line per request."""
-        self._access_log = wanted
 
     def workers(self) -> Iterator[Worker]:
         """The workers that are not reaped yet."""
@@ -154,7 +154,8 @@ class Crew:
             worker.run(
                 worker.Seat(
                     index=place.index,
-                    listeners=tuple(place.listeners),
+                    listeners=self._listeners(place, tls=False),
+                    tls_listeners=self._listeners(place, tls=True),
                     backlog=self._backlog,
                     channel=theirs,
                     log=self._log,
@@ -178,6 +179,10 @@ class Crew:
         place.worker = Worker(place.index, pid, ours, row_number)
         place.worker.row = row
         place.worker.send(frame)
+
+    def _listeners(self, place: Place, *, tls: bool) -> tuple[socket.socket, ...]:
+        pairs = zip(self.endpoints, place.listeners, strict=True)
+        return tuple(listener for endpoint, listener in pairs if endpoint.tls is tls)
 
     def _report_spawn(self, place: Place) -> None:
         pid = place.worker.pid if place.worker else 0

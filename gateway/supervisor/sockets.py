@@ -16,7 +16,7 @@ import struct
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 _SO_ATTACH_FILTER: Final = 26  # asm-generic/socket.h
@@ -45,23 +45,29 @@ class Endpoint:
     host: str
     port: int
     sockaddr: tuple[str | int, ...]
+    tls: bool = False
 
     @property
     def url(self) -> str:
         host = f"[{self.host}]" if self.family == socket.AF_INET6 else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
 
 def open_all(
-    addresses: Sequence[tuple[str, int]], workers: int, backlog: int
+    addresses: Sequence[tuple[str, int]],
+    workers: int,
+    backlog: int,
+    tls_addresses: Sequence[tuple[str, int]] = (),
 ) -> tuple[list[Endpoint], list[list[socket.socket]]]:
     """Claims every address; per worker, one listener for each. Raises BindError."""
+    wanted = [(False, address) for address in addresses]
+    wanted += [(True, address) for address in tls_addresses]
     endpoints: list[Endpoint] = []
     listeners: list[list[socket.socket]] = [[] for _ in range(workers)]
-    for host, port in addresses:
+    for tls, (host, port) in wanted:
         with _claiming(port):
             for endpoint, probe in _probe(host, port):
-                endpoints.append(endpoint)
+                endpoints.append(replace(endpoint, tls=tls))
                 for mine in listeners:
                     mine.append(open_listener(endpoint, backlog))
                 # Until here, or a port that the kernel chose could be given to someone else.

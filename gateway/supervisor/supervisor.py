@@ -225,13 +225,12 @@ class Supervisor:
             self._leave(EXIT_STARTUP)
             return
         try:
-            self._crew.open(self._boot.listen, self._boot.workers, self._boot.backlog)
+            self._crew.open(self._boot)
             pidfile.write(self._launch.get("pidfile"))
         except (sockets.BindError, pidfile.PidfileError) as error:
             self._notices.error(str(error))
             self._leave(EXIT_STARTUP)
             return
-        self._crew.keep_access_log(self._boot.access_log != "off")
         self._phase = Phase.STARTING
         self._deadline = None
 

@@ -71,6 +71,7 @@ def document(
         "domains": list(domains),
         "auth": {"mode": mode, "sigv2": sigv2},
         "limits": {**asdict(Limits()), **(limits or {})},
+        "certificate": None,
         "identities": [
             {
                 "name": "client",

@@ -81,15 +81,13 @@ def _leaves(section: type, prefix: str) -> list[str]:
         "limits": schema.LimitsSection,
         "pool": schema.PoolSection,
         "timeouts": schema.TimeoutsSection,
-        "tls": schema.TLS,
+        "tls": schema.RouterTLS if section is schema.Router else schema.TLS,
         "targets": schema.Target,
     }
     many = {"identities": schema.Identity, "rules": schema.Rule, "allow": schema.Allow}
     paths: list[str] = []
     for name, field in section.model_fields.items():
         path = f"{prefix}{name}"
-        if section is schema.Router and name == "tls":
-            continue  # the listener's: not supported yet
         if name == "targets":
             paths += _leaves(inner[name], f"{path}.*.")
         elif name in inner and section is not schema.Rule:

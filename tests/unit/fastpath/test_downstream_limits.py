@@ -141,22 +141,6 @@ def test_a_client_that_is_gone_when_the_connection_closes() -> None:
     assert not rig.defects
 
 
-def test_a_transport_that_cannot_shut_down_one_side_is_closed() -> None:
-    class Whole(WireTransport):
-        def can_write_eof(self) -> bool:
-            return False
-
-        def write_eof(self) -> None:
-            raise NotImplementedError
-
-    rig, client = started()
-    client.transport.__class__ = Whole
-    client.says(b"garbage\r\n")
-    assert one(client).status == 400
-    assert client.transport.ended
-    assert not rig.defects
-
-
 def test_nothing_is_heard_of_a_defect_but_internal_error() -> None:
     rig, client = started()
     client.says(get())

@@ -40,6 +40,7 @@ routing:
 def test_the_boot_settings_of_a_bare_file(desk: Desk) -> None:
     assert desk.load(S3).boot() == {
         "listen": [["127.0.0.1", 8080]],
+        "listen_tls": [],
         "workers": usable_processors(),
         "drain_seconds": 30.0,
         "connections": Limits().connections,
@@ -84,6 +85,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "domains": ["s3.example.com"],
         "auth": {"mode": "sigv4", "sigv2": "presigned"},
         "limits": asdict(Limits()),
+        "certificate": None,
         "identities": [
             {
                 "name": "analytics",

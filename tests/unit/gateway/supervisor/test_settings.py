@@ -10,6 +10,7 @@ from gateway.supervisor import boot, tempo
 
 BOOT: dict[str, object] = {
     "listen": [["127.0.0.1", 8080], ["::1", 8080]],
+    "listen_tls": [["::1", 8443]],
     "workers": 4,
     "drain_seconds": 30,
     "connections": 20000,
@@ -27,6 +28,7 @@ def _parsed(**changes: object) -> boot.Boot:
 def test_boot_settings_are_read() -> None:
     settings = _parsed()
     assert settings.listen == (("127.0.0.1", 8080), ("::1", 8080))
+    assert settings.listen_tls == (("::1", 8443),)
     assert settings.drain_seconds == 30.0
 
 

@@ -1,0 +1,130 @@
+"""`router.tls`: the certificate that the gateway shows, read, tried and dated.
+
+Rules: what OpenSSL refuses is found here, by the code that a worker uses, on the text that a worker
+gets; dates are only warned of, since clients may not check them and a gateway that does not start
+helps nobody.
+
+Not here: targets' certificates (`targets`), watching the files (`gateway.control`).
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from fastpath.snapshot import Certificate
+from fastpath.tls import server_context
+from gateway.config import schema
+from gateway.config.addresses import Listen
+from gateway.config.model import ServedTLS
+from gateway.config.problems import Path
+from gateway.config.reading import Reader
+from gateway.config.secrets import Files
+
+_PATH: Path = ("router", "tls")
+_BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+
+# DER: ITU-T X.690 section 8.1.2; the fields are RFC 5280 section 4.1.
+_SEQUENCE, _VERSION, _UTC_TIME = 0x30, 0xA0, 0x17
+
+
+def read_served_tls(
+    reader: Reader, files: Files, section: schema.RouterTLS | None, plain: tuple[Listen, ...]
+) -> ServedTLS | None:
+    """The TLS listeners; None if there are none, or with a problem."""
+    if section is None:
+        return None
+    for index, address in enumerate(section.listen_address):
+        if address.port and address in plain:
+            path = (*_PATH, "listen_address", index)
+            reader.error(
+                path if reader.tree.get(path) is not None else path[:-1],
+                f"{address} is router.listen_address as well",
+                "give TLS a port of its own",
+            )
+    cert_pem = files.text(section.cert_file, (*_PATH, "cert_file"))
+    key_pem = files.text(section.key_file, (*_PATH, "key_file"))
+    if cert_pem is None or key_pem is None:
+        return None
+    if _is_usable(reader, cert_pem, key_pem):
+        _check_dates(reader, cert_pem)
+    names = {"cert_file": section.cert_file, "key_file": section.key_file}
+    return ServedTLS(tuple(section.listen_address), cert_pem, key_pem, names)
+
+
+def _is_usable(reader: Reader, cert_pem: str, key_pem: str) -> bool:
+    if _BEGIN not in cert_pem:
+        reader.error((*_PATH, "cert_file"), "holds no PEM certificate")
+        return False
+    if "PRIVATE KEY-----" not in key_pem:
+        reader.error((*_PATH, "key_file"), "holds no PEM private key")
+        return False
+    try:
+        server_context(Certificate(cert_pem, key_pem))
+    except (ssl.SSLError, ValueError) as fault:
+        if getattr(fault, "reason", None) == "KEY_VALUES_MISMATCH":
+            reader.error((*_PATH, "key_file"), "is not the key of the certificate")
+        elif "ENCRYPTED" in key_pem:
+            reader.error((*_PATH, "key_file"), "is encrypted", "remove its password")
+        else:
+            message = "certificate and key are not a usable PEM pair"
+            reader.error((*_PATH, "cert_file"), message)
+        return False
+    return True
+
+
+def _check_dates(reader: Reader, pem: str) -> None:
+    try:
+        since, until = validity(pem)
+    except ValueError:
+        return  # OpenSSL took it, so clients will
+    now = time.time()
+    path = (*_PATH, "cert_file")
+    if now > until:
+        reader.warn(path, f"the certificate expired on {_day(until)}", "clients refuse it")
+    elif now < since:
+        reader.warn(path, f"the certificate is valid from {_day(since)} on", "clients refuse it")
+
+
+def _day(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d")
+
+
+def validity(pem: str) -> tuple[float, float]:
+    """From when until when the first certificate of a PEM text is valid, in epoch seconds.
+
+    Raises ValueError on what is no certificate.
+    """
+    first = pem[pem.index(_BEGIN) : pem.index(_END) + len(_END)]
+    ((_, outer),) = _elements(ssl.PEM_cert_to_DER_cert(first))
+    (_, signed), *_ = _elements(outer)
+    # After the serial number, the algorithm and the issuer.
+    _, _, _, (kind, dates), *_ = (part for part in _elements(signed) if part[0] != _VERSION)
+    if kind != _SEQUENCE:
+        raise ValueError("no validity where it should be")
+    since, until = (_epoch(*date) for date in _elements(dates))
+    return since, until
+
+
+def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
+    """The elements of a DER content: tag and content of each. Raises ValueError on a cut one."""
+    at = 0
+    while at < len(der):
+        tag, length = der[at : at + 2]
+        at += 2
+        if length & 0x80:
+            octets = length & 0x7F
+            length = int.from_bytes(der[at : at + octets], "big")
+            at += octets
+        yield tag, der[at : at + length]
+        at += length
+
+
+def _epoch(tag: int, text: bytes) -> float:
+    """UTCTime has two digits of the year, 50 and above in the last century; RFC 5280 4.1.2.5."""
+    digits = text.decode("ascii")
+    if tag == _UTC_TIME:
+        digits = ("19" if digits[:2] >= "50" else "20") + digits
+    return datetime.strptime(digits, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC).timestamp()

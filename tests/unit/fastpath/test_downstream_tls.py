@@ -1,0 +1,106 @@
+"""A client's connection over TLS: its transport has no half to close, and a close waits."""
+
+from __future__ import annotations
+
+from fastpath.limits import Limits
+from tests.doubles.http1 import get
+from tests.doubles.wire import Peer, Rig, WireTransport
+from tests.unit.fastpath.clients import one, started
+
+LIMITS = Limits()
+
+
+class Whole(WireTransport):
+    """As a TLS transport: a close says goodbye and waits for the client to do so too."""
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def write_eof(self) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self._closing = True
+
+
+def connected() -> tuple[Rig, Peer]:
+    rig, client = started()
+    client.transport.__class__ = Whole
+    return rig, client
+
+
+def test_a_refused_client_has_the_time_to_close_first() -> None:
+    rig, client = connected()
+    client.says(b"garbage\r\n")
+    assert one(client).status == 400
+    client.says(b"what was on its way")
+    assert not client.transport.is_closing()
+    rig.pass_time(LIMITS.discard_seconds)
+    assert client.transport.is_closing()
+    assert not rig.defects
+
+
+def test_more_than_a_client_may_send_after_a_refusal_ends_it() -> None:
+    rig, client = connected()
+    client.says(b"garbage\r\n")
+    client.says(b"x" * (LIMITS.discard_bytes + 1))
+    assert client.transport.is_closing()
+    rig.pass_time(LIMITS.discard_seconds + 2)
+    assert client.aborted
+    assert not rig.service.connections
+
+
+def test_a_client_that_says_no_goodbye_is_left() -> None:
+    rig, client = connected()
+    rig.pass_time(LIMITS.idle_seconds)
+    assert client.transport.is_closing()
+    assert not client.aborted
+    rig.pass_time(2)
+    assert client.aborted
+    assert not client.reset
+    assert not rig.service.connections
+
+
+def test_a_slow_reader_is_not_left_while_it_reads() -> None:
+    rig, client = connected()
+    client.stalls()
+    client.says(b"garbage\r\n")
+    for _ in range(3):
+        rig.pass_time(LIMITS.send_idle_seconds - 1)
+        assert not client.aborted
+        client.reads(10)
+    rig.pass_time(2 * LIMITS.send_idle_seconds)
+    assert client.aborted
+
+
+def test_an_answer_that_ends_with_the_stream_is_ended_at_once() -> None:
+    _, client = connected()
+    client.says(get().replace(b"HTTP/1.1", b"HTTP/1.0"))
+    (target,) = client.rig.targets
+    target.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    assert not client.transport.is_closing()
+    target.says(b"0\r\n\r\n")
+    assert client.heard.endswith(b"\r\n\r\nabc")
+    assert client.transport.is_closing()
+    assert not client.aborted
+
+
+def test_draining_waits_for_handshakes() -> None:
+    rig, client = connected()
+    assert rig.service.begin_handshake()
+    rig.service.drain()
+    client.resets()
+    assert not rig.service.empty.is_set()
+    late = rig.connect()
+    rig.service.end_handshake()
+    assert not rig.service.empty.is_set()
+    rig.pass_time(2)  # the grace of an idle connection in a drain, not `idle_seconds`
+    assert late.ended
+    assert rig.service.empty.is_set()
+
+
+def test_as_many_handshakes_as_connections() -> None:
+    rig = Rig(limits={"connections": 2})
+    assert [rig.service.begin_handshake() for _ in range(3)] == [True, True, False]
+    rig.service.end_handshake()
+    assert rig.service.begin_handshake()
