@@ -29,7 +29,9 @@ from types import TracebackType
 from typing import IO, Self, TypeVar
 
 ROOT = Path(__file__).parents[2]
-READY = re.compile(r"ready: (\d+) workers? serves? generation (\d+) on ([^\s\"]+)")
+READY = re.compile(
+    r"ready: (\d+) workers? serves? generation (\d+) on (http[^\s\"]+)(?: (https[^\s\"]+))?"
+)
 RELOADED = re.compile(r"generation (\d+) is served by|configuration unchanged: (\d+) problem")
 
 _MARK = "S3GATEWAY_TEST_MARK"
@@ -154,6 +156,7 @@ class Gateway:
         self.log = Lines(self._process.stderr)
         self._prefixed = bool(prefix) and not prefix_execs
         self.url = ""
+        self.tls_url = ""  # of `router.tls`, if there is one
 
     def _environment(self, added: Mapping[str, str]) -> dict[str, str]:
         dropped = ("AWS_", "LAKEFS_", "S3GATEWAY_", "ENVIRONMENT")
@@ -187,8 +190,9 @@ class Gateway:
         return gateway
 
     def wait_until_ready(self) -> None:
-        """Waits for the ready line and learns the address from it."""
-        self.url = self.log.wait_for(READY, _START_SECONDS)[3]
+        """Waits for the ready line and learns the addresses from it."""
+        ready = self.log.wait_for(READY, _START_SECONDS)
+        self.url, self.tls_url = ready[3], ready[4] or ""
 
     def __enter__(self) -> Self:
         return self
