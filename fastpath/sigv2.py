@@ -193,7 +193,7 @@ def _resource_query(query: Query) -> bytes:
     for name, value in signed:
         bare = name in _BARE or (not value and name not in _WITH_VALUE)
         texts.append(name if bare else b"%b=%b" % (name, value))
-        if not bare and _hides_parameter(value):
+        if (not bare and _hides_parameter(value)) or b"&" in name or b"=" in name:
             raise _ambiguous(name, value)
     return b"?" + b"&".join(texts) if texts else b""
 
