@@ -26,7 +26,7 @@ SKEW = timedelta(minutes=15)
 MAX_EXPIRES = 604800
 STAMP = "%Y%m%dT%H%M%SZ"
 
-_SCOPE = re.compile(r"([^/]{3,20})/(\d{8})/([\w-]+)/([\w-]+)/aws4_request\Z")
+_SCOPE = re.compile(r"([^/]+)/(\d{8})/([\w-]+)/([\w-]+)/aws4_request\Z")
 _PRESIGNED = ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires")
 # `partNumber` and `uploadId` belong here; lakeFS looks for them in the wrong case.
 _V2_RESOURCES = (

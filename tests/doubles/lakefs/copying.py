@@ -9,6 +9,7 @@ Not here: the copied part itself (`multipart`).
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote_plus
@@ -27,7 +28,7 @@ def copy(call: Call) -> Answer:
     blob = source(call)
     if call.request.header("x-amz-metadata-directive") == "REPLACE":
         blob = replace(blob, metadata=metadata.read(call.request))
-    made = replace(blob, modified=datetime.now(UTC), address=f"{blob.address}-copy")
+    made = replace(blob, modified=datetime.now(UTC), address=uuid.uuid4().hex)
     if not (addressing.is_branch_name(call.ref) and addressing.is_key(call.key)):
         raise Refusal("InvalidRequest", "validation error: invalid value")
     try:

@@ -37,10 +37,13 @@ def test_a_copy_crosses_branches_and_repositories(client: Client, lakefs: LakeFS
 
 
 def test_only_replace_in_exact_case_replaces_metadata(client: Client) -> None:
-    client.send("PUT", "/repo/main/m", b"x", {"x-amz-meta-a": "old"})
+    client.send("PUT", "/repo/main/m", b"x", {"x-amz-meta-a": "old", "content-type": "a/old"})
+    sent = {"x_amz_meta_a": "new", "content_type": "a/new"}
     for directive, expected in (("REPLACE", "new"), ("replace", "old"), ("COPY", "old")):
-        copy(client, "/repo/main/m", x_amz_metadata_directive=directive, x_amz_meta_a="new")
-        assert client.send("HEAD", "/repo/main/copy").fields["x-amz-meta-a"] == expected
+        copy(client, "/repo/main/m", x_amz_metadata_directive=directive, **sent)
+        fields = client.send("HEAD", "/repo/main/copy").fields
+        assert fields["x-amz-meta-a"] == expected
+        assert fields["content-type"] == "a/old"  # the type is never replaced
 
 
 def test_a_raw_plus_in_the_source_is_a_space(client: Client) -> None:
