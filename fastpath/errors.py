@@ -121,9 +121,7 @@ MISSING_CONTENT_LENGTH = Kind(
 
 # --- raised while an upload's body is checked (payload) ---
 
-BAD_DIGEST = Kind(
-    400, "BadDigest", "The Content-MD5 you specified did not match what we received."
-)
+BAD_DIGEST = Kind(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
 CONTENT_SHA256_MISPLACED = Kind(
     400, "InvalidRequest", "The value of x-amz-content-sha256 header is invalid."
 )

@@ -88,15 +88,18 @@ class ChunkFramer:
         self._waiting += len(data)
         if self._waiting < FRAME:
             return b""
-        body = b"".join(self._parts)
+        body = memoryview(b"".join(self._parts))  # cut without copying
         whole = self._waiting - self._waiting % FRAME
-        self._parts = [body[whole:]]
+        self._parts = [bytes(body[whole:])]
         self._waiting -= whole
-        return b"".join(self._frame(body[at : at + FRAME]) for at in range(0, whole, FRAME))
+        frames: list[bytes | memoryview] = []
+        for at in range(0, whole, FRAME):
+            frames += self._frame(body[at : at + FRAME])
+        return b"".join(frames)
 
     def end(self, trailer: bytes) -> bytes:
         rest = b"".join(self._parts)
-        frames = [self._frame(rest)] if rest else []
+        frames: list[bytes | memoryview] = [*self._frame(rest)] if rest else []
         frames.append(b"0%b\r\n" % self._extension(b""))
         if self._name:
             frames.append(b"%b:%b\r\n" % (self._name, trailer))
@@ -107,10 +110,10 @@ class ChunkFramer:
         frames.append(b"\r\n")
         return b"".join(frames)
 
-    def _frame(self, data: bytes) -> bytes:
-        return b"%x%b\r\n%b\r\n" % (len(data), self._extension(data), data)
+    def _frame(self, data: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
+        return b"%x%b\r\n" % (len(data), self._extension(data)), data, b"\r\n"
 
-    def _extension(self, data: bytes) -> bytes:
+    def _extension(self, data: bytes | memoryview) -> bytes:
         chain = self._chain
         if chain is None:
             return b""

@@ -12,12 +12,14 @@ import base64
 import hashlib
 import hmac
 import re
+import socket
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from awscrt import checksums as crt
 
+from tests.doubles.http1 import Answer, read_answers
 from tests.doubles.signing import RawClient
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -145,6 +147,19 @@ class Upload:
         pieces = b"".join(b"%x\r\n%b\r\n" % (len(one), one) for one in cut(body, chunked))
         coded = b"\r\ntransfer-encoding: chunked\r\n"
         return self.raw_head.replace(_NO_LENGTH, coded), pieces + b"0\r\n\r\n"
+
+    def send(self, *, chunked: int = 0) -> Answer:
+        """The answer that a connection of its own got."""
+        head, body = self.wire(chunked=chunked)
+        heard = b""
+        place = (self.client.host, self.client.port)
+        with socket.create_connection(place, timeout=20) as connection:
+            connection.sendall(head)
+            connection.sendall(body)
+            while piece := connection.recv(65536):
+                heard += piece
+        (answer,) = read_answers(heard, [b"PUT"], ended=True)
+        return answer
 
 
 def upload(

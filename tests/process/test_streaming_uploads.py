@@ -7,13 +7,11 @@ Not here: how the bytes are cut (`tests/unit`), a store that verifies (`tests/co
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
-from tests.doubles.aws_chunked import MODES, Upload, read, upload
-from tests.doubles.http1 import Answer, read_answers
+from tests.doubles.aws_chunked import MODES, read, upload
 from tests.doubles.mutations import CASES, CHUNKS, IDS, Mutation
 from tests.doubles.recording import RecordingStore, recording_store
 from tests.doubles.signing import RawClient
@@ -55,18 +53,6 @@ def client(store: RecordingStore) -> Iterator[RawClient]:
         yield RawClient(*gateway.address, *KEY)
 
 
-def send(client: RawClient, made: Upload, *, chunked: int = 0) -> Answer:
-    head, body = made.wire(chunked=chunked)
-    heard = b""
-    with socket.create_connection((client.host, client.port), timeout=20) as connection:
-        connection.sendall(head)
-        connection.sendall(body)
-        while piece := connection.recv(65536):
-            heard += piece
-    (answer,) = read_answers(heard, [b"PUT"], ended=True)
-    return answer
-
-
 @pytest.mark.parametrize("bucket", ["takes-it", "lacks-it"])
 @pytest.mark.parametrize(("mutation", "mode"), CASES, ids=IDS)
 def test_a_fault_leaves_no_object(
@@ -74,11 +60,11 @@ def test_a_fault_leaves_no_object(
 ) -> None:
     store.forget()
     made = mutation.make(client, f"/{bucket}/object".encode(), mode)
-    answer = send(client, made)
+    answer = made.send()
     assert (answer.status, answer.code) == (mutation.status, mutation.code)
     # One more request on the way behind it: the store has had its time.
     control = upload(client, f"/{bucket}/control".encode(), mode, CHUNKS)
-    assert send(client, control).status == 200
+    assert control.send().status == 200
     assert set(store.objects) == {f"/{bucket}/control".encode()}
 
 
@@ -91,7 +77,7 @@ def test_a_good_upload_is_stored_as_it_was(
 ) -> None:
     store.forget()
     made = upload(client, f"/{bucket}/object".encode(), mode, SHAPES[shape])
-    assert send(client, made, chunked=chunked).status == 200
+    assert made.send(chunked=chunked).status == 200
     stored = store.last()
     body = stored.body
     if bucket == "takes-it":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from botocore.httpchecksum import AwsChunkedWrapper, Crc32Checksum
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +105,22 @@ def test_anything_is_read_or_refused_the_same_way_however_it_is_cut(
             return error.kind
 
     assert read([raw]) == read(cut(raw, size))
+
+
+@pytest.mark.parametrize("opening", [b"", b"0\r\n"], ids=["chunk line", "trailers"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_no_more_is_kept_than_a_line_and_the_trailers(opening: bytes, signed: bool) -> None:
+    parser = ChunkParser(Nobody(), signed=signed)
+    if signed and opening:
+        opening = b"0;chunk-signature=" + b"0" * 64 + b"\r\n"
+    parser.feed(opening)
+
+    def feed(count: int) -> None:
+        for _ in range(count):
+            parser.feed(b"a")
+
+    with pytest.raises(S3Error):
+        feed(5000)
 
 
 @given(st.lists(st.integers(8192, 8200), max_size=3), st.integers(1, 5000))

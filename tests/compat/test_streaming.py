@@ -1,0 +1,84 @@
+"""Uploads in the streaming modes on a real server that is sent the plain bodies.
+
+Rules: what is there afterwards is read from the server itself, past the gateway.
+
+Not here: targets that take the modes (`tests/process/test_streaming_uploads.py`), SDKs.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.compat.live import CLIENT, MIB, Side, payload, read_directly, s3_client, same
+from tests.compat.test_integrity import raw_client
+from tests.doubles.aws_chunked import (
+    CHECKSUMS,
+    MODES,
+    SIGNED_TRAILER,
+    UNSIGNED_TRAILER,
+    cut,
+    upload,
+)
+from tests.doubles.mutations import CASES, IDS, Mutation
+from tests.process.harness import Gateway
+
+PART = 5 * MIB
+
+
+@pytest.mark.parametrize(("mutation", "mode"), CASES, ids=IDS)
+def test_a_fault_changes_nothing(
+    gateway: Gateway, sides: dict[str, Side], prefix: str, mutation: Mutation, mode: str
+) -> None:
+    side = sides["s3"]
+    raw = raw_client(gateway.url, CLIENT)
+    target = f"/{side.bucket}/{prefix}object".encode()
+    assert raw.send("PUT", target, b"before")[0] == 200
+    answer = mutation.make(raw, target, mode).send()
+    assert (answer.status, answer.code) == (mutation.status, mutation.code)
+    # Another write on the same server, so that the cut one has had its time there too.
+    assert raw.send("PUT", target + b"-after", b"after")[0] == 200
+    assert read_directly(side.here, side.bucket, f"{prefix}object") == b"before"
+
+
+@pytest.mark.parametrize("chunked", [0, 100_000], ids=["length", "chunks"])
+@pytest.mark.parametrize("size", [0, 1, MIB, 3 * MIB + 1])
+@pytest.mark.parametrize("mode", MODES)
+def test_an_upload_is_stored_as_it_was(
+    gateway: Gateway, side: Side, prefix: str, mode: str, size: int, chunked: int
+) -> None:
+    raw = raw_client(gateway.url, CLIENT)
+    chunks = cut(payload(size), 131072)
+    made = upload(raw, f"/{side.bucket}/{prefix}object".encode(), mode, chunks)
+    assert made.send(chunked=chunked).status == 200
+    found = read_directly(side.here, side.bucket, f"{prefix}object")
+    assert found is not None
+    assert same(found, payload(size))
+    stored = s3_client(side.here.endpoint, side.here.keys)
+    head = stored.head_object(Bucket=side.bucket, Key=f"{prefix}object")
+    assert "aws-chunked" not in head.get("ContentEncoding", "")
+
+
+@pytest.mark.parametrize("mode", [SIGNED_TRAILER, UNSIGNED_TRAILER])
+@pytest.mark.parametrize("algorithm", CHECKSUMS)
+def test_an_upload_in_parts_with_each_checksum(
+    gateway: Gateway, side: Side, prefix: str, algorithm: str, mode: str
+) -> None:
+    raw = raw_client(gateway.url, CLIENT)
+    client = s3_client(gateway.url, CLIENT)
+    place = {"Bucket": side.bucket, "Key": f"{prefix}object"}
+    upload_id = client.create_multipart_upload(**place)["UploadId"]
+    whole, parts = payload(PART + MIB), []
+    for number, data in enumerate([whole[:PART], whole[PART:]], 1):
+        query = f"partNumber={number}&uploadId={upload_id}"
+        target = f"/{side.bucket}/{prefix}object?{query}".encode()
+        chunks = cut(data, 262144)
+        bad = upload(raw, target, mode, chunks, algorithm=algorithm)
+        bad.body.frames[-2].data = b"!" + bad.body.frames[-2].data[1:]
+        assert bad.send().status in (400, 403)
+        answer = upload(raw, target, mode, chunks, algorithm=algorithm).send()
+        assert answer.status == 200
+        parts.append({"PartNumber": number, "ETag": answer.fields["etag"]})
+    client.complete_multipart_upload(**place, UploadId=upload_id, MultipartUpload={"Parts": parts})
+    found = read_directly(side.here, side.bucket, f"{prefix}object")
+    assert found is not None
+    assert same(found, whole)
