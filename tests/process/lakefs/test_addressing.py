@@ -129,6 +129,17 @@ def test_a_commit_is_found_by_its_id_and_by_a_unique_prefix(client: Client, lake
         assert client.send("GET", f"/repo/{ref}/a.txt").body == OBJECT
 
 
+def test_a_commit_wins_over_a_branch_of_its_name(client: Client, lakefs: LakeFS) -> None:
+    """lakeFS 1.84: pkg/graveler/ref/resolve_ref.go; a branch wins over a tag."""
+    repository = lakefs.store.repositories["repo"]
+    empty = repository.branches["dev"].commit_id
+    commit_id = repository.commit("main", "first")
+    repository.branches[commit_id] = repository.branches["dev"]
+    assert client.send("GET", f"/repo/{commit_id}/a.txt").body == OBJECT
+    repository.tags["main"] = empty
+    assert client.send("GET", "/repo/main/a.txt").body == OBJECT
+
+
 @pytest.mark.parametrize("ref", ["v1.0", "main~1", "main@"])
 def test_a_write_to_what_can_be_no_branch_is_an_internal_error(client: Client, ref: str) -> None:
     """lakeFS 1.84: pkg/validator/validate.go, GW/operations/putobject.go, deleteobject.go."""
