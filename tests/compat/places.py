@@ -1,0 +1,92 @@
+"""Owns the comparison of one piece of client work at a target and through the gateway.
+
+Rules: work is a function that takes a `Place` and returns what the client told it; it is done first
+straight at the target, then through the gateway, below two key prefixes of one bucket. What came
+back must be equal, and what lies on the target must be equal too, attributes included.
+
+Not here: the clients, each of which has a test module of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.demo.seaweed import Keys
+from tests.compat.live import CLIENT, Side, s3_client
+from tests.process.harness import Gateway
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a client works: an endpoint, a key pair, a bucket, a prefix, a directory of its own."""
+
+    endpoint: str
+    keys: Keys
+    bucket: str
+    prefix: str
+    directory: Path
+
+    @property
+    def host(self) -> str:
+        return self.endpoint.removeprefix("http://")
+
+    @property
+    def path(self) -> str:
+        return f"{self.bucket}/{self.prefix}".rstrip("/")
+
+    def own(self, text: str) -> str:
+        """`text` without what differs from place to place."""
+        for mine, label in ((self.prefix.rstrip("/"), "PREFIX"), (self.host, "HOST")):
+            text = text.replace(mine, label)
+        return text.replace(str(self.directory), "DIRECTORY")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The two places of one test."""
+
+    side: Side
+    direct: Place
+    through: Place
+
+    def run(self, work: Callable[[Place], Any]) -> Any:
+        """Do the work at both and return what came of it; AssertionError where it differs."""
+        wanted = work(self.direct)
+        found = work(self.through)
+        assert found == wanted, f"through the gateway: {found}\ndirectly: {wanted}"
+        stored, same = inventory(self.side, self.through), inventory(self.side, self.direct)
+        assert stored == same, f"through the gateway: {stored}\ndirectly: {same}"
+        assert stored, "the work left nothing to compare"
+        return found
+
+
+def inventory(side: Side, place: Place) -> dict[str, dict[str, object]]:
+    """What lies below a place's prefix, read from the target itself."""
+    client: Any = s3_client(side.here.endpoint, side.here.keys)
+    found = {}
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=place.bucket, Prefix=place.prefix
+    )
+    for entry in (entry for page in pages for entry in page.get("Contents", [])):
+        head = client.head_object(Bucket=place.bucket, Key=entry["Key"])
+        kept = ("ContentLength", "ETag", "ContentType", "ContentEncoding", "Metadata")
+        found[entry["Key"].removeprefix(place.prefix)] = {name: head.get(name) for name in kept}
+    return found
+
+
+@pytest.fixture
+def comparison(gateway: Gateway, side: Side, prefix: str, tmp_path: Path) -> Comparison:
+    def place(name: str, endpoint: str, keys: Keys) -> Place:
+        (tmp_path / name).mkdir()
+        return Place(endpoint, keys, side.bucket, f"{prefix}{name}/", tmp_path / name)
+
+    return Comparison(
+        side,
+        place("straight", side.here.endpoint, side.here.keys),
+        place("throughs", gateway.url, CLIENT),
+    )
