@@ -90,7 +90,7 @@ def upstream_head(
     signatures = signer.sign(
         head.method, address.path, query, target.authority, signed, payload, now
     )
-    if passage is not None:
+    if passage is not None and reframing is not None:
         passage.filter.begin(signer.chain(signatures))
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"

@@ -25,7 +25,7 @@ class BodyFilter(Protocol):
     """A body's way up."""
 
     def begin(self, chain: Chain) -> None:
-        """The upstream head is signed; chunks signed for the target are chained to this."""
+        """The head of a reframed body is signed; chunks made for the target are chained to it."""
 
     def feed(self, data: bytes, last: bool) -> bytes:
         """What may go up now that `data` came; all of it when `last`. Raises S3Error."""
@@ -40,7 +40,7 @@ class CheckedBody:
         self._checks = checks
 
     def begin(self, chain: Chain) -> None:
-        """Nothing is signed here."""
+        """Never reframed."""
 
     def feed(self, data: bytes, last: bool) -> bytes:
         for check in self._checks:
