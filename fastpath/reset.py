@@ -19,7 +19,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 def reset(transport: asyncio.Transport) -> None:
     """Close at once, by RST; nothing if the transport is closing already."""
-    if not transport.is_closing():
-        connection = transport.get_extra_info("socket")
+    connection = transport.get_extra_info("socket")  # a TLS transport loses it before it is told
+    if connection is not None and not transport.is_closing():
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()

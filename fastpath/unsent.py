@@ -21,6 +21,7 @@ _OUTQ = termios.TIOCOUTQ  # the same number as SIOCOUTQ (tcp(7))
 def unsent(transport: asyncio.Transport) -> int:
     """Bytes, the kernel's included; those of a socket that is closed do not count."""
     queued = array.array("i", [0])
+    connection = transport.get_extra_info("socket")  # a TLS transport loses it before it is told
     with contextlib.suppress(OSError, ValueError):
-        fcntl.ioctl(transport.get_extra_info("socket").fileno(), _OUTQ, queued)
+        fcntl.ioctl(-1 if connection is None else connection.fileno(), _OUTQ, queued)
     return transport.get_write_buffer_size() + queued[0]

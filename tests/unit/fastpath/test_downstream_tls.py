@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastpath.limits import Limits
 from tests.doubles.http1 import get
 from tests.doubles.wire import Peer, Rig, WireTransport
@@ -21,6 +23,13 @@ class Whole(WireTransport):
 
     def close(self) -> None:
         self._closing = True
+
+
+class Bereft(Whole):
+    """The same, whose TCP transport is gone: the protocol is told in the loop's next turn."""
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return None if name == "socket" else super().get_extra_info(name, default)
 
 
 def connected() -> tuple[Rig, Peer]:
@@ -71,6 +80,18 @@ def test_a_slow_reader_is_not_left_while_it_reads() -> None:
         client.reads(10)
     rig.pass_time(2 * LIMITS.send_idle_seconds)
     assert client.aborted
+
+
+def test_a_connection_that_is_gone_already_is_no_defect() -> None:
+    rig, client = connected()
+    client.transport.__class__ = Bereft
+    rig.pass_time(LIMITS.idle_seconds + 2)
+    assert client.aborted
+    other = rig.connect()
+    other.transport.__class__ = Bereft
+    rig.service.cut()
+    assert other.aborted
+    assert not rig.defects
 
 
 def test_an_answer_that_ends_with_the_stream_is_ended_at_once() -> None:
