@@ -44,6 +44,8 @@ COPY_SOURCE = b"x-amz-copy-source"
 _HEX_DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
 
+_CURRENT_VERSION = (b"versionId", b"null")  # of a bucket without versions: the object itself
+
 Query = Sequence[tuple[bytes, bytes]]
 
 
@@ -95,6 +97,9 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
     admission.decision = decision
     admission.target = target
     _refuse_beyond(target, operation, caller)
+    overlooked = target.profile.overlooks.get(operation.name)
+    if overlooked is not None:
+        _refuse_overlooked(overlooked, rest, meant)
     admission.signer = snapshot.signer(target, caller)
     if admission.signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
@@ -167,6 +172,17 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None
         raise S3Error(
             NOT_IMPLEMENTED,
             message=f"{operation.name} is not available on the storage that serves this bucket.",
+        )
+
+
+def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead) -> None:
+    """Refuse what the target would take for a request without this parameter or header."""
+    found = [pair[0] for pair in query if pair[0] in names and pair != _CURRENT_VERSION]
+    found += [name for name in names if name in head.fields]
+    if found:
+        raise S3Error(
+            NOT_IMPLEMENTED,
+            message=f"{found[0].decode()} is not available on the storage that serves this bucket.",
         )
 
 

@@ -7,7 +7,8 @@ Not here: probing a live target, per-target overrides, the answers lakeFS needs 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 # The operations lakeFS has. Anything else must not reach it: a sub-resource it does not know falls
 # through to the plain operation, so `PUT ?legal-hold` would overwrite the object.
@@ -35,6 +36,28 @@ _LAKEFS_OPERATIONS = frozenset(
     }
 )
 
+# What lakeFS does not see, though it makes the request another one: without the version the current
+# object is deleted or read instead, without the condition it is deleted or overwritten all the same,
+# and a rename or an append is a plain overwrite.
+_COPY_CONDITIONS = frozenset(
+    {
+        b"x-amz-copy-source-if-match",
+        b"x-amz-copy-source-if-modified-since",
+        b"x-amz-copy-source-if-none-match",
+        b"x-amz-copy-source-if-unmodified-since",
+    }
+)
+_LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
+    "CopyObject": _COPY_CONDITIONS,
+    "DeleteObject": frozenset(
+        {b"versionId", b"if-match", b"x-amz-if-match-last-modified-time", b"x-amz-if-match-size"}
+    ),
+    "GetObject": frozenset({b"versionId"}),
+    "HeadObject": frozenset({b"versionId"}),
+    "PutObject": frozenset({b"x-amz-rename-source", b"x-amz-write-offset-bytes"}),
+    "UploadPartCopy": _COPY_CONDITIONS,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -46,6 +69,8 @@ class Profile:
     streaming: the values of x-amz-content-sha256 it takes for aws-chunked bodies; to others such a
         body goes without its framing.
     operations: all it has, or None for no list.
+    overlooks: by operation, query parameters and headers that change its meaning and that the
+        target ignores, so that a request with one must not reach it.
     has_regions: redirects to the region of a bucket; these redirects are followed.
     """
 
@@ -54,6 +79,7 @@ class Profile:
     verifies_checksums: bool = False
     streaming: frozenset[bytes] = frozenset()
     operations: frozenset[str] | None = None
+    overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
     has_regions: bool = False
 
 
@@ -72,5 +98,10 @@ PROFILES: dict[str, Profile] = {
         has_regions=True,
     ),
     "generic": Profile("generic", verifies_digest=False),
-    "lakefs": Profile("lakefs", verifies_digest=True, operations=_LAKEFS_OPERATIONS),
+    "lakefs": Profile(
+        "lakefs",
+        verifies_digest=True,
+        operations=_LAKEFS_OPERATIONS,
+        overlooks=_LAKEFS_OVERLOOKS,
+    ),
 }

@@ -199,6 +199,38 @@ def test_a_sub_resource_that_lakefs_lacks(
     assert stored(lakefs) == OBJECT
 
 
+@pytest.mark.parametrize(
+    ("method", "query", "headers"),
+    [
+        ("DELETE", "?versionId=1", {}),
+        ("DELETE", "?version%49d=1", {}),
+        ("DELETE", "", {"if-match": '"other"'}),
+        ("DELETE", "", {"x-amz-if-match-size": "1"}),
+        ("GET", "?versionId=1", {}),
+        ("HEAD", "?versionId=1", {}),
+        ("PUT", "", {"x-amz-rename-source": "/repo/main/b.txt"}),
+        ("PUT", "", {"x-amz-write-offset-bytes": "10"}),
+        (
+            "PUT",
+            "",
+            {"x-amz-copy-source": "repo/main/a.txt", "x-amz-copy-source-if-match": '"other"'},
+        ),
+    ],
+)
+def test_what_lakefs_overlooks_does_not_reach_it(
+    client: Client, lakefs: LakeFS, method: str, query: str, headers: dict[str, str]
+) -> None:
+    """It would delete, read or overwrite the current object, whatever was meant."""
+    assert client.send(method, PATH + query, b"", headers).status == 501
+    assert not lakefs.seen
+    assert stored(lakefs) == OBJECT
+
+
+def test_the_null_version_is_the_object_itself(client: Client, lakefs: LakeFS) -> None:
+    assert client.send("GET", f"{PATH}?versionId=null").body == OBJECT
+    assert client.send("DELETE", f"{PATH}?versionId=null").status == 204
+
+
 @pytest.mark.parametrize("query", ["session", "versions", "policy", "not-invented"])
 def test_a_sub_resource_of_a_bucket_that_lakefs_lacks(
     client: Client, lakefs: LakeFS, query: str
