@@ -37,8 +37,8 @@ _LAKEFS_OPERATIONS = frozenset(
 )
 
 # What lakeFS does not see, though it makes the request another one: without the version the current
-# object is deleted or read instead, without the condition it is deleted or overwritten all the same,
-# and a rename or an append is a plain overwrite.
+# object is deleted or read instead, without the condition it is deleted or overwritten all the
+# same, and a rename or an append is a plain overwrite.
 _COPY_CONDITIONS = frozenset(
     {
         b"x-amz-copy-source-if-match",
