@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 PROCESSES := -n auto --maxprocesses 6
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type bench load docs chart chaos soak ci clean
+.PHONY: help setup demo test lint type clients bench load docs chart chaos soak ci clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -32,6 +32,11 @@ lint: setup ## ruff: rules and format
 
 type: setup ## mypy, strict
 	$(BIN)/mypy
+
+clients: setup ## run the clients' tests and write docs/clients.md from them
+	@mkdir -p build
+	$(BIN)/python -m pytest tests/compat -m 'not slow' $(PROCESSES) --junitxml=build/clients.xml
+	$(BIN)/python -m tests.compat.document build/clients.xml
 
 bench load docs chart chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release"

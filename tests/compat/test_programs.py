@@ -22,11 +22,15 @@ NAMES = ("one", "deep/two", "deep/er/three", "grüße/vier", "a b+c")
 
 
 def tree(place: Place) -> str:
-    """A directory with a few files; the same bytes and times at every place."""
+    """A directory with a few files; the same bytes and times at every place.
+
+    None is empty: SeaweedFS, asked directly, now and then leaves aws-cli's upload of one without
+    an answer until the client gives up after a minute and tries again.
+    """
     root = place.directory / "tree"
     for number, name in enumerate(NAMES):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(payload(1000 * number))
+        (root / name).write_bytes(payload(1000 * number + 1000))
     (root / "large").write_bytes(payload(9 * MIB))
     for file in root.rglob("*"):
         os.utime(file, (WRITTEN, WRITTEN))
@@ -90,7 +94,7 @@ def aws_presign(place: Place) -> list[object]:
     aws(place, "s3", "cp", f"{place.directory}/tree/deep/two", key, "--no-progress")
     url = aws(place, "s3", "presign", key, "--expires-in", "60").strip()
     with urllib.request.urlopen(url, timeout=20) as answer:
-        return [answer.status, answer.read() == payload(1000), "X-Amz-Signature=" in url]
+        return [answer.status, answer.read() == payload(2000), "X-Amz-Signature=" in url]
 
 
 def rclone_sync(place: Place) -> list[object]:

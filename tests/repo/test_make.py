@@ -17,6 +17,7 @@ TARGETS = [
     "test",
     "lint",
     "type",
+    "clients",
     "bench",
     "load",
     "docs",
