@@ -346,7 +346,9 @@ class DownstreamConnection(asyncio.Protocol):
             self.transport.close()
 
     def _expire_reader(self) -> None:
-        if self.transport.get_write_buffer_size() < self._pending:
+        taken = self._pending - self.transport.get_write_buffer_size()
+        enough = self._limits.send_idle_seconds * self._limits.minimum_rate_bytes
+        if taken >= enough or (taken > 0 and self._pending <= enough):
             self._await_reader()
         else:
             self.transport.abort()
