@@ -369,7 +369,9 @@ class DownstreamConnection(asyncio.Protocol):
             self.transport.abort()
 
     def _expire_reader(self) -> None:
-        if unsent(self.transport) < self._pending:
+        taken = self._pending - unsent(self.transport)
+        enough = self._limits.send_idle_seconds * self._limits.minimum_rate_bytes
+        if taken >= enough or (taken > 0 and self._pending <= enough):
             self._await_reader()
         else:
             self.transport.abort()

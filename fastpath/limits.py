@@ -34,7 +34,8 @@ class Limits:
     idle_seconds: float = 75.0
     # AWS answers RequestTimeout after about 20 seconds without a byte of the body.
     body_idle_seconds: float = 20.0
-    # A slow reader that takes nothing for this long is gone.
+    # A reader that takes nothing for this long is gone, and so is one that takes less than the
+    # minimum rate over this long.
     send_idle_seconds: float = 60.0
     # Bodies slower than this, measured after `minimum_rate_grace_seconds`, hold a slot for nothing.
     minimum_rate_bytes: int = 256
