@@ -11,49 +11,30 @@ Not here: whether the request may go at all (`admission`), its body (`exchange`)
 
 from __future__ import annotations
 
-import re
-from functools import lru_cache
-
 from fastpath.admission import HOP_NAME, Admission
-from fastpath.framing import connection_listed
 from fastpath.head import RequestHead
+from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
 from fastpath.payload.choose import Passage
 from fastpath.query import upstream_query
 
-# RFC 9110 section 7.6.1, plus what belongs to the client's hop or is written anew below.
-_STAYS_BEHIND = (
-    b"authorization",
-    b"connection",
-    b"content-length",
-    b"cookie",
-    b"date",
-    b"expect",
-    b"host",
-    b"keep-alive",
-    b"proxy-[a-z-]+",
-    b"te",
-    b"trailer",
-    b"transfer-encoding",
-    b"upgrade",
-    b"via",
-    b"x-amz-content-sha256",
-    b"x-amz-date",
-    b"x-amz-security-token",
+# What belongs to the client's hop or is written anew below.
+_STAYS_BEHIND = lines_named(
+    (
+        *HOP_BY_HOP,
+        b"authorization",
+        b"content-length",
+        b"cookie",
+        b"date",
+        b"expect",
+        b"host",
+        b"via",
+        b"x-amz-content-sha256",
+        b"x-amz-date",
+        b"x-amz-security-token",
+    )
 )
 _NOTHING: tuple[bytes, ...] = ()
 _RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})
-
-
-@lru_cache(maxsize=64)
-def line_remover(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
-    """Matches whole header lines of these names, each with the CRLF before it.
-
-    Only for heads that the strict checks of `head` let through: no obs-fold, no bare CR or LF.
-    """
-    return re.compile(rb"\r\n(?:" + b"|".join(names) + rb"):[^\r]*", re.IGNORECASE)
-
-
-_REMOVE = line_remover(_STAYS_BEHIND)
 
 
 def upstream_head(
@@ -103,7 +84,8 @@ def upstream_head(
         lines.append(b"content-length: %d\r\n" % length)
     if reframing is not None:
         lines.append(reframing.lines)
-    lines.append(_kept_lines(raw, head, drop))
+    kept = without_lines(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
+    lines.append(kept[2:])
     return b"".join(lines)
 
 
@@ -111,12 +93,3 @@ def _via(head: RequestHead, instance: bytes) -> bytes:
     hop = b"1.1 " + HOP_NAME + instance
     earlier = head.fields.get(b"via")
     return b"via: %b\r\n" % (hop if earlier is None else earlier + b", " + hop)
-
-
-def _kept_lines(raw: bytes, head: RequestHead, dropped: tuple[bytes, ...]) -> bytes:
-    """The client's header lines that cross, and the empty line that ends the head."""
-    section = _REMOVE.sub(b"", raw[raw.index(b"\r\n") :])
-    listed = connection_listed(head.fields).union(dropped)
-    if listed:
-        section = line_remover(tuple(sorted(map(re.escape, listed)))).sub(b"", section)
-    return section[2:]

@@ -1,28 +1,21 @@
-"""How long a body is, and which fields belong to one hop only (RFC 9112 section 6, RFC 9110 7.6.1).
+"""How long a body is (RFC 9112 section 6).
 
 Rules: pure; the head has been parsed strictly, so the table below has no doubtful rows left. A body
 of zero bytes is NONE: nobody waits for it. Whatever does not end exactly where its framing says is
 a fault, never a guess.
 
-Not here: counting the bytes of a Content-Length body (`downstream`, `forward`), aws-chunked
-(`sigv4`), what makes a head refusable (`head`).
+Not here: counting the bytes of a Content-Length body (`downstream`, `upstream`), aws-chunked
+(`payload`), what makes a head refusable (`head`), hop-by-hop fields (`hop`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import IntEnum
 
 import httptools
 
 from fastpath.errors import MISSING_CONTENT_LENGTH, NOT_IMPLEMENTED, S3Error
-from fastpath.head import (
-    END_TO_END,
-    RequestHead,
-    ResponseFault,
-    ResponseHead,
-    connection_tokens,
-)
+from fastpath.head import RequestHead, ResponseFault, ResponseHead
 
 
 class BodyKind(IntEnum):
@@ -35,22 +28,6 @@ class BodyKind(IntEnum):
 
 
 _NOTHING = (BodyKind.NONE, 0)
-
-# RFC 9110 section 7.6.1 and the registry of RFC 9110 section 18.4; `keep-alive` and
-# `proxy-connection` are older.
-HOP_BY_HOP = frozenset(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
 
 # A chunked body may have extensions and trailers; so many bytes without a byte of payload are a
 # flood (the same size that a head may have).
@@ -97,18 +74,6 @@ def response_body(head: ResponseHead, method: bytes) -> tuple[BodyKind, int]:
     if length is None:
         return BodyKind.CLOSE, 0
     return (BodyKind.LENGTH, length) if length else _NOTHING
-
-
-def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
-    """The fields that this message's Connection field declares to be for one hop only.
-
-    Fields that are always meant for the far end are not among them: a peer that lists them is
-    wrong (RFC 9110 section 7.6.1), and dropping them would change what the message says.
-    """
-    value = fields.get(b"connection")
-    if value is None:
-        return frozenset()
-    return frozenset(connection_tokens(value)) - END_TO_END
 
 
 class ChunkedReader:

@@ -8,28 +8,17 @@ Not here: what an error says (`errors`, `s3xml`), when a connection closes (`dow
 
 from __future__ import annotations
 
-import re
 from email.utils import formatdate
 from http import HTTPStatus
 
 from fastpath.errors import SLOW_DOWN, S3Error
-from fastpath.forward import line_remover
-from fastpath.framing import BodyKind, connection_listed
+from fastpath.framing import BodyKind
 from fastpath.head import RequestHead, ResponseHead
+from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
 from fastpath.operations import MethodRefused
 from fastpath.s3xml import error_document
 
-_REMOVE = line_remover(
-    (
-        b"connection",
-        b"keep-alive",
-        b"proxy-[a-z-]+",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
+_STAYS_BEHIND = lines_named(HOP_BY_HOP)
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _CLOSE = b"\r\nConnection: close"
 _KEEP = b"\r\nConnection: keep-alive"
@@ -52,10 +41,7 @@ def relayed_head(
     """
     request_id, close = extra
     end = raw.index(b"\r\n")
-    lines = _REMOVE.sub(b"", raw[end:-4])
-    listed = connection_listed(answer.fields)
-    if listed:
-        lines = line_remover(tuple(sorted(map(re.escape, listed)))).sub(b"", lines)
+    lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields)
     head = b"HTTP/1.1" + raw[8:end] + lines
     if b"x-amz-request-id" not in answer.fields:
         head += b"\r\nx-amz-request-id: " + request_id

@@ -24,6 +24,7 @@ PURE = {
     "fastpath.frames",
     "fastpath.framing",
     "fastpath.head",
+    "fastpath.hop",
     "fastpath.identities",
     "fastpath.limits",
     "fastpath.lru",
@@ -64,7 +65,7 @@ STOREYS = [
     ["authentication"],
     ["sigv2"],
     ["sigv4"],
-    ["addressing", "operations", "framing", "s3xml", "verdict"],
+    ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
     ["head", "query"],
     ["errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
 ]

@@ -1,4 +1,4 @@
-"""`fastpath.framing`: the table of bodies, hop-by-hop fields, chunks."""
+"""`fastpath.framing`: the table of bodies, chunks."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import pytest
 
 from fastpath.errors import S3Error
 from fastpath.framing import (
-    HOP_BY_HOP,
     BodyKind,
     ChunkedReader,
-    connection_listed,
     request_body,
     response_body,
 )
@@ -82,22 +80,6 @@ def test_chunked_requests_are_not_implemented(method: bytes) -> None:
 )
 def test_answers(status: bytes, fields: bytes, method: bytes, expected: object) -> None:
     assert answer(status, fields, method) == expected
-
-
-def test_connection_lists_fields_of_one_hop() -> None:
-    assert connection_listed({}) == frozenset()
-    listed = connection_listed({b"connection": b"Keep-Alive, X-Hop ,,\tfoo"})
-    assert listed == {b"keep-alive", b"x-hop", b"foo"}
-
-
-def test_connection_cannot_take_what_is_meant_for_the_far_end() -> None:
-    assert connection_listed({b"connection": b"content-length, host, etag"}) == {b"etag"}
-
-
-def test_hop_by_hop_fields_are_lower_case() -> None:
-    assert {name.lower() for name in HOP_BY_HOP} == HOP_BY_HOP
-    assert b"transfer-encoding" in HOP_BY_HOP
-    assert b"content-length" not in HOP_BY_HOP
 
 
 def read(*pieces: bytes) -> tuple[bytes, bool]:
