@@ -110,6 +110,11 @@ INVALID_BUCKET_NAME = Kind(400, "InvalidBucketName", "The specified bucket is no
 INVALID_REQUEST = Kind(400, "InvalidRequest", "Invalid Request")  # always with a message
 INVALID_URI = Kind(400, "InvalidURI", "Couldn't parse the specified URI.")
 KEY_TOO_LONG = Kind(400, "KeyTooLongError", "Your key is too long")
+MALFORMED_XML = Kind(
+    400,
+    "MalformedXML",
+    "The XML you provided was not well-formed or did not validate against our published schema",
+)
 METHOD_NOT_ALLOWED = Kind(
     405,
     "MethodNotAllowed",

@@ -24,6 +24,7 @@ from fastpath.head import RequestHead
 from fastpath.operations import Operation
 from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
+from fastpath.payload.deletions import DeletedKeys
 from fastpath.payload.filters import BodyFilter, CheckedBody, StreamedBody
 from fastpath.payload.framers import ChunkFramer, Framer, PlainFramer
 from fastpath.payload.seals import Seals
@@ -108,6 +109,8 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
         checks.append(DigestCheck(payload))
     if not profile.verifies_checksums:
         checks += _header_checks(context, trailer=False)
+    if profile.mistakes_deletes and context.operation.name == "DeleteObjects":
+        checks.append(DeletedKeys())
     return Passage(CheckedBody(checks)) if checks else None
 
 

@@ -238,3 +238,13 @@ def test_a_sub_resource_of_a_bucket_that_lakefs_lacks(
     """lakeFS would answer some of them with a list of its branches."""
     assert client.send("GET", f"/repo?{query}").status in (405, 501)
     assert not lakefs.seen
+
+
+@pytest.mark.parametrize("key", ["main/a.txt&#10;x", "main/"])
+def test_a_batch_that_lakefs_would_mistake(client: Client, lakefs: LakeFS, key: str) -> None:
+    """It would delete `a.txt`, or report a batch as deleted that it did not touch."""
+    objects = f"<Object><Key>{key}</Key></Object><Object><Key>main/b</Key></Object>"
+    answer = client.send("POST", "/repo?delete", f"<Delete>{objects}</Delete>".encode())
+    assert answer.status == 501
+    assert not any(seen.request.method == "POST" and seen.status == 200 for seen in lakefs.seen)
+    assert stored(lakefs) == OBJECT

@@ -1,0 +1,75 @@
+"""`fastpath.payload.deletions`: which batches of keys a lakeFS target would mistake."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fastpath.errors import S3Error
+from fastpath.payload.deletions import DeletedKeys
+
+
+def document(*keys: str, root: str = "Delete") -> bytes:
+    objects = "".join(f"<Object><Key>{key}</Key></Object>" for key in keys)
+    return f'<?xml version="1.0"?><{root} xmlns="http://s3/">{objects}</{root}>'.encode()
+
+
+def judged(body: bytes, size: int = 0) -> str:
+    check = DeletedKeys()
+    for at in range(0, len(body), size or len(body) or 1):
+        check.update(body[at : at + (size or len(body))])
+    try:
+        check.confirm()
+    except S3Error as error:
+        return error.kind.code
+    return ""
+
+
+@pytest.mark.parametrize("keys", [["main/a"], ["main/a b", "dev/c/", "/main/x//y", "m/&lt;é"], []])
+def test_plain_batches_pass(keys: list[str]) -> None:
+    assert judged(document(*keys)) == ""
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "main/a\nb",
+        "main/a&#10;b",
+        "main/a&#xA;",
+        "<![CDATA[main/a\n]]>",
+        "main/",
+        "main",
+        "/main/",
+        "",
+    ],
+)
+def test_a_key_that_would_be_mistaken_refuses_the_batch(key: str) -> None:
+    for body in (document(key), document("main/a", key, "main/b")):
+        assert judged(body) == "NotImplemented"
+        assert judged(body, 1) == "NotImplemented"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<Delete>",
+        b"not xml",
+        document("main/a") + b"<again/>",
+        b'<!DOCTYPE Delete [<!ENTITY e "main/a">]><Delete><Object><Key>&e;</Key></Object></Delete>',
+        b'<?xml version="1.0" encoding="x-none"?><Delete/>',
+        document("main/" + "k" * 20000),
+    ],
+)
+def test_what_cannot_be_read_is_refused(body: bytes) -> None:
+    assert judged(body) == judged(body, 1) == "MalformedXML"
+
+
+def test_a_key_elsewhere_is_none() -> None:
+    assert judged(b"<Delete><Key>main</Key><Object><X><Key>main</Key></X></Object></Delete>") == ""
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_end_in_a_verdict(body: bytes) -> None:
+    assert judged(body, 7) in ("", "MalformedXML", "NotImplemented")
