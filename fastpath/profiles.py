@@ -71,9 +71,8 @@ class Profile:
     operations: all it has, or None for no list.
     overlooks: by operation, query parameters and headers that change its meaning and that the
         target ignores, so that a request with one must not reach it.
-    mistakes: operations whose document is looked at before the target acts on it: a DeleteObjects
-        in which it would cut a key at its line break and delete another object, or overlook a
-        version, and a bad CompleteMultipartUpload, that it would call a fault of its own.
+    mistakes_deletes: in a DeleteObjects, cuts a key at its line break and deletes another object,
+        and for a key without a path reports a whole batch as deleted that it did not touch.
     has_regions: redirects to the region of a bucket; these redirects are followed.
     """
 
@@ -83,7 +82,7 @@ class Profile:
     streaming: frozenset[bytes] = frozenset()
     operations: frozenset[str] | None = None
     overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
-    mistakes: frozenset[str] = frozenset()
+    mistakes_deletes: bool = False
     has_regions: bool = False
 
 
@@ -107,6 +106,6 @@ PROFILES: dict[str, Profile] = {
         verifies_digest=True,
         operations=_LAKEFS_OPERATIONS,
         overlooks=_LAKEFS_OVERLOOKS,
-        mistakes=frozenset({"CompleteMultipartUpload", "DeleteObjects"}),
+        mistakes_deletes=True,
     ),
 }

@@ -10,7 +10,7 @@ Not here: taking bodies apart (`filters`), whether the request may happen (`admi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastpath.errors import (
@@ -24,7 +24,6 @@ from fastpath.head import RequestHead
 from fastpath.operations import Operation
 from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
-from fastpath.payload.completions import CompletedParts
 from fastpath.payload.deletions import DeletedKeys
 from fastpath.payload.filters import BodyFilter, CheckedBody, StreamedBody
 from fastpath.payload.framers import ChunkFramer, Framer, PlainFramer
@@ -44,11 +43,6 @@ _SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
 _TRAILER = b"x-amz-trailer"
 # Whose body is an object's data; elsewhere x-amz-checksum-* may be about something else.
 _UPLOADS = frozenset({"PutObject", "UploadPart"})
-# Whose body is a document, and what is looked at in it for a target that would mistake it.
-_DOCUMENTS: Mapping[str, Callable[[], Check]] = {
-    "CompleteMultipartUpload": CompletedParts,
-    "DeleteObjects": DeletedKeys,
-}
 # A body with another method means nothing; AWS does not look at its digest either (errors 1.34).
 BODY_METHODS = frozenset({b"PUT", b"POST"})
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -115,8 +109,8 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
         checks.append(DigestCheck(payload))
     if not profile.verifies_checksums:
         checks += _header_checks(context, trailer=False)
-    if context.operation.name in profile.mistakes:
-        checks.append(_DOCUMENTS[context.operation.name]())
+    if profile.mistakes_deletes and context.operation.name == "DeleteObjects":
+        checks.append(DeletedKeys())
     return Passage(CheckedBody(checks)) if checks else None
 
 
