@@ -115,7 +115,7 @@ class Inquiry:
         """The same."""
 
 
-def question(admission: Admission, path: bytes, query: bytes, now: float) -> bytes:
+def question_head(admission: Admission, path: bytes, query: bytes, now: float) -> bytes:
     """The head of a GET to the target of an admitted request; `now` in epoch seconds."""
     target, signer = admission.target, admission.signer
     assert target is not None  # admitted

@@ -73,6 +73,7 @@ class BucketsAnswer:
     """Rewrites the answer to one ListBuckets."""
 
     def __init__(self, listing: BucketListing) -> None:
+        self.status: int | None = None
         self._listing = listing
         self._reader = DocumentReader("ListAllMyBucketsResult", [("Buckets", "Bucket")])
         self._head_is_out = False

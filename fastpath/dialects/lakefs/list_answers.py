@@ -28,6 +28,7 @@ class ListAnswer:
     """Rewrites the answer to one list."""
 
     def __init__(self, listing: Listing) -> None:
+        self.status: int | None = None
         self._listing = listing
         self._reader = DocumentReader("ListBucketResult", [(_CONTENTS,), (_PREFIXES,)])
         self._fields: dict[str, str] = {}

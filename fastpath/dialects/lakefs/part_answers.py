@@ -20,6 +20,7 @@ class PartsAnswer:
     """Rewrites the answer to one ListParts."""
 
     def __init__(self, bucket: str, key: str, upload_id: str) -> None:
+        self.status: int | None = None
         self._place = (("Bucket", bucket), ("Key", key), ("UploadId", upload_id))
         self._reader = DocumentReader("ListPartsResult", [("Part",)])
         self._fields: dict[str, str] = {}
@@ -66,6 +67,7 @@ class CopiedPartAnswer:
     """Rewrites the answer to one UploadPartCopy: S3 calls it by another name."""
 
     def __init__(self) -> None:
+        self.status: int | None = None
         self._reader = DocumentReader("CopyObjectResult", ())
         self._fields: dict[str, str] = {}
 
