@@ -239,7 +239,14 @@ def test_uploads_cannot_be_filtered(client: Client, lakefs: LakeFS, query: str) 
     assert not lakefs.seen
 
 
-# Batches of deletes
+# Deletes
+
+
+@pytest.mark.parametrize("ref", ["v1.0", "main~1", "main@"])
+def test_only_a_branch_has_objects_to_delete(client: Client, lakefs: LakeFS, ref: str) -> None:
+    """lakeFS: 500."""
+    assert told(client.send("DELETE", f"/repo/{ref}/a.txt")) == (405, "MethodNotAllowed")
+    assert not lakefs.seen
 
 
 def delete(client: Client, *objects: str) -> Answer:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fastpath.dialects.lakefs import lists, uploads
+from fastpath.dialects.lakefs import deletes, lists, uploads
 from fastpath.dialects.translation import Asked, Translation
 
 OPERATIONS: Mapping[str, Callable[[Asked], Translation]] = {
     "AbortMultipartUpload": uploads.Abort,
     "CompleteMultipartUpload": uploads.Complete,
+    "DeleteObject": deletes.DeleteObject,
     "ListBuckets": lists.ListBuckets,
     "ListMultipartUploads": uploads.ListUploads,
     "ListObjects": lists.ListObjects,
