@@ -118,6 +118,20 @@ def test_an_unknown_branch_is_an_empty_list_and_another_error_itself() -> None:
         assert (b"<ListBucketResult" in answer.body) is (status == 200)
 
 
+def test_an_early_answer_that_is_rewritten_ends_the_upload() -> None:
+    request = put(PART, b"d" * 1000, "x-amz-copy-source: /repo/main/a")
+    rig, client = started(request[:-10])
+    copied = ok(element("CopyObjectResult", element("ETag", "a")))
+    heard = len(rig.target.heard)
+    rig.target.says(copied[:-5])
+    client.says(b"d" * 10)
+    assert len(rig.target.heard) == heard
+    rig.target.says(copied[-5:])
+    assert b"<CopyPartResult " in answers(client, b"PUT")[0].body
+    assert rig.target.ended
+    assert client.ended
+
+
 # Answers in question
 
 

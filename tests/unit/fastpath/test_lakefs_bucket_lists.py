@@ -81,6 +81,11 @@ def test_a_foreign_token(token: str) -> None:
         page(f"continuation-token={token}")
 
 
+def test_a_token_of_another_prefix() -> None:
+    with pytest.raises(S3Error, match="The continuation token provided is incorrect"):
+        page(f"prefix=t&continuation-token={wrap(b'', 'one')}")
+
+
 def test_bytes_that_are_no_utf_8() -> None:
     with pytest.raises(S3Error, match="InvalidURI"):
         page("prefix=%ff")
