@@ -104,14 +104,15 @@ def test_boto3_walks_folders(sdk: Any) -> None:
     assert {page["EncodingType"] for page in shown} == {"url"}
 
 
-def test_boto3_finds_branches_page_by_page(sdk: Any) -> None:
-    """lakeFS does not tell V1 where a list of branches goes on."""
-    for operation in ("list_objects_v2", "list_objects"):
-        pages = sdk.get_paginator(operation).paginate(
-            Bucket="repo", Delimiter="/", PaginationConfig={"PageSize": 1}
-        )
-        found = [row["Prefix"] for page in pages for row in page["CommonPrefixes"]]
-        assert found == ["dev/", "main/"]
+@pytest.mark.parametrize("operation", ["list_objects_v2", "list_objects"])
+@pytest.mark.parametrize("asked", [{}, {"Delimiter": "/"}])
+def test_boto3_finds_branches_page_by_page(sdk: Any, operation: str, asked: dict[str, str]) -> None:
+    """lakeFS tells V1 where a list of branches goes on only if there is a delimiter."""
+    pages = sdk.get_paginator(operation).paginate(
+        Bucket="repo", **asked, PaginationConfig={"PageSize": 1}
+    )
+    found = [row["Prefix"] for page in pages for row in page["CommonPrefixes"]]
+    assert found == ["dev/", "main/"]
 
 
 # What lakeFS leaves out
