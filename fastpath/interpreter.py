@@ -4,7 +4,7 @@
 
 Rules: the exchange gets an answer of S3 and does not know of another one; nothing goes down before
 the first translated byte, so that an answer that cannot be understood is still an error of S3 and
-not half a document; what an answer means is asked at most once, and the answer in question waits.
+not half a document; what an answer means is asked with MAX_QUESTIONS, while it waits.
 
 Not here: what is translated (`dialects`), asking (`inquiry`), refused signatures (`holdback`).
 """
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 
 # As much as waits of an answer in question; one of lakeFS has less than 1 KiB.
 _MAX_HELD = 65536
+MAX_QUESTIONS = 2  # no dialect has more
 
 
 class _Held:
     """An answer that waits for what it means."""
 
     def __init__(self, question: Question, raw: bytes, head: ResponseHead, kind: BodyKind) -> None:
-        self.question = question
+        self.question = question  # that must be asked first
+        self.questions = 0  # that were asked
         self.raw = raw
         self.head = head
         self.kind = kind
@@ -91,7 +93,8 @@ class Interpreter:
 
     def answer_complete(self) -> None:
         if self._held is not None:
-            self._ask(self._held)
+            self._exchange.release()
+            self._ask(self._held, self._held.question)
         elif self._rendering is None or self._pass(self._rendering, None):
             self._exchange.answer_complete()
 
@@ -116,9 +119,9 @@ class Interpreter:
 
     # --- in question ---
 
-    def _ask(self, held: _Held) -> None:
-        self._exchange.release()
-        head = question_head(self._exchange.admission, *held.question, time.time())
+    def _ask(self, held: _Held, question: Question) -> None:
+        held.questions += 1
+        head = question_head(self._exchange.admission, *question, time.time())
         self._inquiry = Inquiry(head, self._informed, self._exchange.crash)
         self._inquiry.ask(self._pool)
 
@@ -126,9 +129,11 @@ class Interpreter:
         self._inquiry = None
         held = self._held
         assert held is not None  # it was asked about
-        error = self._translation.conclude(*reply) if reply is not None else None
-        if error is not None:
-            self._exchange.refuse(error)
+        outcome = self._translation.conclude(*reply) if reply is not None else None
+        if isinstance(outcome, S3Error):
+            self._exchange.refuse(outcome)
+        elif outcome is not None and held.questions < MAX_QUESTIONS:
+            self._ask(held, outcome)
         else:
             self._let_go(held)
             self._exchange.answer_complete()

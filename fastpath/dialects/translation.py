@@ -63,6 +63,6 @@ class Translation:
         """What must be asked before an answer of this status may go down."""
         return None
 
-    def conclude(self, status: int, body: bytes) -> S3Error | None:
+    def conclude(self, status: int, body: bytes) -> S3Error | Question | None:
         """What the reply says of the answer in question; None: it stands."""
         return None

@@ -1,14 +1,16 @@
-"""What a 500 of lakeFS to a request about an upload means, found out with one more question.
+"""What a 500 of lakeFS to a request about an upload means, found out with one or two questions.
 
-    asked of an upload         question                 reply         what the client is told
-    UploadPart(Copy), Complete its parts                200           Complete: what is wrong with
-                                                                      its parts; else lakeFS's 500
-                                                        500           NoSuchUpload
-    ListParts                  uploads of the bucket    200           NoSuchUpload
-                                                        501           NotImplemented
+    asked of an upload         question                 reply     what the client is told
+    UploadPart(Copy), Complete its parts                200       Complete: what is wrong with its
+                                                                  parts; else lakeFS's 500
+                                                        500       (the next question)
+                               uploads of the bucket    200, 501  NoSuchUpload
+    ListParts                  uploads of the bucket    200       NoSuchUpload
+                                                        501       NotImplemented
 
-Rules: pure; without a reply that says something, lakeFS's own answer stands. On local and Azure
-block stores parts cannot be listed, so that every 500 is NoSuchUpload there: it nearly always is.
+Rules: pure; without a reply that says something, lakeFS's own answer stands: a block store that is
+down fails both questions. One that lists no uploads (501: local, Azure, Google) cannot be asked
+whether it is well, so that a 500 is NoSuchUpload there: it nearly always is.
 
 Not here: asking (`inquiry`).
 """
@@ -19,48 +21,47 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from fastpath.dialects.lakefs.documents import DocumentReader, Row
-from fastpath.dialects.lakefs.part_requests import Query, no_such_upload, upload_id
+from fastpath.dialects.lakefs.part_requests import no_such_upload, upload_id
+from fastpath.dialects.translation import Asked, Question
 from fastpath.errors import NOT_IMPLEMENTED, PART_TOO_SMALL, S3Error
 from fastpath.payload.completions import Part, part_is_missing
 
 MIN_PART_BYTES = 5 << 20  # "Amazon S3 multipart upload limits": but for the last part
 
-IN_QUESTION = frozenset({"CompleteMultipartUpload", "ListParts", "UploadPart", "UploadPartCopy"})
 
+class UploadFault:
+    """A 500 that is looked into."""
 
-def question_path(operation: str, bucket: bytes, path: bytes) -> bytes:
-    """Of whom it is asked: the raw path of the key, or the bucket."""
-    return b"/" + bucket if operation == "ListParts" else path
+    def __init__(self, asked: Asked, parts: Sequence[Part]) -> None:
+        """`parts`: those that Complete named."""
+        self._asked = asked
+        self._parts = parts
+        self._asks_parts = asked.operation != "ListParts"
 
+    def question(self) -> Question:
+        """What is asked next."""
+        if not self._asks_parts:
+            return Question(b"/" + self._asked.bucket, b"uploads=&max-uploads=1")
+        upload = quote(upload_id(self._asked.query), safe="")
+        return Question(self._asked.path, f"uploadId={upload}&max-parts=1000".encode())
 
-def question_query(operation: str, query: Query) -> bytes:
-    """What is asked."""
-    if operation == "ListParts":
-        return b"uploads=&max-uploads=1"
-    return f"uploadId={quote(upload_id(query), safe='')}&max-parts=1000".encode()
-
-
-def judge_fault(
-    operation: str, query: Query, parts: Sequence[Part], status: int, body: bytes
-) -> S3Error | None:
-    """What the reply says about a 500; None: nothing. `parts` are those that Complete named."""
-    if operation == "ListParts":
-        return _judge_list(query, status)
-    if status == 500:
-        return no_such_upload(query)
-    if status == 200 and operation == "CompleteMultipartUpload":
-        return _judge_parts(parts, upload_id(query), body)
-    return None
-
-
-def _judge_list(query: Query, status: int) -> S3Error | None:
-    if status == 501:
-        return S3Error(
-            NOT_IMPLEMENTED,
-            message="Parts cannot be listed on the storage that serves this bucket, or there is no "
-            "such upload.",
-        )
-    return no_such_upload(query) if status == 200 else None
+    def conclude(self, status: int, body: bytes) -> S3Error | Question | None:
+        """What the reply says; None: nothing."""
+        operation, query = self._asked.operation, self._asked.query
+        if self._asks_parts:
+            if status == 500:
+                self._asks_parts = False
+                return self.question()
+            if status == 200 and operation == "CompleteMultipartUpload":
+                return _judge_parts(self._parts, upload_id(query), body)
+            return None
+        if status == 501 and operation == "ListParts":
+            return S3Error(
+                NOT_IMPLEMENTED,
+                message="Parts cannot be listed on the storage that serves this bucket, or there "
+                "is no such upload.",
+            )
+        return no_such_upload(query) if status in (200, 501) else None
 
 
 def _judge_parts(parts: Sequence[Part], upload: str, body: bytes) -> S3Error | None:

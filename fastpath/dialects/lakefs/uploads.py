@@ -21,7 +21,7 @@ from fastpath.dialects.lakefs.part_requests import (
     parts_query,
     upload_id,
 )
-from fastpath.dialects.lakefs.upload_faults import judge_fault, question_path, question_query
+from fastpath.dialects.lakefs.upload_faults import UploadFault
 from fastpath.dialects.translation import Asked, Question, Rendering, Translation
 from fastpath.errors import S3Error
 from fastpath.head import ResponseHead
@@ -33,6 +33,7 @@ class OfUpload(Translation):
 
     def __init__(self, asked: Asked) -> None:
         self._asked = asked
+        self._fault: UploadFault | None = None
 
     @property
     def _parts(self) -> Sequence[Part]:
@@ -41,15 +42,12 @@ class OfUpload(Translation):
     def question(self, status: int) -> Question | None:
         if status != 500:
             return None
-        asked = self._asked
-        return Question(
-            question_path(asked.operation, asked.bucket, asked.path),
-            question_query(asked.operation, asked.query),
-        )
+        self._fault = UploadFault(self._asked, self._parts)
+        return self._fault.question()
 
-    def conclude(self, status: int, body: bytes) -> S3Error | None:
-        asked = self._asked
-        return judge_fault(asked.operation, asked.query, self._parts, status, body)
+    def conclude(self, status: int, body: bytes) -> S3Error | Question | None:
+        assert self._fault is not None  # it was asked about
+        return self._fault.conclude(status, body)
 
 
 class UploadPart(OfUpload):

@@ -135,8 +135,13 @@ def test_an_early_answer_that_is_rewritten_ends_the_upload() -> None:
 # Answers in question
 
 
-def question_and_reply(rig: Rig, reply: bytes) -> None:
-    assert requests(rig.target)[-1] == b"GET /repo/main/big?uploadId=u&max-parts=1000"
+OF_PARTS = b"GET /repo/main/big?uploadId=u&max-parts=1000"
+OF_UPLOADS = b"GET /repo?uploads=&max-uploads=1"
+UPLOADS = ok(b"<ListMultipartUploadsResult/>")
+
+
+def question_and_reply(rig: Rig, reply: bytes, question: bytes = OF_PARTS) -> None:
+    assert requests(rig.target)[-1] == question
     rig.target.says(reply)
 
 
@@ -145,10 +150,11 @@ def test_a_fault_about_an_upload_is_asked_about() -> None:
     rig.target.says(failed())
     assert not client.heard
     question_and_reply(rig, failed())
+    question_and_reply(rig, UPLOADS, OF_UPLOADS)
     (answer,) = answers(client, b"PUT")
     assert (answer.status, answer.code) == (404, "NoSuchUpload")
     assert len(rig.targets) == 1
-    assert rig.target.heard.count(b"authorization: AWS4-HMAC-SHA256 ") == 2
+    assert rig.target.heard.count(b"authorization: AWS4-HMAC-SHA256 ") == 3
     client.says(get("/repo/main/k"))
     rig.target.says(ok(b"next"))
     assert answers(client, b"PUT", b"GET")[1].body == b"next"
@@ -162,6 +168,16 @@ def test_a_fault_stands_if_the_reply_says_nothing_of_it(reply: bytes) -> None:
     (answer,) = answers(client, b"PUT")
     assert (answer.status, answer.body, answer.whole) == (500, FAULT, True)
     assert rig.lines("access")[-1]["status"] == 500
+
+
+def test_a_fault_stands_if_the_block_store_is_down() -> None:
+    """Everything fails then, and an upload that SDKs give up would be lost for nothing."""
+    rig, client = started(put(PART, b"data"))
+    rig.target.says(failed())
+    question_and_reply(rig, failed())
+    question_and_reply(rig, failed(), OF_UPLOADS)
+    (answer,) = answers(client, b"PUT")
+    assert (answer.status, answer.body, answer.whole) == (500, FAULT, True)
 
 
 def test_a_fault_stands_if_there_is_no_reply() -> None:
@@ -178,6 +194,7 @@ def test_a_fault_before_the_whole_part_was_sent() -> None:
     assert rig.target.take().startswith(b"GET /repo/main/big?uploadId=u")
     assert rig.targets[0].ended  # the rest of the part would be taken for a request
     rig.target.says(failed())
+    rig.target.says(UPLOADS)
     client.says(b"d" * 10)
     assert answers(client, b"PUT")[0].code == "NoSuchUpload"
 

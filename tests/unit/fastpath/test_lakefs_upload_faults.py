@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.dialects.lakefs.upload_faults import (
-    MIN_PART_BYTES,
-    judge_fault,
-    question_path,
-    question_query,
-)
+from fastpath.dialects.lakefs.upload_faults import MIN_PART_BYTES, UploadFault
+from fastpath.dialects.translation import Asked, Question
+from fastpath.errors import S3Error
 from fastpath.payload.completions import Part
 from tests.doubles.lakefs.xml import element
 
@@ -27,23 +24,35 @@ def listed(*parts: tuple[int, str, int], cut: bool = False) -> bytes:
     return element("ListPartsResult", element("IsTruncated", "true" if cut else "false"), *rows)
 
 
+OF_PARTS = Question(b"/repo/main/a%20b", b"uploadId=a%2Bb&max-parts=1000")
+OF_UPLOADS = Question(b"/repo", b"uploads=&max-uploads=1")
+
+
+def fault(operation: str, *parts: Part) -> UploadFault:
+    return UploadFault(Asked(operation, b"repo", b"main/a b", OF_PARTS.path, QUERY, {}), parts)
+
+
 def code(operation: str, status: int, body: bytes = b"", *parts: Part) -> str:
-    error = judge_fault(operation, QUERY, parts, status, body)
-    return error.kind.code if error else ""
+    outcome = fault(operation, *parts).conclude(status, body)
+    return outcome.kind.code if isinstance(outcome, S3Error) else "next" if outcome else ""
 
 
 @pytest.mark.parametrize("operation", ["UploadPart", "UploadPartCopy", COMPLETE])
-def test_the_upload_is_asked_for_its_parts(operation: str) -> None:
-    assert question_path(operation, b"repo", b"/repo/main/a%20b") == b"/repo/main/a%20b"
-    assert question_query(operation, QUERY) == b"uploadId=a%2Bb&max-parts=1000"
-    assert code(operation, 500) == "NoSuchUpload"
+def test_the_upload_is_asked_for_its_parts_and_then_the_bucket_for_its_uploads(
+    operation: str,
+) -> None:
+    assert fault(operation).question() == OF_PARTS
     for status in (200, 403, 404, 503):
         assert code(operation, status, listed()) == ""
+    for status, found in ((200, "NoSuchUpload"), (501, "NoSuchUpload"), (500, ""), (403, "")):
+        asked = fault(operation)
+        assert asked.conclude(500, b"") == OF_UPLOADS
+        outcome = asked.conclude(status, b"")
+        assert (outcome.kind.code if isinstance(outcome, S3Error) else "") == found
 
 
 def test_a_list_of_parts_asks_for_uploads() -> None:
-    assert question_path("ListParts", b"repo", b"/repo/main/a") == b"/repo"
-    assert question_query("ListParts", QUERY) == b"uploads=&max-uploads=1"
+    assert fault("ListParts").question() == OF_UPLOADS
     assert code("ListParts", 200) == "NoSuchUpload"
     assert code("ListParts", 501) == "NotImplemented"
     assert code("ListParts", 500) == ""
@@ -58,8 +67,8 @@ def test_what_is_wrong_with_the_parts_of_an_upload_that_exists() -> None:
     assert code(COMPLETE, 200, known, one, Part(4, "d")) == "InvalidPart"
     assert code(COMPLETE, 200, known, three, Part(4, "d")) == "EntityTooSmall"
     assert code(COMPLETE, 200, known, three) == ""  # the last may be small
-    error = judge_fault(COMPLETE, QUERY, [one, Part(2, "x")], 200, known)
-    assert error is not None
+    error = fault(COMPLETE, one, Part(2, "x")).conclude(200, known)
+    assert isinstance(error, S3Error)
     assert error.extras == (("UploadId", "a+b"), ("PartNumber", "2"), ("ETag", "x"))
 
 
