@@ -18,6 +18,8 @@ from dataclasses import replace
 
 from fastpath.addressing import Address, locate, locate_copy_source
 from fastpath.authentication import authenticate
+from fastpath.dialects import translate
+from fastpath.dialects.translation import Asked, Translation
 from fastpath.errors import (
     ACCESS_DENIED,
     INVALID_ARGUMENT,
@@ -66,6 +68,7 @@ class Admission:
         "proof",
         "signer",
         "target",
+        "translation",
     )
 
     def __init__(self) -> None:
@@ -79,6 +82,7 @@ class Admission:
         self.decision: Decision | None = None
         self.target: Target | None = None
         self.signer: Signer | None = None
+        self.translation: Translation | None = None  # None: it goes up as it is
 
 
 def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
@@ -105,6 +109,10 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in meant.fields:
         _check_copy_source(meant, snapshot, caller, target)
+    dialect = target.profile.dialect
+    if dialect is not None:
+        asked = Asked(operation.name, address.bucket, address.key, address.path, rest, meant.fields)
+        admission.translation = translate(dialect, asked)
 
 
 def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:

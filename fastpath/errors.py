@@ -124,6 +124,31 @@ MISSING_CONTENT_LENGTH = Kind(
     411, "MissingContentLength", "You must provide the Content-Length HTTP header."
 )
 
+# --- raised about multipart uploads ---
+
+INVALID_PART = Kind(
+    400,
+    "InvalidPart",
+    "One or more of the specified parts could not be found.  The part may not have been uploaded, "
+    "or the specified entity tag may not match the part's entity tag.",
+)
+INVALID_PART_ORDER = Kind(
+    400,
+    "InvalidPartOrder",
+    "The list of parts was not in ascending order. Parts must be ordered by part number.",
+)
+PART_TOO_SMALL = Kind(
+    400,
+    "EntityTooSmall",
+    "Your proposed upload is smaller than the minimum allowed size",
+)
+NO_SUCH_UPLOAD = Kind(
+    404,
+    "NoSuchUpload",
+    "The specified upload does not exist. The upload ID may be invalid, or the upload may have "
+    "been aborted or completed.",
+)
+
 # --- raised while an upload's body is checked (payload) ---
 
 BAD_DIGEST = Kind(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")

@@ -29,6 +29,7 @@ from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
+from fastpath.interpreter import Interpreter
 from fastpath.payload.choose import BODY_METHODS, STREAMING, Context, Passage, choose
 from fastpath.phases import MOVES, Event, Phase, ProtocolFault
 from fastpath.reply import CONTINUE, error_reply, relayed_head
@@ -74,6 +75,7 @@ class Exchange:
         "_client",
         "_filter",
         "_held",
+        "_lessee",
         "_passage",
         "_pool",
         "_raw",
@@ -119,6 +121,7 @@ class Exchange:
         self._passage: Passage | None = None
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
+        self._lessee: Exchange | Interpreter = self  # who the target's answer goes to
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
         self._tries = 0
@@ -168,7 +171,9 @@ class Exchange:
         target = self.admission.target
         assert target is not None  # admitted
         self._pool = self._service.pool(target.route)
-        self._pool.lease(self, fresh=fresh)
+        if self.admission.translation is not None:
+            self._lessee = Interpreter(self, self.admission.translation, self._pool)
+        self._pool.lease(self._lessee, fresh=fresh)
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
@@ -186,6 +191,7 @@ class Exchange:
                 admission.proof,
                 target.profile,
                 target.route.tls is not None,
+                admission.translation.check if admission.translation is not None else None,
             ),
         )
         if passage is None:
@@ -272,13 +278,18 @@ class Exchange:
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
         """The target began to answer."""
         if head.status in IN_QUESTION:
-            self._move(Event.DOUBTED)
-            early = self.phase is Phase.HELD_EARLY
-            if early:
-                self._client.resume_body()  # only to read it away
-            self._held = Held(raw, head, kind, early=early)
+            self.doubt()
+            self._held = Held(raw, head, kind, early=self.phase is Phase.HELD_EARLY)
         else:
             self._relay_head(raw, head, kind)
+
+    def doubt(self) -> None:
+        """The target began to answer, but nothing of it may be told yet."""
+        early = self.phase is Phase.SENDING
+        if self.phase not in (Phase.HELD, Phase.HELD_EARLY):
+            self._move(Event.DOUBTED)
+        if early:
+            self._client.resume_body()  # only to read it away
 
     def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind) -> None:
         self._move(Event.ANSWERED)
@@ -324,9 +335,7 @@ class Exchange:
             if body := held.body:
                 self.answer_bytes(body)
             return True
-        upstream, self._upstream = self._upstream, None
-        assert upstream is not None  # it answered
-        upstream.release(request_sent=complete and not held.early)
+        self.release(complete=complete)
         if step is Next.REFUSE:
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
             return False
@@ -337,6 +346,16 @@ class Exchange:
         else:
             self._service.renewals.wait(self, self._service.snapshot)
         return False
+
+    def release(self, *, complete: bool = True) -> None:
+        """The connection to the target is not needed any more; was its answer whole?"""
+        upstream, self._upstream = self._upstream, None
+        assert upstream is not None  # it answered
+        upstream.release(request_sent=complete and self.phase is Phase.HELD)
+
+    def blame(self, reason: str) -> None:
+        """Tell the operator what the target did."""
+        self._service.journal.upstream_fault(self, reason)
 
     def _send_again(self) -> None:
         self._service.count_retry()
@@ -364,7 +383,7 @@ class Exchange:
             self._move(Event.RESEND)
             self._service.count_retry()
             assert self._pool is not None  # it was leased from there
-            self._pool.lease(self, fresh=True)
+            self._pool.lease(self._lessee, fresh=True)
             return
         self._service.journal.upstream_fault(self, reason)
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
@@ -447,8 +466,10 @@ class Exchange:
             self._upstream.abort()
             self._upstream = None
         elif self._pool is not None:
-            self._pool.give_up(self)
+            self._pool.give_up(self._lessee)
             self._service.renewals.give_up(self)
+        if isinstance(self._lessee, Interpreter):
+            self._lessee.cancel()
 
     def _end(self, *, keep: bool) -> None:
         complete = self.phase is Phase.ANSWERING

@@ -53,7 +53,7 @@ def upstream_head(
     assert address is not None  # admitted
     assert target is not None
     assert signer is not None
-    query = upstream_query(head.query, admission.lifted)
+    query = _query(head, admission)
     signed = [
         field
         for field in head.headers
@@ -87,6 +87,13 @@ def upstream_head(
     kept = without_lines(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
     lines.append(kept[2:])
     return b"".join(lines)
+
+
+def _query(head: RequestHead, admission: Admission) -> bytes:
+    translation = admission.translation
+    if translation is not None and translation.query is not None:
+        return translation.query
+    return upstream_query(head.query, admission.lifted)
 
 
 def _via(head: RequestHead, instance: bytes) -> bytes:

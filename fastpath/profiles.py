@@ -2,7 +2,7 @@
 
 Rules: code asks a profile, never compares its name.
 
-Not here: probing a live target, per-target overrides, the answers lakeFS needs translated.
+Not here: probing a live target, per-target overrides, how a dialect is translated (`dialects`).
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ class Profile:
         target ignores, so that a request with one must not reach it.
     mistakes_deletes: in a DeleteObjects, cuts a key at its line break and deletes another object,
         and for a key without a path reports a whole batch as deleted that it did not touch.
+    dialect: what translates its differences from S3 (`dialects`), or None.
     has_regions: redirects to the region of a bucket; these redirects are followed.
     """
 
@@ -83,6 +84,7 @@ class Profile:
     operations: frozenset[str] | None = None
     overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
     mistakes_deletes: bool = False
+    dialect: str | None = None
     has_regions: bool = False
 
 
@@ -107,5 +109,6 @@ PROFILES: dict[str, Profile] = {
         operations=_LAKEFS_OPERATIONS,
         overlooks=_LAKEFS_OVERLOOKS,
         mistakes_deletes=True,
+        dialect="lakefs",
     ),
 }

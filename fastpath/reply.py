@@ -13,12 +13,13 @@ from http import HTTPStatus
 
 from fastpath.errors import SLOW_DOWN, S3Error
 from fastpath.framing import BodyKind
-from fastpath.head import RequestHead, ResponseHead
+from fastpath.head import RequestHead, ResponseHead, parse_response_head
 from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
 from fastpath.operations import MethodRefused
 from fastpath.s3xml import error_document
 
 _STAYS_BEHIND = lines_named(HOP_BY_HOP)
+_OF_THE_BODY = lines_named((b"content-length", b"content-type"))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _CLOSE = b"\r\nConnection: close"
 _KEEP = b"\r\nConnection: keep-alive"
@@ -52,6 +53,15 @@ def relayed_head(
     elif not request.http_minor:
         head += _KEEP
     return head + b"\r\n\r\n"
+
+
+def as_document(raw: bytes, answer: ResponseHead, status: int | None) -> tuple[bytes, ResponseHead]:
+    """The head of an answer whose body is rewritten: XML of unknown length; `status` if another."""
+    end = raw.index(b"\r\n")
+    first = raw[:end] if status is None else b"HTTP/1.1 %d %b" % (status, _REASONS[status])
+    lines = without_lines(raw[end:-4], _OF_THE_BODY, {})
+    head = first + lines + b"\r\nContent-Type: application/xml\r\n\r\n"
+    return head, parse_response_head(head)
 
 
 def error_reply(

@@ -1,34 +1,47 @@
-"""The XML of an error answer.
+"""XML as S3 writes it: error answers, and the pieces that other documents are made of.
 
-Rules: AWS's shape to the byte: declaration, newline, `<Error>` without a namespace, Code, Message,
-extras, RequestId, HostId, no white space between; no `Resource` element. The result is well-formed
+Rules: AWS's shape to the byte: declaration, newline, no white space between elements; `<Error>` has
+no namespace, Code, Message, extras, RequestId, HostId, and no `Resource`. The result is well-formed
 whatever a client sent: text is escaped, and characters that XML cannot hold are replaced.
 
-Not here: which error it is (`errors`), status line and headers (`reply`).
+Not here: which error it is (`errors`), status line and headers (`reply`), what stands in a
+translated document (`dialects`).
 """
 
 from __future__ import annotations
 
 import re
+from urllib.parse import quote_plus
 
 from fastpath.errors import S3Error
 
-_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>'
+DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 # XML 1.0 section 2.2: what is no Char.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REPLACEMENT = "\ufffd"
 # A bare CR would be read back as LF (XML 1.0 section 2.11).
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
 
 
 def error_document(error: S3Error, request_id: str, host_id: str) -> bytes:
     """The body of the answer to a request that failed with `error`."""
-    parts = [_HEAD, error.kind.code, "</Code><Message>", _text(error.message), "</Message>"]
-    for name, value in error.extras:
-        parts.append(f"<{name}>{_text(value)}</{name}>")
+    parts = [DECLARATION, "<Error>", element("Code", error.kind.code)]
+    parts.append(element("Message", error.message))
+    parts += [element(name, value) for name, value in error.extras]
     parts.append(f"<RequestId>{request_id}</RequestId><HostId>{host_id}</HostId></Error>")
     return "".join(parts).encode()
 
 
-def _text(value: str) -> str:
-    return _FORBIDDEN.sub("\ufffd", value).translate(_ESCAPES)
+def element(name: str, text: str) -> str:
+    """One element that holds text."""
+    return f"<{name}>{_FORBIDDEN.sub(_REPLACEMENT, text).translate(_ESCAPES)}</{name}>"
+
+
+def url_encoded(text: str) -> str:
+    """A name in a list with `encoding-type=url`: as in a form, but `/` and `*` stay.
+
+    What is left is printable ASCII, so that no character is lost to XML.
+    """
+    return quote_plus(text, safe="/*").replace("~", "%7E")

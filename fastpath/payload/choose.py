@@ -93,6 +93,7 @@ class Context(NamedTuple):
     proof: Proof | None
     profile: Profile
     secure: bool  # the way to the target is encrypted
+    also: Check | None = None  # what the target's dialect wants to know of the body
 
 
 def choose(head: RequestHead, context: Context) -> Passage | None:
@@ -111,6 +112,8 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
         checks += _header_checks(context, trailer=False)
     if profile.mistakes_deletes and context.operation.name == "DeleteObjects":
         checks.append(DeletedKeys())
+    if context.also is not None:
+        checks.append(context.also)
     return Passage(CheckedBody(checks)) if checks else None
 
 

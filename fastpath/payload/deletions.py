@@ -1,6 +1,6 @@
 """The keys of a DeleteObjects document, for a target that would delete others, or none, instead.
 
-Rules: expat, fed piece by piece, nothing kept but the key at hand; a document type ends the
+Rules: expat, fed piece by piece, nothing kept but the element at hand; a document type ends the
 reading; what cannot be read is refused rather than left to another reader to understand; the last
 piece of the body waits for the verdict, and without it no target deletes anything.
 
@@ -11,10 +11,14 @@ from __future__ import annotations
 
 from xml.parsers import expat
 
-from fastpath.errors import MALFORMED_XML, NOT_IMPLEMENTED, S3Error
+from fastpath.addressing import MAX_KEY_BYTES
+from fastpath.errors import KEY_TOO_LONG, MALFORMED_XML, NOT_IMPLEMENTED, S3Error
 
 # Characters of one key as it is written; 1,024 bytes make no more, not even as references.
-_MAX_KEY = 16384
+_MAX_TEXT = 16384
+# What makes deleting a key depend on something: the target would delete it all the same.
+_CONDITIONS = frozenset({"ETag", "LastModifiedTime", "Size"})
+_CURRENT = "null"  # the version of an object in a bucket without versions
 
 
 class _Unfit(Exception):
@@ -22,19 +26,20 @@ class _Unfit(Exception):
 
 
 class DeletedKeys:
-    """A Check: every key has a branch and a path, and stands on one line."""
+    """A Check: every key has a branch and a path, stands on one line, and alone decides."""
 
-    __slots__ = ("_depth", "_key", "_parser", "_unfit", "_wrong")
+    __slots__ = ("_depth", "_error", "_parser", "_size", "_text", "_unfit")
 
     def __init__(self) -> None:
-        self._key: list[str] | None = None  # the text of the key that is being read
+        self._text: list[str] = []  # of the element that is read
+        self._size = 0
         self._depth = 0
         self._unfit = False
-        self._wrong = ""
+        self._error: S3Error | None = None
         self._parser = expat.ParserCreate()
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text
+        self._parser.CharacterDataHandler = self._characters
         self._parser.StartDoctypeDeclHandler = self._doctype
 
     def update(self, data: bytes, /) -> None:
@@ -42,16 +47,12 @@ class DeletedKeys:
         self._parse(data, last=False)
 
     def confirm(self) -> None:
-        """The document is complete. Raises S3Error MalformedXML or NotImplemented."""
+        """The document is complete. Raises S3Error MalformedXML, KeyTooLong or NotImplemented."""
         self._parse(b"", last=True)
         if self._unfit:
             raise S3Error(MALFORMED_XML)
-        if self._wrong:
-            raise S3Error(
-                NOT_IMPLEMENTED,
-                message=f"A key {self._wrong} cannot be deleted in a batch on the storage that "
-                "serves this bucket. Please delete it alone.",
-            )
+        if self._error is not None:
+            raise self._error
 
     def _parse(self, data: bytes, *, last: bool) -> None:
         if self._unfit:
@@ -61,25 +62,55 @@ class DeletedKeys:
         except (_Unfit, expat.ExpatError, ValueError, LookupError):  # the last two: an encoding
             self._unfit = True
 
-    def _start(self, name: str, _: object) -> None:
+    def _start(self, _: str, __: object) -> None:
         self._depth += 1
-        if self._depth == 3 and name.rpartition(":")[2] == "Key":  # Delete, Object, Key
-            self._key = []
+        self._text.clear()
+        self._size = 0
 
-    def _text(self, data: str) -> None:
-        if self._key is not None and self._depth == 3:
-            self._key.append(data)
-            if sum(map(len, self._key)) > _MAX_KEY:
-                raise _Unfit
+    def _characters(self, data: str) -> None:
+        self._size += len(data)
+        if self._size > _MAX_TEXT:
+            raise _Unfit
+        if self._depth == 3:
+            self._text.append(data)
 
-    def _end(self, _: str) -> None:
-        if self._key is not None and self._depth == 3:
-            key, self._key = "".join(self._key), None
-            if "\n" in key:
-                self._wrong = "with a line break"
-            elif not key.removeprefix("/").partition("/")[2]:
-                self._wrong = "without a path behind its branch"
+    def _end(self, name: str) -> None:
+        if self._depth == 3:  # Delete, Object, Key
+            error = _judge(name.rpartition(":")[2], "".join(self._text))
+            self._error = self._error or error
+        self._text.clear()
+        self._size = 0
         self._depth -= 1
 
     def _doctype(self, *_: object) -> None:
         raise _Unfit
+
+
+def _judge(name: str, text: str) -> S3Error | None:
+    """What is wrong with one child of an Object."""
+    if name == "Key":
+        return _judge_key(text)
+    if name == "VersionId" and text.strip() != _CURRENT:
+        return _refusal("A version of a key")
+    if name in _CONDITIONS:
+        return _refusal(f"A key with a condition ({name})")
+    return None
+
+
+def _judge_key(key: str) -> S3Error | None:
+    if "\n" in key:
+        return _refusal("A key with a line break", hint=" Please delete it alone.")
+    if not key.removeprefix("/").partition("/")[2]:
+        return _refusal("A key without a path behind its branch")
+    # The target would report the error of this key for all keys of its branch.
+    if (size := len(key.encode())) > MAX_KEY_BYTES:
+        return S3Error(KEY_TOO_LONG, ("Size", str(size)), ("MaxSizeAllowed", str(MAX_KEY_BYTES)))
+    return None
+
+
+def _refusal(what: str, hint: str = "") -> S3Error:
+    return S3Error(
+        NOT_IMPLEMENTED,
+        message=f"{what} cannot be deleted in a batch on the storage that serves this bucket."
+        f"{hint}",
+    )

@@ -66,10 +66,39 @@ def test_what_cannot_be_read_is_refused(body: bytes) -> None:
     assert judged(body) == judged(body, 1) == "MalformedXML"
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "<VersionId>1</VersionId>",
+        "<VersionId/>",
+        "<ETag>&quot;a&quot;</ETag>",
+        "<LastModifiedTime>x</LastModifiedTime>",
+        "<Size>1</Size>",
+    ],
+)
+@pytest.mark.parametrize("size", [0, 1])
+def test_what_a_key_depends_on_refuses_the_batch(extra: str, size: int) -> None:
+    """It would be deleted whatever its version, its ETag, its age or its size."""
+    body = document("main/a", "main/b").replace(b"</Object>", extra.encode() + b"</Object>", 1)
+    assert judged(body, size) == "NotImplemented"
+
+
+def test_the_null_version_is_the_object_itself() -> None:
+    body = document("main/a").replace(b"</Object>", b"<VersionId>null</VersionId></Object>")
+    assert judged(body) == judged(body, 1) == ""
+
+
+def test_a_key_that_is_too_long_refuses_the_batch() -> None:
+    """lakeFS would say of every key of the branch that it was not deleted."""
+    assert judged(document("main/a", "main/" + "k" * 1019)) == ""
+    assert judged(document("main/a", "main/" + "k" * 1020)) == "KeyTooLongError"
+    assert judged(document("main/" + "é" * 510)) == "KeyTooLongError"
+
+
 def test_a_key_elsewhere_is_none() -> None:
     assert judged(b"<Delete><Key>main</Key><Object><X><Key>main</Key></X></Object></Delete>") == ""
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_verdict(body: bytes) -> None:
-    assert judged(body, 7) in ("", "MalformedXML", "NotImplemented")
+    assert judged(body, 7) in ("", "KeyTooLongError", "MalformedXML", "NotImplemented")

@@ -1,0 +1,45 @@
+"""ListObjects, ListObjectsV2 and ListBuckets, there and back.
+
+Rules: lakeFS's BadRequest to a list that S3 would answer is about a ref that it does not know: an
+empty list.
+
+Not here: what may be asked (`list_requests`), the documents (`list_answers`, `bucket_lists`).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from fastpath.dialects.lakefs.bucket_lists import BucketsAnswer, read_bucket_listing
+from fastpath.dialects.lakefs.error_answers import ErrorAnswer
+from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
+from fastpath.dialects.lakefs.list_requests import read_listing
+from fastpath.dialects.translation import Asked, Rendering, Translation
+from fastpath.head import ResponseHead
+
+
+class ListObjects(Translation):
+    """A list of objects."""
+
+    def __init__(self, asked: Asked) -> None:
+        is_v2 = asked.operation == "ListObjectsV2"
+        self._listing = read_listing(asked.query, asked.bucket, is_v2=is_v2)
+        self.query = self._listing.query
+
+    def answer(self, head: ResponseHead) -> Rendering | None:
+        if head.status == 200:
+            return ListAnswer(self._listing)
+        if head.status == 400:
+            return ErrorAnswer("BadRequest", partial(empty_list, self._listing))
+        return None
+
+
+class ListBuckets(Translation):
+    """A list of buckets."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._listing = read_bucket_listing(asked.query)
+        self.query = self._listing.query
+
+    def answer(self, head: ResponseHead) -> Rendering | None:
+        return BucketsAnswer(self._listing) if head.status == 200 else None

@@ -1,0 +1,101 @@
+"""What a request about a multipart upload asks for, held to S3's rules before lakeFS sees it.
+
+Rules: pure; what lakeFS answers with an internal error, or does in another way than it was asked
+for, is refused with AWS's error.
+
+Not here: the document of CompleteMultipartUpload (`payload.completions`), answers (`part_answers`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from urllib.parse import quote
+
+from fastpath.dialects.lakefs.list_requests import invalid, read_count
+from fastpath.errors import NO_SUCH_UPLOAD, NOT_IMPLEMENTED, S3Error
+
+MAX_PARTS = 10000  # of an upload, and the highest part number
+_PAGE = 1000  # parts of one ListParts
+_NUMBER = re.compile(rb"[0-9]{1,10}")
+_RANGE_HEADER = "x-amz-copy-source-range"
+_RANGE = re.compile(rb"bytes=([0-9]{1,19})-([0-9]{1,19})")
+# Of ListMultipartUploads: lakeFS refuses them even if they are empty.
+_FILTERS = frozenset({"prefix", "delimiter", "encoding-type"})
+
+Query = Sequence[tuple[bytes, bytes]]
+
+
+def check_part_number(query: Query) -> None:
+    """The number of a part that is sent or copied (AWS errors 4.26). Raises S3Error."""
+    for name, value in query:
+        if name == b"partNumber":
+            if not _NUMBER.fullmatch(value) or not 1 <= int(value) <= MAX_PARTS:
+                raise invalid(
+                    "partNumber",
+                    f"Part number must be an integer between 1 and {MAX_PARTS}, inclusive",
+                    value.decode("utf-8", "replace"),
+                )
+            return
+
+
+def check_copied_range(fields: Mapping[bytes, bytes]) -> None:
+    """lakeFS copies the whole object for a range that it cannot read. Raises S3Error."""
+    asked = fields.get(_RANGE_HEADER.encode())
+    if asked is None:
+        return
+    found = _RANGE.fullmatch(asked)
+    if found is None or int(found[1]) > int(found[2]):
+        raise invalid(
+            _RANGE_HEADER,
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
+            "and last are the zero-based offsets of the first and last bytes to copy",
+            asked.decode("latin-1"),
+        )
+
+
+def upload_id(query: Query) -> str:
+    """The upload that a request is about."""
+    return next((value for name, value in query if name == b"uploadId"), b"").decode(
+        "utf-8", "replace"
+    )
+
+
+def parts_query(query: Query) -> bytes:
+    """How lakeFS is asked for the parts of an upload. Raises S3Error."""
+    values = _values(query)
+    most = read_count(values, "max-parts", "max-parts", _PAGE)
+    after = read_count(values, "part-number-marker", "part-number-marker", MAX_PARTS)
+    pairs = [("uploadId", upload_id(query)), ("max-parts", str(most))]
+    if values.get("part-number-marker"):
+        pairs.append(("part-number-marker", str(after)))
+    return "&".join(f"{name}={quote(text, safe='')}" for name, text in pairs).encode()
+
+
+def check_uploads(query: Query) -> None:
+    """A list of uploads: lakeFS lists those of all branches, by keys without a branch.
+
+    With the filters that it lacks, it would have to be read whole to be filtered, and without a
+    branch there is nothing to filter by. Raises S3Error.
+    """
+    values = _values(query)
+    read_count(values, "max-uploads", "max-uploads", _PAGE)
+    asked = _FILTERS & set(values)
+    if asked:
+        raise S3Error(
+            NOT_IMPLEMENTED,
+            message=f"{min(asked)} of ListMultipartUploads is not available on the storage that "
+            "serves this bucket.",
+        )
+
+
+def no_such_upload(query: Query) -> S3Error:
+    """The upload is not, or no longer, there (AWS errors 4.29)."""
+    return S3Error(NO_SUCH_UPLOAD, ("UploadId", upload_id(query)))
+
+
+def _values(query: Query) -> dict[str, bytes]:
+    values: dict[str, bytes] = {}
+    for name, value in query:
+        values.setdefault(name.decode("latin-1"), value)
+    return values

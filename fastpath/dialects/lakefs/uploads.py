@@ -1,0 +1,116 @@
+"""Requests about multipart uploads, there and back.
+
+Rules: what a 500 means is asked before it goes down; an Abort of an unknown upload needs no
+question, its NoSuchKey is about nothing else.
+
+Not here: what may be asked (`part_requests`), the documents (`part_answers`), what a reply means
+(`upload_faults`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastpath.dialects.lakefs.error_answers import ErrorAnswer
+from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
+from fastpath.dialects.lakefs.part_requests import (
+    check_copied_range,
+    check_part_number,
+    check_uploads,
+    no_such_upload,
+    parts_query,
+    upload_id,
+)
+from fastpath.dialects.lakefs.upload_faults import UploadFault
+from fastpath.dialects.translation import Asked, Question, Rendering, Translation
+from fastpath.errors import S3Error
+from fastpath.head import ResponseHead
+from fastpath.payload.completions import CompletedParts, Part
+
+
+class OfUpload(Translation):
+    """What all requests about an upload have in common."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+        self._fault: UploadFault | None = None
+
+    @property
+    def _parts(self) -> Sequence[Part]:
+        return ()
+
+    def question(self, status: int) -> Question | None:
+        if status != 500:
+            return None
+        self._fault = UploadFault(self._asked, self._parts)
+        return self._fault.question()
+
+    def conclude(self, status: int, body: bytes) -> S3Error | Question | None:
+        assert self._fault is not None  # it was asked about
+        return self._fault.conclude(status, body)
+
+
+class UploadPart(OfUpload):
+    """A part that is sent."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        check_part_number(asked.query)
+
+
+class UploadPartCopy(UploadPart):
+    """A part that is copied."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        check_copied_range(asked.fields)
+
+    def answer(self, head: ResponseHead) -> Rendering | None:
+        return CopiedPartAnswer() if head.status == 200 else None
+
+
+class Complete(OfUpload):
+    """The end of an upload."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        self._completed = CompletedParts()
+        self.check = self._completed
+
+    @property
+    def _parts(self) -> Sequence[Part]:
+        return self._completed.parts
+
+
+class ListParts(OfUpload):
+    """The parts so far."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        self.query = parts_query(asked.query)
+
+    def answer(self, head: ResponseHead) -> Rendering | None:
+        if head.status != 200:
+            return None
+        asked = self._asked
+        return PartsAnswer(asked.bucket.decode(), asked.key.decode(), upload_id(asked.query))
+
+
+class Abort(Translation):
+    """The end of an upload that is given up."""
+
+    def __init__(self, asked: Asked) -> None:
+        self._asked = asked
+
+    def answer(self, head: ResponseHead) -> Rendering | None:
+        return ErrorAnswer("NoSuchKey", self._refuse) if head.status == 404 else None
+
+    def _refuse(self) -> bytes:
+        raise no_such_upload(self._asked.query)
+
+
+class ListUploads(Translation):
+    """The uploads of a bucket, as lakeFS lists them."""
+
+    def __init__(self, asked: Asked) -> None:
+        check_uploads(asked.query)

@@ -1,0 +1,125 @@
+"""A question of the gateway's own to a target, while an answer to a client waits for it.
+
+Rules: a GET without a body, signed as the client's request was; the answer is kept to MAX_ANSWER
+bytes and told once, or that there is none; nobody is told anything after `cancel`; a question is
+asked again only if a kept connection had been closed under it.
+
+Not here: what is asked and what the answer means (`dialects`), whose request waits (`exchange`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastpath.admission import UNSIGNED_PAYLOAD, Admission
+
+if TYPE_CHECKING:
+    from fastpath.framing import BodyKind
+    from fastpath.head import ResponseHead
+    from fastpath.pool import Pool
+    from fastpath.upstream import UpstreamConnection
+
+# 1,000 parts, or names of uploads, are a fifth of it.
+MAX_ANSWER = 1 << 20
+
+
+class Reply(NamedTuple):
+    """What the target said."""
+
+    status: int
+    body: bytes
+
+
+class Inquiry:
+    """One question; `told` hears the reply, or None if the target gave none that can be used."""
+
+    __slots__ = ("_body", "_connection", "_crash", "_head", "_pool", "_size", "_status", "_told")
+
+    def __init__(
+        self,
+        head: bytes,
+        told: Callable[[Reply | None], None],
+        crash: Callable[[BaseException], None],
+    ) -> None:
+        self._head = head
+        self._told: Callable[[Reply | None], None] | None = told
+        self._crash = crash
+        self._pool: Pool | None = None
+        self._connection: UpstreamConnection | None = None
+        self._status = 0
+        self._body: list[bytes] = []
+        self._size = 0
+
+    def ask(self, pool: Pool, *, fresh: bool = False) -> None:
+        """Send it as soon as there is a connection."""
+        self._pool = pool
+        pool.lease(self, fresh=fresh)
+
+    def cancel(self) -> None:
+        """Nobody waits for the reply any more."""
+        self._told = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+        elif self._pool is not None:
+            self._pool.give_up(self)
+
+    def _tell(self, reply: Reply | None) -> None:
+        told, self._told = self._told, None
+        if told is not None:
+            told(reply)
+
+    # --- upstream.Lessee ---
+
+    def leased(self, connection: UpstreamConnection) -> None:
+        self._connection = connection
+        connection.send_head(self._head, b"GET")
+        connection.expect_answer_within(connection.timeouts.response_seconds)
+
+    def lease_failed(self, reason: str, *, overload: bool) -> None:
+        self._tell(None)
+
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
+        self._status = head.status
+
+    def answer_bytes(self, data: bytes) -> None:
+        self._body.append(data)
+        self._size += len(data)
+        if self._size > MAX_ANSWER and self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+            self._tell(None)
+
+    def answer_complete(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.release(request_sent=True)
+            self._tell(Reply(self._status, b"".join(self._body)))
+
+    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+        self._connection = None
+        if stale and self._pool is not None:
+            self._pool.lease(self, fresh=True)
+        else:
+            self._tell(None)
+
+    def crash(self, fault: Exception) -> None:
+        self.cancel()
+        self._crash(fault)
+
+    def upstream_paused(self) -> None:
+        """A head fits into any buffer."""
+
+    def upstream_resumed(self) -> None:
+        """The same."""
+
+
+def question_head(admission: Admission, path: bytes, query: bytes, now: float) -> bytes:
+    """The head of a GET to the target of an admitted request; `now` in epoch seconds."""
+    target, signer = admission.target, admission.signer
+    assert target is not None  # admitted
+    assert signer is not None
+    signatures = signer.sign(b"GET", path, query, target.authority, (), UNSIGNED_PAYLOAD, now)
+    opening = b"GET %b?%b HTTP/1.1\r\nhost: %b\r\n" % (path, query, target.authority)
+    return b"".join([opening, *signatures, b"\r\n"])
