@@ -116,8 +116,7 @@ def _remarks(operation: Operation, caller: Any, bucket: str, target: Any) -> lis
         remarks.append(f"identity {caller.name} is not allowed {operation.name} on {bucket}")
     if not caller.reaches(target.name):
         remarks.append(f"identity {caller.name} does not reach target {target.name}")
-    offered = target.profile.operations
-    if offered is not None and operation.name not in offered:
+    if target.profile.refuses(operation.name):
         remarks.append(f"a target of profile {target.profile.name} has no {operation.name}")
     return remarks
 
