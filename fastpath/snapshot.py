@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from fastpath.authentication import Sigv2
 from fastpath.identities import Caller, Grant
 from fastpath.limits import Limits, PoolLimits, Timeouts
-from fastpath.profiles import PROFILES, Profile
+from fastpath.profiles import PROFILES, Profile, with_overrides
 from fastpath.routing import RoutingTable, Rule, compile_glob
 from fastpath.sigv4.sign import Credentials, Signer
 
@@ -157,7 +157,7 @@ def _route(entry: Document) -> Route:
 def _target(entry: Document, document: Document) -> Target:
     return Target(
         name=entry["name"],
-        profile=PROFILES[entry["profile"]],
+        profile=with_overrides(PROFILES[entry["profile"]], entry["profile_overrides"]),
         authority=entry["authority"].encode(),
         region=entry["region"].encode(),
         route=_route(entry),
