@@ -68,7 +68,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A named storage endpoint. `authority` is the Host header; `signer` the gateway's own."""
+    """A named storage endpoint. `authority` is the Host header; `signer` the gateway's own.
+
+    `virtual`: a bucket that can stands before the authority, not in the path (`hosting`).
+    """
 
     name: str
     profile: Profile
@@ -76,6 +79,7 @@ class Target:
     region: bytes
     route: Route
     signer: Signer | None
+    virtual: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +166,7 @@ def _target(entry: Document, document: Document) -> Target:
         region=entry["region"].encode(),
         route=_route(entry),
         signer=_signer(entry["credentials"], entry["region"], document),
+        virtual=entry["virtual"],
     )
 
 
