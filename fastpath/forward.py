@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from fastpath.admission import HOP_NAME, Admission
 from fastpath.head import RequestHead
-from fastpath.hosting import host_and_path
 from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
+from fastpath.hosting import host_and_path
 from fastpath.payload.choose import Passage
 from fastpath.query import upstream_query
 
