@@ -175,7 +175,7 @@ PROFILES: dict[str, Profile] = {
         verifies_digest=False,
         verifies_md5=True,
         verifies_checksums=True,
-        streaming=STREAMING_MODES,
+        # It takes all modes, but keeps `Content-Encoding: aws-chunked` with the object.
         lacks=_SEAWEEDFS_LACKS,
         overlooks=_SEAWEEDFS_OVERLOOKS,
         lists=frozenset({"encoding-type", "start-after"}),

@@ -18,7 +18,7 @@ from gateway.cli.options import config_options, load_or_fail
 if TYPE_CHECKING:
     from fastpath.operations import Operation
     from fastpath.routing import Step
-    from fastpath.snapshot import Snapshot
+    from fastpath.snapshot import Snapshot, Target
 
 
 @click.command(short_help="Print which rule decides a request, and why.")
@@ -45,7 +45,7 @@ def explain(
     steps = snapshot.routing.explain(bucket.encode(), wanted.routed_as.name, identity or "")
     target = snapshot.targets[_winner(snapshot, steps)]
     remarks = _remarks(wanted, caller, bucket, target)
-    address = f"{'https' if target.route.tls else 'http'}://{target.authority.decode()}"
+    address = _endpoint(target, bucket)
     if form == "json":
         report = {
             "bucket": bucket,
@@ -99,6 +99,16 @@ def _caller(snapshot: Snapshot, name: str | None) -> Any:
         message = f"{name!r} is no identity. Known: {known}"
         raise click.BadParameter(message, param_hint="--identity")
     return callers[name]
+
+
+def _endpoint(target: Target, bucket: str) -> str:
+    """Where the target is asked for the bucket: below the bucket's own host if it is."""
+    from fastpath.addressing import Address
+    from fastpath.hosting import host_and_path
+
+    name = bucket.encode()
+    host, _ = host_and_path(target, Address(name, b"", True, b"/" + name))
+    return f"{'https' if target.route.tls else 'http'}://{host.decode()}"
 
 
 def _winner(snapshot: Snapshot, steps: list[Step]) -> str:

@@ -1,7 +1,8 @@
 """Which of the streaming modes does the target take, with every checksum trailer?
 
-Rules: a mode counts if PutObject and UploadPart both store the bytes without their framing;
-unsigned trailers are tried over TLS only, because the gateway sends them nowhere else.
+Rules: a mode counts if PutObject and UploadPart both store the bytes without their framing and
+without a word of it in Content-Encoding; unsigned trailers are tried over TLS only, because the
+gateway sends them nowhere else.
 
 Not here: whether trailers are verified, which the gateway does itself.
 """
@@ -39,7 +40,7 @@ def try_streaming(store: Store, findings: Findings) -> None:
 
 def _object(store: Store, name: str, mode: Mode, algorithm: bytes | None) -> bool:
     key = store.new_key("streaming")
-    return _send(store, key, "", (name, mode, algorithm)) != "" and store.stored(key) == _DATA
+    return _send(store, key, "", (name, mode, algorithm)) != "" and _is_clean(store, key)
 
 
 def _part(store: Store, name: str, mode: Mode, algorithm: bytes | None) -> bool:
@@ -49,7 +50,13 @@ def _part(store: Store, name: str, mode: Mode, algorithm: bytes | None) -> bool:
         return False
     query = f"partNumber=1&uploadId={quote(upload, safe='')}"
     etag = _send(store, key, query, (name, mode, algorithm))
-    return store.complete_upload(key, upload, etag).good and store.stored(key) == _DATA
+    return store.complete_upload(key, upload, etag).good and _is_clean(store, key)
+
+
+def _is_clean(store: Store, key: str) -> bool:
+    answer = store.ask("GET", key)
+    coded = "aws-chunked" in answer.headers.get("content-encoding", "")
+    return answer.good and answer.body == _DATA and not coded
 
 
 def _send(store: Store, key: str, query: str, form: tuple[str, Mode, bytes | None]) -> str:
