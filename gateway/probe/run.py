@@ -54,10 +54,12 @@ def probe(store: Store, findings: Findings, *, create: bool) -> None:
 @contextlib.contextmanager
 def _bucket(store: Store, findings: Findings, *, create: bool) -> Iterator[None]:
     """The bucket while it is needed, tidied up at the end."""
-    made = not store.exists()
-    if made and not create:
-        raise ProbeError(f"bucket {store.bucket} cannot be read: make it, or allow it by --create")
-    if made and not (answer := store.ask("PUT")).good:
+    there = store.ask("HEAD")
+    made = create and there.status == 404  # a bucket that cannot be read may be somebody's
+    if not there.good and not made:
+        hint = ", make it or allow it by --create" if there.status == 404 else ""
+        raise ProbeError(f"bucket {store.bucket} cannot be read: {there.code}{hint}")
+    if made and not (answer := store.create()).good:
         raise ProbeError(f"cannot create bucket {store.bucket}: {answer.code}")
     try:
         yield

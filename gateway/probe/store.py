@@ -220,10 +220,20 @@ class Store:
             self.ask("DELETE", key, f"uploadId={quote(upload, safe='')}")
         for key, version in self._versions():
             self.ask("DELETE", key, f"versionId={quote(version, safe='')}")
-        for key in self.listed():
-            if key.startswith(self.root):  # whatever a target takes a prefix for
-                self.ask("DELETE", key)
-        return self.listed()
+        for key in self._mine():
+            self.ask("DELETE", key)
+        return self._mine()
+
+    def _mine(self) -> list[str]:
+        """What is left below the random name, whatever the target takes a prefix for."""
+        return [key for key in self.listed() if key.startswith(self.root)]
+
+    def create(self) -> Answer:
+        """Make the bucket; outside AWS's first region a request says where, or is refused."""
+        region = self.target.region.decode()
+        where = f"<LocationConstraint>{region}</LocationConstraint>"
+        document = f"<CreateBucketConfiguration>{where}</CreateBucketConfiguration>"
+        return self.ask("PUT", body=b"" if region == "us-east-1" else document.encode())
 
     def exists(self) -> bool:
         """Whether the bucket does."""

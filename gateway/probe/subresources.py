@@ -154,7 +154,7 @@ def try_bucket_writes(bucket: Store, findings: Findings) -> None:
             answer = bucket.ask("DELETE", query=query)
             gone = not bucket.exists()
             if gone:
-                bucket.ask("PUT")
+                bucket.create()
             findings.lack(operation, gone, f"{answer.code}, the bucket was deleted")
 
 

@@ -235,6 +235,11 @@ def test_a_connect_that_fails_fails_who_waits_for_its_name() -> None:
     ((failed, reason, overload),) = b.told
     assert (failed, overload) == ("failed", False)
     assert reason.startswith("cannot connect to first.test:9000 as b: ")
+    (quitter,) = bench.borrow_by_name("c")
+    bench.pool.give_up(quitter)
+    (patient,) = bench.borrow_by_name("d")
+    bench.rig.open_held(ssl.SSLCertVerificationError("no"))
+    assert patient.told == []
 
 
 def test_a_connect_that_nobody_needs_any_more_holds_up_no_other_name() -> None:
