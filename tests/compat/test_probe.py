@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 import yaml
 
 from gateway.config import load
 from gateway.demo.seaweed import Keys
-from tests.compat.live import s3_client
+from tests.compat.live import CLIENT, configuration, s3_client
 from tests.compat.shared import Store
 from tests.doubles.lakefs import LakeFS
+from tests.process.harness import Gateway
 
 SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 MOTO = Keys("moto-key", "moto-secret")
@@ -171,3 +173,27 @@ def test_wrong_keys_are_told_without_the_secret(weed: Store, tmp_path: Path) -> 
     assert (done.returncode, done.stdout) == (1, "")
     assert "bucket b-1 cannot be read: 403" in done.stderr
     assert "a-wrong-secret" not in done.stderr
+
+
+def test_a_gateway_in_front_of_seaweedfs_verifies_what_it_does_not(
+    stores: dict[str, Store], tmp_path: Path, prefix: str
+) -> None:
+    """Over TLS, so that unsigned trailers and the host of a bucket are tried as well."""
+    bucket = f"via-{prefix[:12]}"
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", f"{bucket}.localhost")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    files = {
+        name: str(tmp_path / f"{name.split('_')[0]}.pem") for name in ("cert_file", "key_file")
+    }
+    router = {"tls": {"listen_address": "127.0.0.1:0", **files}, "domains": ["localhost"]}
+    with Gateway.start({**configuration(stores, CLIENT), "router": router}) as gateway:
+        endpoint = gateway.tls_url.replace("127.0.0.1", "localhost")
+        config = described(endpoint, CLIENT, tls={"ca_file": str(tmp_path / "ca.pem")})
+        printed, _ = found(tmp_path, config, "--bucket", bucket, "--create")
+    assert printed == {
+        "profile": "s3",
+        "profile_overrides": {"lists": ["encoding-type", "start-after"]},
+    }
