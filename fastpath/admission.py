@@ -175,8 +175,7 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None
     """Refuse what this caller may not send to this target, or what the target has not."""
     if not caller.reaches(target.name):
         raise S3Error(ACCESS_DENIED)
-    profile = target.profile
-    if profile.operations is not None and operation.name not in profile.operations:
+    if target.profile.refuses(operation.name):
         raise S3Error(
             NOT_IMPLEMENTED,
             message=f"{operation.name} is not available on the storage that serves this bucket.",

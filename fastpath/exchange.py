@@ -29,6 +29,7 @@ from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
+from fastpath.hosting import server_name
 from fastpath.interpreter import Interpreter
 from fastpath.payload.choose import BODY_METHODS, STREAMING, Context, Passage, choose
 from fastpath.phases import MOVES, Event, Phase, ProtocolFault
@@ -168,12 +169,14 @@ class Exchange:
         self._lease()
 
     def _lease(self, *, fresh: bool = False) -> None:
-        target = self.admission.target
+        target, address = self.admission.target, self.admission.address
         assert target is not None  # admitted
+        assert address is not None
         self._pool = self._service.pool(target.route)
         if self.admission.translation is not None:
             self._lessee = Interpreter(self, self.admission.translation, self._pool)
-        self._pool.lease(self._lessee, fresh=fresh)
+        name = server_name(target, address) if target.virtual else None
+        self._pool.lease(self._lessee, fresh=fresh, name=name)
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
@@ -381,9 +384,7 @@ class Exchange:
             return
         if self._may_resend(stale):
             self._move(Event.RESEND)
-            self._service.count_retry()
-            assert self._pool is not None  # it was leased from there
-            self._pool.lease(self._lessee, fresh=True)
+            self._send_again()
             return
         self._service.journal.upstream_fault(self, reason)
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))

@@ -14,6 +14,7 @@ from __future__ import annotations
 from fastpath.admission import HOP_NAME, Admission
 from fastpath.head import RequestHead
 from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
+from fastpath.hosting import host_and_path
 from fastpath.payload.choose import Passage
 from fastpath.query import upstream_query
 
@@ -53,6 +54,9 @@ def upstream_head(
     assert address is not None  # admitted
     assert target is not None
     assert signer is not None
+    host, path = target.authority, address.path
+    if target.virtual:
+        host, path = host_and_path(target, address)
     query = _query(head, admission)
     signed = [
         field
@@ -68,14 +72,12 @@ def upstream_head(
         payload, length, drop, _ = reframing
         signed = [field for field in signed if field[0] not in drop]
         added = [field for field in added if field[0] not in drop]
-    signatures = signer.sign(
-        head.method, address.path, query, target.authority, signed, payload, now
-    )
+    signatures = signer.sign(head.method, path, query, host, signed, payload, now)
     if passage is not None and reframing is not None:
         passage.filter.begin(signer.chain(signatures))
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
-        % (head.method, address.path, b"?" + query if query else b"", target.authority),
+        % (head.method, path, b"?" + query if query else b"", host),
         *signatures,
         _via(head, instance),
         *[b"%b: %b\r\n" % field for field in added],

@@ -1,5 +1,8 @@
 """Keep-alive connections to one target, bounded, the last one used first.
 
+Under TLS a connection is good for the one name that the target proved: its own, or a bucket's in
+virtual-host style. All names share one bound.
+
 Rules: never more than `max_connections` open at once, connects included; waiters are served in the
 order they came, each within `wait_seconds`, and one too many is told SlowDown at once; a kept
 connection that has anything to read (end of stream, stray bytes) is thrown away, not used; the most
@@ -12,8 +15,8 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections import deque
-from typing import TYPE_CHECKING
+from collections import Counter, deque
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastpath.counters import Slot
 from fastpath.tls import client_context
@@ -21,6 +24,14 @@ from fastpath.upstream import Lessee, UpstreamConnection
 
 if TYPE_CHECKING:
     from fastpath.snapshot import Route
+
+
+class Waiter(NamedTuple):
+    """Who waits for a connection, until when (loop time), and to which TLS name."""
+
+    lessee: Lessee
+    deadline: float
+    name: str | None
 
 
 class Pool:
@@ -38,8 +49,8 @@ class Pool:
         self._context: ssl.SSLContext | None = None
         self._idle: deque[UpstreamConnection] = deque()
         self._busy: set[UpstreamConnection] = set()
-        self._connecting: set[asyncio.Task[None]] = set()
-        self._waiters: deque[tuple[Lessee, float]] = deque()
+        self._connecting: dict[asyncio.Task[None], str | None] = {}  # the name each is for
+        self._waiters: deque[Waiter] = deque()
 
     def __repr__(self) -> str:
         return (
@@ -52,39 +63,58 @@ class Pool:
         """Connections open or being opened."""
         return len(self._idle) + len(self._busy) + len(self._connecting)
 
-    def lease(self, lessee: Lessee, *, fresh: bool = False) -> None:
+    def lease(self, lessee: Lessee, *, fresh: bool = False, name: str | None = None) -> None:
         """Find the lessee a connection: `leased` or `lease_failed` is called, perhaps at once.
 
-        `fresh` refuses kept ones, for a second try after a kept one failed.
+        `fresh` refuses kept ones, for a second try after a kept one failed. `name`: what the target
+        must prove under TLS, if not the name of the route.
         """
-        while self._idle and not fresh:
-            connection = self._idle.pop()
+        while not fresh and (connection := self._kept(name)) is not None:
             if connection.silent():
                 self._hand_over(connection, lessee)
                 return
             connection.abort()
-        if fresh and self._idle and self.open >= self._limits.max_connections:
+        if self._idle and self.open >= self._limits.max_connections:
             self._idle.popleft().abort()  # its place is needed
         if len(self._waiters) >= self._limits.max_waiters:
             lessee.lease_failed(f"{self.name}: too many requests wait", overload=True)
             return
-        self._waiters.append((lessee, self.clock() + self._limits.wait_seconds))
+        self._waiters.append(Waiter(lessee, self.clock() + self._limits.wait_seconds, name))
         self._connect_if_needed()
+
+    def _kept(self, name: str | None) -> UpstreamConnection | None:
+        """Take out the last used connection to this name."""
+        idle = self._idle
+        if not idle:
+            return None
+        if idle[-1].name == name:
+            return idle.pop()
+        for connection in reversed(idle):
+            if connection.name == name:
+                idle.remove(connection)
+                return connection
+        return None
 
     def give_up(self, lessee: Lessee) -> None:
         """The lessee does not want a connection any more."""
-        self._waiters = deque(entry for entry in self._waiters if entry[0] is not lessee)
+        self._waiters = deque(waiter for waiter in self._waiters if waiter.lessee is not lessee)
 
     def take_back(self, connection: UpstreamConnection) -> None:
         """A connection that ended its exchange cleanly."""
         self._busy.discard(connection)
-        if self._waiters and connection.silent():
-            self._hand_over(connection, self._waiters.popleft()[0])
-        elif self._waiters or self.retired:
-            connection.abort()
+        waiter = self._next(connection.name) if self._waiters else None
+        if waiter is not None and connection.silent():
+            self._waiters.remove(waiter)
+            self._hand_over(connection, waiter.lessee)
+        elif self.retired or len(self._connecting) < len(self._waiters):
+            connection.abort()  # its place is needed
         else:
             connection.idle_since = self.clock()
             self._idle.append(connection)
+
+    def _next(self, name: str | None) -> Waiter | None:
+        """Who waited longest for a connection to this name."""
+        return next((waiter for waiter in self._waiters if waiter.name == name), None)
 
     def opened(self) -> None:
         """A connection was made."""
@@ -109,8 +139,8 @@ class Pool:
         self._close_idle(before=now - self._limits.idle_seconds)
         for connection in [busy for busy in self._busy if busy.deadline <= now]:
             connection.expire()
-        while self._waiters and self._waiters[0][1] <= now:
-            lessee, _ = self._waiters.popleft()
+        while self._waiters and self._waiters[0].deadline <= now:
+            lessee = self._waiters.popleft().lessee
             lessee.lease_failed(f"{self.name}: no connection became free", overload=True)
 
     def close(self) -> None:
@@ -137,47 +167,57 @@ class Pool:
 
     def _connect_if_needed(self) -> None:
         """A connect for each waiter that none is under way for, as far as the bound goes."""
-        while (
-            len(self._connecting) < len(self._waiters) and self.open < self._limits.max_connections
-        ):
-            task = self._loop.create_task(self._connect())
-            self._connecting.add(task)
-            task.add_done_callback(self._connecting.discard)
-
-    async def _connect(self) -> None:
-        try:
-            connection = await asyncio.wait_for(self._open(), self.timeouts.connect_seconds)
-        except (OSError, ssl.SSLError, TimeoutError, ValueError) as fault:
-            self._connecting.discard(_this_task())
-            self._connect_failed(fault)
+        if not self._waiters or self.open >= self._limits.max_connections:
             return
-        self._connecting.discard(_this_task())
+        wanted = Counter(self._connecting.values())
+        for waiter in self._waiters:
+            if self.open >= self._limits.max_connections:
+                return
+            if wanted[waiter.name]:
+                wanted[waiter.name] -= 1
+                continue
+            task = self._loop.create_task(self._connect(waiter.name))
+            self._connecting[task] = waiter.name
+            task.add_done_callback(lambda done: self._connecting.pop(done, None))
+
+    async def _connect(self, name: str | None) -> None:
+        try:
+            connection = await asyncio.wait_for(self._open(name), self.timeouts.connect_seconds)
+        except (OSError, ssl.SSLError, TimeoutError, ValueError) as fault:
+            self._connecting.pop(_this_task(), None)
+            self._connect_failed(fault, name)
+            return
+        self._connecting.pop(_this_task(), None)
+        waiter = self._next(name)
         if connection.transport.is_closing():
-            self._connect_failed(ConnectionResetError("closed at once"))
-        elif self._waiters:
-            self._hand_over(connection, self._waiters.popleft()[0])
+            self._connect_failed(ConnectionResetError("closed at once"), name)
+        elif waiter is not None:
+            self._waiters.remove(waiter)
+            self._hand_over(connection, waiter.lessee)
         else:
             self.take_back(connection)
 
-    async def _open(self) -> UpstreamConnection:
+    async def _open(self, name: str | None) -> UpstreamConnection:
         route = self.route
         if route.tls is not None and self._context is None:
             self._context = client_context(route.tls)
         _, connection = await self._loop.create_connection(
-            lambda: UpstreamConnection(self),
+            lambda: UpstreamConnection(self, name),
             route.host,
             route.port,
             ssl=self._context,
-            server_hostname=route.tls.server_name if route.tls is not None else None,
+            server_hostname=(name or route.tls.server_name) if route.tls is not None else None,
         )
         return connection
 
-    def _connect_failed(self, fault: Exception) -> None:
+    def _connect_failed(self, fault: Exception, name: str | None) -> None:
         self._row[Slot.CONNECT_ERRORS] += 1
-        if self._waiters:
-            lessee, _ = self._waiters.popleft()
+        waiter = self._next(name)
+        if waiter is not None:
+            self._waiters.remove(waiter)
             reason = str(fault) or type(fault).__name__
-            lessee.lease_failed(f"cannot connect to {self.name}: {reason}", overload=False)
+            place = self.name if name is None else f"{self.name} as {name}"
+            waiter.lessee.lease_failed(f"cannot connect to {place}: {reason}", overload=False)
         self._connect_if_needed()
 
 

@@ -1,14 +1,17 @@
 """What each kind of target can and cannot do, as data.
 
-Rules: code asks a profile, never compares its name.
+Rules: code asks a profile, never compares its name; a capability is here only if code uses it; what
+a shipped profile says was read in the store's documentation or measured (docs/profiles.md).
 
-Not here: probing a live target, per-target overrides, how a dialect is translated (`dialects`).
+Not here: probing a live target (`gateway.probe`), what an operator may override (`gateway.config`),
+how a dialect is translated (`dialects`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 # The operations lakeFS has. Anything else must not reach it: a sub-resource it does not know falls
 # through to the plain operation, so `PUT ?legal-hold` would overwrite the object.
@@ -59,56 +62,153 @@ _LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
 }
 
 
+# Measured with SeaweedFS 4.48. It does not know these sub-resources, and acts on the object or the
+# bucket itself: a PUT overwrites the object or creates the bucket, a DELETE deletes it.
+_SEAWEEDFS_LACKS = frozenset(
+    {
+        "DeleteBucketAnalyticsConfiguration",
+        "DeleteBucketIntelligentTieringConfiguration",
+        "DeleteBucketInventoryConfiguration",
+        "DeleteBucketMetadataConfiguration",
+        "DeleteBucketMetadataTableConfiguration",
+        "DeleteBucketMetricsConfiguration",
+        "DeleteBucketReplication",
+        "DeleteBucketWebsite",
+        "DeleteObjectAnnotation",
+        "GetObjectAnnotation",
+        "GetObjectTorrent",
+        "ListObjectAnnotations",
+        "PutBucketAbac",
+        "PutBucketAccelerateConfiguration",
+        "PutBucketAnalyticsConfiguration",
+        "PutBucketIntelligentTieringConfiguration",
+        "PutBucketInventoryConfiguration",
+        "PutBucketLogging",
+        "PutBucketMetricsConfiguration",
+        "PutBucketNotificationConfiguration",
+        "PutBucketReplication",
+        "PutBucketWebsite",
+        "PutObjectAnnotation",
+        "UpdateBucketMetadataAnnotationTableConfiguration",
+        "UpdateBucketMetadataInventoryTableConfiguration",
+        "UpdateBucketMetadataJournalTableConfiguration",
+        "UpdateObjectEncryption",
+    }
+)
+_SEAWEEDFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
+    "DeleteObject": frozenset({b"x-amz-if-match-last-modified-time", b"x-amz-if-match-size"}),
+    "PutObject": frozenset({b"x-amz-write-offset-bytes"}),
+}
+
+STREAMING_MODES = frozenset(
+    {
+        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    }
+)
+# What a list of objects may have: keys in the order of their UTF-8 bytes, escaped keys on demand, a
+# start behind any key. Lists of several targets can only be merged if they are sorted.
+LIST_FEATURES = frozenset({"encoding-type", "sorted", "start-after"})
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """One kind of target.
 
-    verifies_digest: refuses a body whose SHA-256 is not the signed one, so the gateway need not
-        hash it on the way.
-    verifies_checksums: refuses a body that is not what Content-MD5 or x-amz-checksum-* say.
+    verifies_digest: refuses an upload whose SHA-256 is not the signed one, so the gateway need not
+        hash it on the way. An upload is the body of a PutObject or UploadPart.
+    verifies_md5: refuses an upload that is not what Content-MD5 says.
+    verifies_checksums: refuses an upload that is not what x-amz-checksum-* says, in each algorithm.
+    verifies_documents: does the same for other bodies, the keys of a DeleteObjects above all.
     streaming: the values of x-amz-content-sha256 it takes for aws-chunked bodies; to others such a
         body goes without its framing.
     operations: all it has, or None for no list.
+    lacks: operations it takes for others, so that they must not reach it.
     overlooks: by operation, query parameters and headers that change its meaning and that the
         target ignores, so that a request with one must not reach it.
     mistakes_deletes: in a DeleteObjects, cuts a key at its line break and deletes another object,
         and for a key without a path reports a whole batch as deleted that it did not touch.
     dialect: what translates its differences from S3 (`dialects`), or None.
     has_regions: redirects to the region of a bucket; these redirects are followed.
+    virtual_hosts: finds the bucket in the Host, for `addressing: auto`.
+    lists: which of LIST_FEATURES it has.
+    assumed: nobody looked: what it is not trusted with may well be there.
     """
 
     name: str
     verifies_digest: bool
+    verifies_md5: bool = False
     verifies_checksums: bool = False
+    verifies_documents: bool = False
     streaming: frozenset[bytes] = frozenset()
     operations: frozenset[str] | None = None
+    lacks: frozenset[str] = frozenset()
     overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
     mistakes_deletes: bool = False
     dialect: str | None = None
     has_regions: bool = False
+    virtual_hosts: bool = False
+    lists: frozenset[str] = frozenset()
+    assumed: bool = False
+
+    def refuses(self, operation: str) -> bool:
+        """Whether requests of this operation must not reach such a target."""
+        if self.operations is not None and operation not in self.operations:
+            return True
+        return operation in self.lacks
 
 
 PROFILES: dict[str, Profile] = {
     "s3": Profile(
         "s3",
         verifies_digest=True,
+        verifies_md5=True,
         verifies_checksums=True,
-        streaming=frozenset(
-            {
-                b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-                b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-                b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-            }
-        ),
+        verifies_documents=True,
+        streaming=STREAMING_MODES,
         has_regions=True,
+        virtual_hosts=True,
+        lists=LIST_FEATURES,
     ),
-    "generic": Profile("generic", verifies_digest=False),
+    "generic": Profile("generic", verifies_digest=False, assumed=True),
+    "seaweedfs": Profile(
+        "seaweedfs",
+        verifies_digest=False,
+        verifies_md5=True,
+        verifies_checksums=True,
+        # It takes all modes, but keeps `Content-Encoding: aws-chunked` with the object.
+        lacks=_SEAWEEDFS_LACKS,
+        overlooks=_SEAWEEDFS_OVERLOOKS,
+        lists=frozenset({"encoding-type", "start-after"}),
+    ),
     "lakefs": Profile(
         "lakefs",
         verifies_digest=True,
+        verifies_documents=True,
         operations=_LAKEFS_OPERATIONS,
         overlooks=_LAKEFS_OVERLOOKS,
         mistakes_deletes=True,
+        lists=frozenset({"sorted", "start-after"}),
         dialect="lakefs",
     ),
 }
+
+
+def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
+    """The profile with these capabilities instead; values as JSON has them (docs/snapshot.md)."""
+    if not overrides:
+        return profile
+    return replace(profile, **{name: _value(name, value) for name, value in overrides.items()})
+
+
+def _value(name: str, value: Any) -> Any:
+    if name == "overlooks":
+        return {operation: _encoded(names) for operation, names in value.items()}
+    if name == "streaming":
+        return _encoded(value)
+    return frozenset(value) if isinstance(value, list) else value
+
+
+def _encoded(words: list[str]) -> frozenset[bytes]:
+    return frozenset(word.encode() for word in words)

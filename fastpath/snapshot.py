@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 from fastpath.authentication import Sigv2
 from fastpath.identities import Caller, Grant
 from fastpath.limits import Limits, PoolLimits, Timeouts
-from fastpath.profiles import PROFILES, Profile
+from fastpath.profiles import PROFILES, Profile, with_overrides
 from fastpath.routing import RoutingTable, Rule, compile_glob
 from fastpath.sigv4.sign import Credentials, Signer
 
@@ -68,7 +68,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A named storage endpoint. `authority` is the Host header; `signer` the gateway's own."""
+    """A named storage endpoint. `authority` is the Host header; `signer` the gateway's own.
+
+    `virtual`: a bucket that can stands before the authority, not in the path (`hosting`).
+    """
 
     name: str
     profile: Profile
@@ -76,6 +79,7 @@ class Target:
     region: bytes
     route: Route
     signer: Signer | None
+    virtual: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +161,12 @@ def _route(entry: Document) -> Route:
 def _target(entry: Document, document: Document) -> Target:
     return Target(
         name=entry["name"],
-        profile=PROFILES[entry["profile"]],
+        profile=with_overrides(PROFILES[entry["profile"]], entry["profile_overrides"]),
         authority=entry["authority"].encode(),
         region=entry["region"].encode(),
         route=_route(entry),
         signer=_signer(entry["credentials"], entry["region"], document),
+        virtual=entry["virtual"],
     )
 
 

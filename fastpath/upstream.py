@@ -63,11 +63,15 @@ class Lessee(Protocol):
 
 
 class UpstreamConnection(asyncio.Protocol):
-    """An open connection; `deadline` is in the loop's monotonic seconds, infinite when none."""
+    """An open connection; `deadline` is in the loop's monotonic seconds, infinite when none.
 
-    def __init__(self, pool: Pool) -> None:
+    `name`: what the target proved under TLS, if not the name of the route.
+    """
+
+    def __init__(self, pool: Pool, name: str | None = None) -> None:
         # connection
         self._pool = pool
+        self.name = name
         self.timeouts = pool.timeouts
         self._poll = select.poll()
         self.transport: asyncio.Transport

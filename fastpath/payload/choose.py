@@ -41,8 +41,18 @@ from fastpath.sigv4.verify import (
 _DECODED_LENGTH = b"x-amz-decoded-content-length"
 _SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
 _TRAILER = b"x-amz-trailer"
-# Whose body is an object's data; elsewhere x-amz-checksum-* may be about something else.
+# Whose body is an object's data.
 _UPLOADS = frozenset({"PutObject", "UploadPart"})
+# Whose x-amz-checksum-* headers are about an object, not about the body they come with.
+_ABOUT_AN_OBJECT = frozenset(
+    {
+        "CompleteMultipartUpload",
+        "CopyObject",
+        "CreateMultipartUpload",
+        "UploadPartCopy",
+        "WriteGetObjectResponse",
+    }
+)
 # A body with another method means nothing; AWS does not look at its digest either (errors 1.34).
 BODY_METHODS = frozenset({b"PUT", b"POST"})
 _LENGTH = re.compile(rb"[0-9]{1,18}")
@@ -106,10 +116,13 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
         return _streamed(context, mode)
     profile, payload, length = context.profile, context.payload, head.content_length
     checks: list[Check] = []
-    if payload != UNSIGNED_PAYLOAD and not (profile.verifies_digest and length):
+    trusted = context.operation.name in _UPLOADS or profile.verifies_documents
+    if payload != UNSIGNED_PAYLOAD and not (trusted and profile.verifies_digest and length):
         checks.append(DigestCheck(payload))
-    if not profile.verifies_checksums:
-        checks += _header_checks(context, trailer=False)
+    if not (trusted and profile.verifies_md5):
+        checks += _md5_header(context)
+    if not (trusted and profile.verifies_checksums):
+        checks += _checksum_header(context, trailer=False)
     if profile.mistakes_deletes and context.operation.name == "DeleteObjects":
         checks.append(DeletedKeys())
     if context.also is not None:
@@ -120,22 +133,22 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
 # --- what the headers say of the body ---
 
 
-def _header_checks(context: Context, *, trailer: bool) -> list[Check]:
-    """Content-MD5 and x-amz-checksum-* (AWS errors 3.15 to 3.18, 4.5, 4.10)."""
-    checks: list[Check] = []
-    operation = context.operation.name
+def _md5_header(context: Context) -> list[Check]:
+    """Content-MD5 (AWS errors 4.5)."""
     sent = context.fields.get(b"content-md5")
-    if sent is not None:
-        expected = decode(sent, 16)
-        if expected is None:
-            raise S3Error(INVALID_DIGEST, ("Content-MD5", sent.decode("latin-1")))
-        checks.append(MD5Check(expected, in_hex=operation == "PutObject"))
-    if operation in _UPLOADS:
-        checks += _checksum_header(context.fields, trailer=trailer)
-    return checks
+    if sent is None:
+        return []
+    expected = decode(sent, 16)
+    if expected is None:
+        raise S3Error(INVALID_DIGEST, ("Content-MD5", sent.decode("latin-1")))
+    return [MD5Check(expected, in_hex=context.operation.name == "PutObject")]
 
 
-def _checksum_header(fields: Mapping[bytes, bytes], *, trailer: bool) -> list[Check]:
+def _checksum_header(context: Context, *, trailer: bool) -> list[Check]:
+    """x-amz-checksum-* (AWS errors 3.15 to 3.18, 4.10)."""
+    if context.operation.name in _ABOUT_AN_OBJECT:
+        return []
+    fields = context.fields
     names = [n for n in fields if n.startswith(HEADER_PREFIX) and n not in NOT_VALUES]
     for name in names:
         if name[len(HEADER_PREFIX) :] not in ALGORITHMS:
@@ -184,7 +197,7 @@ def _streamed(context: Context, mode: Mode) -> Passage:
     fields = context.fields
     declared = fields.get(_TRAILER)
     expects_trailer = mode.trailers and declared is not None
-    checks = _header_checks(context, trailer=expects_trailer)
+    checks = [*_md5_header(context), *_checksum_header(context, trailer=expects_trailer)]
     trailers = Trailers(declared, allowed=mode.trailers, signed=mode.signed)
     if trailers.check is not None:
         checks.append(trailers.check)

@@ -18,7 +18,7 @@ from gateway.cli.options import config_options, load_or_fail
 if TYPE_CHECKING:
     from fastpath.operations import Operation
     from fastpath.routing import Step
-    from fastpath.snapshot import Snapshot
+    from fastpath.snapshot import Snapshot, Target
 
 
 @click.command(short_help="Print which rule decides a request, and why.")
@@ -45,7 +45,7 @@ def explain(
     steps = snapshot.routing.explain(bucket.encode(), wanted.routed_as.name, identity or "")
     target = snapshot.targets[_winner(snapshot, steps)]
     remarks = _remarks(wanted, caller, bucket, target)
-    address = f"{'https' if target.route.tls else 'http'}://{target.authority.decode()}"
+    address = _endpoint(target, bucket)
     if form == "json":
         report = {
             "bucket": bucket,
@@ -101,6 +101,16 @@ def _caller(snapshot: Snapshot, name: str | None) -> Any:
     return callers[name]
 
 
+def _endpoint(target: Target, bucket: str) -> str:
+    """Where the target is asked for the bucket: below the bucket's own host if it is."""
+    from fastpath.addressing import Address
+    from fastpath.hosting import host_and_path
+
+    name = bucket.encode()
+    host, _ = host_and_path(target, Address(name, b"", True, b"/" + name))
+    return f"{'https' if target.route.tls else 'http'}://{host.decode()}"
+
+
 def _winner(snapshot: Snapshot, steps: list[Step]) -> str:
     rule = next(step for step in steps if step.won).rule
     return snapshot.routing.default.target if rule is None else rule.target
@@ -116,8 +126,7 @@ def _remarks(operation: Operation, caller: Any, bucket: str, target: Any) -> lis
         remarks.append(f"identity {caller.name} is not allowed {operation.name} on {bucket}")
     if not caller.reaches(target.name):
         remarks.append(f"identity {caller.name} does not reach target {target.name}")
-    offered = target.profile.operations
-    if offered is not None and operation.name not in offered:
+    if target.profile.refuses(operation.name):
         remarks.append(f"a target of profile {target.profile.name} has no {operation.name}")
     return remarks
 

@@ -15,12 +15,12 @@ import click
 from gateway import __version__
 
 # name -> module; the command object has the module's name.
-COMMANDS = ("serve", "check", "config", "explain", "demo", "version")
+COMMANDS = ("serve", "check", "config", "explain", "probe", "demo", "version")
 
 EPILOG = """\b
 Exit codes:
   0  fine
-  1  failed: the configuration has errors, a demo step failed
+  1  failed: the configuration has errors, a demo step failed, a target cannot be probed
   2  wrong usage
   3  the gateway could not start: configuration, address in use, workers
   4  stopped, but the drain deadline cut connections

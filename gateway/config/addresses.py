@@ -47,6 +47,15 @@ class Endpoint(NamedTuple):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
 
+    @property
+    def is_address(self) -> bool:
+        """Whether the host is an IP address rather than a name."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
     def __str__(self) -> str:
         return f"{self.scheme}://{self.authority}"
 

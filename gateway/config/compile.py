@@ -88,10 +88,12 @@ def _target(target: Target, credentials: Mapping[str, object]) -> dict[str, obje
     return {
         "name": target.name,
         "profile": target.profile,
+        "profile_overrides": dict(target.overrides),
         "scheme": endpoint.scheme,
         "host": endpoint.host,
         "port": endpoint.port,
         "authority": endpoint.authority,
+        "virtual": target.virtual,
         "region": target.region,
         "credentials": target.name if target.name in credentials else None,
         "tls": tls,

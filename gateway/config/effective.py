@@ -72,8 +72,10 @@ def _target(target: Target) -> dict[str, object]:
         "profile": target.profile,
         "endpoint": str(target.endpoint),
         "region": target.region,
-        "addressing": "path",
+        "addressing": "virtual" if target.virtual else "path",
     }
+    if target.overrides:
+        entry["profile_overrides"] = written(target.overrides)
     source = target.source
     if source is not None:
         if source.keys is not None:
@@ -85,6 +87,11 @@ def _target(target: Target) -> dict[str, object]:
     if target.tls is not None:
         entry["tls"] = {"verify": target.tls.verify, **target.tls.files}
     return {**entry, "pool": asdict(target.pool), "timeouts": asdict(target.timeouts)}
+
+
+def written(overrides: Mapping[str, object]) -> dict[str, object]:
+    """Overrides as a file has them."""
+    return {name: "all" if value is None else value for name, value in overrides.items()}
 
 
 def _rule(rule: Rule) -> dict[str, object]:
@@ -108,7 +115,7 @@ def _lines(value: object, path: Path, indent: str, tree: Tree | None) -> Iterato
     if isinstance(value, Mapping):
         for key, member in value.items():
             at = (*path, key)
-            if isinstance(member, Mapping) or _is_block(member):
+            if (isinstance(member, Mapping) and member) or _is_block(member):
                 yield f"{indent}{key}:"
                 yield from _lines(member, at, indent + "  ", tree)
             else:
@@ -125,6 +132,8 @@ def _is_block(value: object) -> bool:
 
 
 def _flow(value: object) -> str:
+    if isinstance(value, Mapping):
+        return "{}"
     if isinstance(value, list):
         return f"[{', '.join(_flow(item) for item in value)}]"
     if isinstance(value, str):
@@ -151,4 +160,4 @@ def origin(path: Path, tree: Tree) -> str:
     return "default"
 
 
-__all__ = ["REDACTED", "effective", "origin", "render"]
+__all__ = ["REDACTED", "effective", "origin", "render", "written"]

@@ -157,6 +157,7 @@ class _Assembly:
         self._files = files
         self._environ = environ
         self._insecure_open = bool(launch.get("insecure_open"))
+        self._probed = launch.get("probed")  # a target that is wanted although no rule leads there
 
     def config(self, environment: str | None) -> Config | None:
         """The model; with errors it is incomplete, and the caller drops it."""
@@ -199,7 +200,9 @@ class _Assembly:
         )
 
     def _targets(self, listen: tuple[Listen, ...], domains: tuple[str, ...]) -> dict[str, Target]:
-        reached = rules.reached_targets(self._reader)
+        reached = dict(rules.reached_targets(self._reader))
+        if isinstance(self._probed, str):
+            reached.setdefault(self._probed, ("targets", self._probed))
         reader = TargetReader(self._reader, self._files, self._environ, listen, reached)
         return reader.read_all(domains)
 

@@ -67,10 +67,16 @@ class ServedTLS:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A storage endpoint that a request can reach."""
+    """A storage endpoint that a request can reach.
+
+    `overrides` are capabilities in the form of `capabilities`, `virtual` that the Host names the
+    bucket where it can.
+    """
 
     name: str
     profile: str
+    overrides: Mapping[str, object]
+    virtual: bool
     endpoint: Endpoint
     region: str
     source: CredentialSource | None

@@ -20,6 +20,7 @@ from pydantic import create_model as create_pydantic_model
 
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
+from fastpath.profiles import LIST_FEATURES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
 from gateway.config.problems import did_you_mean
 from gateway.config.words import (
@@ -37,7 +38,7 @@ from gateway.config.words import (
     matching,
 )
 
-PROFILE_WORDS = ("s3", "generic", "lakefs")
+PROFILE_WORDS = ("s3", "generic", "seaweedfs", "lakefs")
 MAX_WORKERS = 256
 
 KEY_ID = r"[!-+\--.0-~]{1,128}"  # what can stand in a credential scope: no space, comma or /
@@ -112,6 +113,31 @@ def _operation_word(text: str) -> frozenset[str]:
         ) from None
 
 
+def _operation_name(text: str) -> str:
+    if text not in EVERY_OPERATION:
+        raise fault(f"{text!r} is no operation", did_you_mean(text, EVERY_OPERATION))
+    return text
+
+
+def _all(value: object) -> object:
+    if value == "all":
+        return None
+    if not isinstance(value, list):
+        raise fault("must be all or a list")
+    return value
+
+
+def _together(words: list[frozenset[str]] | None) -> frozenset[str] | None:
+    return None if words is None else frozenset[str]().union(*words)
+
+
+def _field_name(text: str) -> str:
+    """A header is written in any case, a query parameter in its own; S3's have no hyphen then."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text):
+        raise fault("must be the name of a query parameter or header")
+    return text.lower() if "-" in text else text
+
+
 def _glob(text: str) -> str:
     literal = re.sub(r"\[!?\]?[^\]]*\]", "", text)
     if "[" in literal:
@@ -127,6 +153,8 @@ EndpointText = Annotated[Endpoint, BeforeValidator(lambda value: parse_endpoint(
 Domain = Annotated[Text, AfterValidator(_domain)]
 Glob = Annotated[Text, AfterValidator(_glob)]
 OperationWord = Annotated[Any, BeforeValidator(lambda value: _operation_word(_as_text(value)))]
+OperationName = Annotated[Text, AfterValidator(_operation_name)]
+FieldName = Annotated[Text, AfterValidator(_field_name)]
 Region = Annotated[Text, AfterValidator(matching(r"[A-Za-z0-9-]{1,64}", "must be a region name"))]
 Name = Annotated[
     Text,
@@ -224,20 +252,44 @@ class TLS(Section):
     verify: Boolean = True
 
 
+class ProfileOverrides(Section):
+    """`targets.*.profile_overrides`: capabilities of `fastpath.profiles.Profile`.
+
+    Only those that are given count (`model_fields_set`); a list may be empty.
+    """
+
+    verifies_digest: Boolean = False
+    verifies_md5: Boolean = False
+    verifies_checksums: Boolean = False
+    verifies_documents: Boolean = False
+    streaming: list[Annotated[str, Word(*sorted(m.decode() for m in STREAMING_MODES))]] = []
+    operations: Annotated[
+        list[OperationWord] | None, BeforeValidator(_all), AfterValidator(_together)
+    ] = None
+    lacks: Annotated[list[OperationWord], AfterValidator(_together)] = []
+    overlooks: dict[OperationName, list[FieldName]] = {}
+    mistakes_deletes: Boolean = False
+    has_regions: Boolean = False
+    virtual_hosts: Boolean = False
+    lists: list[Annotated[str, Word(*sorted(LIST_FEATURES))]] = []
+
+
 class Target(Keys):
     """One entry of `targets`, or the shorthands `lakefs:` and `s3:`."""
 
     profile: Maybe[Annotated[str, Word(*PROFILE_WORDS)]] = None
     endpoint: Maybe[EndpointText] = None
     region: Maybe[Region] = None
-    addressing: Annotated[str, Word("path", later=("virtual",))] = "path"
+    profile_overrides: Annotated[ProfileOverrides, OrEmpty] = Field(
+        default_factory=ProfileOverrides
+    )
+    addressing: Annotated[str, Word("path", "virtual", "auto")] = "path"
     aws_profile: Maybe[Text] = None
     role_arn: Maybe[RoleARN] = None
     external_id: Maybe[Text] = None
     tls: Annotated[TLS, OrEmpty] | None = None
     pool: Annotated[PoolSection, OrEmpty] = Field(default_factory=PoolSection)
     timeouts: Annotated[TimeoutsSection, OrEmpty] = Field(default_factory=TimeoutsSection)
-    profile_overrides: Later = None
 
 
 class Rule(Section):

@@ -12,8 +12,10 @@ import ssl
 from collections.abc import Mapping
 
 from fastpath.limits import PoolLimits, Timeouts
+from fastpath.profiles import PROFILES, Profile, with_overrides
 from gateway.config import schema
 from gateway.config.addresses import Endpoint, Listen, same_place
+from gateway.config.capabilities import capabilities, differences, lost_safeties
 from gateway.config.model import CredentialSource, Target, TLSMaterial
 from gateway.config.pairs import ambient_pair, key_pair
 from gateway.config.problems import Path
@@ -69,6 +71,7 @@ class TargetReader:
             return None
         profile = section.profile or (name if name in ALWAYS else "generic")
         region = section.region or DEFAULT_REGION
+        can = self._profile(section, path, profile)
         endpoint = section.endpoint or _aws_endpoint(profile, region)
         source = self._source(section, path, profile, region)
         tls = self._tls(section, path, endpoint)
@@ -80,6 +83,8 @@ class TargetReader:
         return Target(
             name=name,
             profile=profile,
+            overrides=differences(PROFILES[profile], capabilities(can)),
+            virtual=self._virtual(section, path, endpoint, can),
             endpoint=endpoint,
             region=region,
             source=source,
@@ -100,6 +105,31 @@ class TargetReader:
             return
         hint = "set region or AWS_REGION" if name == "s3" else "set region"
         self._reader.warn((*path, "region"), f"is not set, {DEFAULT_REGION} is assumed", hint)
+
+    # What it can do
+
+    def _profile(self, section: schema.Target, path: Path, profile: str) -> Profile:
+        """The profile with its overrides; a warning for each that leaves a check to nobody."""
+        shipped = PROFILES[profile]
+        overrides = section.profile_overrides
+        given = {name: getattr(overrides, name) for name in overrides.model_fields_set}
+        changed = with_overrides(shipped, given)
+        for name, message in lost_safeties(shipped, changed):
+            at = (*path, "profile_overrides", name)
+            self._reader.warn(at, message, "ask the target: s3gateway probe")
+        return changed
+
+    def _virtual(
+        self, section: schema.Target, path: Path, endpoint: Endpoint, can: Profile
+    ) -> bool:
+        """Whether the Host names the bucket; `auto` is yes where target and endpoint can do it."""
+        named = not endpoint.is_address
+        if section.addressing == "virtual" and not named:
+            message = "needs an endpoint with a name: an IP address has no names below it"
+            self._reader.error((*path, "addressing"), message, "use path")
+        if section.addressing == "auto":
+            return named and can.virtual_hosts
+        return section.addressing == "virtual"
 
     # Credentials
 

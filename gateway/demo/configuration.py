@@ -48,7 +48,7 @@ def configuration(client: Keys, targets: dict[str, tuple[str, Keys]], port: int)
     for name, (endpoint, keys) in targets.items():
         lines += [
             f"  {name}:",
-            '    profile: "generic"',
+            '    profile: "seaweedfs"',
             f"    endpoint: {_text(endpoint)}",
             '    region: "us-east-1"',
             *_keys(keys, "    "),

@@ -116,7 +116,7 @@ def configuration(stores: Mapping[str, Store], client: Keys | None) -> dict[str,
     document: dict[str, object] = {
         "targets": {
             name: {
-                "profile": "generic",
+                "profile": "seaweedfs",
                 "endpoint": store.endpoint,
                 "region": "us-east-1",
                 "access_key_id": store.keys.access_key_id,

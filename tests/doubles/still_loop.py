@@ -22,6 +22,7 @@ class StillLoop(asyncio.AbstractEventLoop):
         self.now = 1000.0
         self.faults: list[dict[str, Any]] = []
         self.connects: list[tuple[str, int]] = []
+        self.names: list[str | None] = []  # what each must prove under TLS
         self.answer_connect: Callable[[Any], asyncio.Transport] = lambda factory: factory()
         self._ready: deque[asyncio.Handle] = deque()
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
@@ -67,6 +68,7 @@ class StillLoop(asyncio.AbstractEventLoop):
     async def create_connection(self, factory: Any, host: Any, port: Any, **options: Any) -> Any:
         """Opens what `answer_connect` opens, or raises what it raises."""
         self.connects.append((host, port))
+        self.names.append(options.get("server_hostname"))
         made = self.answer_connect(factory)
         if isinstance(made, asyncio.Future):
             made = await made

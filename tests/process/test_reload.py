@@ -36,6 +36,17 @@ def test_a_reload_is_acknowledged_and_in_force(two: tuple[Target, Target]) -> No
         assert gateway.worker_pids() == workers
 
 
+def test_overridden_capabilities_follow_the_reload(two: tuple[Target, Target]) -> None:
+    plain = open_config(two[0].url)
+    trusting = open_config(two[0].url)
+    trusting["targets"]["main"]["profile_overrides"] = {"verifies_md5": True}  # type: ignore[index]
+    wrong = {"content-md5": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    with Gateway.start(plain) as gateway:
+        for config, status in ((plain, 400), (trusting, 200), (plain, 400)):
+            gateway.reload(config)
+            assert gateway.request("PUT", "/bucket/new", b"body", wrong).status == status
+
+
 def test_a_kept_connection_follows_the_reload(two: tuple[Target, Target]) -> None:
     a, b = two
     with Gateway.start(open_config(a.url)) as gateway:

@@ -25,6 +25,12 @@ class _Store(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(BODY)
 
+    def do_HEAD(self) -> None:
+        """Says which host and path it was asked for."""
+        self.send_response(200)
+        self.send_header("x-asked", f"{self.headers['host'].partition(':')[0]} {self.path}")
+        self.end_headers()
+
     def do_PUT(self) -> None:
         self._answer(self.rfile.read(int(self.headers["content-length"])))
 
@@ -60,9 +66,9 @@ def store(context: ssl.SSLContext) -> Iterator[str]:
         thread.join(10)
 
 
-def server_context(authority: trustme.CA, name: str = "localhost") -> ssl.SSLContext:
+def server_context(authority: trustme.CA, *names: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
+    authority.issue_cert(*(names or ("localhost",))).configure_cert(context)
     return context
 
 
@@ -138,3 +144,29 @@ def test_a_client_certificate_is_shown_to_the_target(authority: trustme.CA, tmp_
         assert gateway.request("GET", "/bucket/key").body == BODY
         assert gateway.reload(config(url, **ca)) is not None
         assert gateway.request("GET", "/bucket/key").status == 503
+
+
+def test_a_bucket_in_the_host_is_a_name_that_the_target_must_prove(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    context = server_context(authority, "localhost", "one.localhost", "two.localhost")
+    named: list[str | None] = []
+    context.sni_callback = lambda _, name, __: named.append(name)
+    with store(context) as url:
+        virtual = config(url, ca_file=str(tmp_path / "ca.pem"))
+        virtual["targets"]["main"]["addressing"] = "virtual"  # type: ignore[index]
+        virtual["router"] = {"workers": 1}
+        with Gateway.start(virtual) as gateway:
+            for path in ("/one/a%2fb", "/two/a", "/one/c", "/with.dots/a"):
+                asked = gateway.request("HEAD", path).headers["x-asked"]
+                bucket = path.split("/")[1]
+                if bucket in ("one", "two"):
+                    assert asked == f"{bucket}.localhost {path.removeprefix(f'/{bucket}')}"
+                else:
+                    assert asked == f"localhost {path}"
+            assert set(named) == {"one.localhost", "two.localhost", "localhost"}
+            assert gateway.request("HEAD", "/three/a").status == 503
+            gateway.wait_for_log("cannot connect to localhost:[0-9]+ as three.localhost")
+            virtual["targets"]["main"]["addressing"] = "path"  # type: ignore[index]
+            gateway.reload(virtual)
+            assert gateway.request("HEAD", "/three/a").headers["x-asked"] == "localhost /three/a"

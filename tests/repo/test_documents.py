@@ -83,6 +83,7 @@ def _leaves(section: type, prefix: str) -> list[str]:
         "timeouts": schema.TimeoutsSection,
         "tls": schema.RouterTLS if section is schema.Router else schema.TLS,
         "targets": schema.Target,
+        "profile_overrides": schema.ProfileOverrides,
     }
     many = {"identities": schema.Identity, "rules": schema.Rule, "allow": schema.Allow}
     paths: list[str] = []
@@ -101,11 +102,26 @@ def _leaves(section: type, prefix: str) -> list[str]:
     return paths
 
 
+def test_every_capability_is_explained_and_shown_for_every_shipped_profile() -> None:
+    from fastpath.profiles import PROFILES
+    from gateway.config import schema
+
+    text = (ROOT / "docs" / "profiles.md").read_text()
+    for name in schema.ProfileOverrides.model_fields:
+        rows = re.findall(rf"^\| `{name}` \|.*\|$", text, re.M)
+        assert len(rows) == 2, f"{name}: one row that explains, one of the shipped profiles"
+        assert rows[1].count(" | ") == len(PROFILES)
+        for cell, profile in zip(rows[1].split(" | ")[1:], PROFILES.values(), strict=True):
+            value = getattr(profile, name)
+            if isinstance(value, bool):
+                assert cell.removesuffix(" |") == ("yes" if value else "no"), f"{name}: {cell}"
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     from gateway.config import schema
 
     text = (ROOT / "docs" / "configuration.md").read_text()
-    later = {"admin_address", "secret_file", "cors", "profile_overrides", "keys", "conditions"}
+    later = {"admin_address", "secret_file", "cors", "keys", "conditions"}
     later |= {"rewrite", "fallback", "custom"}
     settings = [
         path

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import Any
 
+import botocore.session
 import pytest
 
+from fastpath.payload.choose import _ABOUT_AN_OBJECT
 from tests.doubles.aws_chunked import CHECKSUMS, UNSIGNED_TRAILER, checksum
 from tests.doubles.http1 import Answer, get, ok, put
 from tests.unit.fastpath.clients import answers, one, started
@@ -20,10 +23,12 @@ OTHER_MD5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest
 PART = "/g-b/k?partNumber=1&uploadId=u"
 
 
-def sent(*lines: str, path: str = "/g-b/k", body: bytes = BODY) -> tuple[Answer, bytes]:
+def sent(
+    *lines: str, path: str = "/g-b/k", body: bytes = BODY, method: str = "PUT", **options: Any
+) -> tuple[Answer, bytes]:
     """The answer to an upload whose target takes everything, and what the target heard."""
-    rig, client = started()
-    client.says(put(path, body, *lines))
+    rig, client = started(**options)
+    client.says(put(path, body, *lines, method=method))
     heard = b""
     if rig.targets and rig.target.heard:
         heard = rig.target.heard
@@ -67,6 +72,66 @@ def test_a_target_that_verifies_is_left_to_it() -> None:
         answer, heard = sent(line, path="/b-b/k")
         assert answer.status == 200
         assert heard.endswith(BODY)
+
+
+@pytest.mark.parametrize("path", ["/g-b?delete", "/g-b?policy", "/g-b/k?tagging", "/g-b?newest"])
+def test_the_checksum_of_a_document_is_verified_too(path: str) -> None:
+    method = "POST" if "delete" in path else "PUT"
+    for algorithm in CHECKSUMS:
+        name = f"x-amz-checksum-{algorithm}"
+        told = f"x-amz-sdk-checksum-algorithm: {algorithm.upper()}"
+        good = f"{name}: {checksum(algorithm, BODY)}"
+        answer, heard = sent(good, told, path=path, method=method)
+        assert (answer.status, heard.endswith(BODY)) == (200, True)
+        answer, heard = sent(
+            f"{name}: {checksum(algorithm, b'other')}", told, path=path, method=method
+        )
+        assert (answer.status, answer.code, heard) == (400, "BadDigest", b"")
+
+
+def test_the_checksums_of_an_object_are_not_those_of_the_document() -> None:
+    line = f"x-amz-checksum-crc32: {checksum('crc32', b'the whole object')}"
+    answer, heard = sent(line, path="/g-b/k?uploadId=u", method="POST")
+    assert (answer.status, heard.endswith(BODY)) == (200, True)
+
+
+def test_which_operations_have_the_checksum_of_their_body_is_what_botocore_says() -> None:
+    session = botocore.session.get_session()
+    model: Any = session.get_service_model("s3")
+    for name in model.operation_names:
+        operation = model.operation_model(name)
+        about_the_body = "requestAlgorithmMember" in (operation.http_checksum or {})
+        members = operation.input_shape.members if operation.input_shape else {}
+        values = [member for member in members if member.startswith("Checksum")]
+        if about_the_body:
+            assert name not in _ABOUT_AN_OBJECT
+        elif values and operation.http["method"] in ("PUT", "POST"):
+            assert name in _ABOUT_AN_OBJECT
+
+
+DOCUMENTS = {"verifies_digest": True, "verifies_md5": True, "verifies_checksums": True}
+WRONG = f"x-amz-checksum-crc32: {checksum('crc32', b'other')}"
+
+
+@pytest.mark.parametrize(
+    ("lines", "trusting"),
+    [
+        ([f"x-amz-content-sha256: {'0' * 64}"], "verifies_digest"),
+        ([f"Content-MD5: {OTHER_MD5}"], "verifies_md5"),
+        ([WRONG], "verifies_checksums"),
+    ],
+)
+def test_each_check_is_left_to_a_target_that_does_it(lines: list[str], trusting: str) -> None:
+    for capability in ("verifies_digest", "verifies_md5", "verifies_checksums"):
+        overrides = {**dict.fromkeys(DOCUMENTS, False), capability: True}
+        passed = capability == trusting
+        for path, method in (("/b-b/k", "PUT"), (PART.replace("g-b", "b-b"), "PUT")):
+            _, heard = sent(*lines, path=path, method=method, overrides=overrides)
+            assert bool(heard) is passed
+        for documents in (True, False):
+            both = {**overrides, "verifies_documents": documents}
+            _, heard = sent(*lines, path="/b-b?delete", method="POST", overrides=both)
+            assert bool(heard) is (passed and documents)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from typing import Any
 
 import pytest
@@ -21,12 +22,12 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 class Borrower:
     """A lessee that notes what it is told."""
 
-    def __init__(self, pool: Pool, *, fresh: bool = False) -> None:
+    def __init__(self, pool: Pool, *, fresh: bool = False, name: str | None = None) -> None:
         self.told: list[Any] = []
         self.connection: UpstreamConnection | None = None
         self.fault_when_leased = False
         self.pool = pool
-        pool.lease(self, fresh=fresh)
+        pool.lease(self, fresh=fresh, name=name)
 
     def leased(self, connection: UpstreamConnection) -> None:
         self.connection = connection
@@ -70,6 +71,11 @@ class Bench:
 
     def borrow(self, count: int = 1, *, fresh: bool = False) -> list[Borrower]:
         borrowers = [Borrower(self.pool, fresh=fresh) for _ in range(count)]
+        self.rig.settle()
+        return borrowers
+
+    def borrow_by_name(self, *names: str) -> list[Borrower]:
+        borrowers = [Borrower(self.pool, name=name) for name in names]
         self.rig.settle()
         return borrowers
 
@@ -170,6 +176,83 @@ def test_a_connect_for_somebody_who_gave_up_is_kept_for_the_next() -> None:
     assert next_one.told == ["leased"]
     assert next_one.connection is not None
     assert next_one.connection.uses == 1
+
+
+# --- names under TLS ---
+
+
+def test_a_connection_serves_the_name_it_was_made_for() -> None:
+    bench = Bench()
+    a, b, more = bench.borrow_by_name("a", "b", "a")
+    bench.give_back(a, b, more)
+    again = bench.borrow_by_name("a", "b", "a", "b")
+    assert [one.connection for one in again[:3]] == [more.connection, b.connection, a.connection]
+    assert again[3].connection not in (a.connection, b.connection, more.connection)
+    assert bench.shows(busy=4)
+    assert [one.connection.name for one in again if one.connection] == ["a", "b", "a", "b"]
+
+
+def test_all_names_share_the_bound_and_the_oldest_idle_one_makes_room() -> None:
+    bench = Bench(max_connections=2)
+    a, b = bench.borrow_by_name("a", "b")
+    bench.give_back(b, a)
+    (c,) = bench.borrow_by_name("c")
+    assert c.told == ["leased"]
+    assert bench.shows(idle=1, busy=1)
+    (again,) = bench.borrow_by_name("a")
+    assert again.connection is a.connection
+
+
+def test_a_connection_that_comes_back_makes_room_for_another_name() -> None:
+    bench = Bench(max_connections=1)
+    (a,) = bench.borrow_by_name("a")
+    b, more = bench.borrow_by_name("b", "a")
+    assert bench.shows(busy=1, waiting=2)
+    bench.give_back(a)
+    assert more.connection is a.connection  # who can use it goes first
+    assert b.told == []
+    bench.give_back(more)
+    assert b.told == ["leased"]
+    assert bench.shows(busy=1)
+
+
+def test_a_connection_that_comes_back_is_kept_while_the_others_can_connect() -> None:
+    bench = Bench(max_connections=3)
+    (a,) = bench.borrow_by_name("a")
+    bench.rig.hold_connects()
+    bench.borrow_by_name("b")
+    bench.give_back(a)
+    assert bench.shows(idle=1, connecting=1, waiting=1)
+
+
+def test_a_connect_that_fails_fails_who_waits_for_its_name() -> None:
+    bench = Bench()
+    bench.rig.hold_connects()
+    a, b = bench.borrow_by_name("a", "b")
+    bench.rig.open_held()
+    assert (a.told, b.told) == (["leased"], [])
+    bench.rig.open_held(ssl.SSLCertVerificationError("no"))
+    ((failed, reason, overload),) = b.told
+    assert (failed, overload) == ("failed", False)
+    assert reason.startswith("cannot connect to first.test:9000 as b: ")
+    (quitter,) = bench.borrow_by_name("c")
+    bench.pool.give_up(quitter)
+    (patient,) = bench.borrow_by_name("d")
+    bench.rig.open_held(ssl.SSLCertVerificationError("no"))
+    assert patient.told == []
+
+
+def test_a_connect_that_nobody_needs_any_more_holds_up_no_other_name() -> None:
+    bench = Bench()
+    bench.rig.hold_connects()
+    (quitter,) = bench.borrow_by_name("a")
+    bench.pool.give_up(quitter)
+    (b,) = bench.borrow_by_name("b")
+    assert bench.shows(connecting=2, waiting=1)
+    bench.rig.open_held()
+    assert b.told == []
+    bench.rig.open_held()
+    assert b.told == ["leased"]
 
 
 # --- connections that are no good ---

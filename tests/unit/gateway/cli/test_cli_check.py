@@ -154,6 +154,15 @@ def test_explain_says_what_would_stop_the_request(run, full: Path) -> None:
     ]
 
 
+def test_explain_shows_the_host_of_a_bucket_that_has_one(run, full: Path) -> None:
+    store = "{endpoint: 'http://store.test', addressing: virtual, access_key_id: A, "
+    text = full.read_text() + f"targets: {{named: {store}secret_access_key: hidden-4}}}}\n"
+    full.write_text(text.replace("target: s3", "target: named"))
+    for bucket, host in (("x-a", "x-a.store.test"), ("x-A", "store.test")):
+        line = run("explain", "-c", full, bucket).stdout.splitlines()[-1]
+        assert line == f"target named: http://{host} (profile generic)"
+
+
 def test_explain_as_json(run, full: Path) -> None:
     result = run("explain", "-c", full, "x-a", "k", "--operation", "PutObject", "--format", "json")
     report = json.loads(result.stdout)

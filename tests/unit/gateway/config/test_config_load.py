@@ -120,10 +120,12 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
     assert targets[1] == {
         "name": "s3",
         "profile": "s3",
+        "profile_overrides": {},
         "scheme": "http",
         "host": "127.0.0.1",
         "port": 9000,
         "authority": "127.0.0.1:9000",
+        "virtual": False,
         "region": "us-east-1",
         "credentials": "s3",
         "tls": None,

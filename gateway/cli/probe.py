@@ -1,0 +1,88 @@
+"""`s3gateway probe`: what a live target can do, as `profile_overrides` ready to paste.
+
+Rules: what is for a machine goes to stdout, how it was found to stderr; asks the target that is
+named and, where its credentials are not static, whoever has them; exit 1 if it could not be probed.
+
+Not here: the trials (`gateway.probe`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gateway.cli.options import config_options, fail, load, print_problems
+
+if TYPE_CHECKING:
+    from fastpath.snapshot import Target
+    from gateway.probe.findings import Findings
+
+
+@click.command(short_help="Find out what a live target can do.")
+@config_options
+@click.option("--bucket", required=True, help="The bucket to try things in.")
+@click.option("--prefix", default="", help="What the probe's keys begin with (lakeFS: main/).")
+@click.option("--create", is_flag=True, help="Buckets may be created, this one too; they go again.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["yaml", "json"]),
+    default="yaml",
+    show_default=True,
+    help="Form of the answer.",
+)
+@click.argument("target")
+def probe(target: str, bucket: str, prefix: str, create: bool, form: str, **values: Any) -> None:
+    """Try a target with its configured credentials and print its profile for the configuration.
+
+    Only objects and buckets of random names that it made itself are written and deleted, and all
+    of them are removed at the end.
+    """
+    from gateway.probe.findings import Findings
+    from gateway.probe.run import probe as run
+    from gateway.probe.store import ProbeError, Store
+
+    found = _target(target, values)
+    findings = Findings(say=lambda line: click.echo(line, err=True))
+    try:
+        run(Store(found, bucket, prefix), findings, create=create)
+    except ProbeError as error:
+        click.echo(f"target {target}: {error}", err=True)
+        fail()
+    click.echo(_answer(target, findings, form), nl=False)
+
+
+def _target(name: str, values: dict[str, Any]) -> Target:
+    """The target as a worker would have it, whether a rule leads there or not."""
+    loaded = load({**values, "probed": name})
+    if loaded.model is None:
+        print_problems(loaded.problems, to_stderr=True)
+        fail()
+    from fastpath.snapshot import load_snapshot
+    from gateway.config.compile import compile_snapshot
+    from gateway.control.credentials import Keyring
+
+    model = loaded.model
+    if name not in model.targets:
+        configured = loaded.tree.get(("targets",))
+        known = ", ".join(sorted(configured if isinstance(configured, dict) else ())) or "none"
+        raise click.BadParameter(f"{name!r} is no target. Known: {known}", param_hint="TARGET")
+    keyring = Keyring(model)
+    document = {"instance": "", **compile_snapshot(model, keyring.resolve())}
+    for warning in keyring.warnings:
+        click.echo(warning, err=True)
+    return load_snapshot(0, document).targets[name]
+
+
+def _answer(target: str, findings: Findings, form: str) -> str:
+    from gateway.config.effective import render, written
+
+    profile, overrides = findings.nearest()
+    settings = {"profile": profile.name, "profile_overrides": written(overrides)}
+    if form == "json":
+        return json.dumps({"target": target, **settings}, indent=2) + "\n"
+    if not overrides:
+        del settings["profile_overrides"]
+    return render({"targets": {target: settings}})

@@ -1,0 +1,82 @@
+"""What a target can do in the form of its file: a profile's capabilities as plain values.
+
+Rules: the values of `profile_overrides` are those of the snapshot, so there is one form of them; a
+warning says what nobody would check any more.
+
+Not here: the grammar (`schema`), what the capabilities mean (`fastpath.profiles`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+
+from fastpath.operations import OPERATIONS
+from fastpath.profiles import Profile
+from gateway.config.problems import one_of
+
+Capabilities = dict[str, object]
+
+# What a profile is rather than what it can do.
+_NOT_CAPABILITIES = ("name", "assumed", "dialect")
+
+_CHECKS = {
+    "verifies_digest": "the signed digest",
+    "verifies_md5": "Content-MD5",
+    "verifies_checksums": "x-amz-checksum-*",
+}
+
+
+def capabilities(profile: Profile) -> Capabilities:
+    """Every capability by its name, in JSON's types."""
+    names = [field.name for field in fields(Profile) if field.name not in _NOT_CAPABILITIES]
+    return {name: _plain(getattr(profile, name)) for name in names}
+
+
+def differences(profile: Profile, wanted: Capabilities) -> Capabilities:
+    """The overrides that turn the profile into the wanted one."""
+    own = capabilities(profile)
+    return {name: value for name, value in wanted.items() if value != own[name]}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _plain(names) for key, names in sorted(value.items())}
+    if isinstance(value, frozenset):
+        return sorted(word.decode() if isinstance(word, bytes) else word for word in value)
+    return value
+
+
+def lost_safeties(profile: Profile, changed: Profile) -> Iterator[tuple[str, str]]:
+    """Capability and message for each override that leaves something to nobody.
+
+    A profile whose limits are only assumed is there to be overridden.
+    """
+    if profile.assumed:
+        return
+    for name, what in _CHECKS.items():
+        if getattr(changed, name) and not getattr(profile, name):
+            yield name, f"nothing checks {what} of an upload if the target does not"
+    if changed.verifies_documents and not profile.verifies_documents:
+        yield "verifies_documents", "nothing checks the keys of a DeleteObjects in transit"
+    if profile.mistakes_deletes and not changed.mistakes_deletes:
+        yield "mistakes_deletes", "a batch of keys may delete other objects than it names"
+    yield from _let_through(profile, changed)
+
+
+def _let_through(profile: Profile, changed: Profile) -> Iterator[tuple[str, str]]:
+    names = {operation.name for operation in OPERATIONS.values()}
+    let = sorted(n for n in names if profile.refuses(n) and not changed.refuses(n))
+    if let:
+        name = "operations" if changed.operations != profile.operations else "lacks"
+        yield name, f"{_few(let)} may act on the object or bucket itself"
+    for operation, overlooked in sorted(profile.overlooks.items()):
+        gone = overlooked - changed.overlooks.get(operation, frozenset())
+        if gone and not changed.refuses(operation):
+            words = [word.decode() for word in sorted(gone)]
+            yield "overlooks", f"{operation} may happen without regard to {_few(words)}"
+
+
+def _few(words: list[str], most: int = 3) -> str:
+    shown = [*words[:most], "others"] if len(words) > most else words
+    return one_of(shown).replace(" or ", " and ")

@@ -1,0 +1,88 @@
+"""What a probe found, against what a profile says: the nearest profile and what differs from it.
+
+Rules: what was not tried stays as the profile has it; a capability is only claimed if every trial
+of it went well.
+
+Not here: trying (the other modules), what capabilities mean (`fastpath.profiles`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fastpath.profiles import PROFILES, Profile
+from gateway.config.capabilities import Capabilities, capabilities, differences
+
+
+@dataclass(slots=True)
+class Findings:
+    """Facts, and the lines for a person who wants to know how they were found.
+
+    flags: capabilities that are yes or no. words: for capabilities that are sets of words, whether
+    the target has each. lacks: operation -> taken for another one. overlooks: operation and name of
+    a parameter or header -> ignored.
+    """
+
+    say: Callable[[str], None]
+    flags: dict[str, bool] = field(default_factory=dict)
+    words: dict[str, dict[str, bool]] = field(default_factory=dict)
+    lacks: dict[str, bool] = field(default_factory=dict)
+    overlooks: dict[tuple[str, str], bool] = field(default_factory=dict)
+
+    def flag(self, name: str, value: bool, how: str) -> None:
+        """A capability that is yes or no."""
+        self.flags[name] = value
+        self.say(f"{name}: {'yes' if value else 'no'}: {how}")
+
+    def word(self, name: str, word: str, value: bool, how: str) -> None:
+        """One word of a capability that is a set of words."""
+        self.words.setdefault(name, {})[word] = value
+        self.say(f"{name}: {word}: {'yes' if value else 'no'}: {how}")
+
+    def lack(self, operation: str, value: bool, how: str) -> None:
+        """Whether the target takes an operation for another one."""
+        self.lacks[operation] = value
+        if value:
+            self.say(f"lacks: {operation}: {how}")
+
+    def overlook(self, operation: str, name: str, value: bool, how: str) -> None:
+        """Whether the target ignores a parameter or header that changes an operation."""
+        self.overlooks[operation, name] = value
+        if value:
+            self.say(f"overlooks: {operation}: {name}: {how}")
+
+    def applied(self, profile: Profile) -> Capabilities:
+        """The profile with what was found."""
+        found = capabilities(profile)
+        found.update(self.flags)
+        for name, tried in self.words.items():
+            kept = set(_texts(found[name])) - set(tried)
+            found[name] = sorted(kept | {word for word, has in tried.items() if has})
+        still = {name for name in profile.lacks if self.lacks.get(name, True)}
+        taken = {name for name, lacks in self.lacks.items() if lacks}
+        found["lacks"] = sorted(still | {name for name in taken if not profile.refuses(name)})
+        found["overlooks"] = self._overlooked(profile)
+        return found
+
+    def _overlooked(self, profile: Profile) -> dict[str, list[str]]:
+        names = {name: {n.decode() for n in found} for name, found in profile.overlooks.items()}
+        for (operation, name), ignored in self.overlooks.items():
+            of = names.setdefault(operation, set())
+            if not ignored:
+                of.discard(name)
+            elif not profile.refuses(operation):
+                of.add(name)
+        return {operation: sorted(of) for operation, of in sorted(names.items()) if of}
+
+    def nearest(self) -> tuple[Profile, Capabilities]:
+        """The shipped profile that is most like the target, and the overrides that make it so."""
+        candidates = [
+            (profile, differences(profile, self.applied(profile))) for profile in PROFILES.values()
+        ]
+        return min(candidates, key=lambda candidate: len(candidate[1]))
+
+
+def _texts(value: object) -> list[str]:
+    assert isinstance(value, list)
+    return value

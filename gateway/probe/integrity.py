@@ -1,0 +1,126 @@
+"""Does the target refuse a body that is not what its headers say: digest, Content-MD5, checksums?
+
+Rules: each is tried where the gateway would trust the target: in PutObject and UploadPart, and
+in DeleteObjects as the example of a document; with a right value, which must be taken, and with a
+wrong one, which must be refused.
+
+Not here: chunked bodies (`streaming`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import quote
+from xml.sax.saxutils import escape
+
+from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, encode
+from gateway.probe.findings import Findings
+from gateway.probe.store import Store, content_md5
+
+_OTHER = b"not the body"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One way to say what a body is: by its headers, or by the payload hash that is signed."""
+
+    name: str
+    headers: Callable[[bytes], dict[str, str]] = lambda _: {}
+    signed: bool = False
+
+
+# Sends a body that is what a claim says, or another one; whether it had its effect.
+Send = Callable[[Store, Claim, bool], bool]
+
+
+def checksum(algorithm: bytes, body: bytes) -> str:
+    """The value of an x-amz-checksum-* header."""
+    value = ALGORITHMS[algorithm][0]()
+    value.update(body)
+    return encode(value.digest()).decode()
+
+
+def _checksum_claim(algorithm: bytes) -> Claim:
+    name = (HEADER_PREFIX + algorithm).decode()
+    return Claim(name, headers=lambda body: {name: checksum(algorithm, body)})
+
+
+_DIGEST = Claim("x-amz-content-sha256", signed=True)
+_MD5 = Claim("Content-MD5", headers=lambda body: {"content-md5": content_md5(body)})
+_CHECKSUMS = tuple(map(_checksum_claim, ALGORITHMS))
+
+
+def try_integrity(store: Store, findings: Findings) -> None:
+    """Fill in verifies_digest, verifies_md5, verifies_checksums and verifies_documents.
+
+    Documents are vouched for only if all is verified in them that is verified in uploads.
+    """
+    for capability, claims in _CLAIMS.items():
+        _flag(findings, capability, _missed(store, claims, _UPLOADS))
+    verified = [
+        claim for name, claims in _CLAIMS.items() if findings.flags[name] for claim in claims
+    ]
+    _flag(findings, "verifies_documents", _missed(store, verified or [_MD5], _DOCUMENTS))
+
+
+def _missed(store: Store, claims: Iterable[Claim], ways: Mapping[str, Send]) -> list[str]:
+    """What is not verified: a wrong value is taken, or a right one is not."""
+    return [
+        f"{claim.name} of {name}"
+        for claim in claims
+        for name, send in ways.items()
+        if not send(store, claim, True) or send(store, claim, False)
+    ]
+
+
+def _flag(findings: Findings, capability: str, missed: list[str]) -> None:
+    how = f"not {', '.join(missed)}" if missed else "a wrong value is refused"
+    findings.flag(capability, not missed, how)
+
+
+def _told(claim: Claim, body: bytes, right: bool) -> tuple[dict[str, str], str]:
+    """Headers and payload hash for a body; wrong ones are wrong in nothing but the claim."""
+    about = body if right else _OTHER
+    return claim.headers(about), hashlib.sha256(about if claim.signed else body).hexdigest()
+
+
+def _put(store: Store, claim: Claim, right: bool) -> bool:
+    key, body = store.new_key("integrity"), b"integrity"
+    headers, payload = _told(claim, body, right)
+    answer = store.ask("PUT", key, headers=headers, body=body, payload=payload)
+    return answer.good or store.stored(key) is not None
+
+
+def _part(store: Store, claim: Claim, right: bool) -> bool:
+    key, body = store.new_key("part"), b"a part"
+    upload = store.begin_upload(key)
+    headers, payload = _told(claim, body, right)
+    query = f"partNumber=1&uploadId={quote(upload, safe='')}"
+    return bool(upload) and store.ask("PUT", key, query, headers, body, payload).good
+
+
+def _delete(store: Store, claim: Claim, right: bool) -> bool:
+    key, _ = store.an_object("victim")
+    document = deletion(key)
+    headers, payload = _told(claim, document, right)
+    if claim.signed:  # S3 wants one of the other two as well
+        headers = {"content-md5": content_md5(document)}
+    store.ask("POST", "", "delete=", headers, document, payload)
+    return store.stored(key) is None
+
+
+def deletion(*keys: str) -> bytes:
+    """The document of a DeleteObjects."""
+    objects = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in keys)
+    return f"<Delete>{objects}</Delete>".encode()
+
+
+_CLAIMS: Mapping[str, tuple[Claim, ...]] = {
+    "verifies_digest": (_DIGEST,),
+    "verifies_md5": (_MD5,),
+    "verifies_checksums": _CHECKSUMS,
+}
+_UPLOADS: Mapping[str, Send] = {"PutObject": _put, "UploadPart": _part}
+_DOCUMENTS: Mapping[str, Send] = {"DeleteObjects": _delete}

@@ -1,0 +1,88 @@
+"""One probe from beginning to end: the bucket, every trial, and tidying up whatever happened.
+
+Rules: nothing is tried before a plain object was written and read back; buckets are only made if
+that was allowed, and only deleted if they were made here.
+
+Not here: the trials themselves, printing (`gateway.cli.probe`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+from collections.abc import Iterator
+
+from gateway.probe.conditions import try_conditions, try_versions
+from gateway.probe.findings import Findings
+from gateway.probe.integrity import try_integrity
+from gateway.probe.lists import try_deletes, try_hosts, try_lists
+from gateway.probe.store import ProbeError, Store
+from gateway.probe.streaming import try_streaming
+from gateway.probe.subresources import (
+    try_bucket_reads,
+    try_bucket_writes,
+    try_object_subresources,
+)
+
+_TRIALS = (
+    try_integrity,
+    try_streaming,
+    try_object_subresources,
+    try_bucket_reads,
+    try_conditions,
+    try_deletes,
+    try_lists,
+    try_hosts,
+)
+
+
+def probe(store: Store, findings: Findings, *, create: bool) -> None:
+    """Try everything. `create`: buckets may be made. Raises ProbeError."""
+    try:
+        with _bucket(store, findings, create=create):
+            _check(store)
+            for trial in _TRIALS:
+                trial(store, findings)
+        if create:
+            _try_own_bucket(store.another(), findings)
+        else:
+            findings.say("note: settings of buckets and versions: not tried without --create")
+    except (OSError, http.client.HTTPException) as error:
+        raise ProbeError(f"the target does not answer: {error}") from error
+
+
+@contextlib.contextmanager
+def _bucket(store: Store, findings: Findings, *, create: bool) -> Iterator[None]:
+    """The bucket while it is needed, tidied up at the end."""
+    there = store.ask("HEAD")
+    made = create and there.status == 404  # a bucket that cannot be read may be somebody's
+    if not there.good and not made:
+        hint = ", make it or allow it by --create" if there.status == 404 else ""
+        raise ProbeError(f"bucket {store.bucket} cannot be read: {there.code}{hint}")
+    if made and not (answer := store.create()).good:
+        raise ProbeError(f"cannot create bucket {store.bucket}: {answer.code}")
+    try:
+        yield
+    finally:
+        left = store.tidy()
+        if made and not left:
+            store.ask("DELETE")
+        for key in left:
+            findings.say(f"note: left behind: {store.bucket}/{key}")
+
+
+def _check(store: Store) -> None:
+    """Whether an object can be written, read and listed at all."""
+    key, body = store.an_object("first")
+    answer = store.ask("GET", key)
+    if answer.body != body:
+        raise ProbeError(f"cannot read {key}, which was just written: {answer.code}")
+    if key not in store.listed():
+        raise ProbeError(f"cannot list {store.root}, so nothing could be tidied up")
+
+
+def _try_own_bucket(bucket: Store, findings: Findings) -> None:
+    """What needs a bucket that may be lost."""
+    with _bucket(bucket, findings, create=True):
+        try_bucket_writes(bucket, findings)
+        try_versions(bucket, findings)
