@@ -139,6 +139,9 @@ def _place_of_offset(text: str, source: str, offset: int) -> Place:
     return Place(source, before.count("\n") + 1, offset - before.rfind("\n"))
 
 
+# libyaml reads ahead of the depth that is looked at here, and newer ones have a limit of their own.
+_TOO_DEEP = "exceeded maximum nesting depth"
+
 _REMEDIES = {
     "found character that cannot start any token": "a tab cannot indent, and a value that starts "
     "with @, ` or % needs quotes",
@@ -154,6 +157,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: str, last_line: int) ->
     if mark is not None and mark.line >= last_line and error.context_mark is not None:
         mark = error.context_mark  # what was opened and never closed, not the end of the file
     place = _place_of(mark, source)
+    if error.problem == _TOO_DEEP:
+        return Problem(place, "syntax", f"nested deeper than {MAX_DEPTH} levels")
     message = str(error.problem or "not YAML")
     context = f" {error.context}" if error.context and "next token" not in error.context else ""
     return Problem(place, "syntax", message + context, _REMEDIES.get(message, ""))
