@@ -52,7 +52,7 @@ class Seat:
     channel: socket.socket
     log: socket.socket
     row: memoryview
-    access_log: bool
+    access_log: str  # the form of its lines, or off
 
 
 def run(seat: Seat) -> NoReturn:

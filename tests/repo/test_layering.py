@@ -16,6 +16,7 @@ FASTPATH_MAY = {"awscrt", "fastpath", "httptools", "uvloop"}
 
 # Pure modules: bytes in, bytes out. They know no sockets, no loop, no clock.
 PURE = {
+    "fastpath.accesslog",
     "fastpath.addressing",
     "fastpath.authentication",
     "fastpath.errors",
@@ -67,7 +68,7 @@ STOREYS = [
     ["sigv4"],
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
     ["head", "query"],
-    ["errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
+    ["accesslog", "errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
 ]
 
 
