@@ -30,7 +30,7 @@ from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
 from fastpath.payload.choose import BODY_METHODS, STREAMING, Context, Passage, choose
-from fastpath.phases import MOVES, Event, Phase, ProtocolFault
+from fastpath.phases import Event, Phase, after
 from fastpath.reply import CONTINUE, error_reply, relayed_head
 from fastpath.retry import may_resend
 from fastpath.verdict import IN_QUESTION
@@ -71,6 +71,7 @@ class Exchange:
     """One request on its way."""
 
     __slots__ = (
+        "_answer_head",
         "_client",
         "_filter",
         "_held",
@@ -121,6 +122,7 @@ class Exchange:
         self._held: Held | None = None
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
+        self._answer_head = b""  # the same of the answer, if its body is here already
         self._tries = 0
         service.exchange_began()
 
@@ -130,10 +132,7 @@ class Exchange:
         return f"<Exchange {self.request_id} {name} {self.phase.name}>"
 
     def _move(self, event: Event) -> None:
-        try:
-            self.phase = MOVES[self.phase][event]
-        except KeyError:
-            raise ProtocolFault(f"{event.name} while {self.phase.name}") from None
+        self.phase = after(self.phase, event)
 
     @property
     def wants_body(self) -> bool:
@@ -269,8 +268,8 @@ class Exchange:
 
     # --- the answer ---
 
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
-        """The target began to answer."""
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
+        """The target began to answer; `more`: bytes of the body come next."""
         if head.status in IN_QUESTION:
             self._move(Event.DOUBTED)
             early = self.phase is Phase.HELD_EARLY
@@ -278,9 +277,9 @@ class Exchange:
                 self._client.resume_body()  # only to read it away
             self._held = Held(raw, head, kind, early=early)
         else:
-            self._relay_head(raw, head, kind)
+            self._relay_head(raw, head, kind, more=more)
 
-    def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind) -> None:
+    def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         self._move(Event.ANSWERED)
         self.status = head.status
         if self.phase is Phase.EARLY:
@@ -291,9 +290,11 @@ class Exchange:
             close = True
         self.wants_close = close
         self.answer_kind = kind
-        self._client.send(
-            relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close))
-        )
+        relayed = relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close))
+        if more:
+            self._answer_head = relayed  # one write, and one segment, for a small answer
+        else:
+            self._client.send(relayed)
 
     def answer_bytes(self, data: bytes) -> None:
         """A piece of the answer's body."""
@@ -302,10 +303,12 @@ class Exchange:
                 self._judge(self._held, complete=False)
             return
         self.bytes_out += len(data)
-        if self.answer_kind is BodyKind.LENGTH or not self.head.http_minor:
-            self._client.send(data)
-        else:
-            self._client.send(b"%x\r\n%b\r\n" % (len(data), data))
+        if self.answer_kind is not BodyKind.LENGTH and self.head.http_minor:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._answer_head:
+            data = self._answer_head + data
+            self._answer_head = b""
+        self._client.send(data)
 
     def answer_complete(self) -> None:
         """The target's answer is whole."""
@@ -320,8 +323,9 @@ class Exchange:
         self._held = None
         step = decide(self, held, self._service)
         if step is Next.RELAY:
-            self._relay_head(held.raw, held.head, held.kind)
-            if body := held.body:
+            body = held.body
+            self._relay_head(held.raw, held.head, held.kind, more=bool(body))
+            if body:
                 self.answer_bytes(body)
             return True
         upstream, self._upstream = self._upstream, None

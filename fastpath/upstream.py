@@ -36,8 +36,8 @@ class Lessee(Protocol):
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         """There will be none: the target cannot be reached, or too many wait for it."""
 
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
-        """The answer's head; its body, if any, follows."""
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
+        """The answer's head; `more`: bytes of its body are here and come next."""
 
     def answer_bytes(self, data: bytes) -> None:
         """A piece of the answer's body, without chunk framing."""
@@ -225,7 +225,7 @@ class UpstreamConnection(asyncio.Protocol):
         if kind is BodyKind.CHUNKED:
             self._chunks = ChunkedReader()
         self.expect_answer_within(self.timeouts.idle_seconds)
-        self.lessee.answer_head(raw, head, kind, length)
+        self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
         if kind is BodyKind.NONE or (kind is BodyKind.LENGTH and length == 0):
             # Stray bytes behind it are not this client's business: the connection is just not kept.
             self._complete(reusable=self._keep and not rest)

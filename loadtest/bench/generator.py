@@ -52,7 +52,9 @@ def fire(shot: Shot, port: int, connections: int, seconds: int, directory: Path)
     script = directory / "request.lua"
     body = ""
     if shot.body is not None:
-        body = f'local file = io.open("{shot.body}", "rb"); wrk.body = file:read("*a"); file:close()'
+        body = (
+            f'local file = io.open("{shot.body}", "rb"); wrk.body = file:read("*a"); file:close()'
+        )
     headers = "\n".join(f"wrk.headers[{_lua(n)}] = {_lua(v)}" for n, v in shot.headers.items())
     script.write_text(_SCRIPT.format(method=_lua(shot.method), headers=headers, body=body))
     command = [machine.find("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]

@@ -68,7 +68,18 @@ STOREYS = [
     ["sigv4"],
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
     ["head", "query"],
-    ["accesslog", "errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
+    [
+        "accesslog",
+        "errors",
+        "errorxml",
+        "limits",
+        "frames",
+        "counters",
+        "lru",
+        "phases",
+        "profiles",
+        "retry",
+    ],
 ]
 
 
