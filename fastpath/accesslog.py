@@ -28,7 +28,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AccessLine(NamedTuple):
-    """What is told of one request; `time` in epoch seconds, empty or None where nothing is known."""
+    """What is told of one request; `time` in epoch seconds; empty or None: nothing is known."""
 
     time: float
     request_id: str

@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from fastpath.admission import Admission, admit
+from fastpath.counters import Slot
 from fastpath.errors import (
     INTERNAL_ERROR,
     SERVICE_UNAVAILABLE,
@@ -50,6 +51,7 @@ class Client(Protocol):
     """What an exchange asks of the client's connection."""
 
     remote: str
+    descriptor: int
 
     def send(self, data: bytes) -> None:
         """Write answer bytes."""
@@ -59,6 +61,12 @@ class Client(Protocol):
 
     def abort(self) -> None:
         """Break off, so that the client notices."""
+
+    def flushed(self) -> bool:
+        """Whether nothing that was written waits for it."""
+
+    def sink_stuck(self, *, stuck: bool) -> None:
+        """It takes none of them for now, or does again."""
 
     def pause_body(self) -> None:
         """Read no more of the request for now."""
@@ -240,6 +248,31 @@ class Exchange:
         if last:
             self._request_sent()
 
+    def request_sink(self) -> int:
+        """Where the rest of the body may be spliced to, or -1: somebody has to look at it."""
+        upstream = self._upstream
+        if self._filter is not None or upstream is None or not self.wants_body:
+            return -1
+        return upstream.descriptor if self.bytes_in else -1  # the head goes with the first bytes
+
+    def request_flushed(self) -> bool:
+        """Whether the target has all that was written for it."""
+        assert self._upstream is not None  # there is a sink
+        return not self._upstream.transport.get_write_buffer_size()
+
+    def request_moved(self, count: int) -> None:
+        """The kernel moved more of the body."""
+        self._service.row[Slot.SPLICED] += count
+        self.bytes_in += count
+        self.body_left -= count
+        if not self.body_left:
+            self._request_sent()
+
+    def request_stuck(self, *, stuck: bool) -> None:
+        """The target takes nothing of it for now, or does again."""
+        assert self._upstream is not None  # SENDING
+        self._upstream.expect_taking(stuck=stuck)
+
     def _request_sent(self) -> None:
         self._move(Event.SENT)
         self._expect_answer()
@@ -309,6 +342,29 @@ class Exchange:
             data = self._answer_head + data
             self._answer_head = b""
         self._client.send(data)
+
+    def answer_sink(self) -> int:
+        """Where the rest of the answer may be spliced to, or -1: it is changed, held or framed."""
+        if self.phase is not Phase.ANSWERING or self.answer_kind is not BodyKind.LENGTH:
+            return -1
+        return self._client.descriptor
+
+    def answer_flushed(self) -> bool:
+        """Whether the client has all that was written for it."""
+        return self._client.flushed()
+
+    def answer_moved(self, count: int) -> None:
+        """The kernel moved more of the answer's body."""
+        self._service.row[Slot.SPLICED] += count
+        self.bytes_out += count
+
+    def answer_stuck(self, *, stuck: bool) -> None:
+        """The client takes nothing of it for now, or does again."""
+        self._client.sink_stuck(stuck=stuck)
+
+    def answer_refused(self) -> None:
+        """The client's connection broke: its transport will say so as well."""
+        self._client.abort()
 
     def answer_complete(self) -> None:
         """The target's answer is whole."""

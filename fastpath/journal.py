@@ -1,8 +1,9 @@
 """What a worker tells control: access lines, events, wishes, over a bounded, lossy datagram socket.
 
 Rules: a worker never waits for its log (a full socket drops lines, and counts them); several lines
-to a datagram of at most MAX_DATAGRAM bytes: an access line in its final form behind ACCESS, anything
-else as a JSON object; a line says what happened and to whom, never a secret, a signature or a body.
+to a datagram of at most MAX_DATAGRAM bytes: an access line in its final form behind ACCESS,
+anything else as a JSON object; a line says what happened and to whom, never a secret, a signature
+or a body.
 
 Not here: the forms of an access line (`accesslog`), files, rotation (`gateway.control.logs`).
 """

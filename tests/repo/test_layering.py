@@ -57,6 +57,7 @@ STOREYS = [
     ["places"],
     ["pool"],
     ["upstream", "journal", "reset", "unsent", "tls"],
+    ["splice"],
     ["reply"],
     ["forward"],
     ["admission"],
