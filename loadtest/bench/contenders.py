@@ -35,7 +35,7 @@ class Upstream:
 
 
 class Contender:
-    """A running proxy. `port` is where it listens; direct access to the store is one without any."""
+    """A running proxy, listening on `port`; direct access to the store is one without a process."""
 
     def __init__(self, name: str, port: int, process: subprocess.Popen[bytes] | None) -> None:
         self.name = name
@@ -261,7 +261,10 @@ def _envoy(port: int, upstream: Upstream) -> dict[str, object]:
             "name": "envoy.transport_sockets.tls",
             "typed_config": {
                 "@type": f"{types}.transport_sockets.tls.v3.UpstreamTlsContext",
-                "common_tls_context": {"validation_context": trusted},
+                "common_tls_context": {
+                    "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
+                    "validation_context": trusted,
+                },
                 "sni": "localhost",
             },
         }

@@ -57,10 +57,10 @@ def fire(shot: Shot, port: int, connections: int, seconds: int, directory: Path)
         )
     headers = "\n".join(f"wrk.headers[{_lua(n)}] = {_lua(v)}" for n, v in shot.headers.items())
     script.write_text(_SCRIPT.format(method=_lua(shot.method), headers=headers, body=body))
-    command = [machine.find("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
+    pinned = ["taskset", "-c", str(machine.LOAD_CORE), machine.find("wrk"), "-t1"]
+    length = [f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
     done = subprocess.run(
-        ["taskset", "-c", str(machine.LOAD_CORE), *command, "-s", str(script)]
-        + [f"http://127.0.0.1:{port}{shot.path}"],
+        [*pinned, *length, "-s", str(script), f"http://127.0.0.1:{port}{shot.path}"],
         capture_output=True,
         text=True,
         check=False,

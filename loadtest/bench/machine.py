@@ -14,6 +14,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -116,7 +117,13 @@ def description() -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "build": "optimised" if "--enable-optimizations" in _options() else "not optimised",
     }
+
+
+def _options() -> str:
+    """What this Python was configured with; profile-guided optimisation is worth 10 to 20 %."""
+    return str(sysconfig.get_config_var("CONFIG_ARGS"))
 
 
 def answers(port: int) -> bool:
