@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ONCE ?=
+QUICK ?=
 PYTEST_ARGS ?=
 # One test process per core, but not more than the real servers can feed.
 PROCESSES := -n auto --maxprocesses 6
@@ -38,7 +39,11 @@ clients: setup ## run the clients' tests and write docs/clients.md from them
 	$(BIN)/python -m pytest tests/compat -m 'not slow' $(PROCESSES) --junitxml=build/clients.xml
 	$(BIN)/python -m tests.compat.document build/clients.xml
 
-bench load docs chart chaos soak: ## (each comes with a later release)
+bench: setup ## CPU per request beside nginx, HAProxy and Envoy (QUICK=1: three minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	@$(BIN)/python -m loadtest.bench $(if $(filter-out 0,$(QUICK)),--quick)
+
+docs load chart chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release"
 
 ci: ## what CI runs: make test and the slow tests

@@ -43,6 +43,7 @@ class Slot(IntEnum):
     REUSED = 20  # requests sent on a kept upstream connection
     SIGNATURES_REFUSED = 21  # answers of targets that refused the gateway's own signature
     REDIRECTED = 22  # answers of targets that named another region for a bucket
+    SPLICED = 23  # bytes of bodies that the kernel moved
 
 
 SLOTS: Final = 64  # cells of a row; 512 bytes, so that no two workers share a cache line

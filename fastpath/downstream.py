@@ -21,17 +21,19 @@ from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
+from fastpath.splice import FIRST_READ, NEXT_READ, Flow
 from fastpath.unsent import unsent
 
 if TYPE_CHECKING:
     from fastpath.service import Service
+    from fastpath.sinks import RequestSink
 
 HEALTH_PATH = b"/-/healthz"
 _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
 _GOODBYE = 1.0  # seconds a client that was told of the end, and has everything, may take to close
 
 
-class DownstreamConnection(asyncio.Protocol):
+class DownstreamConnection(asyncio.BufferedProtocol):
     """Two deadlines, in the loop's monotonic seconds, infinite when somebody else is waited for.
 
     `deadline` is for what the client is to send, `_send_deadline` for what it is to take.
@@ -53,12 +55,16 @@ class DownstreamConnection(asyncio.Protocol):
         self._write_paused = False
         self._send_deadline = math.inf
         self._pending = 0  # bytes in the write buffer when that was set
+        self.descriptor = -1  # to splice from and to; -1 under TLS
         # exchange
         self.exchange: Exchange | None = None
         self._unread = 0  # bytes of the current request's body that have not come yet
         self._chunks: ChunkedReader | None = None  # that body comes in HTTP chunks
         self._body_since = 0.0
         self._body_bytes = 0
+        self._flow: Flow | None = None  # the rest of the body, when the kernel moves it
+        self._sink: RequestSink | None = None  # where to
+        self._held = False  # by a target that is slower
 
     def __repr__(self) -> str:
         state = "closing" if self._closing else "idle" if self.exchange is None else "busy"
@@ -69,9 +75,13 @@ class DownstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         peer = transport.get_extra_info("peername")
         self.remote = f"{peer[0]}:{peer[1]}" if peer else ""
+        if self._service.splicer is not None and not transport.get_extra_info("sslcontext"):
+            self.descriptor = transport.get_extra_info("socket").fileno()
+        # Resumed means empty then, so that the rest of an answer may be spliced.
+        low = None if self.descriptor < 0 else 0
+        self.transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes, low=low)
         self._await_request()
         if not self._service.enter(self):
             ids = (self._service.next_request_id(), self._service.host_id)
@@ -80,7 +90,15 @@ class DownstreamConnection(asyncio.Protocol):
             )
             self._close()
 
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # A small first read leaves the rest of a large body to the kernel.
+        return NEXT_READ if self._unread else FIRST_READ
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes((NEXT_READ if self._unread else FIRST_READ)[:nbytes]))
+
     def data_received(self, data: bytes) -> None:
+        """What a read brought."""
         exchange = self.exchange
         try:
             if (
@@ -104,6 +122,7 @@ class DownstreamConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._service.leave(self)
         self._closing = True
+        self._stop_flow()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_lost()
@@ -135,21 +154,36 @@ class DownstreamConnection(asyncio.Protocol):
     def pause_body(self) -> None:
         """Read no more of the request: the target is slower."""
         if self._unread:  # else there is no more of it, and a client that leaves is to be noticed
+            self._held = True
             self._stop_reading()
             self.deadline = math.inf
 
+    def flushed(self) -> bool:
+        """Whether nothing that was written waits in the process."""
+        return not self.transport.get_write_buffer_size()
+
+    def sink_stuck(self, *, stuck: bool) -> None:
+        """It takes nothing of what is spliced into it, or does again."""
+        if stuck:
+            self._await_reader()
+        else:
+            self._send_deadline = math.inf
+
     def resume_body(self) -> None:
         """The body is wanted: hand over what came already, then read on."""
-        now = self._service.now
-        self.deadline = now + self._limits.body_idle_seconds
-        self._body_since = now
-        self._body_bytes = 0
+        self._stop_flow()
+        self._held = False
+        self._count_anew()
         self._read_on()
         if self._ahead:
             self._pump()
+        elif self._unread >= self._limits.splice_bytes and self.exchange is not None:
+            self._offer_rest(self.exchange)
 
     def finish(self, *, keep: bool) -> None:
         """The answer is written; the next request, or the end of the connection."""
+        self._stop_flow()
+        self._held = False
         exchange, self.exchange = self.exchange, None
         if not keep:
             # HTTP/1.0 has no chunks: what has no length ends with the connection.
@@ -162,6 +196,7 @@ class DownstreamConnection(asyncio.Protocol):
     def abort(self) -> None:
         """Reset the connection: what was sent so far must not look whole."""
         self._closing = True
+        self._stop_flow()
         reset(self.transport)
 
     # --- bytes in ---
@@ -214,6 +249,76 @@ class DownstreamConnection(asyncio.Protocol):
         last = not self._unread
         self.deadline = math.inf if last else self._service.now + self._limits.body_idle_seconds
         exchange.request_bytes(data, last)
+        if self._unread >= self._limits.splice_bytes:
+            self._offer_rest(exchange)
+
+    # --- the rest of a body, moved by the kernel ---
+
+    def _offer_rest(self, exchange: Exchange) -> None:
+        if self.descriptor < 0 or self._chunks is not None or self._ahead:
+            return
+        if self.exchange is not exchange or exchange.request_sink() is None:
+            return
+        self._stop_reading()
+        # What was just written must be gone first; the loop writes at the end of its turn.
+        self._service.soon(self._begin_flow, exchange)
+
+    def _begin_flow(self, exchange: Exchange) -> None:
+        if self.exchange is not exchange or self._closing or self._flow is not None:
+            return
+        splicer, sink = self._service.splicer, exchange.request_sink()
+        if sink is not None and splicer is not None and not self._reading and sink.flushed():
+            self._sink = sink
+            self._flow = splicer.begin(self.descriptor, sink.descriptor, self._unread, self)
+        if self._flow is not None:
+            self._flow.pump()
+        elif not self._held:
+            self._read_on()
+
+    def flow_moved(self, count: int) -> None:
+        """The target has more of the body."""
+        self._unread -= count
+        self._body_bytes += count
+        self.deadline = self._service.now + self._limits.body_idle_seconds
+        assert self._sink is not None  # whoever leaves stops the flow
+        self._sink.moved(count)
+
+    def flow_stuck(self) -> None:
+        """The target is slower: its time counts, not the client's."""
+        self.deadline = math.inf
+        assert self._sink is not None
+        self._sink.stuck(stuck=True)
+
+    def flow_freed(self) -> None:
+        """The target takes bytes again."""
+        self._count_anew()
+        assert self._sink is not None
+        self._sink.stuck(stuck=False)
+
+    def flow_done(self) -> None:
+        """The whole body is with the target."""
+        self._flow = None
+        self.deadline = math.inf
+        self._read_on()
+
+    def flow_broken(self, reason: str, *, source: bool) -> None:
+        """The client left, or the target's connection broke: its transport will say so."""
+        self._flow = None
+        if source:
+            self.transport.abort()
+
+    def crash(self, fault: Exception) -> None:
+        """A defect of ours showed in the flow."""
+        self._crash(fault)
+
+    def _stop_flow(self) -> None:
+        """Copy from here on; what of the body the flow has taken is gone."""
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            flow.stop()
+            self._unread = flow.left
+
+    # --- heads ---
 
     def _take_head(self) -> bool:
         data, self._ahead = self._ahead, b""
@@ -328,13 +433,19 @@ class DownstreamConnection(asyncio.Protocol):
             self._expire_reader()
         elif now >= self.deadline:
             self._expire()
-        elif self._unread and self._reading and self._too_slow(now):
+        elif self._unread and self.deadline != math.inf and self._too_slow(now):
             self._time_out_body()
 
     def drain(self) -> None:
         """The worker leaves: an idle connection gets a short grace, a busy one its answer."""
         if self.exchange is None and not self._closing and not self._heads.begun:
             self._await_request()
+
+    def _count_anew(self) -> None:
+        """The client's time for its body begins now, again."""
+        now = self._body_since = self._service.now
+        self.deadline = now + self._limits.body_idle_seconds
+        self._body_bytes = 0
 
     def _too_slow(self, now: float) -> bool:
         seconds = now - self._body_since

@@ -32,9 +32,10 @@ from fastpath.holdback import Held, Next, decide
 from fastpath.hosting import server_name
 from fastpath.interpreter import Interpreter
 from fastpath.payload.choose import BODY_METHODS, STREAMING, Context, Passage, choose
-from fastpath.phases import MOVES, Event, Phase, ProtocolFault
+from fastpath.phases import Event, Phase, after
 from fastpath.reply import CONTINUE, error_reply, relayed_head
 from fastpath.retry import may_resend
+from fastpath.sinks import AnswerSink, RequestSink
 from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Client(Protocol):
     """What an exchange asks of the client's connection."""
 
     remote: str
+    descriptor: int
 
     def send(self, data: bytes) -> None:
         """Write answer bytes."""
@@ -61,6 +63,12 @@ class Client(Protocol):
 
     def abort(self) -> None:
         """Break off, so that the client notices."""
+
+    def flushed(self) -> bool:
+        """Whether nothing that was written waits for it."""
+
+    def sink_stuck(self, *, stuck: bool) -> None:
+        """It takes none of them for now, or does again."""
 
     def pause_body(self) -> None:
         """Read no more of the request for now."""
@@ -73,6 +81,7 @@ class Exchange:
     """One request on its way."""
 
     __slots__ = (
+        "_answer_head",
         "_client",
         "_filter",
         "_held",
@@ -125,6 +134,7 @@ class Exchange:
         self._lessee: Exchange | Interpreter = self  # who the target's answer goes to
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
+        self._answer_head = b""  # the same of the answer, if its body is here already
         self._tries = 0
         service.exchange_began()
 
@@ -134,10 +144,7 @@ class Exchange:
         return f"<Exchange {self.request_id} {name} {self.phase.name}>"
 
     def _move(self, event: Event) -> None:
-        try:
-            self.phase = MOVES[self.phase][event]
-        except KeyError:
-            raise ProtocolFault(f"{event.name} while {self.phase.name}") from None
+        self.phase = after(self.phase, event)
 
     @property
     def wants_body(self) -> bool:
@@ -250,6 +257,22 @@ class Exchange:
         if last:
             self._request_sent()
 
+    def request_sink(self) -> RequestSink | None:
+        """Where the rest of the body may be spliced to; None: somebody has to look at it."""
+        upstream = self._upstream
+        if self._filter is not None or upstream is None or not self.wants_body:
+            return None
+        if upstream.descriptor < 0 or not self.bytes_in:  # the head goes with the first bytes
+            return None
+        return RequestSink(self, upstream, self._service.row)
+
+    def request_moved(self, count: int) -> None:
+        """The kernel moved more of the body."""
+        self.bytes_in += count
+        self.body_left -= count
+        if not self.body_left:
+            self._request_sent()
+
     def _request_sent(self) -> None:
         self._move(Event.SENT)
         self._expect_answer()
@@ -278,13 +301,18 @@ class Exchange:
 
     # --- the answer ---
 
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
-        """The target began to answer."""
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
+        """The target began to answer; `more`: bytes of the body come next."""
         if head.status in IN_QUESTION:
             self.doubt()
             self._held = Held(raw, head, kind, early=self.phase is Phase.HELD_EARLY)
         else:
-            self._relay_head(raw, head, kind)
+            self._relay_head(raw, head, kind, more=more)
+
+    def take_over(self) -> None:
+        """The answer needs no interpreter: it comes here from now on."""
+        assert self._upstream is not None  # it answers
+        self._upstream.lessee = self
 
     def doubt(self) -> None:
         """The target began to answer, but nothing of it may be told yet."""
@@ -294,7 +322,7 @@ class Exchange:
         if early:
             self._client.resume_body()  # only to read it away
 
-    def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind) -> None:
+    def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         self._move(Event.ANSWERED)
         self.status = head.status
         if self.phase is Phase.EARLY:
@@ -305,9 +333,11 @@ class Exchange:
             close = True
         self.wants_close = close
         self.answer_kind = kind
-        self._client.send(
-            relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close))
-        )
+        relayed = relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close))
+        if more:
+            self._answer_head = relayed  # one write, and one segment, for a small answer
+        else:
+            self._client.send(relayed)
 
     def answer_bytes(self, data: bytes) -> None:
         """A piece of the answer's body."""
@@ -316,10 +346,20 @@ class Exchange:
                 self._judge(self._held, complete=False)
             return
         self.bytes_out += len(data)
-        if self.answer_kind is BodyKind.LENGTH or not self.head.http_minor:
-            self._client.send(data)
-        else:
-            self._client.send(b"%x\r\n%b\r\n" % (len(data), data))
+        if self.answer_kind is not BodyKind.LENGTH and self.head.http_minor:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._answer_head:
+            data = self._answer_head + data
+            self._answer_head = b""
+        self._client.send(data)
+
+    def answer_sink(self) -> AnswerSink | None:
+        """Where the rest of the answer may be spliced to; None: it is changed, held or framed."""
+        if self.phase is not Phase.ANSWERING or self.answer_kind is not BodyKind.LENGTH:
+            return None
+        if self._client.descriptor < 0:
+            return None
+        return AnswerSink(self, self._client, self._service.row)
 
     def answer_complete(self) -> None:
         """The target's answer is whole."""
@@ -334,8 +374,9 @@ class Exchange:
         self._held = None
         step = decide(self, held, self._service)
         if step is Next.RELAY:
-            self._relay_head(held.raw, held.head, held.kind)
-            if body := held.body:
+            body = held.body
+            self._relay_head(held.raw, held.head, held.kind, more=bool(body))
+            if body:
                 self.answer_bytes(body)
             return True
         self.release(complete=complete)

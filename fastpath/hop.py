@@ -10,7 +10,7 @@ Not here: lines that are written anew (`forward`, `reply`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 
 from fastpath.head import END_TO_END, connection_tokens
@@ -28,6 +28,10 @@ HOP_BY_HOP = (
 )
 
 
+_NOTHING: frozenset[bytes] = frozenset()
+_ITSELF = frozenset({b"close", b"keep-alive"})  # options that are about the connection, no fields
+
+
 def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
     """The fields that this message's Connection field declares to be for one hop only.
 
@@ -35,8 +39,8 @@ def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
     wrong (RFC 9110 section 7.6.1), and dropping them would change what the message says.
     """
     value = fields.get(b"connection")
-    if value is None:
-        return frozenset()
+    if value is None or value.lower() in _ITSELF:
+        return _NOTHING
     return frozenset(connection_tokens(value)) - END_TO_END
 
 
@@ -50,11 +54,13 @@ def without_lines(
     section: bytes,
     always: re.Pattern[bytes],
     fields: Mapping[bytes, bytes],
-    also: Iterable[bytes] = (),
+    also: Collection[bytes] = (),
 ) -> bytes:
     """Header lines (each after its CRLF) without those of `always`, of `also` and of Connection."""
     section = always.sub(b"", section)
-    listed = connection_listed(fields).union(also)
+    listed = connection_listed(fields)
+    if also:
+        listed = listed.union(also)
     if listed:
         section = lines_named(tuple(sorted(map(re.escape, listed)))).sub(b"", section)
     return section

@@ -80,7 +80,7 @@ class Inquiry:
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         self._tell(None)
 
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         self._status = head.status
 
     def answer_bytes(self, data: bytes) -> None:
@@ -90,6 +90,9 @@ class Inquiry:
             self._connection.abort()
             self._connection = None
             self._tell(None)
+
+    def answer_sink(self) -> None:
+        """It is read here."""
 
     def answer_complete(self) -> None:
         connection, self._connection = self._connection, None

@@ -64,7 +64,7 @@ class Interpreter:
 
     # --- upstream.Lessee: the answer ---
 
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         question = self._translation.question(head.status)
         if question is not None:
             self._exchange.doubt()
@@ -76,7 +76,8 @@ class Interpreter:
             self._exchange.refuse(error)
             return
         if self._rendering is None:
-            self._exchange.answer_head(raw, head, kind, length)
+            self._exchange.take_over()
+            self._exchange.answer_head(raw, head, kind, more=more)
         else:
             self._exchange.doubt()
             self._head = (raw, head)
@@ -90,6 +91,9 @@ class Interpreter:
             self._pass(self._rendering, data)
         else:
             self._exchange.answer_bytes(data)
+
+    def answer_sink(self) -> None:
+        """What is translated is looked at."""
 
     def answer_complete(self) -> None:
         if self._held is not None:
@@ -113,7 +117,7 @@ class Interpreter:
             if self._head is not None:
                 raw, head = as_document(*self._head, rendering.status)
                 self._head = None
-                self._exchange.answer_head(raw, head, BodyKind.CHUNKED, 0)
+                self._exchange.answer_head(raw, head, BodyKind.CHUNKED, more=True)
             self._exchange.answer_bytes(data)
         return True
 
@@ -141,8 +145,9 @@ class Interpreter:
     def _let_go(self, held: _Held) -> None:
         """It stands as it came."""
         self._held = None
-        self._exchange.answer_head(held.raw, held.head, held.kind, 0)
-        self._exchange.answer_bytes(held.body)
+        self._exchange.answer_head(held.raw, held.head, held.kind, more=bool(held.body))
+        if held.body:
+            self._exchange.answer_bytes(held.body)
 
     # --- upstream.Lessee: the rest is the exchange's ---
 

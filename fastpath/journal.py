@@ -1,10 +1,11 @@
 """What a worker tells control: access lines, events, wishes, over a bounded, lossy datagram socket.
 
-Rules: a worker never waits for its log (a full socket drops lines, and counts them); lines are JSON
-objects, several to a datagram of at most MAX_DATAGRAM bytes; a line says what happened and to whom,
-never a secret, a signature or a body.
+Rules: a worker never waits for its log (a full socket drops lines, and counts them); several lines
+to a datagram of at most MAX_DATAGRAM bytes: an access line in its final form behind ACCESS,
+anything else as a JSON object; a line says what happened and to whom, never a secret, a signature
+or a body.
 
-Not here: files, formats, rotation (`gateway.control.logs`).
+Not here: the forms of an access line (`accesslog`), files, rotation (`gateway.control.logs`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+from fastpath.accesslog import FORMS, AccessLine
 from fastpath.counters import Slot
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_DATAGRAM = 32768  # bytes; well below the default AF_UNIX socket buffer of 212,992
 FLUSH_SECONDS = 0.1
+ACCESS = b"="  # what an access line begins with: control writes the rest of it as it is
 _FLUSH_LINES = 64
 
 
@@ -38,13 +41,14 @@ class Journal:
         row: memoryview,
         *,
         worker: int,
-        access_log: bool,
+        access_log: str,
     ) -> None:
+        """`access_log` is a form of `accesslog`, or `off`."""
         self._loop = loop
         self._sink = sink
         self._row = row
         self._worker = worker
-        self._access_log = access_log
+        self._form = FORMS.get(access_log)
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -59,8 +63,8 @@ class Journal:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
         if exchange.code == "ClientGone":
             row[Slot.ABORTED] += 1
-        if self._access_log:
-            self._write(self._access_line(exchange))
+        if self._form is not None:
+            self._take(ACCESS + self._form(self._access_line(exchange)))
 
     def head_refused(
         self, connection: DownstreamConnection, request_id: str, fault: S3Error
@@ -68,18 +72,27 @@ class Journal:
         """A head that was not understood: nothing but its sender is known."""
         self._row[Slot.REQUESTS] += 1
         self._row[Slot.ERRORS_4XX if fault.kind.status < 500 else Slot.ERRORS_5XX] += 1
-        if self._access_log:
-            self._write(
-                {
-                    "kind": "access",
-                    "time": time.time(),
-                    "request_id": request_id,
-                    "remote": connection.remote,
-                    "status": fault.kind.status,
-                    "code": fault.kind.code,
-                    "worker": self._worker,
-                }
+        if self._form is not None:
+            line = AccessLine(
+                time=time.time(),
+                request_id=request_id,
+                remote=connection.remote,
+                method="",
+                operation="",
+                bucket="",
+                key="",
+                identity="",
+                target="",
+                rule=None,
+                status=fault.kind.status,
+                code=fault.kind.code,
+                bytes_in=None,
+                bytes_out=None,
+                seconds=None,
+                generation=None,
+                worker=self._worker,
             )
+            self._take(ACCESS + self._form(line))
 
     def upstream_fault(self, exchange: Exchange, reason: str) -> None:
         """A target failed a request."""
@@ -131,32 +144,35 @@ class Journal:
             }
         )
 
-    def _access_line(self, exchange: Exchange) -> dict[str, object]:
+    def _access_line(self, exchange: Exchange) -> AccessLine:
         admission = exchange.admission
-        address, decision = admission.address, admission.decision
-        return {
-            "kind": "access",
-            "time": time.time(),
-            "request_id": exchange.request_id,
-            "remote": exchange.remote,
-            "method": exchange.head.method.decode("latin-1"),
-            "operation": admission.operation.name if admission.operation is not None else "",
-            "bucket": address.bucket.decode() if address is not None else "",
-            "key": address.key.decode("utf-8", "replace") if address is not None else "",
-            "identity": admission.caller.name,
-            "target": decision.target if decision is not None else "",
-            "rule": decision.rule if decision is not None else None,
-            "status": exchange.status,
-            "code": exchange.code,
-            "bytes_in": exchange.bytes_in,
-            "bytes_out": exchange.bytes_out,
-            "seconds": round(time.perf_counter() - exchange.started, 6),
-            "generation": exchange.snapshot.generation,
-            "worker": self._worker,
-        }
+        address, decision, operation = admission.address, admission.decision, admission.operation
+        # By position: these seventeen names cost 0.8 us a request (bench: GET 1 KiB).
+        return AccessLine(
+            time.time(),
+            exchange.request_id,
+            exchange.remote,
+            exchange.head.method.decode("latin-1"),
+            operation.name if operation is not None else "",
+            address.bucket.decode() if address is not None else "",
+            address.key.decode("utf-8", "replace") if address is not None else "",
+            admission.caller.name,
+            decision.target if decision is not None else "",
+            decision.rule if decision is not None else None,
+            exchange.status,
+            exchange.code,
+            exchange.bytes_in,
+            exchange.bytes_out,
+            round(time.perf_counter() - exchange.started, 6),
+            exchange.snapshot.generation,
+            self._worker,
+        )
 
     def _write(self, line: dict[str, object]) -> None:
-        self._lines.append(json.dumps(line, separators=(",", ":")).encode())
+        self._take(json.dumps(line, separators=(",", ":")).encode())
+
+    def _take(self, line: bytes) -> None:
+        self._lines.append(line)
         if len(self._lines) >= _FLUSH_LINES:
             self.flush()
         elif self._timer is None:

@@ -50,6 +50,9 @@ class Limits:
     discard_seconds: float = 5.0
     # High-water mark of each transport's write buffer.
     write_buffer_bytes: int = 262144
+    # When so much of a body is left that nobody has to look at, the kernel moves it, between legs
+    # of plain http; below, copying is as cheap (docs/adr/0005-splice.md has the measurement).
+    splice_bytes: int = 65536
     # Buckets kept in the LRU; a plan is shared by all buckets of the same shape.
     cached_buckets: int = 10000
 

@@ -14,6 +14,7 @@ Not here: what is sent (`forward`), whether it may be sent twice (`retry`).
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,6 +25,7 @@ from fastpath.upstream import Lessee, UpstreamConnection
 
 if TYPE_CHECKING:
     from fastpath.snapshot import Route
+    from fastpath.splice import Splicer
 
 
 class Waiter(NamedTuple):
@@ -37,11 +39,22 @@ class Waiter(NamedTuple):
 class Pool:
     """The connections of one route, of one worker."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, route: Route, row: memoryview) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        route: Route,
+        row: memoryview,
+        splicer: Splicer | None = None,
+        splice_from: float = math.inf,
+    ) -> None:
+        """`splice_from`: bytes of an answer from which its rest is spliced."""
         self.name = f"{route.host}:{route.port}"
         self.route = route
         self.timeouts = route.timeouts
         self.clock = loop.time
+        self.soon = loop.call_soon
+        self.splicer = splicer
+        self.splice_from = splice_from
         self.retired = False
         self._loop = loop
         self._row = row  # the worker's counters

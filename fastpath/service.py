@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastpath.downstream import DownstreamConnection
     from fastpath.journal import Journal
     from fastpath.snapshot import Route, Snapshot
+    from fastpath.splice import Splicer
 
 TICK = 0.5  # seconds between two looks at every deadline
 
@@ -37,7 +38,11 @@ class Service:
         snapshot: Snapshot,
         journal: Journal,
         row: memoryview,
+        splicer: Splicer | None = None,
     ) -> None:
+        """Without a `splicer` every body is copied."""
+        self.splicer = splicer
+        self.soon = loop.call_soon
         self.snapshot = snapshot
         self.journal = journal
         self.row = row
@@ -71,6 +76,7 @@ class Service:
                 pool.retire()
             else:
                 pool.retired = False  # a reload may bring a route back
+                pool.splice_from = snapshot.limits.splice_bytes
         self.row[Slot.GENERATION] = snapshot.generation
         self.renewals.look(snapshot)
 
@@ -78,7 +84,9 @@ class Service:
         """The pool of a route, made when it is first needed."""
         pool = self._pools.get(route.key)
         if pool is None:
-            pool = self._pools[route.key] = Pool(self._loop, route, self.row)
+            splice_from = self.snapshot.limits.splice_bytes
+            pool = Pool(self._loop, route, self.row, self.splicer, splice_from)
+            self._pools[route.key] = pool
         return pool
 
     def enter(self, connection: DownstreamConnection) -> bool:
@@ -151,3 +159,5 @@ class Service:
         """Drop all upstream connections."""
         for pool in self._pools.values():
             pool.close()
+        if self.splicer is not None:
+            self.splicer.close()

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Protocol, cast
 from fastpath.framing import BodyKind, ChunkedReader, response_body
 from fastpath.head import ResponseFault, ResponseHead, parse_response_head
 from fastpath.reset import reset
+from fastpath.splice import FIRST_READ, NEXT_READ, Flow
 
 if TYPE_CHECKING:
     from fastpath.pool import Pool
+    from fastpath.sinks import AnswerSink
 
 # Bytes of an answer's head; far above what any store sends (nginx refuses above 4 or 8 KiB).
 MAX_ANSWER_HEAD = 65536
@@ -36,11 +38,14 @@ class Lessee(Protocol):
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         """There will be none: the target cannot be reached, or too many wait for it."""
 
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
-        """The answer's head; its body, if any, follows."""
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
+        """The answer's head; `more`: bytes of its body are here and come next."""
 
     def answer_bytes(self, data: bytes) -> None:
         """A piece of the answer's body, without chunk framing."""
+
+    def answer_sink(self) -> AnswerSink | None:
+        """Where the rest of the body may be spliced to; None: it is to be copied."""
 
     def answer_complete(self) -> None:
         """The answer ended where its framing says it ends."""
@@ -62,7 +67,7 @@ class Lessee(Protocol):
         """It does again."""
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(asyncio.BufferedProtocol):
     """An open connection; `deadline` is in the loop's monotonic seconds, infinite when none.
 
     `name`: what the target proved under TLS, if not the name of the route.
@@ -79,16 +84,20 @@ class UpstreamConnection(asyncio.Protocol):
         self.idle_since = 0.0
         self.deadline = math.inf
         self.closed = False
+        self.descriptor = -1  # to splice from and to; -1 under TLS
         # exchange
         self.lessee: Lessee | None = None
         self._method = b""
         self._heard = False  # anything since the request
+        self._held = False  # by a client that is slower
         self._buffer = b""  # of an incomplete head
         self._kind: BodyKind | None = None  # None: the head has not come yet
         self._left = 0
         self._chunks: ChunkedReader | None = None
         self._keep = False  # what the answer's head said
         self._reusable = False  # what its end said
+        self._flow: Flow | None = None  # the rest of the answer, when the kernel moves it
+        self._sink: AnswerSink | None = None  # where to
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "idle" if self.lessee is None else "leased"
@@ -100,7 +109,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Work for this lessee from now on."""
         self.lessee = lessee
         self.uses += 1
-        self._heard = False
+        self._heard = self._held = False
+        self._left = 0
         self._buffer = b""
         self._kind = None
         self._chunks = None
@@ -120,14 +130,18 @@ class UpstreamConnection(asyncio.Protocol):
 
     def hold(self) -> None:
         """Read no more for now: the client is slower; its time counts, not the target's."""
+        self._held = True
         self.transport.pause_reading()
         self.deadline = math.inf
 
     def unhold(self) -> None:
         """Read on."""
+        self._held = False
         self.transport.resume_reading()
         if self._kind is not None:
             self.expect_answer_within(self.timeouts.idle_seconds)
+            if self._left >= self._pool.splice_from:
+                self._offer_rest()
 
     def abort(self) -> None:
         """Drop the connection at once; the lessee hears nothing more."""
@@ -144,11 +158,21 @@ class UpstreamConnection(asyncio.Protocol):
         # uvloop's transports are no subclasses of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
         self._pool.opened()
-        self._poll.register(
-            self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLRDHUP
-        )
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        self._poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
+        if self._pool.splicer is not None and self._pool.route.tls is None:
+            self.descriptor = descriptor
+            self.transport.set_write_buffer_limits(low=0)  # resumed means: may be spliced into
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        # A small first read leaves the rest of a large answer to the kernel.
+        return FIRST_READ if self._kind is None else NEXT_READ
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes((FIRST_READ if self._kind is None else NEXT_READ)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
+        """What a read brought."""
         lessee = self.lessee
         if lessee is None:
             self.transport.abort()
@@ -175,6 +199,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._stop_flow()
         self._pool.forget(self)
         if isinstance(exc, OSError) and self.lessee is not None:
             self._read_last_words()
@@ -196,14 +221,20 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self.lessee is not None:
-            self.expect_answer_within(self.timeouts.idle_seconds)
+            self.expect_taking(stuck=True)
             self.lessee.upstream_paused()
 
     def resume_writing(self) -> None:
         if self.lessee is not None:
-            if self._kind is None:
-                self.deadline = math.inf
+            self.expect_taking(stuck=False)
             self.lessee.upstream_resumed()
+
+    def expect_taking(self, *, stuck: bool) -> None:
+        """The target does not take the request, and has its time for that; or does again."""
+        if stuck:
+            self.expect_answer_within(self.timeouts.idle_seconds)
+        elif self._kind is None:
+            self.deadline = math.inf
 
     # --- the answer ---
 
@@ -229,12 +260,14 @@ class UpstreamConnection(asyncio.Protocol):
         if kind is BodyKind.CHUNKED:
             self._chunks = ChunkedReader()
         self.expect_answer_within(self.timeouts.idle_seconds)
-        self.lessee.answer_head(raw, head, kind, length)
+        self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
         if kind is BodyKind.NONE or (kind is BodyKind.LENGTH and length == 0):
             # Stray bytes behind it are not this client's business: the connection is just not kept.
             self._complete(reusable=self._keep and not rest)
         elif rest:
             self._take_body(rest)
+        elif self._left >= self._pool.splice_from:
+            self._offer_rest()
 
     def _take_body(self, data: bytes) -> None:
         lessee = self.lessee
@@ -248,6 +281,8 @@ class UpstreamConnection(asyncio.Protocol):
             lessee.answer_bytes(data)
             if self._left == 0:
                 self._complete(reusable=self._keep and stray <= 0)
+            elif self._left >= self._pool.splice_from:
+                self._offer_rest()
         elif self._chunks is not None:
             for piece in self._chunks.feed(data):
                 lessee.answer_bytes(piece)
@@ -257,6 +292,71 @@ class UpstreamConnection(asyncio.Protocol):
                 self._complete(reusable=self._keep)
         else:
             lessee.answer_bytes(data)
+
+    # --- the rest of the answer, moved by the kernel ---
+
+    def _offer_rest(self) -> None:
+        lessee = self.lessee
+        if self.descriptor < 0 or lessee is None or lessee.answer_sink() is None:
+            return
+        self.transport.pause_reading()
+        # What the lessee just wrote must be gone first; the loop writes at the end of its turn.
+        self._pool.soon(self._begin_flow, lessee)
+
+    def _begin_flow(self, lessee: Lessee) -> None:
+        if self.lessee is not lessee or self._flow is not None or self.transport.is_closing():
+            return
+        sink, splicer = lessee.answer_sink(), self._pool.splicer
+        if sink is not None and splicer is not None and sink.flushed():
+            self._sink = sink
+            self._flow = splicer.begin(self.descriptor, sink.descriptor, self._left, self)
+        if self._flow is not None:
+            self._flow.pump()
+        elif not self._held:
+            self.transport.resume_reading()
+
+    def flow_moved(self, count: int) -> None:
+        """The client has more of the answer."""
+        self._left -= count
+        self.deadline = self._pool.clock() + self.timeouts.idle_seconds
+        assert self._sink is not None  # whoever leaves stops the flow
+        self._sink.moved(count)
+
+    def flow_stuck(self) -> None:
+        """The client is slower: its time counts, not the target's."""
+        self.deadline = math.inf
+        assert self._sink is not None
+        self._sink.stuck(stuck=True)
+
+    def flow_freed(self) -> None:
+        """The client takes bytes again."""
+        assert self._sink is not None
+        self._sink.stuck(stuck=False)
+
+    def flow_done(self) -> None:
+        """The whole answer is with the client."""
+        self._flow = None
+        self._complete(reusable=self._keep)
+
+    def flow_broken(self, reason: str, *, source: bool) -> None:
+        """The target or the client broke off."""
+        self._flow = None
+        if source:
+            self._fail(reason)
+        elif self._sink is not None:
+            self._sink.broken()
+
+    def crash(self, fault: Exception) -> None:
+        """A defect of ours showed in the flow."""
+        if self.lessee is not None:
+            self.lessee.crash(fault)
+
+    def _stop_flow(self) -> None:
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            flow.stop()
+
+    # --- the end ---
 
     def _complete(self, *, reusable: bool) -> None:
         lessee = self.lessee
@@ -278,6 +378,7 @@ class UpstreamConnection(asyncio.Protocol):
             self._reset()
 
     def _reset(self) -> None:
+        self._stop_flow()
         if not self.closed:
             reset(self.transport)
 

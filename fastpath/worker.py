@@ -28,6 +28,7 @@ from fastpath.frames import Frame, FrameReader, FrameType, encode
 from fastpath.journal import Journal
 from fastpath.service import TICK, Service
 from fastpath.snapshot import Snapshot, load_snapshot
+from fastpath.splice import Splicer
 from fastpath.tls import server_context
 
 EXIT_CLEAN = 0
@@ -52,7 +53,7 @@ class Seat:
     channel: socket.socket
     log: socket.socket
     row: memoryview
-    access_log: bool
+    access_log: str  # the form of its lines, or off
 
 
 def run(seat: Seat) -> NoReturn:
@@ -97,7 +98,7 @@ class Worker:
         )
         beat = loop.create_task(self._beat())
         snapshot = await self._first_snapshot()
-        self._service = Service(loop, snapshot, self._journal, seat.row)
+        self._service = Service(loop, snapshot, self._journal, seat.row, Splicer(loop))
         self._service.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)

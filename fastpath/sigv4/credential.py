@@ -10,11 +10,14 @@ Not here: whether the key exists and the signature matches (`verify`).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from fastpath.errors import AUTH_HEADER_MALFORMED, AUTH_QUERY_MALFORMED, Kind, S3Error
 
 _DATE = re.compile(rb"[0-9]{8}")
+_SIGNATURE = b"Signature="
+_KEPT_BYTES = 512  # of one parsed header that is kept; an ordinary one has 150 to 300
 _COMPONENTS = {b"Credential": 0, b"SignedHeaders": 1, b"Signature": 2}
 
 
@@ -39,6 +42,23 @@ class Scope(NamedTuple):
     date: bytes
     region: bytes
     value: bytes
+
+
+def parse_authorization(text: bytes) -> tuple[Scope, bytes, bytes]:
+    """Scope, SignedHeaders and Signature of a header value without its scheme. Raises S3Error."""
+    before, _, signature = text.rpartition(_SIGNATURE)
+    if len(before) <= _KEPT_BYTES and signature.isalnum():
+        scope, signed = _parse_unsigned(before)
+        return scope, signed, signature
+    credential, signed, signature = parse_components(text)
+    return parse_credential(credential, IN_HEADER), signed, signature
+
+
+@lru_cache(maxsize=1024)
+def _parse_unsigned(before: bytes) -> tuple[Scope, bytes]:
+    """What stands before the signature: the same for a client all day (bench: GET 1 KiB, 4 us)."""
+    credential, signed, _ = parse_components(before + _SIGNATURE)
+    return parse_credential(credential, IN_HEADER), signed
 
 
 def parse_components(text: bytes) -> tuple[bytes, bytes, bytes]:

@@ -45,10 +45,9 @@ from fastpath.sigv4.canonical import (
     string_to_sign,
 )
 from fastpath.sigv4.credential import (
-    IN_HEADER,
     IN_QUERY,
     Scope,
-    parse_components,
+    parse_authorization,
     parse_credential,
 )
 from fastpath.sigv4.dates import basic, extended, parse_any, parse_basic
@@ -156,8 +155,7 @@ def _header_claim(
         raise S3Error(CONTENT_SHA256_MISSING)
     _check_payload(payload)
     timestamps, date = request_time(fields, now)
-    credential, signed, signature = parse_components(rest)
-    scope = parse_credential(credential, IN_HEADER)
+    scope, signed, signature = parse_authorization(rest)
     if scope.date != date:
         raise S3Error(
             AUTH_HEADER_MALFORMED,

@@ -4,7 +4,8 @@ Rules: one thread, so that a slow disk or a full pipe delays no reload; a line t
 written is lost, and the first of a series of losses is reported; text that comes from a client is
 escaped, so that no request can forge a line or move a terminal's cursor.
 
-Not here: what a line says (`fastpath.journal`), dropping under load (the datagram socket).
+Not here: what a line says (`fastpath.journal`), the forms of access lines (`fastpath.accesslog`),
+dropping under load (the datagram socket).
 """
 
 from __future__ import annotations
@@ -15,16 +16,14 @@ import os
 import select
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
+from fastpath.journal import ACCESS
 from gateway.supervisor.notices import LEVELS, Notices
 
-# Text form of an access line. Space-separated, one word each, "-" for nothing:
-# time remote identity method bucket/key operation target#rule status code bytes_in bytes_out
-# seconds request_id worker#generation
+# Words of an event.
 _SAFE: Final = "!#$&'()*+,/:;=?@[]{}|^~`<>"  # printable ASCII but space, quote, backslash, percent
 
 _DATAGRAM_BYTES: Final = 262144
@@ -32,29 +31,6 @@ _BATCH: Final = 256  # datagrams between two looks at the commands
 _STANDARD_OUTPUT: Final = 1
 
 Entry = Mapping[str, object]
-
-
-def access_text(entry: Entry) -> str:
-    """One access line as text."""
-    rule = entry.get("rule")
-    target = _word(entry.get("target"))
-    words = (
-        _time(entry.get("time")),
-        _word(entry.get("remote")),
-        _word(entry.get("identity")),
-        _word(entry.get("method")),
-        _path(entry),
-        _word(entry.get("operation")),
-        f"{target}#{_word(rule)}" if rule else target,
-        _word(entry.get("status")),
-        _word(entry.get("code")),
-        _number(entry.get("bytes_in")),
-        _number(entry.get("bytes_out")),
-        _seconds(entry.get("seconds")),
-        _word(entry.get("request_id")),
-        f"{_number(entry.get('worker'))}#{_number(entry.get('generation'))}",
-    )
-    return " ".join(words)
 
 
 def as_json(entry: Entry) -> str:
@@ -73,15 +49,13 @@ def event_text(entry: Entry) -> str:
     return " ".join((f"worker {_number(entry.get('worker'))}: {message}", *rest))
 
 
-def entries(datagram: bytes) -> Iterable[Entry]:
-    """The JSON objects in a datagram; what is none is skipped."""
-    for line in datagram.splitlines():
-        try:
-            entry = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict):
-            yield entry
+def parse(line: bytes) -> Entry | None:
+    """The JSON object of a line that is no access line; None if it is none."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) else None
 
 
 class LogWriter:
@@ -139,7 +113,7 @@ class LogWriter:
 
     def _take(self) -> bool:
         """Writes a batch of what is there; whether there was anything."""
-        lines: list[str] = []
+        lines: list[bytes] = []
         seen = False
         for _ in range(_BATCH):
             try:
@@ -149,16 +123,17 @@ class LogWriter:
             if not datagram:
                 break
             seen = True
-            for entry in entries(datagram):
-                self._sort(entry, lines)
+            for line in datagram.split(b"\n"):
+                if line.startswith(ACCESS):
+                    lines.append(line[len(ACCESS) :])
+                elif (entry := parse(line)) is not None:
+                    self._sort(entry)
         if lines:
-            self._write("".join(lines).encode("utf-8", "replace"))
+            self._write(b"\n".join(lines) + b"\n")
         return seen
 
-    def _sort(self, entry: Entry, lines: list[str]) -> None:
-        if entry.get("kind") == "access":
-            lines.append((as_json(entry) if self._json else access_text(entry)) + "\n")
-        elif entry.get("kind") == "event":
+    def _sort(self, entry: Entry) -> None:
+        if entry.get("kind") == "event":
             level = str(entry.get("level"))
             if level not in LEVELS:
                 level = "warning"
@@ -206,21 +181,5 @@ def _word(value: object) -> str:
     return quote(str(value), safe=_SAFE) if value not in ("", None) else "-"
 
 
-def _path(entry: Entry) -> str:
-    bucket, key = entry.get("bucket"), entry.get("key")
-    if not bucket:
-        return "-"
-    return _word(f"{bucket}/{key}" if key else bucket)
-
-
 def _number(value: object) -> str:
     return str(value) if isinstance(value, int) else "-"
-
-
-def _seconds(value: object) -> str:
-    return f"{value:.4f}" if isinstance(value, (int, float)) else "-"
-
-
-def _time(value: object) -> str:
-    seconds = float(value) if isinstance(value, (int, float)) else 0.0
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

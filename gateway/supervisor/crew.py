@@ -96,7 +96,7 @@ class Crew:
         self._notices = notices
         self._places: list[Place] = []
         self._backlog = 0
-        self._access_log = True
+        self._access_log = "off"
         self._trusted_since = 0.0
         self._drain_deadline: float | None = None  # monotonic
         self.endpoints: list[sockets.Endpoint] = []
@@ -105,7 +105,8 @@ class Crew:
     def open(self, settings: Boot) -> None:
         """Binds. Raises BindError."""
         self._backlog = settings.backlog
-        self._access_log = settings.access_log != "off"
+        wanted = settings.access_log != "off"
+        self._access_log = settings.log_format if wanted else "off"
         self.endpoints, listeners = sockets.open_all(
             settings.listen, settings.workers, settings.backlog, settings.listen_tls
         )

@@ -25,7 +25,7 @@ from typing import Any, cast
 
 from fastpath.counters import SLOTS, Slot
 from fastpath.downstream import DownstreamConnection
-from fastpath.journal import Journal
+from fastpath.journal import ACCESS, Journal
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.service import TICK, Service
 from fastpath.snapshot import load_snapshot
@@ -357,7 +357,7 @@ class Rig:
         self.connect_fault: Exception | None = None  # raised instead of connecting
         self.held_connects: deque[asyncio.Future[Any]] | None = None  # connects wait while a deque
         self.journal = Journal(
-            self.loop, cast("socket.socket", self.sink), self.row, worker=0, access_log=True
+            self.loop, cast("socket.socket", self.sink), self.row, worker=0, access_log="json"
         )
         snapshot = load_snapshot(1, document(**options))
         self.service = Service(self.loop, snapshot, self.journal, self.row)
@@ -425,7 +425,11 @@ class Rig:
     def lines(self, kind: str | None = None) -> list[dict[str, Any]]:
         """What the journal has told so far."""
         self.journal.flush()
-        told = [json.loads(line) for data in self.sink.datagrams for line in data.split(b"\n")]
+        told = [
+            json.loads(line.removeprefix(ACCESS))
+            for data in self.sink.datagrams
+            for line in data.split(b"\n")
+        ]
         return [line for line in told if kind is None or line["kind"] == kind]
 
     def count(self, slot: Slot) -> int:

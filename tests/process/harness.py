@@ -34,6 +34,9 @@ READY = re.compile(
 )
 RELOADED = re.compile(r"generation (\d+) is served by|configuration unchanged: (\d+) problem")
 
+# For a run of all tests with every body spliced (1), or none (a number no body has).
+SPLICE_BYTES = os.environ.get("TEST_SPLICE_BYTES")
+
 _MARK = "S3GATEWAY_TEST_MARK"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -51,6 +54,15 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+def _with_splicing(config: Mapping[str, object]) -> Mapping[str, object]:
+    """The configuration with SPLICE_BYTES, unless it says something itself."""
+    router = config.get("router", {})
+    if SPLICE_BYTES is None or not isinstance(router, Mapping):
+        return config
+    limits = {"splice_bytes": int(SPLICE_BYTES), **router.get("limits", {})}
+    return {**config, "router": {**router, "limits": limits}}
 
 
 class Lines:
@@ -308,7 +320,9 @@ class Gateway:
 
     def write_config(self, config: Mapping[str, object] | str) -> None:
         """Replaces the configuration file; a mapping is written as JSON, which is YAML."""
-        text = json.dumps(config, indent=2) if isinstance(config, Mapping) else str(config)
+        if isinstance(config, Mapping):
+            config = json.dumps(_with_splicing(config), indent=2)
+        text = str(config)
         fresh = self.config_path.with_suffix(".new")
         fresh.write_text(text)
         fresh.replace(self.config_path)

@@ -16,6 +16,7 @@ FASTPATH_MAY = {"awscrt", "fastpath", "httptools", "uvloop"}
 
 # Pure modules: bytes in, bytes out. They know no sockets, no loop, no clock.
 PURE = {
+    "fastpath.accesslog",
     "fastpath.addressing",
     "fastpath.authentication",
     "fastpath.dialects.lakefs.bucket_lists",
@@ -66,6 +67,7 @@ STOREYS = [
     ["places"],
     ["pool"],
     ["upstream", "journal", "reset", "unsent", "tls"],
+    ["sinks", "splice"],
     ["reply"],
     ["forward"],
     ["admission", "hosting"],
@@ -78,7 +80,18 @@ STOREYS = [
     ["sigv4"],
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
     ["head", "query"],
-    ["errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
+    [
+        "accesslog",
+        "errors",
+        "errorxml",
+        "limits",
+        "frames",
+        "counters",
+        "lru",
+        "phases",
+        "profiles",
+        "retry",
+    ],
 ]
 
 

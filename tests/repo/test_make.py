@@ -27,7 +27,7 @@ TARGETS = [
     "ci",
     "clean",
 ]
-LATER = ["bench", "load", "docs", "chart", "chaos", "soak"]
+LATER = ["load", "docs", "chart", "chaos", "soak"]
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:

@@ -115,7 +115,7 @@ def test_a_full_socket_drops_and_counts() -> None:
 
 def test_without_an_access_log_everything_is_counted_and_events_are_told() -> None:
     rig = Rig()
-    rig.journal._access_log = False
+    rig.journal._form = None
     client = rig.connect()
     client.says(get("/x") + b"garbage\r\n")
     rig.journal.event("info", "hello")
@@ -151,7 +151,7 @@ def test_no_line_holds_a_secret_or_a_signature(mode: str) -> None:
 
 def test_the_journal_is_one_workers() -> None:
     rig = Rig()
-    journal = Journal(rig.loop, rig.sink, rig.row, worker=3, access_log=True)  # type: ignore[arg-type]
+    journal = Journal(rig.loop, rig.sink, rig.row, worker=3, access_log="off")  # type: ignore[arg-type]
     journal.event("info", "hello", target="first")
     journal.flush()
     line = json.loads(rig.sink.datagrams[-1])

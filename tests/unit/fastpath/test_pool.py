@@ -39,7 +39,10 @@ class Borrower:
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         self.told.append(("failed", reason, overload))
 
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
+    def answer_sink(self) -> None:
+        """It is read here."""
+
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         self.told.append(head.status)
 
     def answer_bytes(self, data: bytes) -> None:

@@ -1,0 +1,270 @@
+"""Bodies that nobody has to look at, moved by the kernel: socket -> pipe -> socket (splice(2)).
+
+    source --splice--> pipe --splice--> sink
+    until the source has nothing (wait for it) or the sink takes nothing (wait for it)
+
+Rules: a flow moves exactly `count` bytes and never one more; nothing is taken from the source while
+the pipe holds something, so that an empty source and a full pipe cannot be mistaken for each other;
+its two descriptors belong to transports that do not use them meanwhile (the source is paused, the
+sink has nothing buffered), and whoever owns a flow stops it before either is closed; a pipe that is
+not empty is never used again; a flow gives way to others after `_TURN` bytes. Waiting is done in an
+epoll set of its own, hung into the loop once: no descriptor is duplicated, so a closed socket says
+FIN or RST at once.
+
+Not here: which bodies (`downstream`, `upstream` offer, `exchange` says whether), deadlines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import select
+from typing import Protocol
+
+# What one flow keeps in the kernel: 64 pages. An unprivileged user may have 64 MiB of pipes in all
+# (pipe(7), pipe-user-pages-soft); beyond that, pipes get two pages and are of no use.
+PIPE_BYTES = 262144
+_LEAST_BYTES = 65536  # the kernel's ordinary pipe; what is smaller is a sign of that limit
+MAX_PIPES = 128  # in one worker: 32 MiB, so that two workers stay below the limit
+_IDLE_PIPES = 32  # kept for the next flows
+_TURN = 1 << 20  # bytes; at 3 GB/s a third of a millisecond
+
+# What sockets are read into, whoever reads: what came is copied out before the next read. A head
+# and a small body fit into the first; the second is for bodies that are copied.
+FIRST_READ = memoryview(bytearray(65536))
+NEXT_READ = memoryview(bytearray(262144))
+
+_FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
+
+
+class Owner(Protocol):
+    """Whose bytes a flow moves."""
+
+    def flow_moved(self, count: int) -> None:
+        """So many bytes more are in the sink."""
+
+    def flow_stuck(self) -> None:
+        """The sink takes nothing for now."""
+
+    def flow_freed(self) -> None:
+        """It does again."""
+
+    def flow_done(self) -> None:
+        """All bytes are in the sink."""
+
+    def flow_broken(self, reason: str, *, source: bool) -> None:
+        """The source ended early or broke (`source`), or the sink broke. The flow is over."""
+
+    def crash(self, fault: Exception) -> None:
+        """A defect showed while the owner was told something."""
+
+
+class Flow:
+    """One body on its way; `left` bytes have not been taken from the source yet."""
+
+    __slots__ = (
+        "_in_pipe",
+        "_owner",
+        "_pipe",
+        "_splicer",
+        "_stuck",
+        "_waits",
+        "left",
+        "over",
+        "sink",
+        "source",
+    )
+
+    def __init__(
+        self, splicer: Splicer, ends: tuple[int, int], count: int, pipe: Pipe, owner: Owner
+    ) -> None:
+        self.source, self.sink = ends
+        self.left = count
+        self.over = False
+        self._splicer = splicer
+        self._pipe = pipe
+        self._owner = owner
+        self._in_pipe = 0
+        self._waits: set[int] = set()  # descriptors that are in the epoll set
+        self._stuck = False
+
+    def stop(self) -> None:
+        """Move no more; what is in the pipe is lost."""
+        if self.over:
+            return
+        self.over = True
+        self._splicer.forget(self, self._waits)
+        self._splicer.give_back(self._pipe, clean=not self._in_pipe)
+
+    def pump(self) -> None:
+        """Move what can be moved now."""
+        if self.over:
+            return
+        try:
+            self._pump()
+        except Exception as fault:
+            self.stop()
+            self._owner.crash(fault)
+
+    def _pump(self) -> None:
+        turn = 0
+        while turn < _TURN and (self._in_pipe or self._fill()):
+            count = self._drain()
+            if not count:
+                return
+            turn += count
+            self._owner.flow_moved(count)
+            if self.over:
+                return
+            if not self.left and not self._in_pipe:
+                self.stop()
+                self._owner.flow_done()
+                return
+        if turn >= _TURN:
+            self._splicer.later(self)
+
+    def _fill(self) -> bool:
+        """Take from the source into the empty pipe; whether something is in it now."""
+        try:
+            count = os.splice(
+                self.source, self._pipe.write, min(self.left, self._pipe.size), flags=_FLAGS
+            )
+        except BlockingIOError:
+            self._wait(self.source, select.EPOLLIN | select.EPOLLRDHUP)
+            return False
+        except OSError as fault:
+            self._break(f"connection broke ({fault.strerror})", source=True)
+            return False
+        if not count:
+            self._break("closed the connection", source=True)
+            return False
+        self.left -= count
+        self._in_pipe = count
+        return True
+
+    def _drain(self) -> int:
+        """Bytes that went from the pipe into the sink."""
+        try:
+            count = os.splice(self._pipe.read, self.sink, self._in_pipe, flags=_FLAGS)
+        except BlockingIOError:
+            self._stuck = True
+            self._owner.flow_stuck()
+            if not self.over:
+                self._wait(self.sink, select.EPOLLOUT)
+            return 0
+        except OSError as fault:
+            self._break(f"connection broke ({fault.strerror})", source=False)
+            return 0
+        self._in_pipe -= count
+        if self._stuck:
+            self._stuck = False
+            self._owner.flow_freed()
+        return count
+
+    def _wait(self, descriptor: int, events: int) -> None:
+        self._splicer.wait(self, descriptor, events, again=descriptor in self._waits)
+        self._waits.add(descriptor)
+
+    def _break(self, reason: str, *, source: bool) -> None:
+        self.stop()
+        self._owner.flow_broken(reason, source=source)
+
+
+class Pipe:
+    """A pipe of `size` bytes, both ends non-blocking."""
+
+    __slots__ = ("read", "size", "write")
+
+    def __init__(self) -> None:
+        self.read, self.write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        with contextlib.suppress(OSError):  # above the user's limit: what it has is asked below
+            fcntl.fcntl(self.write, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        self.size = fcntl.fcntl(self.write, fcntl.F_GETPIPE_SZ)
+
+    def close(self) -> None:
+        os.close(self.read)
+        os.close(self.write)
+
+
+class Splicer:
+    """All flows of one worker."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_pipes: int = MAX_PIPES) -> None:
+        self._loop = loop
+        self._max_pipes = max_pipes
+        self._epoll = select.epoll()
+        self._waiting: dict[int, Flow] = {}  # by descriptor
+        self._idle: list[Pipe] = []
+        self._in_use = 0
+        loop.add_reader(self._epoll.fileno(), self._wake)
+
+    def __repr__(self) -> str:
+        return f"<Splicer flows={self._in_use} idle={len(self._idle)}>"
+
+    def begin(self, source: int, sink: int, count: int, owner: Owner) -> Flow | None:
+        """A flow of `count` (> 0) bytes, to be pumped; None if there is no pipe for it."""
+        pipe = self._pipe()
+        return None if pipe is None else Flow(self, (source, sink), count, pipe, owner)
+
+    def close(self) -> None:
+        """Give everything back; flows are stopped by their owners."""
+        self._loop.remove_reader(self._epoll.fileno())
+        self._epoll.close()
+        self.forget_pipes()
+
+    def forget_pipes(self) -> None:
+        """Close the pipes that are kept for later."""
+        while self._idle:
+            self._idle.pop().close()
+
+    # --- what a flow asks of it ---
+
+    def later(self, flow: Flow) -> None:
+        """Go on with this flow when the others had their turn."""
+        self._loop.call_soon(flow.pump)
+
+    def wait(self, flow: Flow, descriptor: int, events: int, *, again: bool) -> None:
+        """Pump the flow, once, when the descriptor is ready; `again`: it is in the set."""
+        self._waiting[descriptor] = flow
+        if again:
+            self._epoll.modify(descriptor, events | select.EPOLLONESHOT)
+        else:
+            self._epoll.register(descriptor, events | select.EPOLLONESHOT)
+
+    def forget(self, flow: Flow, descriptors: set[int]) -> None:
+        """The flow is over."""
+        for descriptor in descriptors:
+            del self._waiting[descriptor]
+            self._epoll.unregister(descriptor)
+
+    def give_back(self, pipe: Pipe, *, clean: bool) -> None:
+        """A flow needs its pipe no more; `clean`: nothing is in it."""
+        self._in_use -= 1
+        if clean and len(self._idle) < _IDLE_PIPES:
+            self._idle.append(pipe)
+        else:
+            pipe.close()
+
+    def _pipe(self) -> Pipe | None:
+        if self._in_use >= self._max_pipes:
+            return None
+        if self._idle:
+            self._in_use += 1
+            return self._idle.pop()
+        try:
+            pipe = Pipe()
+        except OSError:  # no descriptor left: the body is copied
+            return None
+        if pipe.size < _LEAST_BYTES:
+            pipe.close()
+            return None
+        self._in_use += 1
+        return pipe
+
+    def _wake(self) -> None:
+        for descriptor, _ in self._epoll.poll(0):
+            flow = self._waiting.get(descriptor)
+            if flow is not None:
+                flow.pump()

@@ -1,0 +1,115 @@
+"""The command behind `make bench`: measures, prints, and writes the committed result.
+
+Rules: a full run replaces the result, the picture and the tables in docs/performance.md; a quick
+one (`--quick`) writes nothing and compares with what is committed.
+
+Not here: anything that measures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from loadtest.bench import contenders, machine, report, rounds, workloads
+
+DOCS = Path(__file__).parents[2] / "docs"
+RESULT = DOCS / "performance" / "result.json"
+PICTURE = DOCS / "performance" / "cpu.svg"
+PAGE = DOCS / "performance.md"
+
+_OVER_TLS = ("GET 1 KiB", "GET 1 MiB", "PUT 1 MiB")
+_QUICK = ("GET 1 KiB", "GET 64 KiB", "GET 1 MiB", "PUT 1 MiB", "PUT 8 MiB chunks")
+
+
+def full_plan() -> rounds.Plan:
+    """All workloads and peers: about half an hour."""
+    return rounds.Plan(
+        rounds=5,
+        seconds=2,
+        workloads=workloads.WORKLOADS,
+        contenders=list(contenders.ALL),
+        over_tls=_at_32(_OVER_TLS),
+    )
+
+
+def quick_plan() -> rounds.Plan:
+    """The gateway, Envoy and nginx at 32 connections: under three minutes."""
+    return rounds.Plan(
+        rounds=3,
+        seconds=2,
+        workloads=_at_32(_QUICK),
+        contenders=["s3gateway", "envoy", "nginx"],
+        over_tls=_at_32(("GET 1 MiB",)),
+    )
+
+
+def _at_32(names: tuple[str, ...]) -> list[workloads.Workload]:
+    chosen = [one for one in workloads.WORKLOADS if one.name in names]
+    return [replace(one, connections=(32,)) for one in chosen]
+
+
+def main(words: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("--quick", action="store_true", help="a few workloads, nothing is written")
+    quick = parser.parse_args(words).quick
+    plan = quick_plan() if quick else full_plan()
+    try:
+        for program in ("nginx", "wrk", *(name for name in plan.contenders if name in _PROGRAMS)):
+            machine.find(program)
+    except machine.Missing as missing:
+        sys.stderr.write(f"make bench: {missing}\n")
+        return 1
+    result = rounds.run(plan)
+    sys.stdout.write(report.goals_table(result) + "\n")
+    if quick:
+        if RESULT.exists():
+            committed = json.loads(RESULT.read_text())
+            sys.stdout.write("\n" + report.comparison(committed, result) + "\n")
+        return 0
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    write_pages(result)
+    return 0
+
+
+_PROGRAMS = frozenset(machine.PACKAGES)
+
+
+def write_pages(result: report.Result) -> None:
+    """The picture, and the tables in the page between their marks."""
+    PICTURE.write_text(report.picture(result))
+    page = PAGE.read_text()
+    for mark, table in (
+        ("goals", report.goals_table(result)),
+        ("figures", report.full_table(result)),
+        ("machine", _machine(result)),
+    ):
+        page = _between(page, mark, table)
+    PAGE.write_text(page)
+
+
+def _machine(result: report.Result) -> str:
+    of = result["machine"]
+    return (
+        f"Measured on {result['date']}: {of['cores']} cores of {of['processor']}, Linux "
+        f"{of['kernel']}, Python {of['python']} ({of['build']}); {result['rounds']} rounds of "
+        f"{result['seconds']} seconds; SHA-256 alone: "
+        f"{result['sha256_megabytes_per_second']:.0f} MB/s."
+    )
+
+
+def _between(page: str, mark: str, text: str) -> str:
+    pattern = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
+    changed, count = pattern.subn(lambda found: f"{found[1]}{text}\n{found[2]}", page)
+    if count != 1:
+        raise ValueError(f"{PAGE.name} has no place for {mark}")
+    return changed
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

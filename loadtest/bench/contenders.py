@@ -1,0 +1,292 @@
+"""The gateway and its peers: each one thread, one core, the same store behind it.
+
+Rules: a peer has the configuration its own documentation recommends for speed; Envoy signs each
+request and verifies none, nginx and HAProxy do neither; the gateway verifies and signs, and writes
+its access log.
+
+Not here: what is asked of them (`workloads`).
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from loadtest.bench import machine
+from loadtest.bench.certificates import Certificates
+
+KEY_ID, SECRET = "AKIDBENCHCLIENT", "bench-client-secret"
+REGION = "us-east-1"
+
+ROOT = Path(__file__).parents[2]
+
+
+class Upstream:
+    """Where a contender finds the store."""
+
+    def __init__(self, port: int, certificates: Certificates | None) -> None:
+        self.port = port
+        self.certificates = certificates  # of an https store
+        self.scheme = "http" if certificates is None else "https"
+
+
+class Contender:
+    """A running proxy, listening on `port`; direct access to the store is one without a process."""
+
+    def __init__(self, name: str, port: int, process: subprocess.Popen[bytes] | None) -> None:
+        self.name = name
+        self.port = port
+        self._process = process
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its processes so far."""
+        if self._process is None:
+            return 0.0
+        return machine.cpu_seconds(machine.family(self._process.pid))
+
+    def stop(self) -> None:
+        """End it, by force if need be."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def direct(upstream: Upstream, directory: Path) -> Contender:
+    """No proxy at all: what the store and the load generator can do."""
+    return Contender("direct", upstream.port, None)
+
+
+# --- the gateway ---
+
+
+def gateway(upstream: Upstream, directory: Path) -> Contender:
+    """s3gateway with one worker, its target of a profile that verifies digests."""
+    port = machine.free_port()
+    target: dict[str, object] = {
+        "profile": "s3",
+        "endpoint": f"{upstream.scheme}://127.0.0.1:{upstream.port}",
+        "region": REGION,
+        "access_key_id": "AKIDBENCHTARGET",
+        "secret_access_key": "bench-target-secret",
+    }
+    if upstream.certificates is not None:
+        target["tls"] = {"ca_file": str(upstream.certificates.authority)}
+    configuration = directory / "gateway.yaml"
+    configuration.write_text(
+        json.dumps(
+            {
+                "router": {"listen_address": f"127.0.0.1:{port}"},
+                "auth": {
+                    "identities": [
+                        {"name": "bench", "access_key_id": KEY_ID, "secret_access_key": SECRET}
+                    ]
+                },
+                "targets": {"store": target},
+                "routing": {
+                    "default_target": "store",
+                    "rules": [
+                        {"pattern": "archive-*", "target": "store"},
+                        {"pattern": "bench", "target": "store"},
+                    ],
+                },
+            }
+        )
+    )
+    log = str(directory / "access.log")
+    command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(configuration)]
+    environ = {"PYTHONPATH": str(ROOT)}
+    process = machine.start(
+        [*command, "--workers", "1", "--access-log", log],
+        machine.CONTENDER_CORE,
+        directory,
+        environ,
+    )
+    return _ready(Contender("s3gateway", port, process))
+
+
+# --- the peers ---
+
+_NGINX = """
+daemon off; worker_processes 1; pid {directory}/pid; error_log stderr error;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; client_max_body_size 0; keepalive_requests 100000000; keepalive_timeout 600s;
+  client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  upstream store {{
+    server 127.0.0.1:{upstream}; keepalive 256; keepalive_requests 100000000;
+    keepalive_timeout 600s;
+  }}
+  server {{
+    listen 127.0.0.1:{port} backlog=4096;
+    location / {{
+      proxy_pass {scheme}://store; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_request_buffering off; proxy_max_temp_file_size 0; {tls}
+    }}
+  }}
+}}
+"""
+
+
+def nginx(upstream: Upstream, directory: Path) -> Contender:
+    """nginx as a streaming proxy without authentication."""
+    port = machine.free_port()
+    tls = ""
+    if upstream.certificates is not None:
+        tls = (
+            f"proxy_ssl_trusted_certificate {upstream.certificates.authority}; "
+            "proxy_ssl_verify on; proxy_ssl_name localhost; proxy_ssl_protocols TLSv1.3;"
+        )
+    configuration = directory / "nginx.conf"
+    configuration.write_text(
+        _NGINX.format(
+            directory=directory, port=port, upstream=upstream.port, scheme=upstream.scheme, tls=tls
+        )
+    )
+    directory.chmod(0o777)
+    command = [machine.find("nginx"), "-p", str(directory), "-c", str(configuration)]
+    process = machine.start(command, machine.CONTENDER_CORE, directory)
+    return _ready(Contender("nginx", port, process))
+
+
+_HAPROXY = """
+global
+  nbthread 1
+  maxconn 1000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 600s
+  timeout server 600s
+  http-reuse always
+  {splice}
+frontend clients
+  bind 127.0.0.1:{port} backlog 4096
+  default_backend store
+backend store
+  server one 127.0.0.1:{upstream} maxconn 900 pool-max-conn 900 {tls}
+"""
+
+
+def haproxy(upstream: Upstream, directory: Path) -> Contender:
+    """HAProxy, copying."""
+    return _haproxy("haproxy", "", upstream, directory)
+
+
+def haproxy_splice(upstream: Upstream, directory: Path) -> Contender:
+    """HAProxy with the kernel's splicing."""
+    return _haproxy("haproxy-splice", "option splice-auto", upstream, directory)
+
+
+def _haproxy(name: str, splice: str, upstream: Upstream, directory: Path) -> Contender:
+    port = machine.free_port()
+    tls = ""
+    if upstream.certificates is not None:
+        tls = f"ssl verify required ca-file {upstream.certificates.authority}"
+    configuration = directory / "haproxy.cfg"
+    configuration.write_text(
+        _HAPROXY.format(splice=splice, port=port, upstream=upstream.port, tls=tls)
+    )
+    command = [machine.find("haproxy"), "-db", "-f", str(configuration)]
+    process = machine.start(command, machine.CONTENDER_CORE, directory)
+    return _ready(Contender(name, port, process))
+
+
+def envoy(upstream: Upstream, directory: Path) -> Contender:
+    """Envoy, signing each request upstream."""
+    port = machine.free_port()
+    configuration = directory / "envoy.json"
+    configuration.write_text(json.dumps(_envoy(port, upstream)))
+    environ = {
+        "AWS_ACCESS_KEY_ID": "AKIDBENCHTARGET",
+        "AWS_SECRET_ACCESS_KEY": "bench-target-secret",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    # Two at once on one machine share memory by this number.
+    base = ["--base-id", str(port)]
+    command = [machine.find("envoy"), "--concurrency", "1", "-l", "warn", *base]
+    process = machine.start(
+        [*command, "-c", str(configuration)], machine.CONTENDER_CORE, directory, environ
+    )
+    return _ready(Contender("envoy", port, process))
+
+
+def _envoy(port: int, upstream: Upstream) -> dict[str, object]:
+    address = {"address": "127.0.0.1", "port_value": port}
+    store = {"address": "127.0.0.1", "port_value": upstream.port}
+    types = "type.googleapis.com/envoy.extensions"
+    signing = {
+        "name": "envoy.filters.http.aws_request_signing",
+        "typed_config": {
+            "@type": f"{types}.filters.http.aws_request_signing.v3.AwsRequestSigning",
+            "service_name": "s3",
+            "region": REGION,
+            "use_unsigned_payload": True,
+            "host_rewrite": f"127.0.0.1:{upstream.port}",
+        },
+    }
+    router = {
+        "name": "envoy.filters.http.router",
+        "typed_config": {"@type": f"{types}.filters.http.router.v3.Router"},
+    }
+    route = {"match": {"prefix": "/"}, "route": {"cluster": "store", "timeout": "0s"}}
+    manager = {
+        "@type": f"{types}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bench",
+        "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [signing, router],
+    }
+    cluster: dict[str, object] = {
+        "name": "store",
+        "type": "STATIC",
+        "circuit_breakers": {"thresholds": [{"max_connections": 4096, "max_requests": 4096}]},
+        "load_assignment": {
+            "cluster_name": "store",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": {"socket_address": store}}}]}],
+        },
+    }
+    if upstream.certificates is not None:
+        trusted = {"trusted_ca": {"filename": str(upstream.certificates.authority)}}
+        cluster["transport_socket"] = {
+            "name": "envoy.transport_sockets.tls",
+            "typed_config": {
+                "@type": f"{types}.transport_sockets.tls.v3.UpstreamTlsContext",
+                "common_tls_context": {
+                    "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
+                    "validation_context": trusted,
+                },
+                "sni": "localhost",
+            },
+        }
+    http = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    listener = {"address": {"socket_address": address}, "filter_chains": [{"filters": [http]}]}
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _ready(contender: Contender) -> Contender:
+    try:
+        machine.wait_for(lambda: machine.answers(contender.port), f"{contender.name} to listen")
+    except TimeoutError:
+        contender.stop()
+        raise
+    return contender
+
+
+ALL: dict[str, Callable[[Upstream, Path], Contender]] = {
+    "s3gateway": gateway,
+    "envoy": envoy,
+    "nginx": nginx,
+    "haproxy": haproxy,
+    "haproxy-splice": haproxy_splice,
+    "direct": direct,
+}

@@ -1,0 +1,191 @@
+"""A worker's data plane in this process, on real loopback sockets, so that the kernel can splice.
+
+    client socket -> DownstreamConnection -> Pool -> UpstreamConnection -> target socket
+
+Rules: the gateway's side is the real code on a real loop of its own thread; the test plays client
+and target with blocking sockets; how many bytes the kernel moved is read from the worker's counter.
+
+Not here: processes (`tests.process.harness`), everything that needs no kernel (`wire`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self, cast
+
+from fastpath.counters import SLOTS, Slot
+from fastpath.downstream import DownstreamConnection
+from fastpath.journal import Journal
+from fastpath.service import TICK, Service
+from fastpath.snapshot import load_snapshot
+from fastpath.splice import MAX_PIPES, Splicer
+from tests.doubles.wire import Sink, document
+
+SECONDS = 20.0  # after which a test hangs
+_LAST_TURNS = 10  # of the loop, in which aborted transports close their sockets
+
+
+class LiveWorker:
+    """One worker before one target that the test plays."""
+
+    def __init__(
+        self,
+        new_loop: Callable[[], asyncio.AbstractEventLoop],
+        splice_bytes: int,
+        max_pipes: int = MAX_PIPES,
+        **limits: int | float,
+    ) -> None:
+        self.row = memoryview(bytearray(SLOTS * 8)).cast("Q")
+        self.sink = Sink()
+        self._target = socket.create_server(("127.0.0.1", 0))
+        self._target.settimeout(SECONDS)
+        self._loop = new_loop()
+        self._max_pipes = max_pipes
+        self._document = document(limits={"splice_bytes": splice_bytes, **limits})
+        for target in self._document["targets"]:
+            target["host"], target["port"] = "127.0.0.1", self._target.getsockname()[1]
+        self._port = 0
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(SECONDS)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(SECONDS)
+        self._target.close()
+
+    def _run(self) -> None:
+        loop = self._loop
+        asyncio.set_event_loop(loop)
+        journal = Journal(
+            loop, cast("socket.socket", self.sink), self.row, worker=0, access_log="json"
+        )
+        splicer = Splicer(loop, self._max_pipes)
+        self.service = Service(loop, load_snapshot(1, self._document), journal, self.row, splicer)
+        self.service.install(self.service.snapshot)
+        server = loop.run_until_complete(
+            loop.create_server(lambda: DownstreamConnection(self.service), "127.0.0.1", 0)
+        )
+        self._port = server.sockets[0].getsockname()[1]
+        sweep = loop.create_task(self._sweep())
+        self._ready.set()
+        loop.run_forever()
+        sweep.cancel()
+        server.close()
+        self.service.cut()
+        self.service.close()
+        for _ in range(_LAST_TURNS):
+            loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            self.service.sweep()
+            await asyncio.sleep(TICK)
+
+    def client(self, receive_buffer: int = 0) -> socket.socket:
+        """A client's connection; a small receive buffer makes it a slow reader."""
+        connection = socket.socket()
+        if receive_buffer:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connection.settimeout(SECONDS)
+        connection.connect(("127.0.0.1", self._port))
+        return connection
+
+    def target(self) -> socket.socket:
+        """The next connection that the gateway opens to its target."""
+        connection, _ = self._target.accept()
+        connection.settimeout(SECONDS)
+        return connection
+
+    def wait_for_no_client(self) -> None:
+        """Return when every client's connection has ended."""
+        deadline = time.monotonic() + SECONDS
+        while self.row[Slot.CONNECTIONS]:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+
+    def forget_pipes(self) -> None:
+        """Close the pipes that are kept for later."""
+        done = threading.Event()
+
+        def forget() -> None:
+            assert self.service.splicer is not None
+            self.service.splicer.forget_pipes()
+            done.set()
+
+        self._loop.call_soon_threadsafe(forget)
+        assert done.wait(SECONDS)
+
+    @property
+    def spliced(self) -> int:
+        """Bytes that the kernel moved."""
+        return int(self.row[Slot.SPLICED])
+
+
+def head_and_rest(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Read until a head is whole: the head and what came with it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(65536)
+        assert piece, f"the connection ended in a head: {data!r}"
+        data += piece
+    head, _, rest = data.partition(b"\r\n\r\n")
+    return head, rest
+
+
+def read(connection: socket.socket, count: int, begun: bytes = b"") -> bytes:
+    """Read until there are `count` bytes, or the connection ends or breaks."""
+    pieces, size = [begun], len(begun)
+    while size < count:
+        try:
+            piece = connection.recv(min(65536, count - size))
+        except ConnectionResetError:
+            break
+        if not piece:
+            break
+        pieces.append(piece)
+        size += len(piece)
+    return b"".join(pieces)
+
+
+def drained(connection: socket.socket) -> bytes:
+    """What has arrived; also of a connection that was reset."""
+    connection.setblocking(False)
+    pieces = []
+    with contextlib.suppress(BlockingIOError, ConnectionResetError):
+        while piece := connection.recv(262144):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def send(connection: socket.socket, data: bytes, cuts: list[int]) -> None:
+    """Send data in pieces; stops silently where the other side has had enough."""
+    at = 0
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        for size in [*cuts, len(data)]:
+            connection.sendall(data[at : at + size])
+            at += size
+            if at >= len(data):
+                return
+
+
+def reset(connection: socket.socket) -> None:
+    """Close with RST."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    connection.close()
