@@ -43,6 +43,7 @@ class DownstreamConnection(asyncio.Protocol):
         self._limits = service.snapshot.limits
         self.transport: asyncio.Transport
         self.remote = ""
+        self.secure = False
         self.deadline = math.inf
         self._heads = HeadBuffer(self._limits)
         self._ahead = b""  # received, not yet looked at
@@ -72,6 +73,7 @@ class DownstreamConnection(asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         peer = transport.get_extra_info("peername")
         self.remote = f"{peer[0]}:{peer[1]}" if peer else ""
+        self.secure = transport.get_extra_info("ssl_object") is not None
         self._await_request()
         if not self._service.enter(self):
             ids = (self._service.next_request_id(), self._service.host_id)

@@ -144,6 +144,31 @@ MALFORMED_TRAILER = Kind(
     "published schema.",
 )
 
+# --- raised while a browser's form is read (forms) ---
+
+ENTITY_TOO_LARGE = Kind(
+    400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size"
+)
+ENTITY_TOO_SMALL = Kind(
+    400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size"
+)
+FORM_FILES = Kind(400, "InvalidArgument", "POST requires exactly one file upload per request.")
+FORM_MALFORMED = Kind(
+    400,
+    "MalformedPOSTRequest",
+    "The body of your POST request is not well-formed multipart/form-data.",
+)
+FORM_PRE_DATA = Kind(
+    400,
+    "MaxPostPreDataLengthExceeded",
+    "Your POST request fields preceeding the upload file was too large.",  # sic
+)
+FORM_TYPE = Kind(
+    412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"
+)
+INVALID_POLICY_DOCUMENT = Kind(400, "InvalidPolicyDocument", "Invalid Policy")  # with a message
+POLICY_REFUSES = Kind(403, "AccessDenied", "Invalid according to Policy")  # with a message
+
 # --- raised while a signature is checked (sigv4); the two malformed kinds always with a message ---
 
 ANONYMOUS = Kind(403, "AccessDenied", "Access Denied")  # nobody asks: no signature of any sort

@@ -18,21 +18,18 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
-from fastpath.admission import Admission, admit
-from fastpath.errors import (
-    INTERNAL_ERROR,
-    SERVICE_UNAVAILABLE,
-    SLOW_DOWN,
-    S3Error,
-)
+from fastpath.admission import POST_OBJECT, Admission, admit
+from fastpath.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
-from fastpath.payload.choose import BODY_METHODS, STREAMING, Context, Passage, choose
+from fastpath.payload.choose import BODY_METHODS, STREAMING, Passage
 from fastpath.phases import MOVES, Event, Phase, ProtocolFault
-from fastpath.reply import CONTINUE, error_reply, relayed_head
+from fastpath.posting import Posting
+from fastpath.reply import CONTINUE, error_reply, form_reply, relayed_head
 from fastpath.retry import may_resend
+from fastpath.uploads import passage_of
 from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
@@ -50,6 +47,7 @@ class Client(Protocol):
     """What an exchange asks of the client's connection."""
 
     remote: str
+    secure: bool  # it speaks TLS
 
     def send(self, data: bytes) -> None:
         """Write answer bytes."""
@@ -76,6 +74,7 @@ class Exchange:
         "_held",
         "_passage",
         "_pool",
+        "_posting",
         "_raw",
         "_service",
         "_tries",
@@ -119,6 +118,7 @@ class Exchange:
         self._passage: Passage | None = None
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
+        self._posting: Posting | None = None  # the request is a browser's form
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
         self._tries = 0
@@ -138,7 +138,7 @@ class Exchange:
     @property
     def wants_body(self) -> bool:
         """Whether bytes of the request's body are of use now."""
-        return self.phase is Phase.SENDING
+        return self.phase is Phase.SENDING or self.phase is Phase.READING
 
     @property
     def waits_for_target(self) -> bool:
@@ -155,16 +155,39 @@ class Exchange:
     def start(self) -> None:
         """Admit the request and look for a connection. Raises S3Error when it is refused."""
         admission = self.admission
-        admit(self.head, self.snapshot, time.time(), admission)
+        now = time.time()
+        admit(self.head, self.snapshot, now, admission)
+        if admission.operation is POST_OBJECT:
+            self._await_form(now)
+            return
         streaming = admission.payload in STREAMING
         request_body(self.head, streaming=streaming)
         if streaming or self.head.method in BODY_METHODS:
             self._prepare_body(admission)
-        if self._service.places.learnt:
-            self._service.places.direct(admission)
+        self._lease()
+
+    def _await_form(self, now: float) -> None:
+        """What is asked for is in the body: read it until that is known."""
+        self._posting = Posting(self.head, self.admission, self.snapshot, now)
+        self._move(Event.FORM)
+        if self.head.expect_continue:
+            self._client.send(CONTINUE)
+        self._client.resume_body()
+
+    def _form_bytes(self, posting: Posting, data: bytes, last: bool) -> None:
+        try:
+            if not posting.feed(data, last):
+                return
+        except S3Error as error:
+            self.refuse(error)
+            return
+        self._filter = posting.file
+        self._move(Event.READ)
         self._lease()
 
     def _lease(self, *, fresh: bool = False) -> None:
+        if self._service.places.learnt:
+            self._service.places.direct(self.admission)
         target = self.admission.target
         assert target is not None  # admitted
         self._pool = self._service.pool(target.route)
@@ -172,22 +195,7 @@ class Exchange:
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
-        target, operation = admission.target, admission.operation
-        assert target is not None  # admitted
-        assert operation is not None
-        passage = choose(
-            self.head,
-            Context(
-                {**self.head.fields, **dict(admission.added)}
-                if admission.added
-                else self.head.fields,
-                operation,
-                admission.payload,
-                admission.proof,
-                target.profile,
-                target.route.tls is not None,
-            ),
-        )
+        passage = passage_of(self.head, admission)
         if passage is None:
             return
         if self.body_left:
@@ -201,31 +209,42 @@ class Exchange:
         self._upstream = connection
         self._tries += 1
         self._move(Event.LEASED)
+        posting = self._posting
         head = upstream_head(
-            self._raw,
-            self.head,
+            *(self._raw, self.head) if posting is None else (posting.raw, posting.head),
             self.admission,
             self.snapshot.instance,
             time.time(),
             self._passage,
         )
         if not self.body_left:
-            connection.send_head(head, self.head.method)
-            self._request_sent()
+            if posting is None:
+                connection.send_head(head, self.head.method)
+                self._request_sent()
+            else:
+                self._upstream_head = head
+                self._send_body(b"", True)
             return
         # Some stores take a head that ends without a body byte for an empty object: it goes out
         # together with the first byte, and not at all if the body is refused before.
         self._upstream_head = head
-        if self.head.expect_continue and self._tries == 1:
+        if self.head.expect_continue and self._tries == 1 and posting is None:
             self._client.send(CONTINUE)
         self._client.resume_body()
 
     def request_bytes(self, data: bytes, last: bool) -> None:
         """A piece of the body, while `wants_body`."""
-        upstream = self._upstream
-        assert upstream is not None  # SENDING
         self.bytes_in += len(data)
         self.body_left = 0 if last else self.body_left - len(data)
+        if self.phase is Phase.READING:
+            assert self._posting is not None
+            self._form_bytes(self._posting, data, last)
+        else:
+            self._send_body(data, last)
+
+    def _send_body(self, data: bytes, last: bool) -> None:
+        upstream = self._upstream
+        assert upstream is not None  # SENDING
         if self._filter is not None:
             try:
                 data = self._filter.feed(data, last)
@@ -271,7 +290,7 @@ class Exchange:
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
         """The target began to answer."""
-        if head.status in IN_QUESTION:
+        if head.status in IN_QUESTION or self._posting is not None:
             self._move(Event.DOUBTED)
             early = self.phase is Phase.HELD_EARLY
             if early:
@@ -319,7 +338,8 @@ class Exchange:
         """End the doubt about an answer; whether it goes to the client."""
         self._held = None
         step = decide(self, held, self._service)
-        if step is Next.RELAY:
+        stored = self._posting is not None and held.head.status < 300
+        if step is Next.RELAY and not stored:
             self._relay_head(held.raw, held.head, held.kind)
             if body := held.body:
                 self.answer_bytes(body)
@@ -327,7 +347,10 @@ class Exchange:
         upstream, self._upstream = self._upstream, None
         assert upstream is not None  # it answered
         upstream.release(request_sent=complete and not held.early)
-        if step is Next.REFUSE:
+        if stored and not held.early:
+            self._answer_form(held.head)
+            return False
+        if stored or step is Next.REFUSE:
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
             return False
         self.detours |= {step}
@@ -337,6 +360,17 @@ class Exchange:
         else:
             self._service.renewals.wait(self, self._service.snapshot)
         return False
+
+    def _answer_form(self, stored: ResponseHead) -> None:
+        """The file is stored: tell the browser what its form asked to be told."""
+        assert self._posting is not None
+        self._move(Event.ANSWERED)
+        answer = self._posting.answer(stored, secure=self._client.secure)
+        self.status = answer.status
+        keep = not (self._service.draining or self.wants_close)
+        old = not self.head.http_minor
+        self._client.send(form_reply(answer, self.request_id, keep=keep, old=old))
+        self._end(keep=keep)
 
     def _send_again(self) -> None:
         self._service.count_retry()

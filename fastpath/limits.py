@@ -50,6 +50,9 @@ class Limits:
     discard_seconds: float = 5.0
     # High-water mark of each transport's write buffer.
     write_buffer_bytes: int = 262144
+    # As much of a browser's form, from its file on, is gathered rather than streamed: a write
+    # buffer's worth. Of a longer form the file must be the last field.
+    form_gather_bytes: int = 262144
     # Buckets kept in the LRU; a plan is shared by all buckets of the same shape.
     cached_buckets: int = 10000
 

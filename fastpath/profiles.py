@@ -8,7 +8,7 @@ Not here: probing a live target, per-target overrides, the answers lakeFS needs 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 # The operations lakeFS has. Anything else must not reach it: a sub-resource it does not know falls
 # through to the plain operation, so `PUT ?legal-hold` would overwrite the object.
@@ -74,6 +74,7 @@ class Profile:
     mistakes_deletes: in a DeleteObjects, cuts a key at its line break and deletes another object,
         and for a key without a path reports a whole batch as deleted that it did not touch.
     has_regions: redirects to the region of a bucket; these redirects are followed.
+    anonymous: knows what a request without a signature may do.
     """
 
     name: str
@@ -84,6 +85,12 @@ class Profile:
     overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
     mistakes_deletes: bool = False
     has_regions: bool = False
+    anonymous: bool = False
+
+
+def without_signature(profile: Profile) -> Profile:
+    """What such a target can do with an unsigned request: it is told neither digest nor mode."""
+    return replace(profile, verifies_digest=False, streaming=frozenset())
 
 
 PROFILES: dict[str, Profile] = {
@@ -99,8 +106,9 @@ PROFILES: dict[str, Profile] = {
             }
         ),
         has_regions=True,
+        anonymous=True,
     ),
-    "generic": Profile("generic", verifies_digest=False),
+    "generic": Profile("generic", verifies_digest=False, anonymous=True),
     "lakefs": Profile(
         "lakefs",
         verifies_digest=True,

@@ -12,6 +12,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from fastpath.errors import SLOW_DOWN, S3Error
+from fastpath.forms.answer import Answer
 from fastpath.framing import BodyKind
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
@@ -80,6 +81,23 @@ def error_reply(
     elif old:
         lines.append(b"Connection: keep-alive")
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def form_reply(answer: Answer, request_id: str, *, keep: bool, old: bool = False) -> bytes:
+    """The answer to a browser's form; `old` is HTTP/1.0."""
+    lines = [b"HTTP/1.1 %d %b" % (answer.status, _REASONS[answer.status]), *answer.lines]
+    if not any(line.startswith(b"x-amz-request-id:") for line in answer.lines):
+        lines.append(b"x-amz-request-id: " + request_id.encode())
+    if answer.body:
+        lines.append(b"Content-Type: application/xml")
+    lines += [b"Date: " + formatdate(usegmt=True).encode(), b"Server: s3gateway"]
+    if answer.status != 204:  # which has no length (RFC 9110 section 8.6)
+        lines.append(b"Content-Length: %d" % len(answer.body))
+    if not keep:
+        lines.append(b"Connection: close")
+    elif old:
+        lines.append(b"Connection: keep-alive")
+    return b"\r\n".join(lines) + b"\r\n\r\n" + answer.body
 
 
 def health_reply(request: RequestHead, *, draining: bool, keep: bool) -> bytes:

@@ -23,12 +23,13 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 
 def error_document(error: S3Error, request_id: str, host_id: str) -> bytes:
     """The body of the answer to a request that failed with `error`."""
-    parts = [_HEAD, error.kind.code, "</Code><Message>", _text(error.message), "</Message>"]
+    parts = [_HEAD, error.kind.code, "</Code><Message>", escaped(error.message), "</Message>"]
     for name, value in error.extras:
-        parts.append(f"<{name}>{_text(value)}</{name}>")
+        parts.append(f"<{name}>{escaped(value)}</{name}>")
     parts.append(f"<RequestId>{request_id}</RequestId><HostId>{host_id}</HostId></Error>")
     return "".join(parts).encode()
 
 
-def _text(value: str) -> str:
+def escaped(value: str) -> str:
+    """Text as it may stand between two tags."""
     return _FORBIDDEN.sub("\ufffd", value).translate(_ESCAPES)

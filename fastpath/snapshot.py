@@ -87,6 +87,7 @@ class Snapshot:
     domains: tuple[bytes, ...]
     open: bool  # `auth.mode: open`: nobody is verified
     sigv2: Sigv2
+    anonymous: bool  # `auth.anonymous: forward`: unsigned requests go up unsigned
     limits: Limits
     certificate: Certificate | None  # of the TLS listeners, if there are any
     callers: Mapping[bytes, Caller]  # by access key id
@@ -112,6 +113,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         domains=tuple(domain.lower().encode() for domain in document["domains"]),
         open=document["auth"]["mode"] == "open",
         sigv2=Sigv2(document["auth"]["sigv2"]),
+        anonymous=document["auth"]["anonymous"] == "forward",
         limits=limits,
         certificate=None if certificate is None else Certificate(**certificate),
         callers={caller.access_key_id: caller for caller in callers},

@@ -39,7 +39,11 @@ def effective(model: Config) -> dict[str, object]:
         router["tls"] = {"listen_address": addresses, **model.tls.files}
     if model.domains:
         router["domains"] = list(model.domains)
-    auth: dict[str, object] = {"mode": model.mode, "sigv2": model.sigv2, "anonymous": "deny"}
+    auth: dict[str, object] = {
+        "mode": model.mode,
+        "sigv2": model.sigv2,
+        "anonymous": model.anonymous,
+    }
     identities = [_identity(one) for one in model.identities if not one.implicit]
     if identities:
         auth["identities"] = identities

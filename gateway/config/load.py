@@ -192,6 +192,7 @@ class _Assembly:
             limits=Limits(**router.limits.model_dump()),
             mode=auth.mode,
             sigv2=auth.sigv2,
+            anonymous=auth.anonymous,
             identities=tuple(identities),
             targets=targets,
             rules=tuple(found),

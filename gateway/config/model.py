@@ -127,6 +127,7 @@ class Config:
     limits: Limits
     mode: str
     sigv2: str
+    anonymous: str
     identities: tuple[Identity, ...]
     targets: Mapping[str, Target]
     rules: tuple[Rule, ...]

@@ -210,7 +210,7 @@ class Auth(Section):
 
     mode: Annotated[str, Word("sigv4", "open")] = "sigv4"
     sigv2: Annotated[str, Word("presigned", "all", "off")] = "presigned"
-    anonymous: Annotated[str, Word("deny", later=("forward",))] = "deny"
+    anonymous: Annotated[str, Word("deny", "forward")] = "deny"
     cors: Later = None
     identities: list[Identity] = []
 

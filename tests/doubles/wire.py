@@ -39,6 +39,7 @@ def document(
     *,
     mode: str = "open",
     sigv2: str = "presigned",
+    anonymous: str = "deny",
     profile: str = "s3",
     domains: Iterable[str] = (),
     limits: dict[str, Any] | None = None,
@@ -69,7 +70,7 @@ def document(
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
-        "auth": {"mode": mode, "sigv2": sigv2},
+        "auth": {"mode": mode, "sigv2": sigv2, "anonymous": anonymous},
         "limits": {**asdict(Limits()), **(limits or {})},
         "certificate": None,
         "identities": [
