@@ -44,6 +44,7 @@ MAX_HOPS = 4  # gateways in a row; a longer chain is a circle through replicas
 UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
 COPY_SOURCE = b"x-amz-copy-source"
 POST_OBJECT = OPERATIONS["PostObject"]
+PREFLIGHT = OPERATIONS["Preflight"]
 
 _HEX_DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
@@ -89,7 +90,8 @@ class Admission:
 def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
     """Decide about one request, filling in `admission`; `now` in epoch seconds. Raises S3Error.
 
-    Of a PostObject only the bucket is known: who asks, and for what, is in its body.
+    Without a signer afterwards, it is a PostObject (who asks, and for what, is in its body), or a
+    preflight that is answered here.
     """
     _refuse_circle(head, snapshot)
     address = admission.address = locate(head, snapshot.domains)
@@ -98,6 +100,11 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
     operation = admission.operation = classify(head.method, address, rest, meant.fields)
     if operation is POST_OBJECT:
         _refuse_signed_form(head, query)
+        return
+    if operation is PREFLIGHT:
+        if snapshot.cors is not None and snapshot.cors.forward:
+            admission.caller = NOBODY
+            _permit(meant, rest, snapshot, admission)
         return
     _identify(head, query, address, snapshot, now, admission)
     _permit(meant, rest, snapshot, admission)

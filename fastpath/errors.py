@@ -124,6 +124,8 @@ MISSING_CONTENT_LENGTH = Kind(
     411, "MissingContentLength", "You must provide the Content-Length HTTP header."
 )
 
+CORS_REFUSED = Kind(403, "AccessForbidden", "CORSResponse")  # always with a message
+
 # --- raised while an upload's body is checked (payload) ---
 
 BAD_DIGEST = Kind(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")

@@ -16,9 +16,10 @@ held answer leads to (`holdback`).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from fastpath.admission import POST_OBJECT, Admission, admit
+from fastpath.cors import answer_preflight
 from fastpath.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, body_is_unclear, request_body
@@ -27,12 +28,14 @@ from fastpath.holdback import Held, Next, decide
 from fastpath.payload.choose import BODY_METHODS, STREAMING, Passage
 from fastpath.phases import MOVES, Event, Phase, ProtocolFault
 from fastpath.posting import Posting
-from fastpath.reply import CONTINUE, error_reply, form_reply, relayed_head
+from fastpath.reply import CONTINUE, error_reply, own_reply, relayed_head
 from fastpath.retry import may_resend
 from fastpath.uploads import passage_of
 from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
+    from fastpath.answers import Answer
+    from fastpath.client import Client
     from fastpath.payload.filters import BodyFilter
     from fastpath.pool import Pool
     from fastpath.service import Service
@@ -43,33 +46,12 @@ NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 _RETRY_AFTER = 1  # seconds; SDKs back off by themselves, the header is for the others
 
 
-class Client(Protocol):
-    """What an exchange asks of the client's connection."""
-
-    remote: str
-    secure: bool  # it speaks TLS
-
-    def send(self, data: bytes) -> None:
-        """Write answer bytes."""
-
-    def finish(self, *, keep: bool) -> None:
-        """The answer is complete; serve the next request, or close once this one is read."""
-
-    def abort(self) -> None:
-        """Break off, so that the client notices."""
-
-    def pause_body(self) -> None:
-        """Read no more of the request for now."""
-
-    def resume_body(self) -> None:
-        """Read on."""
-
-
 class Exchange:
     """One request on its way."""
 
     __slots__ = (
         "_client",
+        "_cors",
         "_filter",
         "_held",
         "_passage",
@@ -119,6 +101,7 @@ class Exchange:
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
         self._posting: Posting | None = None  # the request is a browser's form
+        self._cors = b""  # what an answer tells a browser that shows a page of another origin
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
         self._tries = 0
@@ -156,9 +139,12 @@ class Exchange:
         """Admit the request and look for a connection. Raises S3Error when it is refused."""
         admission = self.admission
         now = time.time()
+        cors = self.snapshot.cors
+        if cors is not None and b"origin" in self.head.fields:
+            self._cors = cors.answer_lines(self.head.fields[b"origin"], self.head.method)
         admit(self.head, self.snapshot, now, admission)
-        if admission.operation is POST_OBJECT:
-            self._await_form(now)
+        if admission.signer is None:
+            self._begin_unsigned(now)
             return
         streaming = admission.payload in STREAMING
         request_body(self.head, streaming=streaming)
@@ -166,8 +152,13 @@ class Exchange:
             self._prepare_body(admission)
         self._lease()
 
-    def _await_form(self, now: float) -> None:
-        """What is asked for is in the body: read it until that is known."""
+    def _begin_unsigned(self, now: float) -> None:
+        """A preflight is answered here; what a form asks for is in its body, so that is read."""
+        address, cors = self.admission.address, self.snapshot.cors
+        assert address is not None  # located
+        if self.admission.operation is not POST_OBJECT:
+            self._answer(answer_preflight(cors, self.head.fields, address))
+            return
         self._posting = Posting(self.head, self.admission, self.snapshot, now)
         self._move(Event.FORM)
         if self.head.expect_continue:
@@ -311,7 +302,7 @@ class Exchange:
         self.wants_close = close
         self.answer_kind = kind
         self._client.send(
-            relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close))
+            relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close), self._cors)
         )
 
     def answer_bytes(self, data: bytes) -> None:
@@ -365,11 +356,14 @@ class Exchange:
         """The file is stored: tell the browser what its form asked to be told."""
         assert self._posting is not None
         self._move(Event.ANSWERED)
-        answer = self._posting.answer(stored, secure=self._client.secure)
+        self._answer(self._posting.answer(stored, secure=self._client.secure))
+
+    def _answer(self, answer: Answer) -> None:
+        """End with an answer made here."""
         self.status = answer.status
-        keep = not (self._service.draining or self.wants_close)
+        keep = self._may_keep()
         old = not self.head.http_minor
-        self._client.send(form_reply(answer, self.request_id, keep=keep, old=old))
+        self._client.send(own_reply(answer, self.request_id, keep=keep, old=old, also=self._cors))
         self._end(keep=keep)
 
     def _send_again(self) -> None:
@@ -442,14 +436,7 @@ class Exchange:
             return
         self.status = error.kind.status
         self.code = error.kind.code
-        # A client that waits for 100 Continue may or may not send its body now (RFC 9110 10.1.1).
-        keep = not (
-            self._service.draining
-            or self.wants_close
-            or body_is_unclear(self.head)
-            or (self.head.expect_continue and self.body_left and not self.bytes_in)
-            or self.body_left > self.snapshot.limits.discard_bytes
-        )
+        keep = self._may_keep()
         self._client.send(
             error_reply(
                 error,
@@ -457,10 +444,22 @@ class Exchange:
                 to_head=self.head.method == b"HEAD",
                 keep=keep,
                 old=not self.head.http_minor,
+                also=self._cors,
             )
         )
         self._leave_upstream()
         self._end(keep=keep)
+
+    def _may_keep(self) -> bool:
+        """Whether the connection can serve another request after an answer made here."""
+        # A client that waits for 100 Continue may or may not send its body now (RFC 9110 10.1.1).
+        return not (
+            self._service.draining
+            or self.wants_close
+            or body_is_unclear(self.head)
+            or (self.head.expect_continue and self.body_left and not self.bytes_in)
+            or self.body_left > self.snapshot.limits.discard_bytes
+        )
 
     def crash(self, fault: BaseException) -> None:
         """A defect of ours: the client gets InternalError, the operator the place."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from fastpath.addressing import Address
 from fastpath.admission import Admission, admit_form
+from fastpath.answers import Answer
 from fastpath.errors import ACCESS_DENIED, MISSING_CONTENT_LENGTH, S3Error
-from fastpath.forms.answer import Answer, form_answer
+from fastpath.forms.answer import form_answer
 from fastpath.forms.file import FormFile, GatheredFile, StreamedFile
 from fastpath.forms.policy import Policy, check_policy
 from fastpath.forms.put import address_of, filled_in, put_head, raw_head

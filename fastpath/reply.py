@@ -11,8 +11,8 @@ from __future__ import annotations
 from email.utils import formatdate
 from http import HTTPStatus
 
+from fastpath.answers import Answer
 from fastpath.errors import SLOW_DOWN, S3Error
-from fastpath.forms.answer import Answer
 from fastpath.framing import BodyKind
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
@@ -20,6 +20,7 @@ from fastpath.operations import MethodRefused
 from fastpath.s3xml import error_document
 
 _STAYS_BEHIND = lines_named(HOP_BY_HOP)
+_CORS = lines_named((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _CLOSE = b"\r\nConnection: close"
 _KEEP = b"\r\nConnection: keep-alive"
@@ -33,16 +34,20 @@ def relayed_head(
     kind: BodyKind,
     request: RequestHead,
     extra: tuple[bytes, bool],
+    cors: bytes = b"",
 ) -> bytes:
     """The head of a target's answer for the client.
 
     `extra` is the gateway's request id (used when the target gave none) and whether the connection
-    closes afterwards. A body of unknown length is chunked for HTTP/1.1 and ends with the connection
-    for HTTP/1.0 (RFC 9112 section 6.1).
+    closes afterwards. `cors` are lines, each with its CRLF, that take the place of the target's own
+    Access-Control-* lines. A body of unknown length is chunked for HTTP/1.1 and ends with the
+    connection for HTTP/1.0 (RFC 9112 section 6.1).
     """
     request_id, close = extra
     end = raw.index(b"\r\n")
     lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields)
+    if cors:
+        lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
     head = b"HTTP/1.1" + raw[8:end] + lines
     if b"x-amz-request-id" not in answer.fields:
         head += b"\r\nx-amz-request-id: " + request_id
@@ -56,9 +61,18 @@ def relayed_head(
 
 
 def error_reply(
-    error: S3Error, ids: tuple[str, str], *, to_head: bool, keep: bool, old: bool = False
+    error: S3Error,
+    ids: tuple[str, str],
+    *,
+    to_head: bool,
+    keep: bool,
+    old: bool = False,
+    also: bytes = b"",
 ) -> bytes:
-    """A whole answer made here. `ids` are the request id and the host id; `old` is HTTP/1.0."""
+    """A whole answer made here. `ids` are the request id and the host id; `old` is HTTP/1.0.
+
+    `also` are more header lines, each with its CRLF.
+    """
     status = error.kind.status
     reason = b"Slow Down" if error.kind is SLOW_DOWN else _REASONS[status]
     body = b"" if to_head else error_document(error, *ids)
@@ -80,11 +94,13 @@ def error_reply(
         lines.append(b"Connection: close")
     elif old:
         lines.append(b"Connection: keep-alive")
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + body
 
 
-def form_reply(answer: Answer, request_id: str, *, keep: bool, old: bool = False) -> bytes:
-    """The answer to a browser's form; `old` is HTTP/1.0."""
+def own_reply(
+    answer: Answer, request_id: str, *, keep: bool, old: bool = False, also: bytes = b""
+) -> bytes:
+    """A whole answer made here that is no error. `old`, `also`: as in `error_reply`."""
     lines = [b"HTTP/1.1 %d %b" % (answer.status, _REASONS[answer.status]), *answer.lines]
     if not any(line.startswith(b"x-amz-request-id:") for line in answer.lines):
         lines.append(b"x-amz-request-id: " + request_id.encode())
@@ -97,7 +113,7 @@ def form_reply(answer: Answer, request_id: str, *, keep: bool, old: bool = False
         lines.append(b"Connection: close")
     elif old:
         lines.append(b"Connection: keep-alive")
-    return b"\r\n".join(lines) + b"\r\n\r\n" + answer.body
+    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + answer.body
 
 
 def health_reply(request: RequestHead, *, draining: bool, keep: bool) -> bytes:

@@ -9,25 +9,17 @@ Not here: the lines every answer has (`reply`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastpath.addressing import Address
+from fastpath.answers import Answer
 from fastpath.head import ResponseHead
 from fastpath.s3xml import escaped
 
 Fields = Mapping[bytes, bytes]  # by lower-case name
 
 _STATUS = {b"200": 200, b"201": 201}
-
-
-class Answer(NamedTuple):
-    """An answer to a form, without the lines that every answer has."""
-
-    status: int
-    lines: Sequence[bytes]
-    body: bytes
 
 
 def form_answer(fields: Fields, address: Address, base: bytes, stored: ResponseHead) -> Answer:

@@ -40,6 +40,7 @@ def document(
     mode: str = "open",
     sigv2: str = "presigned",
     anonymous: str = "deny",
+    cors: dict[str, Any] | None = None,
     profile: str = "s3",
     domains: Iterable[str] = (),
     limits: dict[str, Any] | None = None,
@@ -70,7 +71,7 @@ def document(
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
-        "auth": {"mode": mode, "sigv2": sigv2, "anonymous": anonymous},
+        "auth": {"mode": mode, "sigv2": sigv2, "anonymous": anonymous, "cors": cors},
         "limits": {**asdict(Limits()), **(limits or {})},
         "certificate": None,
         "identities": [

@@ -17,7 +17,9 @@ FASTPATH_MAY = {"awscrt", "fastpath", "httptools", "uvloop"}
 # Pure modules: bytes in, bytes out. They know no sockets, no loop, no clock.
 PURE = {
     "fastpath.addressing",
+    "fastpath.answers",
     "fastpath.authentication",
+    "fastpath.cors",
     "fastpath.errors",
     "fastpath.errorxml",
     "fastpath.forms.answer",
@@ -70,13 +72,14 @@ STOREYS = [
     ["admission"],
     ["snapshot"],
     ["identities", "routing"],
-    ["forms"],
+    ["cors", "forms"],
     ["payload"],
     ["authentication"],
     ["sigv2"],
     ["sigv4"],
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
     ["head", "query"],
+    ["answers", "client"],
     ["errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
 ]
 
