@@ -281,7 +281,7 @@ class Exchange:
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
         """The target began to answer."""
-        if head.status in IN_QUESTION or self._posting is not None:
+        if head.status in IN_QUESTION or (self._posting is not None and head.status < 300):
             self._move(Event.DOUBTED)
             early = self.phase is Phase.HELD_EARLY
             if early:
@@ -328,8 +328,8 @@ class Exchange:
     def _judge(self, held: Held, *, complete: bool) -> bool:
         """End the doubt about an answer; whether it goes to the client."""
         self._held = None
-        step = decide(self, held, self._service)
-        stored = self._posting is not None and held.head.status < 300
+        stored = held.head.status < 300  # a browser's file: it is answered here
+        step = Next.RELAY if stored else decide(self, held, self._service)
         if step is Next.RELAY and not stored:
             self._relay_head(held.raw, held.head, held.kind)
             if body := held.body:

@@ -222,6 +222,15 @@ def test_a_preflight_can_be_the_target_s_business() -> None:
     assert one(client, b"PUT").status == 403  # unsigned, and no preflight
 
 
+def test_where_preflights_are_forwarded_the_target_s_own_lines_are_the_answer() -> None:
+    rig, client = started(mode="open", cors={"preflight": "forward", "rules": []})
+    client.says(get("/b-b/k", f"Origin: {ORIGIN}"))
+    rig.target.says(ok(b"", "Access-Control-Allow-Origin: https://their.test"))
+    answer = one(client)
+    assert answer.fields["access-control-allow-origin"] == "https://their.test"
+    assert "vary" not in answer.fields
+
+
 def test_a_target_that_knows_no_strangers_gets_no_preflight() -> None:
     answer = answered(ask(), preflight="forward", profile="lakefs")
     assert (answer.status, answer.code) == (403, "AccessDenied")

@@ -261,6 +261,34 @@ def test_an_error_of_the_target_is_passed_on_and_never_redirects() -> None:
     assert (answer.status, answer.code) == (404, "NoSuchBucket")
 
 
+def test_where_the_bucket_is_does_not_matter_once_the_file_is_stored() -> None:
+    rig, client = started()
+    client.says(post(forms.body(fields(), DATA)))
+    rig.target.says(ok(b"", 'ETag: "abc"', "x-amz-bucket-region: eu-west-1"))
+    assert one(client, b"POST").status == 204
+
+
+def test_a_document_behind_a_stored_file_is_not_passed_on() -> None:
+    rig, client = started()
+    form = post(forms.body(fields(), DATA))
+    client.says(form)
+    rig.target.says(ok(b"<Stored/>" * 20000, 'ETag: "abc"'))
+    assert (one(client, b"POST").status, one(client, b"POST").body) == (204, b"")
+    client.take()
+    client.says(form)
+    rig.target.says(STORED)
+    assert one(client, b"POST").status == 204
+    assert not rig.defects
+
+
+def test_a_refusal_of_the_gateway_s_signature_is_hidden() -> None:
+    rig, client = started()
+    client.says(post(forms.body(fields(), DATA)))
+    document = b"<Error><Code>SignatureDoesNotMatch</Code></Error>"
+    rig.target.says(ok(document, status="403 Forbidden"))
+    assert one(client, b"POST").code == "ServiceUnavailable"
+
+
 def test_a_target_that_says_stored_before_it_was_is_not_believed() -> None:
     rig, client = started()
     whole = post(forms.body(fields(), BIG))
