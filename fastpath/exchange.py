@@ -201,24 +201,25 @@ class Exchange:
         self._tries += 1
         self._move(Event.LEASED)
         posting = self._posting
+        raw, request = (self._raw, self.head) if posting is None else (posting.raw, posting.head)
         head = upstream_head(
-            *(self._raw, self.head) if posting is None else (posting.raw, posting.head),
+            raw,
+            request,
             self.admission,
             self.snapshot.instance,
             time.time(),
             self._passage,
         )
-        if not self.body_left:
-            if posting is None:
-                connection.send_head(head, self.head.method)
-                self._request_sent()
-            else:
-                self._upstream_head = head
-                self._send_body(b"", True)
+        if not self.body_left and posting is None:
+            connection.send_head(head, self.head.method)
+            self._request_sent()
             return
         # Some stores take a head that ends without a body byte for an empty object: it goes out
         # together with the first byte, and not at all if the body is refused before.
         self._upstream_head = head
+        if not self.body_left:
+            self._send_body(b"", True)  # a browser's file, all of which is here
+            return
         if self.head.expect_continue and self._tries == 1 and posting is None:
             self._client.send(CONTINUE)
         self._client.resume_body()
