@@ -81,7 +81,16 @@ def locate_copy_source(raw: bytes) -> tuple[bytes, bytes]:
             ("ArgumentValue", raw.decode("latin-1")),
             message="Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
         )
-    return bucket, _checked_key(key)
+    return bucket, checked_key(key)
+
+
+def checked_key(key: bytes) -> bytes:
+    """A decoded key that may stand in a path. Raises S3Error InvalidURI or KeyTooLongError."""
+    if not key.isascii():
+        _check_utf8(key)
+    if b".." in key:
+        _check_climb(key)
+    return _sized(key)
 
 
 def is_bucket_host(head: RequestHead, domains: tuple[bytes, ...]) -> bool:
@@ -115,15 +124,7 @@ def _checked(bucket: bytes) -> bytes:
 def _key(raw: bytes) -> bytes:
     if raw.isalnum():
         return _sized(raw)
-    return _checked_key(percent_decode(raw))
-
-
-def _checked_key(key: bytes) -> bytes:
-    if not key.isascii():
-        _check_utf8(key)
-    if b".." in key:
-        _check_climb(key)
-    return _sized(key)
+    return checked_key(percent_decode(raw))
 
 
 def _sized(key: bytes) -> bytes:

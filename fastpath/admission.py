@@ -22,19 +22,22 @@ from fastpath.dialects import translate
 from fastpath.dialects.translation import Asked, Translation
 from fastpath.errors import (
     ACCESS_DENIED,
+    ANONYMOUS,
+    AUTH_MECHANISMS,
     INVALID_ARGUMENT,
+    INVALID_REQUEST,
     NOT_IMPLEMENTED,
     REQUEST_LOOP,
     SERVICE_UNAVAILABLE,
     S3Error,
 )
 from fastpath.head import RequestHead
-from fastpath.identities import ANYBODY, Caller
+from fastpath.identities import ANYBODY, NOBODY, Caller
 from fastpath.operations import OPERATIONS, Operation, classify
 from fastpath.query import lifted_fields, parse_query
 from fastpath.routing import Decision
-from fastpath.sigv4.sign import Signer
-from fastpath.sigv4.verify import STREAMING_MODES, Proof
+from fastpath.sigv4.sign import Signer, Unsigned
+from fastpath.sigv4.verify import STREAMING_MODES, STREAMING_UNSIGNED_TRAILER, Proof
 from fastpath.snapshot import Snapshot, Target
 
 HOP_NAME = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
@@ -42,9 +45,12 @@ MAX_HOPS = 4  # gateways in a row; a longer chain is a circle through replicas
 
 UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
 COPY_SOURCE = b"x-amz-copy-source"
+POST_OBJECT = OPERATIONS["PostObject"]
+PREFLIGHT = OPERATIONS["Preflight"]
 
 _HEX_DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
+_PUT_OBJECT = OPERATIONS["PutObject"]
 
 _CURRENT_VERSION = (b"versionId", b"null")  # of a bucket without versions: the object itself
 
@@ -81,19 +87,55 @@ class Admission:
         self.proof: Proof | None = None  # None: nobody is verified
         self.decision: Decision | None = None
         self.target: Target | None = None
-        self.signer: Signer | None = None
+        self.signer: Signer | Unsigned | None = None
         self.translation: Translation | None = None  # None: it goes up as it is
 
 
 def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
-    """Decide about one request, filling in `admission`; `now` in epoch seconds. Raises S3Error."""
+    """Decide about one request, filling in `admission`; `now` in epoch seconds. Raises S3Error.
+
+    Without a signer afterwards, it is a PostObject (who asks, and for what, is in its body), or a
+    preflight that is answered here.
+    """
     _refuse_circle(head, snapshot)
     address = admission.address = locate(head, snapshot.domains)
     query: Query = parse_query(head.query) if head.query else ()
     meant, rest = _lift(head, query, admission) if query else (head, query)
     operation = admission.operation = classify(head.method, address, rest, meant.fields)
+    if operation is POST_OBJECT:
+        _refuse_signed_form(head, query)
+        return
+    if operation is PREFLIGHT:
+        if snapshot.cors is not None and snapshot.cors.forward:
+            admission.caller = NOBODY
+            _permit(meant, rest, snapshot, admission)
+        return
     _identify(head, query, address, snapshot, now, admission)
-    caller = admission.caller
+    _permit(meant, rest, snapshot, admission)
+
+
+def admit_form(
+    head: RequestHead, address: Address, caller: Caller, snapshot: Snapshot, admission: Admission
+) -> None:
+    """Decide about the PutObject that a form means, sent by `caller`. Raises S3Error."""
+    admission.operation = _PUT_OBJECT
+    admission.address = address
+    admission.caller = caller
+    _permit(head, (), snapshot, admission)
+
+
+def _refuse_signed_form(head: RequestHead, query: Query) -> None:
+    """A form is signed in its fields; a second signature could be somebody else's."""
+    signed = any(name.lower() in (b"x-amz-signature", b"signature") for name, _ in query)
+    if signed or head.fields.get(b"authorization"):
+        raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
+
+
+def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admission) -> None:
+    """Permission, decision, signer; head and query as they are meant."""
+    address, operation, caller = admission.address, admission.operation, admission.caller
+    assert address is not None  # located
+    assert operation is not None
     if not caller.may(operation.name, address.bucket):
         raise S3Error(ACCESS_DENIED)
     decision = snapshot.routing.plan(address.bucket).decide(operation.routed_as.name, caller.name)
@@ -103,15 +145,17 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
     _refuse_beyond(target, operation, caller)
     overlooked = target.profile.overlooks.get(operation.name)
     if overlooked is not None:
-        _refuse_overlooked(overlooked, rest, meant)
+        _refuse_overlooked(overlooked, query, head)
     admission.signer = snapshot.signer(target, caller)
-    if admission.signer is None:
+    if caller is NOBODY:
+        admission.signer = Unsigned(target.region)
+    elif admission.signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
-    if COPY_SOURCE in meant.fields:
-        _check_copy_source(meant, snapshot, caller, target)
+    if COPY_SOURCE in head.fields:
+        _check_copy_source(head, snapshot, caller, target)
     dialect = target.profile.dialect
     if dialect is not None:
-        asked = Asked(operation.name, address.bucket, address.key, address.path, rest, meant.fields)
+        asked = Asked(operation.name, address.bucket, address.key, address.path, query, head.fields)
         admission.translation = translate(dialect, asked)
 
 
@@ -150,10 +194,29 @@ def _identify(
     if snapshot.open:
         admission.payload = _claimed_payload(head)
         return
-    proof = authenticate(head, query, address, snapshot.callers, snapshot.sigv2, now)
+    try:
+        proof = authenticate(head, query, address, snapshot.callers, snapshot.sigv2, now)
+    except S3Error as error:
+        if error.kind is not ANONYMOUS or not snapshot.anonymous:
+            raise
+        admission.caller = NOBODY
+        admission.payload = _unsigned_payload(head)
+        return
     admission.caller = snapshot.callers[proof.identity.access_key_id]
     admission.payload = proof.payload
     admission.proof = proof
+
+
+def _unsigned_payload(head: RequestHead) -> bytes:
+    """The payload hash of nobody's request: nobody signs chunks either (AWS errors 3.24)."""
+    claimed = head.fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
+    if claimed.startswith(b"STREAMING-") and claimed != STREAMING_UNSIGNED_TRAILER:
+        raise S3Error(
+            INVALID_REQUEST,
+            message="Anonymous requests don't support this x-amz-content-sha256 value. Please use "
+            "UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.",
+        )
+    return _claimed_payload(head)
 
 
 def _claimed_payload(head: RequestHead) -> bytes:
@@ -175,7 +238,10 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None
     """Refuse what this caller may not send to this target, or what the target has not."""
     if not caller.reaches(target.name):
         raise S3Error(ACCESS_DENIED)
-    if target.profile.refuses(operation.name):
+    profile = target.profile
+    if caller is NOBODY and not profile.anonymous:
+        raise S3Error(ACCESS_DENIED)
+    if profile.refuses(operation.name):
         raise S3Error(
             NOT_IMPLEMENTED,
             message=f"{operation.name} is not available on the storage that serves this bucket.",

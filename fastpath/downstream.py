@@ -45,6 +45,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         self._limits = service.snapshot.limits
         self.transport: asyncio.Transport
         self.remote = ""
+        self.secure = False
         self.deadline = math.inf
         self._heads = HeadBuffer(self._limits)
         self._ahead = b""  # received, not yet looked at
@@ -77,7 +78,8 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         self.transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
         self.remote = f"{peer[0]}:{peer[1]}" if peer else ""
-        if self._service.splicer is not None and not transport.get_extra_info("sslcontext"):
+        self.secure = transport.get_extra_info("ssl_object") is not None
+        if self._service.splicer is not None and not self.secure:
             self.descriptor = transport.get_extra_info("socket").fileno()
         # Resumed means empty then, so that the rest of an answer may be spliced.
         low = None if self.descriptor < 0 else 0

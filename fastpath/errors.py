@@ -148,6 +148,7 @@ NO_SUCH_UPLOAD = Kind(
     "The specified upload does not exist. The upload ID may be invalid, or the upload may have "
     "been aborted or completed.",
 )
+CORS_REFUSED = Kind(403, "AccessForbidden", "CORSResponse")  # always with a message
 
 # --- raised while an upload's body is checked (payload) ---
 
@@ -168,6 +169,31 @@ MALFORMED_TRAILER = Kind(
     "The request contained trailing data that was not well-formed or did not conform to our "
     "published schema.",
 )
+
+# --- raised while a browser's form is read (forms) ---
+
+ENTITY_TOO_LARGE = Kind(
+    400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size"
+)
+ENTITY_TOO_SMALL = Kind(
+    400, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size"
+)
+FORM_FILES = Kind(400, "InvalidArgument", "POST requires exactly one file upload per request.")
+FORM_MALFORMED = Kind(
+    400,
+    "MalformedPOSTRequest",
+    "The body of your POST request is not well-formed multipart/form-data.",
+)
+FORM_PRE_DATA = Kind(
+    400,
+    "MaxPostPreDataLengthExceeded",
+    "Your POST request fields preceeding the upload file was too large.",  # sic
+)
+FORM_TYPE = Kind(
+    412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold"
+)
+INVALID_POLICY_DOCUMENT = Kind(400, "InvalidPolicyDocument", "Invalid Policy")  # with a message
+POLICY_REFUSES = Kind(403, "AccessDenied", "Invalid according to Policy")  # with a message
 
 # --- raised while a signature is checked (sigv4); the two malformed kinds always with a message ---
 

@@ -16,29 +16,29 @@ held answer leads to (`holdback`).
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from fastpath.admission import Admission, admit
-from fastpath.errors import (
-    INTERNAL_ERROR,
-    SERVICE_UNAVAILABLE,
-    SLOW_DOWN,
-    S3Error,
-)
+from fastpath.admission import POST_OBJECT, Admission, admit
+from fastpath.cors import answer_preflight
+from fastpath.errors import INTERNAL_ERROR, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, body_is_unclear, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
 from fastpath.hosting import server_name
 from fastpath.interpreter import Interpreter
-from fastpath.payload.choose import BODY_METHODS, STREAMING, Context, Passage, choose
+from fastpath.payload.choose import BODY_METHODS, STREAMING, Passage
 from fastpath.phases import Event, Phase, after
-from fastpath.reply import CONTINUE, error_reply, relayed_head
+from fastpath.posting import Posting
+from fastpath.reply import CONTINUE, error_reply, own_reply, relayed_head
 from fastpath.retry import may_resend
 from fastpath.sinks import AnswerSink, RequestSink
+from fastpath.uploads import passage_of
 from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
+    from fastpath.answers import Answer
+    from fastpath.client import Client
     from fastpath.payload.filters import BodyFilter
     from fastpath.pool import Pool
     from fastpath.service import Service
@@ -49,45 +49,19 @@ NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 _RETRY_AFTER = 1  # seconds; SDKs back off by themselves, the header is for the others
 
 
-class Client(Protocol):
-    """What an exchange asks of the client's connection."""
-
-    remote: str
-    descriptor: int
-
-    def send(self, data: bytes) -> None:
-        """Write answer bytes."""
-
-    def finish(self, *, keep: bool) -> None:
-        """The answer is complete; serve the next request, or close once this one is read."""
-
-    def abort(self) -> None:
-        """Break off, so that the client notices."""
-
-    def flushed(self) -> bool:
-        """Whether nothing that was written waits for it."""
-
-    def sink_stuck(self, *, stuck: bool) -> None:
-        """It takes none of them for now, or does again."""
-
-    def pause_body(self) -> None:
-        """Read no more of the request for now."""
-
-    def resume_body(self) -> None:
-        """Read on."""
-
-
 class Exchange:
     """One request on its way."""
 
     __slots__ = (
         "_answer_head",
         "_client",
+        "_cors",
         "_filter",
         "_held",
         "_lessee",
         "_passage",
         "_pool",
+        "_posting",
         "_raw",
         "_service",
         "_tries",
@@ -132,6 +106,8 @@ class Exchange:
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
         self._lessee: Exchange | Interpreter = self  # who the target's answer goes to
+        self._posting: Posting | None = None  # the request is a browser's form
+        self._cors = b""  # what an answer tells a browser that shows a page of another origin
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
         self._upstream_head = b""  # held back until the first byte of the body
         self._answer_head = b""  # the same of the answer, if its body is here already
@@ -149,7 +125,7 @@ class Exchange:
     @property
     def wants_body(self) -> bool:
         """Whether bytes of the request's body are of use now."""
-        return self.phase is Phase.SENDING
+        return self.phase is Phase.SENDING or self.phase is Phase.READING
 
     @property
     def waits_for_target(self) -> bool:
@@ -166,16 +142,47 @@ class Exchange:
     def start(self) -> None:
         """Admit the request and look for a connection. Raises S3Error when it is refused."""
         admission = self.admission
-        admit(self.head, self.snapshot, time.time(), admission)
+        now = time.time()
+        cors = self.snapshot.cors
+        if cors is not None and b"origin" in self.head.fields:
+            self._cors = cors.answer_lines(self.head.fields[b"origin"], self.head.method)
+        admit(self.head, self.snapshot, now, admission)
+        if admission.signer is None:
+            self._begin_unsigned(now)
+            return
         streaming = admission.payload in STREAMING
         request_body(self.head, streaming=streaming)
         if streaming or self.head.method in BODY_METHODS:
             self._prepare_body(admission)
-        if self._service.places.learnt:
-            self._service.places.direct(admission)
+        self._lease()
+
+    def _begin_unsigned(self, now: float) -> None:
+        """A preflight is answered here; what a form asks for is in its body, so that is read."""
+        address, cors = self.admission.address, self.snapshot.cors
+        assert address is not None  # located
+        if self.admission.operation is not POST_OBJECT:
+            self._answer(answer_preflight(cors, self.head.fields, address))
+            return
+        self._posting = Posting(self.head, self.admission, self.snapshot, now)
+        self._move(Event.FORM)
+        if self.head.expect_continue:
+            self._client.send(CONTINUE)
+        self._client.resume_body()
+
+    def _form_bytes(self, posting: Posting, data: bytes, last: bool) -> None:
+        try:
+            if not posting.feed(data, last):
+                return
+        except S3Error as error:
+            self.refuse(error)
+            return
+        self._filter = posting.file
+        self._move(Event.READ)
         self._lease()
 
     def _lease(self, *, fresh: bool = False) -> None:
+        if self._service.places.learnt:
+            self._service.places.direct(self.admission)
         target, address = self.admission.target, self.admission.address
         assert target is not None  # admitted
         assert address is not None
@@ -187,23 +194,7 @@ class Exchange:
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
-        target, operation = admission.target, admission.operation
-        assert target is not None  # admitted
-        assert operation is not None
-        passage = choose(
-            self.head,
-            Context(
-                {**self.head.fields, **dict(admission.added)}
-                if admission.added
-                else self.head.fields,
-                operation,
-                admission.payload,
-                admission.proof,
-                target.profile,
-                target.route.tls is not None,
-                admission.translation.check if admission.translation is not None else None,
-            ),
-        )
+        passage = passage_of(self.head, admission)
         if passage is None:
             return
         if self.body_left:
@@ -217,31 +208,43 @@ class Exchange:
         self._upstream = connection
         self._tries += 1
         self._move(Event.LEASED)
+        posting = self._posting
+        raw, request = (self._raw, self.head) if posting is None else (posting.raw, posting.head)
         head = upstream_head(
-            self._raw,
-            self.head,
+            raw,
+            request,
             self.admission,
             self.snapshot.instance,
             time.time(),
             self._passage,
         )
-        if not self.body_left:
+        if not self.body_left and posting is None:
             connection.send_head(head, self.head.method)
             self._request_sent()
             return
         # Some stores take a head that ends without a body byte for an empty object: it goes out
         # together with the first byte, and not at all if the body is refused before.
         self._upstream_head = head
-        if self.head.expect_continue and self._tries == 1:
+        if not self.body_left:
+            self._send_body(b"", True)  # a browser's file, all of which is here
+            return
+        if self.head.expect_continue and self._tries == 1 and posting is None:
             self._client.send(CONTINUE)
         self._client.resume_body()
 
     def request_bytes(self, data: bytes, last: bool) -> None:
         """A piece of the body, while `wants_body`."""
-        upstream = self._upstream
-        assert upstream is not None  # SENDING
         self.bytes_in += len(data)
         self.body_left = 0 if last else self.body_left - len(data)
+        if self.phase is Phase.READING:
+            assert self._posting is not None
+            self._form_bytes(self._posting, data, last)
+        else:
+            self._send_body(data, last)
+
+    def _send_body(self, data: bytes, last: bool) -> None:
+        upstream = self._upstream
+        assert upstream is not None  # SENDING
         if self._filter is not None:
             try:
                 data = self._filter.feed(data, last)
@@ -303,7 +306,7 @@ class Exchange:
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """The target began to answer; `more`: bytes of the body come next."""
-        if head.status in IN_QUESTION:
+        if head.status in IN_QUESTION or (self._posting is not None and head.status < 300):
             self.doubt()
             self._held = Held(raw, head, kind, early=self.phase is Phase.HELD_EARLY)
         else:
@@ -333,7 +336,8 @@ class Exchange:
             close = True
         self.wants_close = close
         self.answer_kind = kind
-        relayed = relayed_head(raw, head, kind, self.head, (self.request_id.encode(), close))
+        ids = (self.request_id.encode(), close)
+        relayed = relayed_head(raw, head, kind, self.head, ids, self._cors)
         if more:
             self._answer_head = relayed  # one write, and one segment, for a small answer
         else:
@@ -372,15 +376,19 @@ class Exchange:
     def _judge(self, held: Held, *, complete: bool) -> bool:
         """End the doubt about an answer; whether it goes to the client."""
         self._held = None
-        step = decide(self, held, self._service)
-        if step is Next.RELAY:
+        stored = held.head.status < 300  # a browser's file: it is answered here
+        step = Next.RELAY if stored else decide(self, held, self._service)
+        if step is Next.RELAY and not stored:
             body = held.body
             self._relay_head(held.raw, held.head, held.kind, more=bool(body))
             if body:
                 self.answer_bytes(body)
             return True
         self.release(complete=complete)
-        if step is Next.REFUSE:
+        if stored and not held.early:
+            self._answer_form(held.head)
+            return False
+        if stored or step is Next.REFUSE:
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
             return False
         self.detours |= {step}
@@ -400,6 +408,20 @@ class Exchange:
     def blame(self, reason: str) -> None:
         """Tell the operator what the target did."""
         self._service.journal.upstream_fault(self, reason)
+
+    def _answer_form(self, stored: ResponseHead) -> None:
+        """The file is stored: tell the browser what its form asked to be told."""
+        assert self._posting is not None
+        self._move(Event.ANSWERED)
+        self._answer(self._posting.answer(stored, secure=self._client.secure))
+
+    def _answer(self, answer: Answer) -> None:
+        """End with an answer made here."""
+        self.status = answer.status
+        keep = self._may_keep()
+        old = not self.head.http_minor
+        self._client.send(own_reply(answer, self.request_id, keep=keep, old=old, also=self._cors))
+        self._end(keep=keep)
 
     def _send_again(self) -> None:
         self._service.count_retry()
@@ -469,14 +491,7 @@ class Exchange:
             return
         self.status = error.kind.status
         self.code = error.kind.code
-        # A client that waits for 100 Continue may or may not send its body now (RFC 9110 10.1.1).
-        keep = not (
-            self._service.draining
-            or self.wants_close
-            or body_is_unclear(self.head)
-            or (self.head.expect_continue and self.body_left and not self.bytes_in)
-            or self.body_left > self.snapshot.limits.discard_bytes
-        )
+        keep = self._may_keep()
         self._client.send(
             error_reply(
                 error,
@@ -484,10 +499,22 @@ class Exchange:
                 to_head=self.head.method == b"HEAD",
                 keep=keep,
                 old=not self.head.http_minor,
+                also=self._cors,
             )
         )
         self._leave_upstream()
         self._end(keep=keep)
+
+    def _may_keep(self) -> bool:
+        """Whether the connection can serve another request after an answer made here."""
+        # A client that waits for 100 Continue may or may not send its body now (RFC 9110 10.1.1).
+        return not (
+            self._service.draining
+            or self.wants_close
+            or body_is_unclear(self.head)
+            or (self.head.expect_continue and self.body_left and not self.bytes_in)
+            or self.body_left > self.snapshot.limits.discard_bytes
+        )
 
     def crash(self, fault: BaseException) -> None:
         """A defect of ours: the client gets InternalError, the operator the place."""

@@ -19,6 +19,7 @@ from fastpath.framing import BodyKind
 from fastpath.head import ResponseHead
 from fastpath.places import stays_home
 from fastpath.retry import REPLAYABLE
+from fastpath.sigv4.sign import Unsigned
 from fastpath.verdict import MAX_HELD, Elsewhere, Hidden, judge
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def decide(exchange: Exchange, held: Held, service: Service) -> Next:
     replayable = not held.early and not exchange.bytes_in
     if isinstance(verdict, Elsewhere):
         return _elsewhere(exchange, verdict, service, replayable=replayable)
-    if verdict is not None:
+    if verdict is not None and not isinstance(signer, Unsigned):
         return _refused(exchange, verdict, service, replayable=replayable)
     return Next.RELAY
 

@@ -66,3 +66,6 @@ class Caller(Identity):
 
 # Who calls under `auth.mode: open`.
 ANYBODY = Caller("", b"", b"")
+
+# Who calls unsigned under `auth.anonymous: forward`: what they may do, the target decides.
+NOBODY = Caller("", b"", b"")

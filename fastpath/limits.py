@@ -53,6 +53,9 @@ class Limits:
     # When so much of a body is left that nobody has to look at, the kernel moves it, between legs
     # of plain http; below, copying is as cheap (docs/adr/0005-splice.md has the measurement).
     splice_bytes: int = 65536
+    # As much of a browser's form, from its file on, is gathered rather than streamed: a write
+    # buffer's worth. Of a longer form the file must be the last field.
+    form_gather_bytes: int = 262144
     # Buckets kept in the LRU; a plan is shared by all buckets of the same shape.
     cached_buckets: int = 10000
 

@@ -6,6 +6,8 @@
                   +-> HELD_EARLY -> EARLY --------------> ENDED
                   +-------------------^
 
+A browser's form is READING, from LEASING and back to it, until its fields are known.
+
 Rules: what the table does not name is a defect; every phase but the last can end; an answer that
 may be no business of the client's (`verdict`) is held until that is known.
 
@@ -28,6 +30,7 @@ class Phase(IntEnum):
     ENDED = 5
     HELD = 6  # the answer is held back until it is known what it means
     HELD_EARLY = 7  # the same, and the request is not complete
+    READING = 8  # a form comes in; it is not known yet what is asked for
 
 
 class Event(IntEnum):
@@ -39,10 +42,17 @@ class Event(IntEnum):
     RESEND = 3
     END = 4
     DOUBTED = 5  # answered, but held back
+    FORM = 6  # what is asked for is in the body
+    READ = 7  # and known now
 
 
 MOVES: dict[Phase, dict[Event, Phase]] = {
-    Phase.LEASING: {Event.LEASED: Phase.SENDING, Event.END: Phase.ENDED},
+    Phase.LEASING: {
+        Event.LEASED: Phase.SENDING,
+        Event.FORM: Phase.READING,
+        Event.END: Phase.ENDED,
+    },
+    Phase.READING: {Event.READ: Phase.LEASING, Event.END: Phase.ENDED},
     Phase.SENDING: {
         Event.SENT: Phase.AWAITING,
         Event.ANSWERED: Phase.EARLY,

@@ -133,6 +133,7 @@ class Profile:
     has_regions: redirects to the region of a bucket; these redirects are followed.
     virtual_hosts: finds the bucket in the Host, for `addressing: auto`.
     lists: which of LIST_FEATURES it has.
+    anonymous: knows what a request without a signature may do.
     assumed: nobody looked: what it is not trusted with may well be there.
     """
 
@@ -150,6 +151,7 @@ class Profile:
     has_regions: bool = False
     virtual_hosts: bool = False
     lists: frozenset[str] = frozenset()
+    anonymous: bool = False
     assumed: bool = False
 
     def refuses(self, operation: str) -> bool:
@@ -157,6 +159,11 @@ class Profile:
         if self.operations is not None and operation not in self.operations:
             return True
         return operation in self.lacks
+
+
+def without_signature(profile: Profile) -> Profile:
+    """What such a target can do with an unsigned request: it is told neither digest nor mode."""
+    return replace(profile, verifies_digest=False, streaming=frozenset())
 
 
 PROFILES: dict[str, Profile] = {
@@ -170,8 +177,9 @@ PROFILES: dict[str, Profile] = {
         has_regions=True,
         virtual_hosts=True,
         lists=LIST_FEATURES,
+        anonymous=True,
     ),
-    "generic": Profile("generic", verifies_digest=False, assumed=True),
+    "generic": Profile("generic", verifies_digest=False, anonymous=True, assumed=True),
     "seaweedfs": Profile(
         "seaweedfs",
         verifies_digest=False,
@@ -181,6 +189,7 @@ PROFILES: dict[str, Profile] = {
         lacks=_SEAWEEDFS_LACKS,
         overlooks=_SEAWEEDFS_OVERLOOKS,
         lists=frozenset({"encoding-type", "start-after"}),
+        anonymous=True,
     ),
     "lakefs": Profile(
         "lakefs",

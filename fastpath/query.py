@@ -57,7 +57,12 @@ def parse_query(raw: bytes) -> list[tuple[bytes, bytes]]:
 
 def is_field(name: bytes, value: bytes) -> bool:
     """Whether a parameter could be an x-amz-* header; `name` in lower case."""
-    return _AMZ_NAME.fullmatch(name) is not None and _FIELD_VALUE.fullmatch(value) is not None
+    return _AMZ_NAME.fullmatch(name) is not None and is_field_value(value)
+
+
+def is_field_value(value: bytes) -> bool:
+    """Whether a header could have this value."""
+    return _FIELD_VALUE.fullmatch(value) is not None
 
 
 def lifted_fields(query: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

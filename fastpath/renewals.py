@@ -13,10 +13,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fastpath.sigv4.sign import Signer
+
 if TYPE_CHECKING:
     from fastpath.exchange import Exchange
     from fastpath.journal import Journal
-    from fastpath.sigv4.sign import Signer
     from fastpath.snapshot import Snapshot
 
 # A chain answers in milliseconds, STS in a second or two; clients time out after 60.
@@ -77,7 +78,7 @@ class Renewals:
 
 def _refused(exchange: Exchange) -> Signer:
     signer = exchange.admission.signer
-    assert signer is not None  # admitted
+    assert isinstance(signer, Signer)  # admitted; what was not signed is not refused as such
     return signer
 
 

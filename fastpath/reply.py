@@ -11,6 +11,7 @@ from __future__ import annotations
 from email.utils import formatdate
 from http import HTTPStatus
 
+from fastpath.answers import Answer
 from fastpath.errors import SLOW_DOWN, S3Error
 from fastpath.framing import BodyKind
 from fastpath.head import RequestHead, ResponseHead, parse_response_head
@@ -20,6 +21,7 @@ from fastpath.s3xml import error_document
 
 _STAYS_BEHIND = lines_named(HOP_BY_HOP)
 _OF_THE_BODY = lines_named((b"content-length", b"content-type"))
+_CORS = lines_named((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _CLOSE = b"\r\nConnection: close"
 _KEEP = b"\r\nConnection: keep-alive"
@@ -33,16 +35,20 @@ def relayed_head(
     kind: BodyKind,
     request: RequestHead,
     extra: tuple[bytes, bool],
+    cors: bytes = b"",
 ) -> bytes:
     """The head of a target's answer for the client.
 
     `extra` is the gateway's request id (used when the target gave none) and whether the connection
-    closes afterwards. A body of unknown length is chunked for HTTP/1.1 and ends with the connection
-    for HTTP/1.0 (RFC 9112 section 6.1).
+    closes afterwards. `cors` are lines, each with its CRLF, that take the place of the target's own
+    Access-Control-* lines. A body of unknown length is chunked for HTTP/1.1 and ends with the
+    connection for HTTP/1.0 (RFC 9112 section 6.1).
     """
     request_id, close = extra
     end = raw.index(b"\r\n")
     lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields)
+    if cors:
+        lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
     head = b"HTTP/1.1" + raw[8:end] + lines
     if b"x-amz-request-id" not in answer.fields:
         head += b"\r\nx-amz-request-id: " + request_id
@@ -65,9 +71,18 @@ def as_document(raw: bytes, answer: ResponseHead, status: int | None) -> tuple[b
 
 
 def error_reply(
-    error: S3Error, ids: tuple[str, str], *, to_head: bool, keep: bool, old: bool = False
+    error: S3Error,
+    ids: tuple[str, str],
+    *,
+    to_head: bool,
+    keep: bool,
+    old: bool = False,
+    also: bytes = b"",
 ) -> bytes:
-    """A whole answer made here. `ids` are the request id and the host id; `old` is HTTP/1.0."""
+    """A whole answer made here. `ids` are the request id and the host id; `old` is HTTP/1.0.
+
+    `also` are more header lines, each with its CRLF.
+    """
     status = error.kind.status
     reason = b"Slow Down" if error.kind is SLOW_DOWN else _REASONS[status]
     body = b"" if to_head else error_document(error, *ids)
@@ -89,7 +104,26 @@ def error_reply(
         lines.append(b"Connection: close")
     elif old:
         lines.append(b"Connection: keep-alive")
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + body
+
+
+def own_reply(
+    answer: Answer, request_id: str, *, keep: bool, old: bool = False, also: bytes = b""
+) -> bytes:
+    """A whole answer made here that is no error. `old`, `also`: as in `error_reply`."""
+    lines = [b"HTTP/1.1 %d %b" % (answer.status, _REASONS[answer.status]), *answer.lines]
+    if not any(line.startswith(b"x-amz-request-id:") for line in answer.lines):
+        lines.append(b"x-amz-request-id: " + request_id.encode())
+    if answer.body:
+        lines.append(b"Content-Type: application/xml")
+    lines += [b"Date: " + formatdate(usegmt=True).encode(), b"Server: s3gateway"]
+    if answer.status != 204:  # which has no length (RFC 9110 section 8.6)
+        lines.append(b"Content-Length: %d" % len(answer.body))
+    if not keep:
+        lines.append(b"Connection: close")
+    elif old:
+        lines.append(b"Connection: keep-alive")
+    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + answer.body
 
 
 def health_reply(request: RequestHead, *, draining: bool, keep: bool) -> bytes:

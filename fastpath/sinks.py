@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from fastpath.counters import Slot
 
 if TYPE_CHECKING:
-    from fastpath.exchange import Client, Exchange
+    from fastpath.client import Client
+    from fastpath.exchange import Exchange
     from fastpath.upstream import UpstreamConnection
 
 

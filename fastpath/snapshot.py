@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from fastpath.authentication import Sigv2
+from fastpath.cors import Cors, CorsRule, compile_pattern
 from fastpath.identities import Caller, Grant
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.profiles import PROFILES, Profile, with_overrides
@@ -91,6 +93,8 @@ class Snapshot:
     domains: tuple[bytes, ...]
     open: bool  # `auth.mode: open`: nobody is verified
     sigv2: Sigv2
+    cors: Cors | None
+    anonymous: bool  # `auth.anonymous: forward`: unsigned requests go up unsigned
     limits: Limits
     certificate: Certificate | None  # of the TLS listeners, if there are any
     callers: Mapping[bytes, Caller]  # by access key id
@@ -116,6 +120,8 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         domains=tuple(domain.lower().encode() for domain in document["domains"]),
         open=document["auth"]["mode"] == "open",
         sigv2=Sigv2(document["auth"]["sigv2"]),
+        cors=_cors(document["auth"]["cors"]),
+        anonymous=document["auth"]["anonymous"] == "forward",
         limits=limits,
         certificate=None if certificate is None else Certificate(**certificate),
         callers={caller.access_key_id: caller for caller in callers},
@@ -125,6 +131,25 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
             document["default_target"],
             limits.cached_buckets,
         ),
+    )
+
+
+def _cors(entry: Document | None) -> Cors | None:
+    if entry is None:
+        return None
+    return Cors(tuple(map(_cors_rule, entry["rules"])), forward=entry["preflight"] == "forward")
+
+
+def _cors_rule(entry: Document) -> CorsRule:
+    return CorsRule(
+        any_origin="*" in entry["allowed_origins"],
+        origins=tuple(compile_pattern(origin) for origin in entry["allowed_origins"]),
+        methods=tuple(method.encode() for method in entry["allowed_methods"]),
+        headers=tuple(
+            compile_pattern(name, flags=re.IGNORECASE) for name in entry["allowed_headers"]
+        ),
+        expose=tuple(name.encode() for name in entry["expose_headers"]),
+        max_age=entry["max_age_seconds"],
     )
 
 

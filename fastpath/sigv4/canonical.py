@@ -34,7 +34,12 @@ def canonical_path(raw: bytes) -> bytes:
         return raw or b"/"
     if not rest.strip(b"%") and {part[:2] for part in raw.split(b"%")[1:]} <= _PATH_ESCAPES:
         return raw  # what SDKs send is canonical already, escapes and all
-    return b"".join([_ENCODED_PATH[byte] for byte in unquote_to_bytes(raw)])
+    return encode_path(unquote_to_bytes(raw))
+
+
+def encode_path(decoded: bytes) -> bytes:
+    """Percent-encodes everything but unreserved characters and `/`."""
+    return b"".join([_ENCODED_PATH[byte] for byte in decoded])
 
 
 def canonical_query(pairs: Sequence[tuple[bytes, bytes]], *, without: bytes | None = None) -> bytes:

@@ -146,3 +146,24 @@ class Signer:
         self._scope = b"%b/%b/s3/aws4_request" % (date, self.region)
         self._credential = self._credentials.access_key_id + b"/" + self._scope
         self._date = date
+
+
+class Unsigned:
+    """What "signs" the requests of nobody: they go up without any signature."""
+
+    __slots__ = ("region",)
+
+    def __init__(self, region: bytes) -> None:
+        self.region = region  # where the target is
+
+    def in_region(self, region: bytes) -> Unsigned:
+        """The same for another region."""
+        return Unsigned(region)
+
+    def sign(self, *_: object) -> list[bytes]:
+        """No lines."""
+        return []
+
+    def chain(self, _: Sequence[bytes]) -> Chain:
+        """What no chunk is ever signed with (`profiles.without_signature`)."""
+        return Chain(SigningKey(b""), b"", b"", b"")

@@ -18,7 +18,7 @@ from gateway.config.problems import one_of
 Capabilities = dict[str, object]
 
 # What a profile is rather than what it can do.
-_NOT_CAPABILITIES = ("name", "assumed", "dialect")
+_NOT_CAPABILITIES = ("name", "anonymous", "assumed", "dialect")
 
 _CHECKS = {
     "verifies_digest": "the signed digest",

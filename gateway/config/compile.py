@@ -29,7 +29,12 @@ def compile_snapshot(
         "format": FORMAT,
         "environment": model.environment,
         "domains": list(model.domains),
-        "auth": {"mode": model.mode, "sigv2": model.sigv2},
+        "auth": {
+            "mode": model.mode,
+            "sigv2": model.sigv2,
+            "anonymous": model.anonymous,
+            "cors": None if model.cors is None else asdict(model.cors),
+        },
         "limits": asdict(model.limits),
         "certificate": _certificate(model.tls),
         "identities": [_identity(identity, model) for identity in model.identities],

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from gateway.config.model import Config, Identity, KeyPair, Rule, Target
+from gateway.config.model import Config, Cors, Identity, KeyPair, Rule, Target
 from gateway.config.nodes import Tree
 from gateway.config.problems import Path
 
@@ -39,7 +39,13 @@ def effective(model: Config) -> dict[str, object]:
         router["tls"] = {"listen_address": addresses, **model.tls.files}
     if model.domains:
         router["domains"] = list(model.domains)
-    auth: dict[str, object] = {"mode": model.mode, "sigv2": model.sigv2, "anonymous": "deny"}
+    auth: dict[str, object] = {
+        "mode": model.mode,
+        "sigv2": model.sigv2,
+        "anonymous": model.anonymous,
+    }
+    if model.cors is not None:
+        auth["cors"] = _cors(model.cors)
     identities = [_identity(one) for one in model.identities if not one.implicit]
     if identities:
         auth["identities"] = identities
@@ -49,6 +55,20 @@ def effective(model: Config) -> dict[str, object]:
         "targets": {name: _target(target) for name, target in model.targets.items()},
         "routing": routing,
     }
+
+
+def _cors(cors: Cors) -> dict[str, object]:
+    if not cors.rules:
+        return {"preflight": cors.preflight}
+    rules = [
+        {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(rule).items()
+            if value not in (None, ())
+        }
+        for rule in cors.rules
+    ]
+    return {"preflight": cors.preflight, "rules": rules}
 
 
 def _keys(pair: KeyPair) -> dict[str, object]:

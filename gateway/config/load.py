@@ -21,7 +21,7 @@ from gateway.config import layers, rules, schema
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
 from gateway.config.identities import implicit_identities, read_identities
-from gateway.config.model import Config, Identity, Target
+from gateway.config.model import Config, Cors, CorsRule, Identity, Target
 from gateway.config.nodes import Tree, read_documents
 from gateway.config.problems import Place, Problem, Problems
 from gateway.config.processors import usable_processors
@@ -181,7 +181,8 @@ class _Assembly:
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         rules.report_unreachable(reader, found)
-        if not identities and auth.mode != "open" and not reader.problems.fatal:
+        unknown = not identities and auth.mode != "open" and auth.anonymous != "forward"
+        if unknown and not reader.problems.fatal:
             message = "nobody is known, every request is refused"
             reader.warn(("auth", "identities"), message, "add auth.identities")
         return Config(
@@ -193,11 +194,34 @@ class _Assembly:
             limits=Limits(**router.limits.model_dump()),
             mode=auth.mode,
             sigv2=auth.sigv2,
+            anonymous=auth.anonymous,
+            cors=self._cors(auth.cors),
             identities=tuple(identities),
             targets=targets,
             rules=tuple(found),
             default_target=routing.default_target,
         )
+
+    def _cors(self, section: schema.Cors | None) -> Cors | None:
+        if section is None:
+            return None
+        if section.preflight == "forward" and section.rules:
+            message = "are not asked while preflights are forwarded"
+            self._reader.error(("auth", "cors", "rules"), message, "leave one of the two out")
+        elif section.preflight == "answer" and not section.rules:
+            message = "has no rules"
+            self._reader.error(("auth", "cors"), message, "add auth.cors.rules, or leave it out")
+        rules = tuple(
+            CorsRule(
+                tuple(rule.allowed_origins),
+                tuple(rule.allowed_methods),
+                tuple(rule.allowed_headers),
+                tuple(rule.expose_headers),
+                rule.max_age_seconds,
+            )
+            for rule in section.rules
+        )
+        return Cors(section.preflight, rules)
 
     def _targets(self, listen: tuple[Listen, ...], domains: tuple[str, ...]) -> dict[str, Target]:
         reached = dict(rules.reached_targets(self._reader))

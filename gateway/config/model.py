@@ -122,6 +122,25 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class CorsRule:
+    """One rule for pages of other origins; `max_age_seconds` None: the browser's own."""
+
+    allowed_origins: tuple[str, ...]
+    allowed_methods: tuple[str, ...]
+    allowed_headers: tuple[str, ...]
+    expose_headers: tuple[str, ...]
+    max_age_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cors:
+    """`preflight`: answer or forward."""
+
+    preflight: str
+    rules: tuple[CorsRule, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything. `targets` holds only those that a request can reach."""
 
@@ -133,6 +152,8 @@ class Config:
     limits: Limits
     mode: str
     sigv2: str
+    anonymous: str
+    cors: Cors | None
     identities: tuple[Identity, ...]
     targets: Mapping[str, Target]
     rules: tuple[Rule, ...]

@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic import create_model as create_pydantic_model
 
+from fastpath.cors import METHODS as CORS_METHODS
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
 from fastpath.profiles import LIST_FEATURES, STREAMING_MODES
@@ -233,13 +234,47 @@ class Identity(Keys):
     credentials: dict[str, Keys] = {}
 
 
+def _one_star(text: str) -> str:
+    if text.count("*") > 1:
+        raise fault("can have at most one *")
+    return text
+
+
+Origin = Annotated[
+    Text,
+    AfterValidator(matching(r"[!-~]+", "must be an origin such as https://app.example.com")),
+    AfterValidator(_one_star),
+]
+HeaderName = Annotated[
+    Text,
+    AfterValidator(matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "must be a header name")),
+]
+
+
+class CorsRule(Section):
+    """One entry of `auth.cors.rules`, as in an S3 CORS configuration."""
+
+    allowed_origins: UniqueItems[Origin]
+    allowed_methods: UniqueItems[Annotated[str, Word(*CORS_METHODS)]]
+    allowed_headers: UniqueItems[Annotated[HeaderName, AfterValidator(_one_star)]] = []
+    expose_headers: UniqueItems[HeaderName] = []
+    max_age_seconds: Maybe[PositiveWhole] = None
+
+
+class Cors(Section):
+    """`auth.cors`: what pages of other origins may do."""
+
+    preflight: Annotated[str, Word("answer", "forward")] = "answer"
+    rules: Items[CorsRule] = []
+
+
 class Auth(Section):
     """`auth`: who may come in."""
 
     mode: Annotated[str, Word("sigv4", "open")] = "sigv4"
     sigv2: Annotated[str, Word("presigned", "all", "off")] = "presigned"
-    anonymous: Annotated[str, Word("deny", later=("forward",))] = "deny"
-    cors: Later = None
+    anonymous: Annotated[str, Word("deny", "forward")] = "deny"
+    cors: Maybe[Cors] = None
     identities: list[Identity] = []
 
 

@@ -5,10 +5,14 @@ Rules: what was written is read over plain http too, and from its server directl
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import io
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -28,7 +32,8 @@ from tests.compat.live import (
     same,
 )
 from tests.compat.shared import Store
-from tests.process.harness import Gateway
+from tests.doubles import forms
+from tests.process.harness import Gateway, ask
 
 PART = 5 * MIB
 
@@ -108,3 +113,27 @@ def test_an_upload_in_parts(client: Any, side: Side, prefix: str) -> None:
     received = io.BytesIO()
     client.download_fileobj(side.bucket, key, received, Config=transfer)
     assert same(received.getvalue(), body)
+
+
+def test_a_browser_s_form(
+    secure: Gateway, authority: trustme.CA, sides: dict[str, Side], prefix: str, tmp_path: Path
+) -> None:
+    side = sides["lakefs"]
+    bundle = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(bundle)
+    made = boto3.client(
+        "s3",
+        endpoint_url=secure.tls_url,
+        aws_access_key_id=CLIENT.access_key_id,
+        aws_secret_access_key=CLIENT.secret_access_key,
+        region_name="us-east-1",
+    ).generate_presigned_post(side.bucket, f"{prefix}form")
+    context = ssl.create_default_context(cafile=str(bundle))
+    content = forms.body(made["fields"], payload(MIB))
+    kind = {"Content-Type": f"multipart/form-data; boundary={forms.BOUNDARY}"}
+    netloc = urlsplit(made["url"]).netloc
+    with contextlib.closing(http.client.HTTPSConnection(netloc, context=context)) as connection:
+        answer = ask(connection, "POST", f"/{side.bucket}", content, kind)
+    assert answer.status == 204
+    assert answer.headers["location"].startswith(f"{secure.tls_url}/{side.bucket}/")
+    assert_landed(side, f"{prefix}form", payload(MIB))

@@ -39,6 +39,8 @@ def document(
     *,
     mode: str = "open",
     sigv2: str = "presigned",
+    anonymous: str = "deny",
+    cors: dict[str, Any] | None = None,
     profile: str = "s3",
     overrides: dict[str, Any] | None = None,
     virtual: bool = False,
@@ -73,7 +75,7 @@ def document(
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
-        "auth": {"mode": mode, "sigv2": sigv2},
+        "auth": {"mode": mode, "sigv2": sigv2, "anonymous": anonymous, "cors": cors},
         "limits": {**asdict(Limits()), **(limits or {})},
         "certificate": None,
         "identities": [

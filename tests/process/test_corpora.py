@@ -159,6 +159,8 @@ def test_an_understood_request_reaches_the_target_with_its_own_path(
             continue
         store.forget()
         assert _check(open_gateway, case, [case.raw]) == ""
+        if case.requests[0].operation in ("PostObject", "Preflight"):
+            continue  # the one goes up as another request, the other does not
         [request], [recorded] = case.requests, store.requests
         sent = case.raw.lstrip().split(b" ")[1].partition(b"?")[0]
         bucket = b"" if request.path_style is not False else b"/" + request.bucket

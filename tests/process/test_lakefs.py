@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.doubles import forms
 from tests.doubles.lakefs import LakeFS
 from tests.process.harness import Gateway
 from tests.process.lakefs.client import Client
@@ -150,7 +151,7 @@ def test_a_broken_upload_links_nothing(client: Client, lakefs: LakeFS) -> None:
 @pytest.mark.parametrize("path", [PATH, "/repo", "/", "/_health", "/api/v1/repositories"])
 def test_an_unsigned_request(client: Client, lakefs: LakeFS, method: str, path: str) -> None:
     """lakeFS would answer 200 and a page, which looks like success to whoever wrote."""
-    assert client.unsigned(method, path).status in (400, 403, 405)
+    assert client.unsigned(method, path).status in (400, 403, 405, 412)  # 412: it is no form
     assert not lakefs.seen
 
 
@@ -248,3 +249,19 @@ def test_a_batch_that_lakefs_would_mistake(client: Client, lakefs: LakeFS, key: 
     assert answer.status == 501
     assert not any(seen.request.method == "POST" and seen.status == 200 for seen in lakefs.seen)
     assert stored(lakefs) == OBJECT
+
+
+def test_a_browser_s_form_reaches_lakefs_as_an_upload(
+    running: tuple[LakeFS, Gateway], lakefs: LakeFS, client: Client
+) -> None:
+    """lakeFS has no forms; a store of its own kind would take one for another request."""
+    conditions = [{"bucket": "repo"}, {"key": "main/form.txt"}]
+    fields = forms.signed(KEYS, {"key": "main/form.txt"}, conditions, version=2)
+    kind = {"Content-Type": f"multipart/form-data; boundary={forms.BOUNDARY}"}
+    answer = running[1].request("POST", "/repo", forms.body(fields, OBJECT), kind)
+    assert (answer.status, answer.body) == (204, b"")
+    assert client.send("GET", "/repo/main/form.txt").body == OBJECT
+    lakefs.seen.clear()
+    nobody = forms.body({"key": "main/form.txt"}, OBJECT)
+    assert running[1].request("POST", "/repo", nobody, kind).status == 403
+    assert not lakefs.seen

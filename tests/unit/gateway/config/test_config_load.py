@@ -83,7 +83,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "format": 1,
         "environment": None,
         "domains": ["s3.example.com"],
-        "auth": {"mode": "sigv4", "sigv2": "presigned"},
+        "auth": {"mode": "sigv4", "sigv2": "presigned", "anonymous": "deny", "cors": None},
         "limits": asdict(Limits()),
         "certificate": None,
         "identities": [

@@ -1,0 +1,39 @@
+"""What an exchange asks of its client's connection.
+
+Not here: the connection itself (`downstream`).
+
+Rules: an exchange knows nothing else of its client.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Client(Protocol):
+    """The client's side of one exchange."""
+
+    remote: str
+    secure: bool  # it speaks TLS
+    descriptor: int  # to splice from and to; -1 under TLS
+
+    def send(self, data: bytes) -> None:
+        """Write answer bytes."""
+
+    def finish(self, *, keep: bool) -> None:
+        """The answer is complete; serve the next request, or close once this one is read."""
+
+    def abort(self) -> None:
+        """Break off, so that the client notices."""
+
+    def flushed(self) -> bool:
+        """Whether nothing that was written waits in the process."""
+
+    def sink_stuck(self, *, stuck: bool) -> None:
+        """It takes nothing of what is spliced into it, or does again."""
+
+    def pause_body(self) -> None:
+        """Read no more of the request for now."""
+
+    def resume_body(self) -> None:
+        """Read on."""

@@ -1,0 +1,176 @@
+"""The PutObject that a form means: its head, made of the form's fields.
+
+Rules: of the browser's own head nothing is believed, since nobody signed it: only fields become
+headers, and only those in the table below; `${filename}` is replaced in every field that is not
+part of the signature (AWS "HTML form fields"); an x-amz-* field that is in no table is refused,
+because it could make another operation of the upload.
+
+Not here: whether it may happen (`policy`, `admission`), the answer to the form (`answer`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+from xml.parsers import expat
+
+from fastpath.addressing import Address, checked_key
+from fastpath.errors import INVALID_ARGUMENT, MALFORMED_XML, NOT_IMPLEMENTED, S3Error
+from fastpath.forms.signature import require
+from fastpath.head import RequestHead
+from fastpath.query import is_field_value
+from fastpath.sigv4.canonical import encode_path
+
+Fields = Mapping[bytes, bytes]  # by lower-case name
+
+_HEADERS = frozenset(
+    b"cache-control content-disposition content-encoding content-language content-md5 content-type "
+    b"expires x-amz-acl x-amz-object-lock-legal-hold x-amz-object-lock-mode "
+    b"x-amz-object-lock-retain-until-date x-amz-sdk-checksum-algorithm x-amz-storage-class "
+    b"x-amz-website-redirect-location".split()
+)
+_PREFIXES = (b"x-amz-checksum-", b"x-amz-grant-", b"x-amz-meta-", b"x-amz-server-side-encryption")
+# They are about the form itself.
+_SIGNATURE = frozenset(
+    b"awsaccesskeyid policy signature x-amz-algorithm x-amz-credential x-amz-date "
+    b"x-amz-security-token x-amz-signature".split()
+)
+_NAME = re.compile(rb"[a-z0-9._-]+")
+_MAX_TAGS = 10  # AWS "Object tags"
+
+
+def filled_in(fields: Fields, filename: bytes) -> dict[bytes, bytes]:
+    """The fields with the file's name where they ask for it."""
+    return {
+        name: value if name in _SIGNATURE else value.replace(b"${filename}", filename)
+        for name, value in fields.items()
+    }
+
+
+def address_of(fields: Fields, form: Address) -> Address:
+    """Where the file goes; `form` is where the form was sent to. Raises S3Error."""
+    key = checked_key(require(fields, "key"))
+    if not key:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", "key"),
+            ("ArgumentValue", ""),
+            message="User key must have a length greater than 0.",
+        )
+    path = b"/%b/%b" % (form.bucket, encode_path(key))
+    return Address(form.bucket, key, form.path_style, path)
+
+
+def put_head(form: RequestHead, fields: Fields, address: Address, length: int) -> RequestHead:
+    """The head of the PutObject; `form` is that of the form, `length` bytes of the file."""
+    headers = [_header(name, value) for name, value in fields.items() if _is_header(name)]
+    if (acl := fields.get(b"acl")) is not None and b"x-amz-acl" not in fields:
+        headers.append(_header(b"x-amz-acl", acl))
+    if (tagging := fields.get(b"tagging")) is not None:
+        headers.append((b"x-amz-tagging", tags_header(tagging)))
+    headers.append((b"content-length", b"%d" % length))
+    named = dict(headers)
+    if (via := form.fields.get(b"via")) is not None:
+        named[b"via"] = via
+    return RequestHead(
+        method=b"PUT",
+        target=address.path,
+        path=address.path,
+        query=b"",
+        has_query=False,
+        http_minor=form.http_minor,
+        headers=headers,
+        fields=named,
+        content_length=length,
+        chunked=False,
+        keep_alive=form.keep_alive,
+        expect_continue=False,
+    )
+
+
+def raw_head(head: RequestHead) -> bytes:
+    """The head as if a client had sent it."""
+    lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
+    lines += [b"%b: %b" % field for field in head.headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def _is_header(name: bytes) -> bool:
+    if name in _HEADERS or name.startswith(_PREFIXES):
+        return True
+    if name.startswith(b"x-amz-") and name not in _SIGNATURE:
+        raise S3Error(NOT_IMPLEMENTED, ("Header", name.decode("utf-8", "replace")))
+    return False
+
+
+def _header(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    if _NAME.fullmatch(name) is None or not is_field_value(value):
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", name.decode("utf-8", "replace")),
+            ("ArgumentValue", value.decode("utf-8", "replace")),
+            message="This field of a POST form cannot become a header.",
+        )
+    return name, value.strip(b" \t")
+
+
+# --- tags ---
+
+
+class _Unfit(Exception):
+    """It is no Tagging document."""
+
+
+class _Tags:
+    """Gathers Key and Value of each Tag; text counts there only."""
+
+    def __init__(self) -> None:
+        self.found: list[dict[str, str]] = []
+        self._path: list[str] = []
+        self._text: list[str] = []
+
+    def start(self, name: str, _: object) -> None:
+        self._path.append(name)
+        path = self._path
+        if path[:3] != ["Tagging", "TagSet", "Tag"][: len(path)] or len(path) > 4:
+            raise _Unfit
+        if len(path) == 3:
+            self.found.append({})
+        elif len(path) == 4 and (name not in ("Key", "Value") or name in self.found[-1]):
+            raise _Unfit
+        self._text.clear()
+
+    def end(self, name: str) -> None:
+        if len(self._path) == 4:
+            self.found[-1][name] = "".join(self._text)
+        elif len(self._path) == 3 and len(self.found[-1]) != 2:
+            raise _Unfit
+        self._path.pop()
+
+    def text(self, data: str) -> None:
+        if len(self._path) == 4:
+            self._text.append(data)
+        elif data.strip():
+            raise _Unfit
+
+    def doctype(self, *_: object) -> None:
+        raise _Unfit
+
+
+def tags_header(document: bytes) -> bytes:
+    """The x-amz-tagging of a `tagging` field, which holds XML. Raises S3Error MalformedXML."""
+    reader = _Tags()
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = reader.start
+    parser.EndElementHandler = reader.end
+    parser.CharacterDataHandler = reader.text
+    parser.StartDoctypeDeclHandler = reader.doctype
+    try:
+        parser.Parse(document, True)
+    except (_Unfit, expat.ExpatError, ValueError, LookupError):  # the last two: its encoding
+        raise S3Error(MALFORMED_XML) from None
+    if len(reader.found) > _MAX_TAGS:
+        raise S3Error(MALFORMED_XML)
+    pairs = [f"{quote(tag['Key'], safe='')}={quote(tag['Value'], safe='')}" for tag in reader.found]
+    return "&".join(pairs).encode()

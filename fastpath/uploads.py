@@ -1,0 +1,31 @@
+"""How the body of an admitted request goes up: what its request, and its target, ask for.
+
+Rules: a target that is sent no signature verifies none, so its digest is verified here.
+
+Not here: the choice itself (`payload.choose`), feeding it (`exchange`).
+"""
+
+from __future__ import annotations
+
+from fastpath.admission import Admission
+from fastpath.head import RequestHead
+from fastpath.payload.choose import Context, Passage, choose
+from fastpath.profiles import without_signature
+from fastpath.sigv4.sign import Unsigned
+
+
+def passage_of(head: RequestHead, admission: Admission) -> Passage | None:
+    """What the body of an admitted request passes through; None: nothing. Raises S3Error."""
+    target, operation = admission.target, admission.operation
+    assert target is not None  # admitted
+    assert operation is not None
+    profile = target.profile
+    if isinstance(admission.signer, Unsigned):
+        profile = without_signature(profile)
+    fields = {**head.fields, **dict(admission.added)} if admission.added else head.fields
+    secure = target.route.tls is not None
+    also = admission.translation.check if admission.translation is not None else None
+    return choose(
+        head,
+        Context(fields, operation, admission.payload, admission.proof, profile, secure, also),
+    )
