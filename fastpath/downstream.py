@@ -15,8 +15,9 @@ import math
 from typing import TYPE_CHECKING, cast
 
 from fastpath.addressing import is_bucket_host
+from fastpath.course import NO_LENGTH
 from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, S3Error
-from fastpath.exchange import NO_LENGTH, Exchange
+from fastpath.exchange import Exchange
 from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.reply import error_reply, health_reply

@@ -72,6 +72,7 @@ STOREYS = [
     ["service", "door"],
     ["downstream"],
     ["exchange"],
+    ["course"],
     ["holdback", "interpreter", "renewals"],
     ["inquiry"],
     ["places"],

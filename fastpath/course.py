@@ -1,0 +1,204 @@
+"""The course of an exchange: its facts, its phase, and the ways it can end.
+
+Rules: an exchange ends exactly once and leaves one access-log line; once an answer's head is out,
+nothing else is said: what fails then breaks the client's connection off, so that no truncated
+object looks whole; a client that leaves cancels upstream.
+
+Not here: what leads a request from one phase to the next (`exchange`).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from fastpath.admission import Admission
+from fastpath.errors import INTERNAL_ERROR, S3Error
+from fastpath.framing import BodyKind, body_is_unclear
+from fastpath.interpreter import Interpreter
+from fastpath.phases import Event, Phase, after
+from fastpath.reply import error_reply, own_reply
+
+if TYPE_CHECKING:
+    from fastpath.answers import Answer
+    from fastpath.client import Client
+    from fastpath.head import RequestHead
+    from fastpath.holdback import Held, Next
+    from fastpath.payload.choose import Passage
+    from fastpath.payload.filters import BodyFilter
+    from fastpath.pool import Pool
+    from fastpath.posting import Posting
+    from fastpath.service import Service
+    from fastpath.upstream import Lessee, UpstreamConnection
+
+NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
+
+
+class Course:
+    """What is known of one exchange, and how it ends."""
+
+    __slots__ = (
+        "_answer_head",
+        "_client",
+        "_cors",
+        "_filter",
+        "_held",
+        "_lessee",
+        "_passage",
+        "_pool",
+        "_posting",
+        "_raw",
+        "_service",
+        "_tries",
+        "_upstream",
+        "_upstream_head",
+        "admission",
+        "answer_kind",
+        "body_left",
+        "bytes_in",
+        "bytes_out",
+        "code",
+        "detours",
+        "head",
+        "phase",
+        "request_id",
+        "snapshot",
+        "started",
+        "status",
+        "wants_close",
+    )
+
+    def __init__(self, service: Service, client: Client, raw: bytes, head: RequestHead) -> None:
+        self._service = service
+        self._client = client
+        self._raw = raw
+        self.head = head
+        self.snapshot = service.snapshot
+        self.request_id = service.next_request_id()
+        self.started = time.perf_counter()  # the loop's own clock may count milliseconds only
+        self.admission = Admission()
+        self.phase = Phase.LEASING
+        self.answer_kind = BodyKind.NONE
+        self.body_left = NO_LENGTH if head.chunked else head.content_length or 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.status = 0
+        self.code = ""
+        self.wants_close = not head.keep_alive
+        self._pool: Pool | None = None
+        self._upstream: UpstreamConnection | None = None
+        self._passage: Passage | None = None
+        self._filter: BodyFilter | None = None
+        self._held: Held | None = None
+        self._lessee: Lessee  # who the target's answer goes to
+        self._posting: Posting | None = None  # the request is a browser's form
+        self._cors = b""  # what an answer tells a browser that shows a page of another origin
+        self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
+        self._upstream_head = b""  # held back until the first byte of the body
+        self._answer_head = b""  # the same of the answer, if its body is here already
+        self._tries = 0
+        service.exchange_began()
+
+    def __repr__(self) -> str:
+        operation = self.admission.operation
+        name = operation.name if operation is not None else "?"
+        return f"<Exchange {self.request_id} {name} {self.phase.name}>"
+
+    def _move(self, event: Event) -> None:
+        self.phase = after(self.phase, event)
+
+    @property
+    def remote(self) -> str:
+        """The client's address and port."""
+        return self._client.remote
+
+    def blame(self, reason: str) -> None:
+        """Tell the operator what the target did."""
+        self._service.journal.upstream_fault(self, reason)
+
+    # --- the client leaves ---
+
+    def client_lost(self) -> None:
+        """The client is gone: cancel upstream."""
+        if self.phase is not Phase.ENDED:
+            self.code = self.code or "ClientGone"
+            self._leave_upstream()
+            self._end_log()
+
+    # --- ends ---
+
+    def _answer(self, answer: Answer) -> None:
+        """End with an answer made here."""
+        self.status = answer.status
+        keep = self._may_keep()
+        old = not self.head.http_minor
+        self._client.send(own_reply(answer, self.request_id, keep=keep, old=old, also=self._cors))
+        self._end(keep=keep)
+
+    def refuse(self, error: S3Error) -> None:
+        """Answer with an error made here; too late for that, break the connection off."""
+        if self.phase in (Phase.ANSWERING, Phase.EARLY, Phase.ENDED):
+            self._break_off()
+            return
+        self.status = error.kind.status
+        self.code = error.kind.code
+        keep = self._may_keep()
+        self._client.send(
+            error_reply(
+                error,
+                (self.request_id, self._service.host_id),
+                to_head=self.head.method == b"HEAD",
+                keep=keep,
+                old=not self.head.http_minor,
+                also=self._cors,
+            )
+        )
+        self._leave_upstream()
+        self._end(keep=keep)
+
+    def _may_keep(self) -> bool:
+        """Whether the connection can serve another request after an answer made here."""
+        # A client that waits for 100 Continue may or may not send its body now (RFC 9110 10.1.1).
+        return not (
+            self._service.draining
+            or self.wants_close
+            or body_is_unclear(self.head)
+            or (self.head.expect_continue and self.body_left and not self.bytes_in)
+            or self.body_left > self.snapshot.limits.discard_bytes
+        )
+
+    def crash(self, fault: BaseException) -> None:
+        """A defect of ours: the client gets InternalError, the operator the place."""
+        self._service.journal.crash(self, fault)
+        if self.phase is Phase.ENDED:
+            self._client.abort()  # nobody knows how far its end came
+        else:
+            self.refuse(S3Error(INTERNAL_ERROR))
+
+    def _break_off(self) -> None:
+        self.code = self.code or "BrokenOff"
+        self._leave_upstream()
+        self._end_log()
+        self._client.abort()
+
+    def _leave_upstream(self) -> None:
+        if self._upstream is not None:
+            self._upstream.abort()
+            self._upstream = None
+        elif self._pool is not None:
+            self._pool.give_up(self._lessee)
+        if isinstance(self._lessee, Interpreter):
+            self._lessee.cancel()
+
+    def _end(self, *, keep: bool) -> None:
+        complete = self.phase is Phase.ANSWERING
+        self._end_log()
+        upstream, self._upstream = self._upstream, None
+        if upstream is not None:
+            upstream.release(request_sent=complete)
+        self._client.finish(keep=keep)
+
+    def _end_log(self) -> None:
+        if self.phase is not Phase.ENDED:
+            self._move(Event.END)
+            self._service.journal.exchange_ended(self)
