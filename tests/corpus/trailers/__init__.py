@@ -4,8 +4,8 @@
 from it, so that one case runs against the pure reader, on the rig and over sockets.
 
 Fields of a case: `headers` are signed beside those of `GOOD` (an empty value leaves one out),
-`body` is sent as it stands, `part` makes it an UploadPart, `expect` is {accepted = data} or status, code
-and message. Of `source`, "versitygw NAME" is a test of its
+`body` is sent as it stands, `part` makes it an UploadPart, `expect` is {accepted = data} or status,
+code and message. Of `source`, "versitygw NAME" is a test of its
 tests/integration/unsigned_streaming_payload_trailer.go, the rest is as in `corpus/sources.toml`.
 """
 
