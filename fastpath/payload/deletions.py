@@ -24,10 +24,11 @@ class _Unfit(Exception):
 class DeletedKeys:
     """A Check: every key has a branch and a path, and stands on one line."""
 
-    __slots__ = ("_depth", "_key", "_parser", "_unfit", "_wrong")
+    __slots__ = ("_depth", "_key", "_parser", "_size", "_unfit", "_wrong")
 
     def __init__(self) -> None:
         self._key: list[str] | None = None  # the text of the key that is being read
+        self._size = 0  # characters of it; counted, as expat tells each reference by itself
         self._depth = 0
         self._unfit = False
         self._wrong = ""
@@ -64,12 +65,13 @@ class DeletedKeys:
     def _start(self, name: str, _: object) -> None:
         self._depth += 1
         if self._depth == 3 and name.rpartition(":")[2] == "Key":  # Delete, Object, Key
-            self._key = []
+            self._key, self._size = [], 0
 
     def _text(self, data: str) -> None:
         if self._key is not None and self._depth == 3:
             self._key.append(data)
-            if sum(map(len, self._key)) > _MAX_KEY:
+            self._size += len(data)
+            if self._size > _MAX_KEY:
                 raise _Unfit
 
     def _end(self, _: str) -> None:
