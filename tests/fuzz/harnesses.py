@@ -5,7 +5,7 @@ lets every other exception through; where bytes may come in pieces, it also read
 and AssertionError says that something else came of that. A new parser is one line of `HARNESSES`,
 and a directory of inputs below `tests/corpus/fuzz`.
 
-Not here: making inputs (`mutations`, `run`), keeping the ones that matter (`tests/corpus/fuzz`).
+Not here: whole connections (`connections`), making inputs (`mutations`, `run`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from fastpath.query import lifted_fields, parse_query, upstream_query
 from fastpath.s3xml import error_document
 from fastpath.sigv4.identity import Identity
 from tests.corpus import signatures, sigv2
+from tests.fuzz import connections
 
 Harness = Callable[[bytes], object]
 
@@ -51,7 +52,7 @@ _DOMAINS = (b"s3.example.com", sigv2.DOMAIN.encode())
 def directories(name: str) -> list[Path]:
     """Where the inputs of a harness are."""
     own = CORPUS / "fuzz" / name
-    if name in ("request", "head"):
+    if name in ("request", "head", "client"):
         return [own, CORPUS / "requests" / "valid", CORPUS / "requests" / "invalid"]
     return [own]
 
@@ -210,4 +211,6 @@ HARNESSES: dict[str, Harness] = {
     "http-chunks": _http_chunks,
     "error-xml": _error,
     "delete-xml": _deletions,
+    "client": connections.client,
+    "target": connections.target,
 }
