@@ -197,7 +197,9 @@ def test_list_buckets_goes_to_the_default_target(door: Door, sides: dict[str, Si
 def test_who_is_not_known_is_told_so_and_nothing_is_written(
     door: Door, side: Side, prefix: str, keys: Keys, code: str, signature: str
 ) -> None:
-    client = s3_client(door.url, keys, Config(signature_version=signature), door.ca)
+    # botocore itself cannot sign a query for a body with a trailer, as it makes over https.
+    config = Config(signature_version=signature, request_checksum_calculation="when_required")
+    client = s3_client(door.url, keys, config, door.ca)
     with pytest.raises(ClientError) as refused:
         client.put_object(Bucket=side.bucket, Key=f"{prefix}object", Body=b"no")
     assert refused.value.response["Error"]["Code"] == code
