@@ -94,14 +94,15 @@ def _request(data: bytes) -> None:
 
 
 def _head(data: bytes) -> object:
-    """What a head is, and where it ends, does not depend on how it is cut."""
+    """What a head is, and where it ends, does not depend on how it is cut. Limits are near."""
+    near = Limits(request_line_bytes=200, header_section_bytes=300, header_count=8)
 
     def gather(pieces: Iterator[bytes]) -> object:
-        buffer = HeadBuffer(Limits())
+        buffer = HeadBuffer(near)
         for piece in pieces:
             raw = buffer.feed(piece)
             if raw is not None:
-                return parse_request_head(raw, Limits())
+                return parse_request_head(raw, near)
         return None
 
     whole = outcome(lambda _: gather(iter([data])), data)
