@@ -43,9 +43,9 @@ CLIENTS = (
     Client(
         "boto3",
         ("boto3", "botocore"),
-        ("test_boto3", "test_boto3_transfer"),
+        ("test_boto3", "test_boto3_transfer", "test_multipart_checksums"),
         "default, tuned and `when_required` clients, resource API, transfer manager, multipart, "
-        "ranges, conditions, listing, batch deletion, copies",
+        "each checksum, ranges, conditions, listing, batch deletion, copies",
         "with_boto3.py",
         '`verify="ca.pem"`, or `AWS_CA_BUNDLE`',
     ),
