@@ -5,12 +5,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 ONCE ?=
 QUICK ?=
+# What `make fuzz` looks at, and for how long.
+PARSER ?= $(notdir $(wildcard tests/corpus/fuzz/*))
+SECONDS ?= 60
+GIB ?= 20
 PYTEST_ARGS ?=
 # One test process per core, but not more than the real servers can feed.
 PROCESSES := -n auto --maxprocesses 6
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type clients bench load docs chart chaos soak ci clean
+.PHONY: help setup demo test lint type clients fuzz huge bench load docs chart chaos soak ci clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -42,6 +46,14 @@ clients: setup ## run the clients' tests and write docs/clients.md from them
 bench: setup ## CPU per request beside nginx, HAProxy and Envoy (QUICK=1: three minutes)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m loadtest.bench $(if $(filter-out 0,$(QUICK)),--quick)
+
+fuzz: setup ## look for inputs that break a parser (SECONDS=60 for each, PARSER=name for one)
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]' \
+		|| echo 'fuzz: no atheris for this Python; plain mutations instead'
+	@for name in $(PARSER); do nice $(BIN)/python -m tests.fuzz.run $$name $(SECONDS) || exit 1; done
+
+huge: setup ## one PUT and one GET of GIB=20, and the memory that they took
+	@$(BIN)/python -m tests.process.huge $(GIB)
 
 docs load chart chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release"

@@ -95,7 +95,7 @@ class ChunkParser:
     def _take_line(self, data: bytes, at: int) -> int:
         """Gather a chunk line from `data[at:]`; how far it reached."""
         kept = len(self._line)
-        line = self._line + data[at : at + _MAX_LINE]
+        line = self._line + data[at : at + _MAX_LINE - kept]
         if not line.startswith(self._before[: len(line)]):
             raise S3Error(INCOMPLETE_BODY)
         end = line.find(b"\r\n", len(self._before))

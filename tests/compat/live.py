@@ -4,7 +4,7 @@ Rules: the client's key pair is known to no server, so that whatever arrives was
 bucket is made through the gateway, once per test process and target (each bucket takes volumes of
 its own on SeaweedFS), and tests keep apart by the prefix of their keys.
 
-Not here: the clients that one module alone uses.
+Not here: the clients that one module alone uses, the two ways into a gateway (`doors`).
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from moto.server import ThreadedMotoServer
 
 from gateway.demo.seaweed import Keys
 from tests.compat import shared
+from tests.compat.doors import listener
 from tests.compat.shared import Store
 from tests.process.harness import Gateway
 
@@ -73,9 +74,10 @@ def moto() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def gateway(stores: dict[str, Store]) -> Iterator[Gateway]:
-    """A gateway with 2 workers that knows one explicit identity, `CLIENT`."""
-    with Gateway.start(configuration(stores, CLIENT)) as running:
+def gateway(stores: dict[str, Store], certificates: Path) -> Iterator[Gateway]:
+    """A gateway with 2 workers, on http and https, that knows one explicit identity, `CLIENT`."""
+    document = {**configuration(stores, CLIENT), "router": listener(certificates)}
+    with Gateway.start(document) as running:
         yield running
 
 
@@ -139,7 +141,9 @@ def identity(name: str, keys: Keys) -> dict[str, str]:
     }
 
 
-def s3_client(endpoint: str, keys: Keys, config: Config | None = None) -> Any:  # boto3 is untyped
+def s3_client(
+    endpoint: str, keys: Keys, config: Config | None = None, ca: Path | None = None
+) -> Any:  # boto3 is untyped
     return boto3.client(
         "s3",
         endpoint_url=endpoint,
@@ -147,6 +151,7 @@ def s3_client(endpoint: str, keys: Keys, config: Config | None = None) -> Any:  
         aws_secret_access_key=keys.secret_access_key,
         region_name="us-east-1",
         config=config,
+        verify=None if ca is None else str(ca),
     )
 
 

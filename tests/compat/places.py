@@ -2,7 +2,8 @@
 
 Rules: work is a function that takes a `Place` and returns what the client told it; it is done first
 straight at the target, then through the gateway, below two key prefixes of one bucket. What came
-back must be equal, and what lies on the target must be equal too, attributes included.
+back must be equal, and what lies on the target must be equal too, attributes included. The target
+is asked over http, the gateway over http and https: by one of its buckets in the fast tier.
 
 Not here: the clients, each of which has a test module of its own.
 """
@@ -17,23 +18,31 @@ from typing import Any
 import pytest
 
 from gateway.demo.seaweed import Keys
+from tests.compat.doors import HTTP, HTTPS, Door
 from tests.compat.live import CLIENT, Side, s3_client
-from tests.process.harness import Gateway
+
+# The door and the target of a comparison.
+OVER_HTTP = ((HTTP, "lakefs"), (HTTP, "s3"))
+WAYS = (*OVER_HTTP, (HTTPS, "s3"), pytest.param((HTTPS, "lakefs"), marks=pytest.mark.slow))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a client works: an endpoint, a key pair, a bucket, a prefix, a directory of its own."""
+    """Where a client works: a door, a key pair, a bucket, a prefix, a directory of its own."""
 
-    endpoint: str
+    door: Door
     keys: Keys
     bucket: str
     prefix: str
     directory: Path
 
     @property
+    def endpoint(self) -> str:
+        return self.door.url
+
+    @property
     def host(self) -> str:
-        return self.endpoint.removeprefix("http://")
+        return self.door.host
 
     @property
     def path(self) -> str:
@@ -79,14 +88,23 @@ def inventory(side: Side, place: Place) -> dict[str, dict[str, object]]:
     return found
 
 
-@pytest.fixture
-def comparison(gateway: Gateway, side: Side, prefix: str, tmp_path: Path) -> Comparison:
-    def place(name: str, endpoint: str, keys: Keys) -> Place:
+@pytest.fixture(params=WAYS, ids="-".join)
+def comparison(
+    request: pytest.FixtureRequest,
+    doors: dict[str, Door],
+    sides: dict[str, Side],
+    prefix: str,
+    tmp_path: Path,
+) -> Comparison:
+    scheme, target = request.param
+    side = sides[target]
+
+    def place(name: str, door: Door, keys: Keys) -> Place:
         (tmp_path / name).mkdir()
-        return Place(endpoint, keys, side.bucket, f"{prefix}{name}/", tmp_path / name)
+        return Place(door, keys, side.bucket, f"{prefix}{name}/", tmp_path / name)
 
     return Comparison(
         side,
-        place("straight", side.here.endpoint, side.here.keys),
-        place("throughs", gateway.url, CLIENT),
+        place("straight", Door(side.here.endpoint), side.here.keys),
+        place("throughs", doors[scheme], CLIENT),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.doors import Door
 from tests.compat.live import (
     CLIENT,
     MIB,
@@ -19,21 +20,22 @@ from tests.compat.live import (
     read_directly,
     same,
 )
-from tests.process.harness import Gateway
 
 
 class AwsCli:
     """The `aws` program, pointed at the gateway by its environment alone."""
 
-    def __init__(self, endpoint: str, home: Path) -> None:
+    def __init__(self, door: Door, home: Path) -> None:
         self._environ = {
             "AWS_ACCESS_KEY_ID": CLIENT.access_key_id,
             "AWS_SECRET_ACCESS_KEY": CLIENT.secret_access_key,
             "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL_S3": endpoint,
+            "AWS_ENDPOINT_URL_S3": door.url,
             "AWS_PAGER": "",
             "HOME": str(home),
         }
+        if door.ca is not None:
+            self._environ["AWS_CA_BUNDLE"] = str(door.ca)
 
     def s3(self, *words: str) -> str:
         return command("aws", "s3", *words, environ=self._environ).decode()
@@ -47,8 +49,8 @@ class AwsCli:
 
 
 @pytest.fixture
-def aws(gateway: Gateway, tmp_path: Path) -> AwsCli:
-    return AwsCli(gateway.url, tmp_path)
+def aws(door: Door, tmp_path: Path) -> AwsCli:
+    return AwsCli(door, tmp_path)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -16,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from gateway.demo.seaweed import Keys
+from tests.compat.doors import Door
 from tests.compat.live import (
     CLIENT,
     MIB,
@@ -48,8 +49,9 @@ def tuned_config() -> Config:
 
 
 @pytest.fixture(params=["default", "tuned"])
-def client(request: pytest.FixtureRequest, gateway: Gateway) -> Any:
-    return s3_client(gateway.url, CLIENT, tuned_config() if request.param == "tuned" else None)
+def client(request: pytest.FixtureRequest, door: Door) -> Any:
+    config = tuned_config() if request.param == "tuned" else None
+    return s3_client(door.url, CLIENT, config, door.ca)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -155,10 +157,8 @@ def test_a_copy_within_one_target_is_passed_on(client: Any, side: Side, prefix: 
     assert_landed(side, f"{prefix}two", b"copied")
 
 
-def test_a_copy_across_targets_is_refused(
-    gateway: Gateway, sides: dict[str, Side], prefix: str
-) -> None:
-    client = s3_client(gateway.url, CLIENT)
+def test_a_copy_across_targets_is_refused(door: Door, sides: dict[str, Side], prefix: str) -> None:
+    client = s3_client(door.url, CLIENT, ca=door.ca)
     source = {"Bucket": sides["s3"].bucket, "Key": f"{prefix}one"}
     client.put_object(**source, Body=b"stays")
     lakefs = sides["lakefs"]
@@ -178,8 +178,8 @@ def test_the_targets_own_keys_reach_every_target_without_identities(
         assert_landed(side, f"{prefix}{store.name}", b"implicit")
 
 
-def test_list_buckets_goes_to_the_default_target(gateway: Gateway, sides: dict[str, Side]) -> None:
-    listed = s3_client(gateway.url, CLIENT).list_buckets()["Buckets"]
+def test_list_buckets_goes_to_the_default_target(door: Door, sides: dict[str, Side]) -> None:
+    listed = s3_client(door.url, CLIENT, ca=door.ca).list_buckets()["Buckets"]
     names = {bucket["Name"] for bucket in listed}
     assert sides["s3"].bucket in names
     assert sides["lakefs"].bucket not in names
@@ -195,9 +195,11 @@ def test_list_buckets_goes_to_the_default_target(gateway: Gateway, sides: dict[s
 )
 @pytest.mark.parametrize("signature", ["s3v4", "s3v4-query"])
 def test_who_is_not_known_is_told_so_and_nothing_is_written(
-    gateway: Gateway, side: Side, prefix: str, keys: Keys, code: str, signature: str
+    door: Door, side: Side, prefix: str, keys: Keys, code: str, signature: str
 ) -> None:
-    client = s3_client(gateway.url, keys, Config(signature_version=signature))
+    # botocore itself cannot sign a query for a body with a trailer, as it makes over https.
+    config = Config(signature_version=signature, request_checksum_calculation="when_required")
+    client = s3_client(door.url, keys, config, door.ca)
     with pytest.raises(ClientError) as refused:
         client.put_object(Bucket=side.bucket, Key=f"{prefix}object", Body=b"no")
     assert refused.value.response["Error"]["Code"] == code

@@ -25,10 +25,14 @@ def extension() -> Path:
 def connect(place: Place) -> Any:
     database = duckdb.connect(config={"autoinstall_known_extensions": "false"})
     database.execute(f"LOAD '{extension()}'")
+    if place.door.ca is not None:
+        database.execute(f"SET ca_cert_file = '{place.door.ca}'")
+        database.execute("SET enable_server_cert_verification = true")
     database.execute(
         f"""CREATE SECRET (
             TYPE s3, KEY_ID '{place.keys.access_key_id}', SECRET '{place.keys.secret_access_key}',
-            ENDPOINT '{place.host}', REGION 'us-east-1', URL_STYLE 'path', USE_SSL false)"""
+            ENDPOINT '{place.host}', REGION 'us-east-1', URL_STYLE 'path',
+            USE_SSL {place.door.ca is not None})"""
     )
     return database
 

@@ -14,13 +14,16 @@ stores = pytest.importorskip("obstore.store", reason="obstore is not installed (
 
 
 def store(place: Place) -> Any:
+    options: dict[str, object] = {"allow_http": True}
+    if place.door.ca is not None:
+        options = {"root_certificate": place.door.ca.read_bytes()}
     return stores.S3Store(
         place.bucket,
         endpoint=place.endpoint,
         access_key_id=place.keys.access_key_id,
         secret_access_key=place.keys.secret_access_key,
         region="us-east-1",
-        client_options={"allow_http": True},
+        client_options=options,
     )
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import http.client
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tests.compat.doors import Door
 from tests.compat.live import (
     CLIENT,
     MIB,
@@ -29,15 +28,15 @@ from tests.compat.live import (
     s3_client,
 )
 from tests.compat.shared import Store
-from tests.process.harness import Answer, Gateway, ask
+from tests.process.harness import Gateway
 
 TEXT = {"Content-Type": "text/plain"}
 
 
 @pytest.fixture
-def client(gateway: Gateway) -> Any:
+def client(door: Door) -> Any:
     """A client that is told nothing: for a custom endpoint it presigns with SigV2."""
-    return s3_client(gateway.url, CLIENT)
+    return s3_client(door.url, CLIENT, ca=door.ca)
 
 
 @pytest.fixture(scope="module")
@@ -51,83 +50,78 @@ def old_client(stores: dict[str, Store], sides: dict[str, Side]) -> Iterator[Any
         yield s3_client(running.url, CLIENT, Config(signature_version="s3"))
 
 
-def fetch(
-    url: str, method: str, body: bytes | None = None, headers: dict[str, str] | None = None
-) -> Answer:
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=20)
-    try:
-        return ask(connection, method, f"{parts.path}?{parts.query}", body, headers or {})
-    finally:
-        connection.close()
-
-
 @pytest.mark.parametrize("size", [0, 1, MIB])
-def test_put_head_get_and_delete_by_url(client: Any, side: Side, prefix: str, size: int) -> None:
+def test_put_head_get_and_delete_by_url(
+    client: Any, door: Door, side: Side, prefix: str, size: int
+) -> None:
     where = {"Bucket": side.bucket, "Key": f"{prefix}a b+c=d%e/grüße"}
     url = client.generate_presigned_url("put_object", where)
     assert "AWSAccessKeyId=" in url  # else this module tests nothing
-    put = fetch(url, "PUT", payload(size))
+    put = door.fetch(url, "PUT", payload(size))
     assert put.status == 200, put.body
     assert_landed(side, where["Key"], payload(size))
-    head = fetch(client.generate_presigned_url("head_object", where), "HEAD")
+    head = door.fetch(client.generate_presigned_url("head_object", where), "HEAD")
     assert (head.status, head.headers["content-length"]) == (200, str(size))
-    got = fetch(client.generate_presigned_url("get_object", where), "GET")
+    got = door.fetch(client.generate_presigned_url("get_object", where), "GET")
     assert (got.status, got.body == payload(size)) == (200, True)
-    gone = fetch(client.generate_presigned_url("delete_object", where), "DELETE")
+    gone = door.fetch(client.generate_presigned_url("delete_object", where), "DELETE")
     assert gone.status == 204
     assert read_directly(side.here, side.bucket, where["Key"]) is None
 
 
-def test_metadata_type_and_digest_of_a_put_arrive(client: Any, side: Side, prefix: str) -> None:
+def test_metadata_type_and_digest_of_a_put_arrive(
+    client: Any, door: Door, side: Side, prefix: str
+) -> None:
     where = {"Bucket": side.bucket, "Key": f"{prefix}object"}
     digest = base64.b64encode(hashlib.md5(b"text").digest()).decode()
     said = {"ContentType": "text/plain", "ContentMD5": digest, "Metadata": {"colour": "blue 1"}}
     url = client.generate_presigned_url("put_object", {**where, **said})
     headers = {**TEXT, "Content-MD5": digest}
-    assert fetch(url, "PUT", b"text", {**headers, "Content-Type": "text/html"}).status == 403
-    assert fetch(url, "PUT", b"other", headers).status == 400  # BadDigest, of the target
+    assert door.fetch(url, "PUT", b"text", {**headers, "Content-Type": "text/html"}).status == 403
+    assert door.fetch(url, "PUT", b"other", headers).status == 400  # BadDigest, of the target
     assert read_directly(side.here, side.bucket, where["Key"]) is None
-    put = fetch(url, "PUT", b"text", headers)
+    put = door.fetch(url, "PUT", b"text", headers)
     assert put.status == 200, put.body
     found = client.head_object(**where)
     assert (found["ContentType"], found["Metadata"]) == ("text/plain", {"colour": "blue 1"})
 
 
-def test_parameters_of_the_answer_stay(client: Any, side: Side, prefix: str) -> None:
+def test_parameters_of_the_answer_stay(client: Any, door: Door, side: Side, prefix: str) -> None:
     where = {"Bucket": side.bucket, "Key": f"{prefix}object"}
     client.put_object(**where, Body=b"text")
     wanted = {**where, "ResponseContentDisposition": "attachment; filename=a&b c.txt"}
-    got = fetch(client.generate_presigned_url("get_object", wanted), "GET")
+    got = door.fetch(client.generate_presigned_url("get_object", wanted), "GET")
     assert (got.status, got.body) == (200, b"text")
     assert got.headers["content-disposition"] == wanted["ResponseContentDisposition"]
 
 
-def test_a_list_and_the_parts_of_an_upload_by_url(client: Any, side: Side, prefix: str) -> None:
+def test_a_list_and_the_parts_of_an_upload_by_url(
+    client: Any, door: Door, side: Side, prefix: str
+) -> None:
     where = {"Bucket": side.bucket, "Key": f"{prefix}parts"}
     upload = client.create_multipart_upload(**where)["UploadId"]
     part = {**where, "UploadId": upload, "PartNumber": 1}
-    put = fetch(client.generate_presigned_url("upload_part", part), "PUT", b"part")
+    put = door.fetch(client.generate_presigned_url("upload_part", part), "PUT", b"part")
     assert put.status == 200, put.body
     parts = [{"PartNumber": 1, "ETag": put.headers["etag"]}]
     client.complete_multipart_upload(**where, UploadId=upload, MultipartUpload={"Parts": parts})
     assert_landed(side, where["Key"], b"part")
     listing = {"Bucket": side.bucket, "Prefix": prefix}
-    got = fetch(client.generate_presigned_url("list_objects_v2", listing), "GET")
+    got = door.fetch(client.generate_presigned_url("list_objects_v2", listing), "GET")
     assert got.status == 200
     assert f"<Key>{prefix}parts</Key>".encode() in got.body.replace(b"%2F", b"/")
 
 
-def test_a_changed_url_is_refused(client: Any, side: Side, prefix: str) -> None:
+def test_a_changed_url_is_refused(client: Any, door: Door, side: Side, prefix: str) -> None:
     where = {"Bucket": side.bucket, "Key": f"{prefix}object"}
     url = client.generate_presigned_url("put_object", where)
     for changed in (url.replace("object", "other"), url + "1", url + "&acl", url + "&x-amz-acl=a"):
-        answer = fetch(changed, "PUT", b"no")
+        answer = door.fetch(changed, "PUT", b"no")
         assert answer.status == 403
         assert b"<Code>SignatureDoesNotMatch</Code>" in answer.body
-    assert fetch(url, "GET").status == 403  # signed for another method
+    assert door.fetch(url, "GET").status == 403  # signed for another method
     late = client.generate_presigned_url("put_object", where, ExpiresIn=-1)
-    assert b"<Message>Request has expired</Message>" in fetch(late, "PUT", b"no").body
+    assert b"<Message>Request has expired</Message>" in door.fetch(late, "PUT", b"no").body
     for key in ("object", "other"):
         assert read_directly(side.here, side.bucket, f"{prefix}{key}") is None
 
@@ -148,8 +142,8 @@ def test_a_client_of_old_does_its_work(old_client: Any, side: Side, prefix: str)
     assert read_directly(side.here, side.bucket, where["Key"]) is None
 
 
-def test_the_header_form_is_refused_unless_it_is_asked_for(gateway: Gateway, side: Side) -> None:
-    client = s3_client(gateway.url, CLIENT, Config(signature_version="s3"))
+def test_the_header_form_is_refused_unless_it_is_asked_for(door: Door, side: Side) -> None:
+    client = s3_client(door.url, CLIENT, Config(signature_version="s3"), door.ca)
     with pytest.raises(ClientError, match="Please use AWS4-HMAC-SHA256") as caught:
         client.list_objects_v2(Bucket=side.bucket)
     assert caught.value.response["Error"]["Code"] == "InvalidRequest"

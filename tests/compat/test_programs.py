@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
 from typing import Any
 
 import pytest
@@ -55,6 +54,8 @@ def aws(place: Place, *words: str) -> str:
         "AWS_PAGER": "",
         "HOME": str(place.directory),
     }
+    if place.door.ca is not None:
+        environ["AWS_CA_BUNDLE"] = str(place.door.ca)
     return command("aws", *words, environ=environ).decode()
 
 
@@ -70,6 +71,8 @@ def rclone(place: Place, *words: str) -> str:
         "RCLONE_RETRIES": "1",
         "RCLONE_LOW_LEVEL_RETRIES": "1",
     }
+    if place.door.ca is not None:
+        environ["RCLONE_CA_CERT"] = str(place.door.ca)
     (place.directory / "rclone.conf").touch()
     return command("rclone", *words, environ=environ).decode()
 
@@ -93,8 +96,8 @@ def aws_presign(place: Place) -> list[object]:
     tree(place)
     aws(place, "s3", "cp", f"{place.directory}/tree/deep/two", key, "--no-progress")
     url = aws(place, "s3", "presign", key, "--expires-in", "60").strip()
-    with urllib.request.urlopen(url, timeout=20) as answer:
-        return [answer.status, answer.read() == payload(2000), "X-Amz-Signature=" in url]
+    answer = place.door.fetch(url, "GET")
+    return [answer.status, answer.body == payload(2000), "X-Amz-Signature=" in url]
 
 
 def rclone_sync(place: Place) -> list[object]:

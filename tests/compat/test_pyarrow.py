@@ -20,7 +20,8 @@ def file_system(place: Place) -> Any:
         access_key=place.keys.access_key_id,
         secret_key=place.keys.secret_access_key,
         endpoint_override=place.host,
-        scheme="http",
+        scheme=place.door.scheme,
+        tls_ca_file_path=None if place.door.ca is None else str(place.door.ca),
         region="us-east-1",
     )
 

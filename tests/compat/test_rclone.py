@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.compat.doors import Door
 from tests.compat.live import (
     CLIENT,
     SIZES,
@@ -22,7 +23,6 @@ from tests.compat.live import (
     s3_client,
     same,
 )
-from tests.process.harness import Gateway
 
 IN_PARTS = ("--s3-upload-cutoff", "0", "--s3-chunk-size", "5M")
 
@@ -30,18 +30,20 @@ IN_PARTS = ("--s3-upload-cutoff", "0", "--s3-chunk-size", "5M")
 class Rclone:
     """The `rclone` program with one remote, `gw`."""
 
-    def __init__(self, endpoint: str, home: Path) -> None:
+    def __init__(self, door: Door, home: Path) -> None:
         self._environ = {
             "RCLONE_CONFIG": str(home / "rclone.conf"),
             "RCLONE_CONFIG_GW_TYPE": "s3",
             "RCLONE_CONFIG_GW_PROVIDER": "Other",
-            "RCLONE_CONFIG_GW_ENDPOINT": endpoint,
+            "RCLONE_CONFIG_GW_ENDPOINT": door.url,
             "RCLONE_CONFIG_GW_REGION": "us-east-1",
             "RCLONE_CONFIG_GW_ACCESS_KEY_ID": CLIENT.access_key_id,
             "RCLONE_CONFIG_GW_SECRET_ACCESS_KEY": CLIENT.secret_access_key,
             "RCLONE_RETRIES": "1",
             "RCLONE_LOW_LEVEL_RETRIES": "1",
         }
+        if door.ca is not None:
+            self._environ["RCLONE_CA_CERT"] = str(door.ca)
         (home / "rclone.conf").touch()
 
     def __call__(self, *words: str) -> bytes:
@@ -49,8 +51,8 @@ class Rclone:
 
 
 @pytest.fixture
-def rclone(gateway: Gateway, tmp_path: Path) -> Rclone:
-    return Rclone(gateway.url, tmp_path)
+def rclone(door: Door, tmp_path: Path) -> Rclone:
+    return Rclone(door, tmp_path)
 
 
 @pytest.mark.parametrize("how", [(), IN_PARTS], ids=["whole", "in parts"])

@@ -20,6 +20,7 @@ def file_system(place: Place) -> Iterator[Any]:
         key=place.keys.access_key_id,
         secret=place.keys.secret_access_key,
         endpoint_url=place.endpoint,
+        client_kwargs={} if place.door.ca is None else {"verify": str(place.door.ca)},
         skip_instance_cache=True,
     )
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.compat.document import CLIENTS, SNIPPETS
-from tests.compat.places import Comparison, Place
+from tests.compat.places import OVER_HTTP, Comparison, Place
 from tests.compat.test_duckdb import connect, extension
 from tests.compat.test_programs import WRITTEN
 
@@ -54,6 +54,7 @@ def run(name: str, place: Place) -> None:
     assert done.returncode == 0, done.stderr.decode(errors="replace")
 
 
+@pytest.mark.parametrize("comparison", OVER_HTTP, ids="-".join, indirect=True)
 @pytest.mark.parametrize("name", FILES)
 def test_a_snippet_does_the_same_as_at_the_target(comparison: Comparison, name: str) -> None:
     comparison.run(lambda place: run(name, place))

@@ -7,6 +7,8 @@ Not here: targets that take the modes (`tests/process/test_streaming_uploads.py`
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from tests.compat.live import CLIENT, MIB, Side, payload, read_directly, s3_client, same
@@ -38,6 +40,29 @@ def test_a_fault_changes_nothing(
     # Another write on the same server, so that the cut one has had its time there too.
     assert raw.send("PUT", target + b"-after", b"after")[0] == 200
     assert read_directly(side.here, side.bucket, f"{prefix}object") == b"before"
+
+
+@pytest.fixture(scope="module")
+def begun(gateway: Gateway, sides: dict[str, Side]) -> dict[str, str]:
+    """An upload in parts that is never completed."""
+    place = {"Bucket": sides["s3"].bucket, "Key": f"{uuid.uuid4().hex}/parts"}
+    client = s3_client(gateway.url, CLIENT)
+    return {**place, "UploadId": client.create_multipart_upload(**place)["UploadId"]}
+
+
+@pytest.mark.parametrize(("mutation", "mode"), CASES, ids=IDS)
+def test_a_fault_leaves_no_part(
+    gateway: Gateway, sides: dict[str, Side], begun: dict[str, str], mutation: Mutation, mode: str
+) -> None:
+    raw = raw_client(gateway.url, CLIENT)
+    path = f"/{begun['Bucket']}/{begun['Key']}?uploadId={begun['UploadId']}&partNumber="
+    answer = mutation.make(raw, f"{path}1".encode(), mode).send()
+    assert (answer.status, answer.code) == (mutation.status, mutation.code)
+    assert upload(raw, f"{path}2".encode(), mode, [b"good"]).send().status == 200
+    store = sides["s3"].here
+    stored = s3_client(store.endpoint, store.keys).list_parts(**begun)["Parts"]
+    # A set: SeaweedFS lists a part as often as it was uploaded.
+    assert {(part["PartNumber"], part["Size"]) for part in stored} == {(2, 4)}
 
 
 @pytest.mark.parametrize("chunked", [0, 100_000], ids=["length", "chunks"])

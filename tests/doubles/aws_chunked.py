@@ -104,16 +104,23 @@ class Body:
     signature: str = ""  # of the trailers
     line_end: bytes = b"\r\n"
     end: bytes = b"\r\n"
+    sent: int | None = None  # None: every byte
 
     def wire(self) -> bytes:
         lines = [line.encode() + self.line_end for line in self.trailers]
         if self.signature:
             lines.append(f"x-amz-trailer-signature:{self.signature}\r\n".encode())
-        return b"".join([frame.wire() for frame in self.frames] + lines) + self.end
+        whole = b"".join([frame.wire() for frame in self.frames] + lines) + self.end
+        return whole[: self.sent]
 
 
 def cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+def seams(wire: bytes) -> list[bytes]:
+    """Cut into single bytes, but for data that repeats one byte: that comes in one piece."""
+    return [match[0] for match in re.finditer(rb"(?s)(.)\1{63,}|.", wire)]
 
 
 def frame(chunks: Iterable[bytes], seal: Seal | None, trailers: list[str] | None) -> Body:
@@ -148,14 +155,15 @@ class Upload:
         coded = b"\r\ntransfer-encoding: chunked\r\n"
         return self.raw_head.replace(_NO_LENGTH, coded), pieces + b"0\r\n\r\n"
 
-    def send(self, *, chunked: int = 0) -> Answer:
-        """The answer that a connection of its own got."""
+    def send(self, *, chunked: int = 0, slowly: bool = False) -> Answer:
+        """The answer that a connection of its own got; `slowly`: the body byte by byte."""
         head, body = self.wire(chunked=chunked)
         heard = b""
         place = (self.client.host, self.client.port)
         with socket.create_connection(place, timeout=20) as connection:
-            connection.sendall(head)
-            connection.sendall(body)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for piece in [head, *(seams(body) if slowly else [body])]:
+                connection.sendall(piece)
             while piece := connection.recv(65536):
                 heard += piece
         (answer,) = read_answers(heard, [b"PUT"], ended=True)
@@ -172,8 +180,13 @@ def upload(
     headers: dict[str, str] | None = None,
     secret: str = "",
     length: int | None = None,
+    lines: list[str] | None = None,
 ) -> Upload:
-    """A good upload, but for what is given: chunks sealed with `secret`, announced as `length`."""
+    """A good upload, but for what is given.
+
+    Its chunks are sealed with `secret`; it is announced as of `length` bytes, and ends with the
+    trailer `lines`, which are signed where the mode signs.
+    """
     data = b"".join(chunks)
     sent = {
         "x-amz-content-sha256": mode,
@@ -187,6 +200,7 @@ def upload(
         if algorithm:
             sent.setdefault("x-amz-trailer", f"x-amz-checksum-{algorithm}")
             trailers = [f"x-amz-checksum-{algorithm}:{checksum(algorithm, data)}"]
+        trailers = trailers if lines is None else lines
     head = client.head("PUT", target, 0, sent)
     seal = None
     if mode != UNSIGNED_TRAILER:

@@ -44,10 +44,17 @@ class Mutation:
     secret: str = ""
     length: int | None = None  # announced, instead of the real one
     chunks: tuple[bytes, ...] = tuple(CHUNKS)
+    lines: tuple[str, ...] | None = None  # the trailers, signed where the mode signs
 
     def make(self, client: RawClient, target: bytes, mode: str) -> Upload:
         made = upload(
-            client, target, mode, list(self.chunks), secret=self.secret, length=self.length
+            client,
+            target,
+            mode,
+            list(self.chunks),
+            secret=self.secret,
+            length=self.length,
+            lines=None if self.lines is None else list(self.lines),
         )
         self.spoil(made.body)
         return made
@@ -101,6 +108,15 @@ def _truncated(number: int) -> Spoil:
     return spoil
 
 
+def _cut(sent: int) -> Spoil:
+    """Only so many bytes of the body come."""
+
+    def spoil(body: Body) -> None:
+        body.sent = sent
+
+    return spoil
+
+
 def _ended(body: Body) -> None:
     del body.frames[-1]
     body.trailers, body.signature, body.end = [], "", b""
@@ -145,59 +161,103 @@ def _line_kept(body: Body) -> None:
 
 _DATA = b"".join(CHUNKS)
 _GOOD = f"x-amz-checksum-crc32:{checksum('crc32', _DATA)}"
-_WRONG = "x-amz-checksum-crc32:AAAAAA=="
+_WRONG = f"x-amz-checksum-crc32:{checksum('crc32', b'other')}"
 _MISMATCH = (403, "SignatureDoesNotMatch")
 _INCOMPLETE = (400, "IncompleteBody")
 _TRAILER = (400, "MalformedTrailerError")
 _PLAIN = (UNSIGNED_TRAILER,)
+_SMALL = (403, "InvalidChunkSizeError")
+
+_OTHER = "x-amz-checksum-sha1:2jmj7l5rSw0yVb/vlWAYkK/YBwk="
+_AT = {"first": 0, "middle": 1, "last": 3}  # of the chunks; 4 is the empty one at the end
+
+
+def _everywhere(name: str, spoil: Callable[[int], Spoil], *answer: object) -> list[Mutation]:
+    return [Mutation(f"{name} {at}", spoil(number), *answer) for at, number in _AT.items()]  # type: ignore[arg-type]  # status, code and modes
+
 
 MUTATIONS = [
-    Mutation("first signature", _signature(0), *_MISMATCH, SIGNED_MODES),
-    Mutation("middle signature", _signature(1), *_MISMATCH, SIGNED_MODES),
-    Mutation("last signature", _signature(3), *_MISMATCH, SIGNED_MODES),
+    # signatures
+    *_everywhere("signature", _signature, *_MISMATCH, SIGNED_MODES),
     Mutation("signature of the end", _signature(4), *_MISMATCH, SIGNED_MODES),
+    *_everywhere("no signature", _no_signature, *_INCOMPLETE, SIGNED_MODES),
+    Mutation("no signature at the end", _no_signature(4), *_INCOMPLETE, SIGNED_MODES),
     Mutation("wrong key", _nothing, *_MISMATCH, SIGNED_MODES, secret="wrong"),
-    Mutation("first data", _data(0), *_MISMATCH, SIGNED_MODES),
-    Mutation("last data", _data(3), *_MISMATCH, SIGNED_MODES),
-    Mutation("first data unsigned", _data(0), 400, "BadDigest", _PLAIN),
-    Mutation("last data unsigned", _data(3), 400, "BadDigest", _PLAIN),
-    Mutation("no signature first", _no_signature(0), *_INCOMPLETE, SIGNED_MODES),
-    Mutation("no signature last", _no_signature(4), *_INCOMPLETE, SIGNED_MODES),
-    Mutation("no crlf first", _end(0, b""), *_INCOMPLETE),
-    Mutation("no crlf last", _end(3, b""), *_INCOMPLETE),
-    Mutation("extra crlf first", _end(0, b"\r\n\r\n"), *_INCOMPLETE),
-    Mutation("extra crlf last", _end(3, b"\r\n\r\n"), *_INCOMPLETE),
-    Mutation("lf for crlf", _end(1, b"\n"), *_INCOMPLETE),
+    # data
+    *_everywhere("data", _data, *_MISMATCH, SIGNED_MODES),
+    *_everywhere("data unsigned", _data, 400, "BadDigest", _PLAIN),
+    # framing
+    *_everywhere("no crlf", lambda number: _end(number, b""), *_INCOMPLETE),
+    *_everywhere("extra crlf", lambda number: _end(number, b"\r\n\r\n"), *_INCOMPLETE),
+    *_everywhere("lf for crlf", lambda number: _end(number, b"\n"), *_INCOMPLETE),
     Mutation("no crlf at the end", _tail(b""), *_INCOMPLETE),
     Mutation("extra crlf at the end", _tail(b"\r\n\r\n"), *_INCOMPLETE),
+    Mutation("lf for crlf at the end", _tail(b"\n"), *_INCOMPLETE),
     Mutation("bytes after the end", _tail(b"\r\nmore"), *_INCOMPLETE),
-    Mutation("truncated in the first", _truncated(0), *_INCOMPLETE),
-    Mutation("truncated in the last", _truncated(3), *_INCOMPLETE),
+    *_everywhere("truncated", _truncated, *_INCOMPLETE),
     Mutation("no last chunk", _ended, *_INCOMPLETE),
-    Mutation("oversize first", _size(0, 1), *_INCOMPLETE, _PLAIN),
-    Mutation("oversize last", _size(3, 1), *_INCOMPLETE),
-    Mutation("undersize first", _size(0, -1), *_INCOMPLETE, _PLAIN),
-    Mutation("undersize last", _size(3, -1), *_INCOMPLETE, _PLAIN),
+    Mutation("nothing at all", _cut(0), *_INCOMPLETE),
+    Mutation("one byte", _cut(1), *_INCOMPLETE),
+    Mutation("a line without its end", _cut(5), *_INCOMPLETE),
+    # sizes
+    *_everywhere("oversize", lambda number: _size(number, 1), *_INCOMPLETE, _PLAIN),
+    *_everywhere("undersize", lambda number: _size(number, -1), *_INCOMPLETE, _PLAIN),
+    # A chunk that is whole by its own line is verified before what follows is looked at.
     Mutation("signed oversize first", _size(0, 1), *_MISMATCH, SIGNED_MODES),
-    Mutation("signed undersize first", _size(0, -1), *_MISMATCH, SIGNED_MODES),
+    Mutation("signed oversize middle", _size(1, 1), *_MISMATCH, SIGNED_MODES),
+    Mutation("signed oversize last", _size(3, 1), *_INCOMPLETE, SIGNED_MODES),
+    *_everywhere("signed undersize", lambda number: _size(number, -1), *_MISMATCH, SIGNED_MODES),
     Mutation("giant chunk", _line_kept, *_INCOMPLETE),
+    Mutation("small chunk", _nothing, *_SMALL, chunks=(b"a" * 8191, b"b" * 8192)),
+    Mutation("small chunk middle", _nothing, *_SMALL, chunks=(b"a" * 8192, b"b", b"c")),
+    # the decoded length
     Mutation("decoded length one more", _nothing, *_INCOMPLETE, length=len(_DATA) + 1),
     Mutation("decoded length one less", _nothing, *_INCOMPLETE, length=len(_DATA) - 1),
     Mutation("decoded length zero", _nothing, *_INCOMPLETE, length=0),
+    # an empty object
     Mutation("empty, announced as one", _nothing, *_INCOMPLETE, length=1, chunks=()),
+    Mutation("empty, signature", _signature(0), *_MISMATCH, SIGNED_MODES, chunks=()),
+    Mutation("empty, wrong key", _nothing, *_MISMATCH, SIGNED_MODES, secret="wrong", chunks=()),
+    Mutation("empty, no end", _tail(b""), *_INCOMPLETE, chunks=()),
+    Mutation("empty, truncated", _ended, *_INCOMPLETE, chunks=()),
+    Mutation("empty, no trailer", _trailers(), *_TRAILER, _PLAIN, chunks=()),
     Mutation(
-        "small chunk", _nothing, 403, "InvalidChunkSizeError", chunks=(b"a" * 8191, b"b" * 8192)
+        "empty, wrong value", _nothing, 400, "BadDigest", TRAILER_MODES, chunks=(), lines=(_WRONG,)
     ),
+    # an object of one byte
+    Mutation("one byte, signature", _signature(0), *_MISMATCH, SIGNED_MODES, chunks=(b"x",)),
+    Mutation("one byte, no crlf", _end(0, b""), *_INCOMPLETE, chunks=(b"x",)),
+    Mutation("one byte, announced as two", _nothing, *_INCOMPLETE, length=2, chunks=(b"x",)),
+    Mutation("one byte, announced as none", _nothing, *_INCOMPLETE, length=0, chunks=(b"x",)),
+    Mutation(
+        "one byte, wrong value",
+        _nothing,
+        400,
+        "BadDigest",
+        TRAILER_MODES,
+        chunks=(b"x",),
+        lines=(_WRONG,),
+    ),
+    # trailers, signed where the mode signs: the signature is good, the line is not
     Mutation("trailer in a mode without", _trailers(_GOOD), *_INCOMPLETE, (SIGNED,)),
-    Mutation("no trailer", _trailers(), *_TRAILER, _PLAIN),
-    Mutation("other trailer", _trailers("x-amz-checksum-sha1:AAAA"), *_TRAILER, _PLAIN),
-    Mutation("two trailers", _trailers(_GOOD, _GOOD), *_TRAILER, _PLAIN),
-    Mutation("nameless trailer", _trailers(":AAAAAA=="), *_TRAILER, _PLAIN),
+    Mutation("no trailer", _nothing, *_TRAILER, TRAILER_MODES, lines=()),
+    Mutation("other trailer", _nothing, *_TRAILER, TRAILER_MODES, lines=(_OTHER,)),
+    Mutation("two trailers", _nothing, *_TRAILER, TRAILER_MODES, lines=(_GOOD, _GOOD)),
+    Mutation("nameless trailer", _nothing, *_TRAILER, TRAILER_MODES, lines=(":AAAAAA==",)),
     Mutation("no colon", _trailers("x-amz-checksum-crc32"), *_INCOMPLETE, _PLAIN),
     Mutation("no colon signed", _trailers("x-amz-checksum"), *_TRAILER, (SIGNED_TRAILER,)),
-    Mutation("bad value", _trailers("x-amz-checksum-crc32:A"), 400, "InvalidRequest", _PLAIN),
-    Mutation("wrong value", _trailers(_WRONG), 400, "BadDigest", _PLAIN),
-    Mutation("wrong value signed", _trailers(_WRONG), *_MISMATCH, (SIGNED_TRAILER,)),
+    Mutation(
+        "bad value",
+        _nothing,
+        400,
+        "InvalidRequest",
+        TRAILER_MODES,
+        lines=("x-amz-checksum-crc32:A",),
+    ),
+    Mutation("wrong value", _nothing, 400, "BadDigest", TRAILER_MODES, lines=(_WRONG,)),
+    # trailers that are not those that were signed
+    Mutation("changed value", _trailers(_WRONG), *_MISMATCH, (SIGNED_TRAILER,)),
+    Mutation("changed name", _trailers(_OTHER), *_MISMATCH, (SIGNED_TRAILER,)),
     Mutation("trailer signature", _trailer_signature, *_MISMATCH, (SIGNED_TRAILER,)),
     Mutation("no trailer signature", _no_trailer_signature, *_INCOMPLETE, (SIGNED_TRAILER,)),
 ]

@@ -1,4 +1,4 @@
-"""The corpora of raw requests and of bad signatures, sent over real sockets to a real gateway."""
+"""The corpora of raw requests, signatures and trailers, over real sockets to a real gateway."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.corpus import request_cases, signatures, sigv2
+from tests.corpus import request_cases, signatures, sigv2, trailers
 from tests.doubles.recording import RecordingStore, recording_store
+from tests.doubles.signing import RawClient
 from tests.process.harness import Gateway
 
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3})(?! Continue)")
@@ -26,14 +27,13 @@ def store() -> Iterator[RecordingStore]:
 
 
 def _target(store: RecordingStore) -> dict[str, object]:
-    return {
-        "main": {
-            "profile": "s3",
-            "endpoint": store.endpoint,
-            "access_key_id": "TARGETKEY",
-            "secret_access_key": "target-secret",
-        }
+    """`main` takes the streaming modes, `lacks` gets plain bodies."""
+    target = {
+        "endpoint": store.endpoint,
+        "access_key_id": "TARGETKEY",
+        "secret_access_key": "target-secret",
     }
+    return {"main": {"profile": "s3", **target}, "lacks": {"profile": "generic", **target}}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,10 @@ def signed_gateway(store: RecordingStore) -> Iterator[Gateway]:
     config = {
         "auth": _auth("off", signatures.ACCESS_KEY_ID, signatures.SECRET),
         "targets": _target(store),
-        "routing": {"default_target": "main"},
+        "routing": {
+            "rules": [{"pattern": "lacks", "target": "lacks"}],
+            "default_target": "main",
+        },
     }
     with Gateway.start(config, workers=1) as gateway:
         yield gateway
@@ -225,3 +228,26 @@ def test_every_sigv2_recipe_gets_aws_s_answer(
     assert len(store.requests) == len([case for case in cases if case.accepted])
     for request in store.requests:
         assert sigv2.ACCESS_KEY_ID.encode() not in request.head
+
+
+def test_every_upload_with_a_trailer_gets_aws_s_answer_or_is_stored(
+    signed_gateway: Gateway, store: RecordingStore
+) -> None:
+    """The store believes every whole request: what it has is what was let by."""
+    store.forget()
+    client = RawClient(*signed_gateway.address, signatures.ACCESS_KEY_ID, signatures.SECRET)
+
+    def check(case: trailers.Case) -> str:
+        head, body = case.upload(client, f"/lacks/{case.name}")
+        received = _talk(signed_gateway, [head, body], 1, closes=True)
+        code = [found.decode() for found in CODE.findall(received)]
+        found = (int(STATUS.findall(received)[0]), code)
+        refused = (case.expect.get("status"), [case.expect.get("code")])
+        wanted = refused if case.accepted is None else (200, [])
+        return "" if found == wanted else f"{case.name}: {found}, expected {wanted}"
+
+    cases = trailers.cases()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        assert _all_wrong(pool.map(check, cases)) == []
+    good = {f"/lacks/{case.name}".encode(): case.accepted for case in cases}
+    assert store.objects == {path: data for path, data in good.items() if data is not None}

@@ -25,6 +25,7 @@ SHAPES: dict[str, list[bytes]] = {
     "many": CHUNKS,
     "large": [bytes(range(256)) * 8192] * 2,
 }
+PARTS = {"PutObject": "", "UploadPart": "?partNumber=1&uploadId=u"}
 HTTP_CHUNKS = {"length": 0, "chunks": 65536}
 
 
@@ -53,14 +54,22 @@ def client(store: RecordingStore) -> Iterator[RawClient]:
         yield RawClient(*gateway.address, *KEY)
 
 
+@pytest.mark.parametrize("slowly", [False, True], ids=["at once", "byte by byte"])
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 @pytest.mark.parametrize("bucket", ["takes-it", "lacks-it"])
 @pytest.mark.parametrize(("mutation", "mode"), CASES, ids=IDS)
 def test_a_fault_leaves_no_object(
-    client: RawClient, store: RecordingStore, bucket: str, mutation: Mutation, mode: str
+    client: RawClient,
+    store: RecordingStore,
+    bucket: str,
+    part: str,
+    mutation: Mutation,
+    mode: str,
+    slowly: bool,
 ) -> None:
     store.forget()
-    made = mutation.make(client, f"/{bucket}/object".encode(), mode)
-    answer = made.send()
+    made = mutation.make(client, f"/{bucket}/object{part}".encode(), mode)
+    answer = made.send(slowly=slowly)
     assert (answer.status, answer.code) == (mutation.status, mutation.code)
     # One more request on the way behind it: the store has had its time.
     control = upload(client, f"/{bucket}/control".encode(), mode, CHUNKS)
@@ -69,14 +78,21 @@ def test_a_fault_leaves_no_object(
 
 
 @pytest.mark.parametrize("chunked", HTTP_CHUNKS.values(), ids=HTTP_CHUNKS)
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
 @pytest.mark.parametrize("bucket", ["takes-it", "lacks-it"])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_good_upload_is_stored_as_it_was(
-    client: RawClient, store: RecordingStore, mode: str, shape: str, bucket: str, chunked: int
+    client: RawClient,
+    store: RecordingStore,
+    mode: str,
+    shape: str,
+    bucket: str,
+    part: str,
+    chunked: int,
 ) -> None:
     store.forget()
-    made = upload(client, f"/{bucket}/object".encode(), mode, SHAPES[shape])
+    made = upload(client, f"/{bucket}/object{part}".encode(), mode, SHAPES[shape])
     assert made.send(chunked=chunked).status == 200
     stored = store.last()
     body = stored.body

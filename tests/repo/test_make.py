@@ -18,6 +18,8 @@ TARGETS = [
     "lint",
     "type",
     "clients",
+    "fuzz",
+    "huge",
     "bench",
     "load",
     "docs",

@@ -9,8 +9,8 @@ elements, `{name}` stands for what the signer used: date, day, scope_date, serve
 credential, signature, string_to_sign, canonical (and each of the last two with `_hex`).
 
 An expected element with the value `*` may have any value. `source` says where the answer comes
-from: "AWS errors 1.13 [A]" is a row of the project's table of AWS's errors, [A] meaning a public
-test or recording made on AWS, [Aw] an AWS body quoted in public, [B] another implementation only.
+from: "AWS errors 1.13 [A]" is a row of AWS's errors; `corpus/sources.toml` says from where each
+row is known, and what the letters mean.
 """
 
 from __future__ import annotations

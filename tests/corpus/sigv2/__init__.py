@@ -5,10 +5,9 @@ stand in it as they are, so that no code here can share a mistake with the gatew
 `{name}` stands for what the case is rendered with: host, date, iso, expires, expires_at,
 server_time, access_key_id, signature, authorization, string_to_sign (and `_hex`).
 
-`source` says where the answer comes from: "AWS errors 1.8 [A]" is a row of the project's table of
-AWS's errors ([A] a public test or recording made on AWS, [Aw] an AWS body or measurement quoted in
-public); "AWS measured" is brekkylab/backlot `sigv2.py` (us-east-1); "AWS docs" the page "Signing
-and authenticating REST requests"; "the gateway's own" is stricter than AWS.
+`source` says where the answer comes from: "AWS errors 1.8 [A]" is a row of AWS's errors, as in
+`corpus/sources.toml`; "AWS measured" is brekkylab/backlot `sigv2.py` (us-east-1); "AWS docs" the
+page "Signing and authenticating REST requests"; "the gateway's own" is stricter than AWS.
 """
 
 from __future__ import annotations

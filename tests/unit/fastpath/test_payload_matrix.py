@@ -5,6 +5,8 @@ Not here: the same against real processes (`tests/process`), the framing alone (
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.doubles.aws_chunked import (
@@ -18,6 +20,7 @@ from tests.doubles.aws_chunked import (
     cut,
     frame,
     read,
+    seams,
     upload,
 )
 from tests.doubles.http1 import Answer, ok, read_answers, read_requests
@@ -28,6 +31,8 @@ from tests.doubles.wire import KEY, TARGET_KEY, Rig, document
 CLIENT = RawClient("gateway.test", 80, *KEY)
 DATA = b"".join(CHUNKS)
 PATHS = {"s3": b"/b-b/key", "generic": b"/g-b/key"}
+PART = b"?partNumber=1&uploadId=u"
+PLACES = PATHS | {f"{profile} part": path + PART for profile, path in PATHS.items()}
 SHAPES: dict[str, list[bytes]] = {
     "empty": [],
     "one byte": [b"x"],
@@ -35,14 +40,25 @@ SHAPES: dict[str, list[bytes]] = {
     "many chunks": CHUNKS,
     "large chunks": [b"z" * 200_000, b"w" * 65536],
 }
-PIECES = {"whole": 0, "by 1000": 1000}
 
 
-def say(rig: Rig, head: bytes, body: bytes, size: int) -> tuple[Answer, list[bytes]]:
+def whole(body: bytes) -> list[bytes]:
+    return [body]
+
+
+Cutter = Callable[[bytes], list[bytes]]
+PIECES: dict[str, Cutter] = {
+    "whole": whole,
+    "by 1000": lambda body: cut(body, 1000),
+    "by 1": seams,
+}
+
+
+def say(rig: Rig, head: bytes, body: bytes, cutter: Cutter = whole) -> tuple[Answer, list[bytes]]:
     """Send; return the answer, and what the targets heard."""
     client = rig.connect()
     client.says(head)
-    client.says(*(cut(body, size) if size else [body]))
+    client.says(*cutter(body))
     for target in rig.targets:
         if target.heard and not target.transport.ended:
             target.says(ok())
@@ -63,32 +79,53 @@ def is_whole(heard: bytes) -> bool:
     return False
 
 
-@pytest.mark.parametrize("size", PIECES.values(), ids=PIECES)
-@pytest.mark.parametrize("profile", PATHS)
+POSITIONS = ("first", "middle", "last")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_matrix_has_every_cell(mode: str) -> None:
+    names = {mutation.name for mutation, own in CASES if own == mode}
+    everywhere = ["no crlf", "extra crlf", "truncated"]
+    everywhere.append("oversize" if mode == UNSIGNED_TRAILER else "signed oversize")
+    cells = {"decoded length one more", "decoded length one less", "empty, announced as one"}
+    cells |= {"one byte, no crlf", "no crlf at the end", "extra crlf at the end"}
+    if mode != UNSIGNED_TRAILER:
+        everywhere.append("signature")
+        cells |= {"signature of the end", "wrong key", "empty, signature", "one byte, signature"}
+    if mode != SIGNED:
+        cells |= {"no trailer", "other trailer", "nameless trailer", "bad value", "wrong value"}
+    if mode == SIGNED_TRAILER:
+        cells |= {"trailer signature", "no trailer signature", "changed value", "changed name"}
+    cells |= {f"{fault} {position}" for fault in everywhere for position in POSITIONS}
+    assert cells <= names
+
+
+@pytest.mark.parametrize("cutter", PIECES.values(), ids=PIECES)
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize(("mutation", "mode"), CASES, ids=IDS)
 def test_a_fault_is_refused_and_nothing_completes(
-    mutation: Mutation, mode: str, profile: str, size: int
+    mutation: Mutation, mode: str, place: str, cutter: Cutter
 ) -> None:
     rig = Rig(mode="sigv4")
-    head, body = mutation.make(CLIENT, PATHS[profile], mode).wire()
-    answer, heard = say(rig, head, body, size)
+    head, body = mutation.make(CLIENT, PLACES[place], mode).wire()
+    answer, heard = say(rig, head, body, cutter)
     assert (answer.status, answer.code) == (mutation.status, mutation.code)
     assert not any(is_whole(one) for one in heard)
-    if not size:
-        assert heard == [b""]  # not even the head
+    if cutter is whole:
+        assert not any(heard)  # not even the head
     assert all(target.reset for target in rig.targets)
 
 
 @pytest.mark.parametrize("chunked", [0, 700, 1 << 20], ids=["length", "chunks", "one chunk"])
-@pytest.mark.parametrize("size", PIECES.values(), ids=PIECES)
+@pytest.mark.parametrize("cutter", PIECES.values(), ids=PIECES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("mode", MODES)
 def test_a_target_without_the_mode_gets_the_plain_body(
-    mode: str, shape: str, size: int, chunked: int
+    mode: str, shape: str, cutter: Cutter, chunked: int
 ) -> None:
     rig = Rig(mode="sigv4")
     made = upload(CLIENT, PATHS["generic"], mode, SHAPES[shape])
-    answer, heard = say(rig, *made.wire(chunked=chunked), size)
+    answer, heard = say(rig, *made.wire(chunked=chunked), cutter)
     ((head, body),) = read_requests(heard[0])
     assert answer.status == 200
     assert body == b"".join(SHAPES[shape])
@@ -99,13 +136,15 @@ def test_a_target_without_the_mode_gets_the_plain_body(
         assert gone not in head.lower()
 
 
-@pytest.mark.parametrize("size", PIECES.values(), ids=PIECES)
+@pytest.mark.parametrize("cutter", PIECES.values(), ids=PIECES)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_target_with_the_mode_gets_frames_signed_for_it(mode: str, shape: str, size: int) -> None:
+def test_a_target_with_the_mode_gets_frames_signed_for_it(
+    mode: str, shape: str, cutter: Cutter
+) -> None:
     rig = Rig(mode="sigv4")
     made = upload(CLIENT, PATHS["s3"], mode, SHAPES[shape])
-    answer, heard = say(rig, *made.wire(), size)
+    answer, heard = say(rig, *made.wire(), cutter)
     ((head, body),) = read_requests(heard[0])
     assert answer.status == 200
     # Over plain http AWS takes no unsigned trailers.
@@ -129,7 +168,7 @@ def tls_rig() -> Rig:
 def test_unsigned_trailers_stay_unsigned_over_an_encrypted_connection(algorithm: str) -> None:
     rig = tls_rig()
     made = upload(CLIENT, PATHS["s3"], UNSIGNED_TRAILER, CHUNKS, algorithm=algorithm)
-    _, heard = say(rig, *made.wire(), 0)
+    _, heard = say(rig, *made.wire())
     ((head, body),) = read_requests(heard[0])
     assert b"x-amz-content-sha256: STREAMING-UNSIGNED-PAYLOAD-TRAILER\r\n" in head
     lines = [f"x-amz-checksum-{algorithm}:{checksum(algorithm, DATA)}"] if algorithm else []
@@ -140,14 +179,14 @@ def test_unsigned_trailers_stay_unsigned_over_an_encrypted_connection(algorithm:
 @pytest.mark.parametrize("algorithm", CHECKSUMS)
 def test_every_checksum_is_verified(algorithm: str, mode: str) -> None:
     good = upload(CLIENT, PATHS["generic"], mode, CHUNKS, algorithm=algorithm)
-    answer, _ = say(Rig(mode="sigv4"), *good.wire(), 0)
+    answer, _ = say(Rig(mode="sigv4"), *good.wire())
     assert answer.status == 200
     bad = upload(CLIENT, PATHS["generic"], mode, CHUNKS, algorithm=algorithm)
     wrong = f"x-amz-checksum-{algorithm}:{checksum(algorithm, b'other')}"
     bad.body.trailers = [wrong]
     if mode == SIGNED_TRAILER:  # signed by its client all the same
         bad.body = frame(CHUNKS, Seal.of_head(bad.raw_head, KEY[1]), [wrong])
-    answer, _ = say(Rig(mode="sigv4"), *bad.wire(), 0)
+    answer, _ = say(Rig(mode="sigv4"), *bad.wire())
     assert (answer.status, answer.code) == (400, "BadDigest")
     text = f"The {algorithm.upper()} you specified did not match the calculated checksum."
     assert text.encode() in answer.body
@@ -157,7 +196,7 @@ def test_trailer_lines_as_minio_writes_them() -> None:
     for mode in (SIGNED_TRAILER, UNSIGNED_TRAILER):
         made = upload(CLIENT, PATHS["generic"], mode, CHUNKS)
         made.body.line_end = b"\n\r\n"
-        answer, _ = say(Rig(mode="sigv4"), *made.wire(), 0)
+        answer, _ = say(Rig(mode="sigv4"), *made.wire())
         assert answer.status == 200
 
 
@@ -167,7 +206,7 @@ def test_one_byte_at_a_time(mode: str, profile: str) -> None:
     rig = Rig(mode="sigv4")
     data = b"q" * 8192 + b"tail"
     made = upload(CLIENT, PATHS[profile], mode, [data[:8192], data[8192:]])
-    _, heard = say(rig, *made.wire(), 1)
+    _, heard = say(rig, *made.wire(), lambda body: cut(body, 1))
     ((head, body),) = read_requests(heard[0])
     found = body if profile == "generic" else read(head, body, TARGET_KEY[1])[0]
     assert found == data
