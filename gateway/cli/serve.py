@@ -74,9 +74,20 @@ def serve(**values: Any) -> None:
     arguments = [sys.executable, "-P", "-m", "gateway.supervisor"]
     settings = json.dumps(launch_settings(values))
     _keep_importable()
+    _keep_freed_memory()
     sys.stdout.flush()
     sys.stderr.flush()
     os.execv(sys.executable, [*arguments, settings])
+
+
+def _keep_freed_memory() -> None:
+    """Pieces of bodies are freed as soon as they are sent; glibc would return each to the kernel.
+
+    Kept up to 8 MiB, they need not be mapped and zeroed again: a fifth of the CPU time of a
+    chunk-signed upload (bench: PUT 8 MiB chunks). What an operator has set stays.
+    """
+    for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
+        os.environ.setdefault(name, str(8 << 20))
 
 
 def _keep_importable() -> None:

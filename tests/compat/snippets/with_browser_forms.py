@@ -10,6 +10,7 @@ s3 = boto3.client(
     region_name="us-east-1",
     config=Config(signature_version="s3v4"),
 )
-post = s3.generate_presigned_post("my-bucket", "example/hello.txt")
+kind = {"Content-Type": "text/plain"}
+post = s3.generate_presigned_post("my-bucket", "example/hello.txt", kind, [kind])
 form = {**post["fields"], "file": ("hello.txt", b"hello")}
 assert urllib3.request("POST", post["url"], fields=form).status == 204

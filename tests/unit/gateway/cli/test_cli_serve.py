@@ -22,13 +22,19 @@ NOTHING = {
 }
 
 
+MEMORY = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
+
+
 class Executed(Exception):
     """What `os.execv` would have become."""
 
 
 @pytest.fixture
 def settings(run, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))  # serve may add to it
+    for name in ("PYTHONPATH", *MEMORY):  # serve may add to them: undone at the end
+        monkeypatch.setenv(name, os.environ.get(name, ""))
+    for name in MEMORY:
+        monkeypatch.delenv(name)
 
     def execv(path: str, arguments: list[str]) -> None:
         raise Executed(path, arguments)
@@ -50,6 +56,12 @@ def settings(run, monkeypatch: pytest.MonkeyPatch):
 
 def test_no_command_is_serve(settings) -> None:
     assert settings() == settings("serve") == {}
+
+
+def test_freed_memory_is_kept_unless_an_operator_says_otherwise(settings) -> None:
+    settings(**{MEMORY[0]: "4096"})
+    assert MEMORY[0] not in os.environ  # it was the command's alone
+    assert os.environ[MEMORY[1]] == str(8 << 20)
 
 
 def test_the_seeds_command_lines(settings) -> None:
