@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastpath.client import Client
     from fastpath.head import RequestHead
     from fastpath.holdback import Held, Next
+    from fastpath.inquiry import Inquiry
     from fastpath.payload.choose import Passage
     from fastpath.payload.filters import BodyFilter
     from fastpath.pool import Pool
@@ -43,6 +44,7 @@ class Course:
         "_cors",
         "_filter",
         "_held",
+        "_inquiry",
         "_lessee",
         "_passage",
         "_pool",
@@ -91,6 +93,7 @@ class Course:
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
         self._lessee: Lessee  # who the target's answer goes to
+        self._inquiry: Inquiry | None = None  # what must be known before it sets out
         self._posting: Posting | None = None  # the request is a browser's form
         self._cors = b""  # what an answer tells a browser that shows a page of another origin
         self.detours: frozenset[Next] = frozenset()  # what it was already sent again for
@@ -187,6 +190,8 @@ class Course:
             self._upstream = None
         elif self._pool is not None:
             self._pool.give_up(self._lessee)
+        if self._inquiry is not None:
+            self._inquiry.cancel()
         if isinstance(self._lessee, Interpreter):
             self._lessee.cancel()
 

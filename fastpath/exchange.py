@@ -27,6 +27,7 @@ from fastpath.framing import BodyKind, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
 from fastpath.hosting import server_name
+from fastpath.inquiry import Inquiry, Reply, question_head
 from fastpath.interpreter import Interpreter
 from fastpath.payload.choose import BODY_METHODS, STREAMING
 from fastpath.phases import Event, Phase
@@ -82,7 +83,7 @@ class Exchange(Course):
         request_body(self.head, streaming=streaming)
         if streaming or self.head.method in BODY_METHODS:
             self._prepare_body(admission)
-        self._lease()
+        self._set_out()
 
     def _begin_unsigned(self, now: float) -> None:
         """A preflight is answered here; what a form asks for is in its body, so that is read."""
@@ -106,6 +107,33 @@ class Exchange(Course):
             return
         self._filter = posting.file
         self._move(Event.READ)
+        self._set_out()
+
+    def _set_out(self) -> None:
+        """Look for a connection; of an upload it must be known before where its bucket is.
+
+        A body that has begun cannot be sent again to another region.
+        """
+        if (self.body_left or self._posting) and self._service.places.unknown(self.admission):
+            self._ask_for_bucket()
+        else:
+            self._lease()
+
+    def _ask_for_bucket(self) -> None:
+        address, target = self.admission.address, self.admission.target
+        assert address is not None  # admitted
+        assert target is not None
+        path = b"/" + address.bucket
+        head = question_head(self.admission, path, b"", time.time(), b"HEAD")
+        self._inquiry = Inquiry(head, self._told_of_bucket, self.crash)
+        self._inquiry.ask(self._service.pool(target.route))
+
+    def _told_of_bucket(self, reply: Reply | None) -> None:
+        self._inquiry = None
+        if reply is not None and reply.status < 500:
+            region = reply.fields.get(b"x-amz-bucket-region", b"")
+            if self._service.places.told(self.admission, region):
+                self._service.journal.bucket_found(self, region.decode())
         self._lease()
 
     def _lease(self, *, fresh: bool = False) -> None:

@@ -1,15 +1,16 @@
-"""A question of the gateway's own to a target, while an answer to a client waits for it.
+"""A question of the gateway's own to a target, while a client's request or answer waits for it.
 
-Rules: a GET without a body, signed as the client's request was; the answer is kept to MAX_ANSWER
-bytes and told once, or that there is none; nobody is told anything after `cancel`; a question is
-asked again only if a kept connection had been closed under it.
+Rules: a GET or HEAD without a body, signed as the client's request was; the answer is kept to
+MAX_ANSWER bytes and told once, or that there is none; nobody is told anything after `cancel`; a
+question is asked again only if a kept connection had been closed under it.
 
-Not here: what is asked and what the answer means (`dialects`), whose request waits (`exchange`).
+Not here: what is asked and what the answer means (`dialects`, `places`), whose request waits
+(`exchange`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastpath.admission import UNSIGNED_PAYLOAD, Admission
@@ -25,16 +26,26 @@ MAX_ANSWER = 1 << 20
 
 
 class Reply(NamedTuple):
-    """What the target said."""
+    """What the target said; names of `fields` in lower case."""
 
     status: int
     body: bytes
+    fields: Mapping[bytes, bytes]
 
 
 class Inquiry:
     """One question; `told` hears the reply, or None if the target gave none that can be used."""
 
-    __slots__ = ("_body", "_connection", "_crash", "_head", "_pool", "_size", "_status", "_told")
+    __slots__ = (
+        "_answer",
+        "_body",
+        "_connection",
+        "_crash",
+        "_head",
+        "_pool",
+        "_size",
+        "_told",
+    )
 
     def __init__(
         self,
@@ -47,7 +58,7 @@ class Inquiry:
         self._crash = crash
         self._pool: Pool | None = None
         self._connection: UpstreamConnection | None = None
-        self._status = 0
+        self._answer: ResponseHead | None = None
         self._body: list[bytes] = []
         self._size = 0
 
@@ -74,14 +85,14 @@ class Inquiry:
 
     def leased(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        connection.send_head(self._head, b"GET")
+        connection.send_head(self._head, self._head.partition(b" ")[0])
         connection.expect_answer_within(connection.timeouts.response_seconds)
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         self._tell(None)
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        self._status = head.status
+        self._answer = head
 
     def answer_bytes(self, data: bytes) -> None:
         self._body.append(data)
@@ -96,9 +107,10 @@ class Inquiry:
 
     def answer_complete(self) -> None:
         connection, self._connection = self._connection, None
-        if connection is not None:
+        answer = self._answer
+        if connection is not None and answer is not None:
             connection.release(request_sent=True)
-            self._tell(Reply(self._status, b"".join(self._body)))
+            self._tell(Reply(answer.status, b"".join(self._body), answer.fields))
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
@@ -118,11 +130,14 @@ class Inquiry:
         """The same."""
 
 
-def question_head(admission: Admission, path: bytes, query: bytes, now: float) -> bytes:
-    """The head of a GET to the target of an admitted request; `now` in epoch seconds."""
+def question_head(
+    admission: Admission, path: bytes, query: bytes, now: float, method: bytes = b"GET"
+) -> bytes:
+    """The head of a question to the target of an admitted request; `now` in epoch seconds."""
     target, signer = admission.target, admission.signer
     assert target is not None  # admitted
     assert signer is not None
-    signatures = signer.sign(b"GET", path, query, target.authority, (), UNSIGNED_PAYLOAD, now)
-    opening = b"GET %b?%b HTTP/1.1\r\nhost: %b\r\n" % (path, query, target.authority)
+    signatures = signer.sign(method, path, query, target.authority, (), UNSIGNED_PAYLOAD, now)
+    where = path + b"?" + query if query else path
+    opening = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, where, target.authority)
     return b"".join([opening, *signatures, b"\r\n"])

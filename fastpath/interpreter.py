@@ -133,7 +133,9 @@ class Interpreter:
         self._inquiry = None
         held = self._held
         assert held is not None  # it was asked about
-        outcome = self._translation.conclude(*reply) if reply is not None else None
+        outcome = None
+        if reply is not None:
+            outcome = self._translation.conclude(reply.status, reply.body)
         if isinstance(outcome, S3Error):
             self._exchange.refuse(outcome)
         elif outcome is not None and held.questions < MAX_QUESTIONS:

@@ -20,6 +20,7 @@ from dataclasses import replace
 from fastpath.admission import Admission
 from fastpath.lru import LRU
 from fastpath.snapshot import Route, Target
+from fastpath.verdict import is_region
 
 MAX_BUCKETS = 10000
 MAX_REGIONS = 64  # of one target; AWS has fewer than 40
@@ -47,8 +48,37 @@ class Places:
         if not target.profile.has_regions or not address.bucket or stays_home(admission):
             return
         region = self._regions.get((target.route.key, address.bucket))
-        if region is not None:
+        if region is not None and region != target.region:
             self._move(admission, target, region)
+
+    def unknown(self, admission: Admission) -> bool:
+        """Whether a redirect may come that nobody has seen yet, as the bucket was never met.
+
+        Only an endpoint that names its region has others beside it.
+        """
+        target, address = admission.target, admission.address
+        assert target is not None  # admitted
+        assert address is not None
+        if not target.profile.has_regions or not address.bucket or stays_home(admission):
+            return False
+        name = (target.route.key, address.bucket)
+        if name in self._regions:
+            return False
+        host, own = target.route.host, target.region.decode()
+        if host_in_region(host, own, "another") == host:
+            self._regions.put(name, target.region)
+            return False
+        return True
+
+    def told(self, admission: Admission, region: bytes) -> bool:
+        """The target said where the bucket is (empty: nothing); whether that is elsewhere."""
+        target, address = admission.target, admission.address
+        assert target is not None  # admitted
+        assert address is not None
+        if not is_region(region) or region == target.region:
+            self._regions.put((target.route.key, address.bucket), target.region)
+            return False
+        return self.learn(admission, target, region)
 
     def learn(self, admission: Admission, home: Target, region: bytes) -> bool:
         """Remember where a bucket is and send the request there; False if that cannot be.

@@ -84,6 +84,11 @@ def judge(
     return None
 
 
+def is_region(name: bytes) -> bool:
+    """Whether it can be a region: it becomes a label of a host name and a part of a scope."""
+    return _REGION.match(name.decode("latin-1")) is not None
+
+
 def _region(fields: Mapping[bytes, bytes], found: Mapping[str, str]) -> str:
     """The region that an answer names; empty if none."""
     for name in (fields.get(b"x-amz-bucket-region", b"").decode("latin-1"), found.get("Region")):

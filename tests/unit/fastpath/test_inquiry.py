@@ -20,6 +20,10 @@ class Bench:
         self.told: list[Reply | None] = []
         self.faults: list[BaseException] = []
 
+    @property
+    def replies(self) -> list[tuple[int, bytes] | None]:
+        return [reply and reply[:2] for reply in self.told]
+
     def ask(self) -> Inquiry:
         inquiry = Inquiry(HEAD, self.told.append, self.faults.append)
         inquiry.ask(self.pool)
@@ -32,11 +36,11 @@ def test_a_question_is_answered_and_the_connection_kept() -> None:
     bench.ask()
     assert bench.rig.target.take() == HEAD
     bench.rig.target.says(ok(b"abc")[:-1], b"c")
-    assert bench.told == [Reply(200, b"abc")]
+    assert bench.replies == [(200, b"abc")]
     bench.ask()
     assert len(bench.rig.targets) == 1
     bench.rig.target.says(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")
-    assert bench.told[1:] == [Reply(500, b"")]
+    assert bench.replies[1:] == [(500, b"")]
 
 
 def test_a_kept_connection_that_closed_is_no_answer() -> None:
@@ -48,7 +52,7 @@ def test_a_kept_connection_that_closed_is_no_answer() -> None:
     assert len(bench.rig.targets) == 2
     assert bench.rig.target.take() == HEAD
     bench.rig.target.leaves()
-    assert bench.told == [Reply(200, b"abc"), None]
+    assert bench.replies == [(200, b"abc"), None]
 
 
 def test_a_target_that_cannot_be_reached() -> None:

@@ -148,15 +148,89 @@ def test_a_bucket_that_moved_is_found_again() -> None:
     assert answers(client)[0].body == b"back"
 
 
-def test_an_upload_whose_body_is_gone_is_told_to_come_again_and_then_goes_right() -> None:
-    upload = put("/bkt/k", b"0123456789")
-    rig, client = asked(upload)
+UPLOAD = put("/bkt/k", b"0123456789")
+QUESTION = b"HEAD /bkt HTTP/1.1\r\n"
+
+
+def found(region: str = "eu-west-1", status: str = "200 OK") -> bytes:
+    """The answer to a HEAD of a bucket."""
+    named = f"x-amz-bucket-region: {region}\r\n" if region else ""
+    return f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n{named}\r\n".encode()
+
+
+@pytest.mark.parametrize("status", ["200 OK", "301 Moved", "403 Forbidden"])
+def test_where_a_bucket_is_is_asked_before_its_first_upload(status: str) -> None:
+    """A body that has begun cannot be sent again."""
+    rig, client = asked(UPLOAD)
+    assert rig.target.take().startswith(QUESTION)
+    rig.target.says(found(status=status))
+    assert rig.loop.connects[-1] == (THERE, 9000)
+    ((head, body),) = read_requests(rig.target.take())
+    assert b"/eu-west-1/s3/aws4_request" in head
+    assert body == b"0123456789"
+    rig.target.says(ok())
+    assert answers(client, b"PUT")[0].status == 200
+    client.says(UPLOAD)
+    assert head_of(rig.target).startswith(b"PUT ")  # it is known now
+    (told,) = [line for line in rig.lines("event") if line["message"].startswith("the bucket")]
+    assert (told["bucket"], told["region"]) == ("bkt", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [found(""), found("us-east-1"), found("../x"), found("", "404 Not Found")],
+    ids=["silent", "home", "no region", "missing"],
+)
+def test_a_bucket_that_is_nowhere_else_is_asked_for_once(answer: bytes) -> None:
+    rig, client = asked(UPLOAD)
+    rig.target.take()
+    rig.target.says(answer)
+    for _ in range(2):
+        ((head, _body),) = read_requests(rig.target.take())
+        assert head.startswith(b"PUT /bkt/k ")
+        rig.target.says(ok())
+        assert answers(client, b"PUT")[0].status == 200
+        client.says(UPLOAD)
+    assert len(rig.targets) == 1
+
+
+def test_a_target_that_does_not_say_is_asked_again_next_time() -> None:
+    rig, client = asked(UPLOAD)
+    rig.target.take()
+    rig.target.says(found("", "500 Oh"))
+    ((head, _),) = read_requests(rig.target.take())
+    assert head.startswith(b"PUT ")
+    rig.target.says(ok())
+    answers(client, b"PUT")
+    client.says(UPLOAD)
+    assert rig.target.take().startswith(QUESTION)
+
+
+def test_a_client_that_leaves_takes_the_question_along() -> None:
+    rig, client = asked(UPLOAD[:-1])
+    target = rig.target
+    assert target.take().startswith(QUESTION)
+    client.leaves()
+    assert target.reset
+    assert not rig.defects
+
+
+def test_an_endpoint_without_its_region_is_not_asked() -> None:
+    rig, _ = asked(UPLOAD, host="store.example")
+    assert head_of(rig.target).startswith(b"PUT ")
+
+
+def test_an_upload_to_a_bucket_that_moved_is_told_to_come_again_and_then_goes_right() -> None:
+    rig, client = asked(UPLOAD)
+    rig.target.take()
+    rig.target.says(found("us-east-1"))
+    rig.target.take()
     rig.target.says(redirect())
     (answer,) = answers(client, b"PUT")
     assert (answer.status, answer.code) == (503, "ServiceUnavailable")
     assert answer.fields["retry-after"] == "1"
     assert len(rig.targets) == 1
-    client.says(upload)
+    client.says(UPLOAD)
     ((head, body),) = read_requests(rig.target.take())
     assert b"host: s3.eu-west-1.store.example:9000\r\n" in head
     assert body == b"0123456789"
@@ -166,11 +240,12 @@ def test_an_upload_whose_body_is_gone_is_told_to_come_again_and_then_goes_right(
 
 
 def test_an_upload_that_is_redirected_early() -> None:
-    upload = put("/bkt/k", b"0123456789")
-    rig, client = asked(upload[:-5])
+    rig, client = asked(UPLOAD[:-5])
+    rig.target.take()
+    rig.target.says(found("us-east-1"))
     rig.target.says(redirect())
     assert answers(client, b"PUT")[0].code == "ServiceUnavailable"
-    client.says(upload[-5:], upload)
+    client.says(UPLOAD[-5:], UPLOAD)
     rig.target.says(ok())
     assert rig.loop.connects[-1] == (THERE, 9000)
     assert answers(client, b"PUT")[0].status == 200
