@@ -18,7 +18,7 @@ from fastpath.payload.checksums import ALGORITHMS, encode
 class Check(Protocol):
     """One thing a body must agree with."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in more of the decoded body."""
 
     def confirm(self) -> None:

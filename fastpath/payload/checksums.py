@@ -27,7 +27,7 @@ _BASE64 = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 class Checksum(Protocol):
     """A running checksum."""
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in more of the body."""
 
     def digest(self) -> bytes:
@@ -39,12 +39,12 @@ class _Crc:
 
     __slots__ = ("_extend", "_size", "_value")
 
-    def __init__(self, extend: Callable[[bytes, int], int], size: int) -> None:
+    def __init__(self, extend: Callable[[bytes | memoryview, int], int], size: int) -> None:
         self._extend = extend
         self._size = size
         self._value = 0
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         self._value = self._extend(data, self._value)
 
     def digest(self) -> bytes:

@@ -34,7 +34,7 @@ class Receiver(Protocol):
     def chunk_begins(self, size: int, signature: bytes) -> None:
         """A chunk line; size 0 is the last."""
 
-    def chunk_data(self, data: bytes) -> None:
+    def chunk_data(self, data: memoryview) -> None:
         """More of the chunk."""
 
     def chunk_ends(self) -> None:
@@ -80,9 +80,10 @@ class ChunkParser:
     def _take_chunks(self, data: bytes) -> bytes:
         """Use up chunks; what is left belongs to the trailer section."""
         at, end = 0, len(data)
+        view = memoryview(data)  # a slice of it is no copy
         while at < end and self._tail is None:
             if self._left:
-                piece = data[at : at + self._left]
+                piece = view[at : at + self._left]
                 at += len(piece)
                 self._left -= len(piece)
                 self._receiver.chunk_data(piece)

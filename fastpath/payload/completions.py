@@ -56,7 +56,7 @@ class CompletedParts:
         self._parser.CharacterDataHandler = self._characters
         self._parser.StartDoctypeDeclHandler = self._doctype
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in more of the document."""
         self._parse(data, last=False)
 
@@ -74,7 +74,7 @@ class CompletedParts:
             if not 1 <= part.number <= _MAX_PARTS:
                 raise part_is_missing(part)
 
-    def _parse(self, data: bytes, *, last: bool) -> None:
+    def _parse(self, data: bytes | memoryview, *, last: bool) -> None:
         if self._unfit:
             return
         try:

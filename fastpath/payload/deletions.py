@@ -42,7 +42,7 @@ class DeletedKeys:
         self._parser.CharacterDataHandler = self._characters
         self._parser.StartDoctypeDeclHandler = self._doctype
 
-    def update(self, data: bytes, /) -> None:
+    def update(self, data: bytes | memoryview, /) -> None:
         """Take in more of the document."""
         self._parse(data, last=False)
 
@@ -54,7 +54,7 @@ class DeletedKeys:
         if self._error is not None:
             raise self._error
 
-    def _parse(self, data: bytes, *, last: bool) -> None:
+    def _parse(self, data: bytes | memoryview, *, last: bool) -> None:
         if self._unfit:
             return
         try:

@@ -65,6 +65,7 @@ class StreamedBody:
         "_payload",
         "_seals",
         "_signature",
+        "_size",
         "_trailers",
     )
 
@@ -86,9 +87,10 @@ class StreamedBody:
         self._framer = framer
         self._announced = 0  # bytes of the body, by the chunk lines
         self._arrived = 0
-        self._signature = b""  # of the chunk that is read
+        self._size = 0  # of the chunk that is read
+        self._signature = b""
         self._digest = sha256()
-        self._payload: list[bytes] = []  # verified as far as it can be, not yet sent
+        self._payload: list[memoryview] = []  # verified as far as it can be, not yet sent
 
     def begin(self, chain: Chain) -> None:
         self._framer.begin(chain)
@@ -127,10 +129,11 @@ class StreamedBody:
         if self._announced > self._decoded:
             raise self._wrong_length()
         if self._seals is not None:
+            self._size = size
             self._signature = signature
             self._digest = sha256()
 
-    def chunk_data(self, data: bytes) -> None:
+    def chunk_data(self, data: memoryview) -> None:
         self._arrived += len(data)
         for check in self._checks:
             check.update(data)
@@ -140,4 +143,6 @@ class StreamedBody:
 
     def chunk_ends(self) -> None:
         if self._seals is not None:
-            self._seals.check_chunk(self._digest.hexdigest().encode(), self._signature)
+            digest = self._digest.hexdigest().encode()
+            self._seals.check_chunk(digest, self._signature)
+            self._framer.know(self._announced - self._size, self._size, digest)

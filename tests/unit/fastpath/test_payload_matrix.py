@@ -5,6 +5,7 @@ Not here: the same against real processes (`tests/process`), the framing alone (
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -33,12 +34,24 @@ DATA = b"".join(CHUNKS)
 PATHS = {"s3": b"/b-b/key", "generic": b"/g-b/key"}
 PART = b"?partNumber=1&uploadId=u"
 PLACES = PATHS | {f"{profile} part": path + PART for profile, path in PATHS.items()}
+
+
+def chunks(*sizes: int) -> list[bytes]:
+    """Of different content each."""
+    return [random.Random(number).randbytes(size) for number, size in enumerate(sizes)]
+
+
+# The last four: chunks that are whole frames of the gateway's own, parts of them, several of them.
 SHAPES: dict[str, list[bytes]] = {
     "empty": [],
     "one byte": [b"x"],
     "one chunk": [b"y" * 8192],
     "many chunks": CHUNKS,
     "large chunks": [b"z" * 200_000, b"w" * 65536],
+    "frames": chunks(65536, 65536, 65536, 1000),
+    "half frames": chunks(32768, 32768, 32768, 32768, 32768),
+    "two frames": chunks(131072, 131072),
+    "frames and not": chunks(65536, 10000, 55536, 65536, 9000, 65536, 7),
 }
 
 
