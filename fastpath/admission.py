@@ -109,10 +109,20 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in meant.fields:
         _check_copy_source(meant, snapshot, caller, target)
-    dialect = target.profile.dialect
-    if dialect is not None:
-        asked = Asked(operation.name, address.bucket, address.key, address.path, rest, meant.fields)
-        admission.translation = translate(dialect, asked)
+    if target.profile.dialect is not None:
+        admission.translation = translate(
+            target.profile.dialect,
+            Asked(
+                operation.name,
+                address.bucket,
+                address.key,
+                address.path,
+                rest,
+                meant.fields,
+                meant.headers,
+                admission.signer.region,
+            ),
+        )
 
 
 def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:

@@ -171,9 +171,11 @@ class Exchange:
         target = self.admission.target
         assert target is not None  # admitted
         self._pool = self._service.pool(target.route)
-        if self.admission.translation is not None:
+        if self.admission.translation is None:
+            self._pool.lease(self, fresh=fresh)
+        else:
             self._lessee = Interpreter(self, self.admission.translation, self._pool)
-        self._pool.lease(self._lessee, fresh=fresh)
+            self._lessee.begin(fresh=fresh)
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
@@ -350,8 +352,14 @@ class Exchange:
     def release(self, *, complete: bool = True) -> None:
         """The connection to the target is not needed any more; was its answer whole?"""
         upstream, self._upstream = self._upstream, None
-        assert upstream is not None  # it answered
-        upstream.release(request_sent=complete and self.phase is Phase.HELD)
+        if upstream is not None:
+            upstream.release(request_sent=complete and self.phase is Phase.HELD)
+
+    def again(self) -> None:
+        """Send the request once more, in other words; nothing of the answer is wanted."""
+        self.release(complete=False)
+        self._move(Event.RESEND)
+        self._send_again()
 
     def blame(self, reason: str) -> None:
         """Tell the operator what the target did."""

@@ -1,8 +1,8 @@
 """A question of the gateway's own to a target, while an answer to a client waits for it.
 
-Rules: a GET without a body, signed as the client's request was; the answer is kept to MAX_ANSWER
-bytes and told once, or that there is none; nobody is told anything after `cancel`; a question is
-asked again only if a kept connection had been closed under it.
+Rules: a GET or HEAD without a body, signed as the client's request was; the answer is kept to
+MAX_ANSWER bytes and told once, or that there is none; nobody is told anything after `cancel`; a
+question is asked again only if a kept connection had been closed under it.
 
 Not here: what is asked and what the answer means (`dialects`), whose request waits (`exchange`).
 """
@@ -10,9 +10,10 @@ Not here: what is asked and what the answer means (`dialects`), whose request wa
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fastpath.admission import UNSIGNED_PAYLOAD, Admission
+from fastpath.dialects.translation import Question, Reply
 
 if TYPE_CHECKING:
     from fastpath.framing import BodyKind
@@ -24,30 +25,35 @@ if TYPE_CHECKING:
 MAX_ANSWER = 1 << 20
 
 
-class Reply(NamedTuple):
-    """What the target said."""
-
-    status: int
-    body: bytes
-
-
 class Inquiry:
     """One question; `told` hears the reply, or None if the target gave none that can be used."""
 
-    __slots__ = ("_body", "_connection", "_crash", "_head", "_pool", "_size", "_status", "_told")
+    __slots__ = (
+        "_body",
+        "_connection",
+        "_crash",
+        "_head",
+        "_method",
+        "_pool",
+        "_reply",
+        "_size",
+        "_told",
+    )
 
     def __init__(
         self,
         head: bytes,
         told: Callable[[Reply | None], None],
         crash: Callable[[BaseException], None],
+        method: bytes = b"GET",
     ) -> None:
         self._head = head
+        self._method = method
         self._told: Callable[[Reply | None], None] | None = told
         self._crash = crash
         self._pool: Pool | None = None
         self._connection: UpstreamConnection | None = None
-        self._status = 0
+        self._reply: ResponseHead | None = None
         self._body: list[bytes] = []
         self._size = 0
 
@@ -74,14 +80,14 @@ class Inquiry:
 
     def leased(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        connection.send_head(self._head, b"GET")
+        connection.send_head(self._head, self._method)
         connection.expect_answer_within(connection.timeouts.response_seconds)
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         self._tell(None)
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, length: int) -> None:
-        self._status = head.status
+        self._reply = head
 
     def answer_bytes(self, data: bytes) -> None:
         self._body.append(data)
@@ -94,8 +100,9 @@ class Inquiry:
     def answer_complete(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
+            assert self._reply is not None  # it is complete
             connection.release(request_sent=True)
-            self._tell(Reply(self._status, b"".join(self._body)))
+            self._tell(Reply(self._reply.status, b"".join(self._body), self._reply.fields))
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
@@ -115,11 +122,17 @@ class Inquiry:
         """The same."""
 
 
-def question_head(admission: Admission, path: bytes, query: bytes, now: float) -> bytes:
-    """The head of a GET to the target of an admitted request; `now` in epoch seconds."""
+def question_head(admission: Admission, question: Question, now: float) -> bytes:
+    """The head of a question to the target of an admitted request; `now` in epoch seconds."""
     target, signer = admission.target, admission.signer
     assert target is not None  # admitted
     assert signer is not None
-    signatures = signer.sign(b"GET", path, query, target.authority, (), UNSIGNED_PAYLOAD, now)
-    opening = b"GET %b?%b HTTP/1.1\r\nhost: %b\r\n" % (path, query, target.authority)
+    path, query, method = question
+    signatures = signer.sign(method, path, query, target.authority, (), UNSIGNED_PAYLOAD, now)
+    opening = b"%b %b%b HTTP/1.1\r\nhost: %b\r\n" % (
+        method,
+        path,
+        b"?" + query if query else b"",
+        target.authority,
+    )
     return b"".join([opening, *signatures, b"\r\n"])

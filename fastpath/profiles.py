@@ -48,7 +48,7 @@ _COPY_CONDITIONS = frozenset(
     }
 )
 _LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
-    "CopyObject": _COPY_CONDITIONS,
+    "CopyObject": _COPY_CONDITIONS | {b"if-match", b"if-none-match"},
     "DeleteObject": frozenset(
         {b"versionId", b"if-match", b"x-amz-if-match-last-modified-time", b"x-amz-if-match-size"}
     ),

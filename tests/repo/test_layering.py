@@ -18,6 +18,7 @@ FASTPATH_MAY = {"awscrt", "fastpath", "httptools", "uvloop"}
 PURE = {
     "fastpath.addressing",
     "fastpath.authentication",
+    "fastpath.conditions",
     "fastpath.dialects.lakefs.bucket_lists",
     "fastpath.dialects.lakefs.list_answers",
     "fastpath.dialects.lakefs.list_requests",
@@ -76,7 +77,7 @@ STOREYS = [
     ["sigv2"],
     ["sigv4"],
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
-    ["head", "query"],
+    ["conditions", "head", "query"],
     ["errors", "errorxml", "limits", "frames", "counters", "lru", "phases", "profiles", "retry"],
 ]
 
