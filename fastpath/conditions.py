@@ -21,7 +21,7 @@ from fastpath.errors import NOT_MODIFIED, PRECONDITION_FAILED, S3Error
 
 CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 
-_TAG = re.compile(rb'\s*(W/)?(?:"([^"]*)"|([^\s",]+))\s*(?:,|\Z)')
+_TAG = re.compile(rb'(?:\A|,)\s*(W/)?(?:"([^"]*)"|([^\s",]+))\s*(?=,|\Z)')
 # What a 304 says of the object (RFC 9110 section 15.4.5).
 _OF_A_304 = (b"etag", b"last-modified", b"cache-control", b"expires", b"vary")
 
