@@ -20,6 +20,7 @@ OPERATIONS: Mapping[str, Callable[[Asked], Translation]] = {
     "CopyObject": writes.CopyObject,
     "CreateMultipartUpload": writes.Write,
     "DeleteObject": deletes.DeleteObject,
+    "DeleteObjects": deletes.DeleteObjects,
     "GetObject": reads.Read,
     "HeadBucket": buckets.HeadBucket,
     "HeadObject": reads.Read,

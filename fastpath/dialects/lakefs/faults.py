@@ -63,6 +63,7 @@ _SAYS_MORE: Mapping[str, tuple[Kind, str]] = {
     "ErrWriteToProtectedBranch": (ACCESS_DENIED, "Access Denied: the branch is protected"),
     "NotImplemented": (NOT_IMPLEMENTED, _UNAVAILABLE),
 }
+_OF_A_BATCH = frozenset({"ErrDeletingKey"})  # lakeFS's InternalError about one key
 # About the gateway's own signature, in words that are not AWS's (AWS's are known to `verdict`).
 _OF_THE_SIGNATURE = frozenset(
     {
@@ -150,6 +151,17 @@ def translated(asked: Asked, fault: Fault) -> S3Error:
     error = _plain(_BY_STATUS[status], asked, fault)
     error.note = note if code else ""
     return error
+
+
+def in_a_batch(code: str, message: str) -> tuple[str, str]:
+    """Code and text of one key that was not deleted."""
+    if code in _SAYS_MORE:
+        kind, message = _SAYS_MORE[code]
+        return kind.code, message
+    if code in _OF_A_BATCH or code in _MEANS_ONE:
+        kind = _MEANS_ONE.get(code, INTERNAL_ERROR)
+        return kind.code, kind.message
+    return code, message
 
 
 def _plain(kind: Kind, asked: Asked, fault: Fault) -> S3Error:

@@ -239,3 +239,44 @@ def test_a_put_that_was_answered_with_a_page_stored_nothing() -> None:
     (answer,) = answers(client, b"PUT")
     assert (answer.status, answer.code) == (503, "ServiceUnavailable")
     assert notes(rig) == ["answered what cannot be translated"]
+
+
+# Batches
+
+
+def test_the_codes_of_a_batch_are_those_of_s3() -> None:
+    rig, client = started(put("/repo?delete", b"<Delete/>", method="POST"))
+    rows = [
+        ("main/a", "ErrDeletingKey", "InternalError"),
+        ("main/b&amp;", "ErrWriteToProtectedBranch", "AccessDenied"),
+        ("main/c", "AccessDenied", "AccessDenied"),
+        ("main/d", "NewCode", "NewCode"),
+    ]
+    errors = "".join(
+        f"<Error><Code>{code}</Code><Key>{key}</Key><Message>lakeFS says</Message></Error>"
+        for key, code, _ in rows
+    )
+    deleted = "<Deleted><Key>main/e</Key></Deleted>"
+    document = f'<DeleteResult xmlns="http://x">{deleted}{errors}</DeleteResult>'.encode()
+    rig.target.says(ok(document)[:-200], document[-200:])
+    (answer,) = answers(client, b"POST")
+    text = answer.body.decode()
+    assert text.startswith('<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult xmlns="http://s3')
+    assert deleted in text
+    for key, _, code in rows:
+        assert f"<Error><Code>{code}</Code><Key>{key}</Key>" in text
+    assert text.count("lakeFS says") == 1
+
+
+def test_a_batch_without_rows() -> None:
+    rig, client = started(put("/repo?delete", b"<Delete/>", method="POST"))
+    rig.target.says(ok(b"<DeleteResult/>"))
+    (answer,) = answers(client, b"POST")
+    assert answer.body.endswith(b"</DeleteResult>")
+    assert answer.fields["content-length"] == str(len(answer.body))
+
+
+def test_a_row_without_a_key_is_not_understood() -> None:
+    rig, client = started(put("/repo?delete", b"<Delete/>", method="POST"))
+    rig.target.says(ok(b"<DeleteResult><Deleted/></DeleteResult>"))
+    assert answers(client, b"POST")[0].code == "ServiceUnavailable"
