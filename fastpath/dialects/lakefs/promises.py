@@ -17,7 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastpath.errors import ACL_NOT_SUPPORTED, NOT_IMPLEMENTED, S3Error
+from fastpath.errors import ACL_NOT_SUPPORTED, METADATA_TOO_LARGE, NOT_IMPLEMENTED, S3Error
+
+MAX_METADATA = (
+    2048  # bytes of names and values; S3's limit and lakeFS's, which looks after the body
+)
 
 _KEY = b"x-amz-server-side-encryption-customer-"
 _OF_THE_CLIENTS_KEY = (_KEY + b"algorithm", _KEY + b"key", _KEY + b"key-md5")
@@ -37,6 +41,7 @@ _KEPT: Mapping[bytes, frozenset[bytes]] = {
     b"content-encoding": frozenset({b"", b"identity", b"aws-chunked"}),
 }
 _GRANT = b"x-amz-grant-"
+_METADATA = b"x-amz-meta-"
 _ACLS = frozenset({b"private", b"bucket-owner-read", b"bucket-owner-full-control"})
 
 
@@ -53,6 +58,19 @@ def check_promises(fields: Mapping[bytes, bytes]) -> None:
         name.startswith(_GRANT) for name in fields
     ):
         raise S3Error(ACL_NOT_SUPPORTED)
+    _check_metadata(fields)
+
+
+def _check_metadata(fields: Mapping[bytes, bytes]) -> None:
+    size = sum(
+        len(name) - len(_METADATA) + len(value)
+        for name, value in fields.items()
+        if name.startswith(_METADATA)
+    )
+    if size > MAX_METADATA:
+        raise S3Error(
+            METADATA_TOO_LARGE, ("Size", str(size)), ("MaxSizeAllowed", str(MAX_METADATA))
+        )
 
 
 def check_clients_key(fields: Mapping[bytes, bytes]) -> None:
