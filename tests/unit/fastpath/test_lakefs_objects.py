@@ -232,6 +232,28 @@ def test_an_error_is_one_of_s3(status: str, body: bytes, expected: int) -> None:
     assert not rig.defects
 
 
+@pytest.mark.parametrize(
+    ("answer", "note"),
+    [
+        (ok(b"{}", status="401 Unauthorized"), "refused the gateway's signature: 401"),
+        (
+            ok(b"<Error><Code>MalformedDate</Code></Error>", status="400 Bad Request"),
+            "refused the gateway's signature: MalformedDate",
+        ),
+        (
+            ok(b"<Error><Code>NoSuchVersion</Code></Error>", status="404 Not Found"),
+            "has lost the data of an object that it knows",
+        ),
+        (ok(b"", status="502 Bad Gateway"), "answered 502"),
+    ],
+)
+def test_what_only_the_operator_is_told(answer: bytes, note: str) -> None:
+    rig, client = started(get(KEY))
+    rig.target.says(answer)
+    assert notes(rig) == [note]
+    assert note.encode() not in answers(client)[0].body
+
+
 def test_a_put_that_was_answered_with_a_page_stored_nothing() -> None:
     """A proxy that takes the signature away makes lakeFS answer with its UI, and 200."""
     rig, client = started(put(KEY, b"data"))
