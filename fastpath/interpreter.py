@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastpath.dialects.translation import AGAIN, Amendment
-from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
+from fastpath.errors import S3Error
 from fastpath.framing import BodyKind
 from fastpath.head import ResponseHead
 from fastpath.inquiry import Inquiry, question_head
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 # As much as waits of an answer in question; one of lakeFS has less than 1 KiB.
 _MAX_HELD = 65536
 MAX_QUESTIONS = 2  # no dialect has more
-_RETRY_AFTER = 1  # seconds
 
 
 class _Held:
@@ -50,7 +49,16 @@ class _Held:
 class Interpreter:
     """The lessee of one translated request."""
 
-    __slots__ = ("_exchange", "_head", "_held", "_inquiry", "_pool", "_rendering", "_translation")
+    __slots__ = (
+        "_exchange",
+        "_head",
+        "_held",
+        "_inquiry",
+        "_over",
+        "_pool",
+        "_rendering",
+        "_translation",
+    )
 
     def __init__(self, exchange: Exchange, translation: Translation, pool: Pool) -> None:
         self._exchange = exchange
@@ -60,6 +68,7 @@ class Interpreter:
         self._head: bytes | None = None  # of a rendering, until it goes out
         self._held: _Held | None = None
         self._inquiry: Inquiry | None = None
+        self._over = False  # nothing more of the answer is of use
 
     def begin(self, *, fresh: bool) -> None:
         """Look for a connection, once what must be known first is known."""
@@ -72,11 +81,13 @@ class Interpreter:
     def _learnt(self, reply: Reply | None) -> None:
         self._inquiry = None
         try:
-            if reply is None:
-                raise S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER)
-            self._translation.learn(reply)
+            if reply is not None:
+                self._translation.learn(reply)
         except S3Error as error:
             self._refuse(error)
+            return
+        if reply is None:
+            self._exchange.lease_failed("gave no answer to a question", overload=False)
         else:
             self._pool.lease(self)
 
@@ -108,12 +119,15 @@ class Interpreter:
         else:
             self._exchange.doubt()
             if answer is AGAIN:
+                self._over = True
                 self._exchange.again()
             else:
                 self._rendering = answer
                 self._head = raw
 
     def answer_bytes(self, data: bytes) -> None:
+        if self._over:
+            return
         if self._held is not None:
             self._held.body += data
             if len(self._held.body) > _MAX_HELD:
@@ -124,6 +138,8 @@ class Interpreter:
             self._exchange.answer_bytes(data)
 
     def answer_complete(self) -> None:
+        if self._over:
+            return
         if self._held is not None:
             self._exchange.release()
             self._held.questions += 1
@@ -154,6 +170,7 @@ class Interpreter:
         return True
 
     def _refuse(self, error: S3Error) -> None:
+        self._over = True
         if error.note:
             self._exchange.blame(error.note)
         self._exchange.refuse(error)

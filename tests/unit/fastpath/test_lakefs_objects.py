@@ -151,6 +151,7 @@ def test_a_copy_that_does_not_go_up(reply: bytes, status: int) -> None:
     rig.target.says(reply)
     assert answers(client, b"PUT")[0].status == status
     assert b"PUT" not in b"".join(peer.heard for peer in rig.targets)
+    assert notes(rig) == (["gave no answer to a question"] if status == 503 else [])
     assert not rig.defects
 
 
@@ -302,3 +303,15 @@ def test_a_row_without_a_key_is_not_understood() -> None:
     rig, client = started(put("/repo?delete", b"<Delete/>", method="POST"))
     rig.target.says(ok(b"<DeleteResult><Deleted/></DeleteResult>"))
     assert answers(client, b"POST")[0].code == "ServiceUnavailable"
+
+
+def test_a_long_document_in_question_is_an_error_once() -> None:
+    """It is asked about, and then longer than what is read of an error."""
+    rig, client = started(COPY)
+    rig.target.says(ok(b"x" * 40000, status="400 Bad Request"))
+    rig.target.says(ok(b"<ListBucketResult/>"))
+    (answer,) = answers(client, b"PUT")
+    assert (answer.status, answer.whole) == (400, True)
+    client.says(get(KEY))
+    rig.target.says(ok(b"next"))
+    assert answers(client, b"PUT", b"GET")[1].body == b"next"
