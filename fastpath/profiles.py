@@ -63,8 +63,8 @@ _LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
 class Profile:
     """One kind of target.
 
-    verifies_digest: refuses a body whose SHA-256 is not the signed one, so the gateway need not
-        hash it on the way.
+    verifies_digest: refuses a body whose SHA-256 is not the signed one, with the error of S3, so
+        the gateway need not hash it on the way.
     verifies_checksums: refuses a body that is not what Content-MD5 or x-amz-checksum-* say.
     streaming: the values of x-amz-content-sha256 it takes for aws-chunked bodies; to others such a
         body goes without its framing.
