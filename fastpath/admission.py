@@ -153,10 +153,20 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in head.fields:
         _check_copy_source(head, snapshot, caller, target)
-    dialect = target.profile.dialect
-    if dialect is not None:
-        asked = Asked(operation.name, address.bucket, address.key, address.path, query, head.fields)
-        admission.translation = translate(dialect, asked)
+    if target.profile.dialect is not None:
+        admission.translation = translate(
+            target.profile.dialect,
+            Asked(
+                operation.name,
+                address.bucket,
+                address.key,
+                address.path,
+                query,
+                head.fields,
+                head.headers,
+                target.region,
+            ),
+        )
 
 
 def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:

@@ -35,10 +35,11 @@ class S3Error(Exception):
     """An error with the answer a client gets.
 
     `extras` are the XML elements between Message and RequestId, in wire order. `message` replaces
-    the kind's text where AWS's text has variable parts. `retry_after` is in seconds.
+    the kind's text where AWS's text has variable parts. `retry_after` is in seconds. Whoever makes
+    it may add header lines to the answer (`fields`), and a `note` for the operator alone.
     """
 
-    __slots__ = ("extras", "kind", "message", "retry_after")
+    __slots__ = ("extras", "fields", "kind", "message", "note", "retry_after")
 
     def __init__(
         self,
@@ -52,6 +53,8 @@ class S3Error(Exception):
         self.extras = extras
         self.message = message or kind.message
         self.retry_after = retry_after
+        self.fields: tuple[tuple[bytes, bytes], ...] = ()
+        self.note = ""
 
     def __str__(self) -> str:
         return f"{self.kind.status} {self.kind.code}: {self.message}"
@@ -123,6 +126,25 @@ METHOD_NOT_ALLOWED = Kind(
 MISSING_CONTENT_LENGTH = Kind(
     411, "MissingContentLength", "You must provide the Content-Length HTTP header."
 )
+
+# --- raised about objects: for targets that have not these answers themselves ---
+
+NOT_MODIFIED = Kind(304, "NotModified", "Not Modified")  # no document: 304 has no body
+ACL_NOT_SUPPORTED = Kind(400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
+METADATA_TOO_LARGE = Kind(
+    400,
+    "MetadataTooLarge",
+    "Your metadata headers exceed the maximum allowed metadata size",
+)
+NO_SUCH_BUCKET = Kind(404, "NoSuchBucket", "The specified bucket does not exist")
+NO_SUCH_KEY = Kind(404, "NoSuchKey", "The specified key does not exist.")
+PRECONDITION_FAILED = Kind(
+    412,
+    "PreconditionFailed",
+    "At least one of the pre-conditions you specified did not hold",
+)
+INVALID_PART_NUMBER = Kind(416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
+INVALID_RANGE = Kind(416, "InvalidRange", "The requested range is not satisfiable")
 
 # --- raised about multipart uploads ---
 

@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 from fastpath.admission import POST_OBJECT, Admission, admit
 from fastpath.cors import answer_preflight
 from fastpath.course import Course
+from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
 from fastpath.framing import BodyKind, request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.holdback import Held, Next, decide
 from fastpath.hosting import server_name
-from fastpath.inquiry import Inquiry, Reply, question_head
+from fastpath.inquiry import Inquiry, question_head
 from fastpath.interpreter import Interpreter
 from fastpath.payload.choose import BODY_METHODS, STREAMING
 from fastpath.phases import Event, Phase
@@ -123,9 +124,9 @@ class Exchange(Course):
         address, target = self.admission.address, self.admission.target
         assert address is not None  # admitted
         assert target is not None
-        path = b"/" + address.bucket
-        head = question_head(self.admission, path, b"", time.time(), b"HEAD")
-        self._inquiry = Inquiry(head, self._told_of_bucket, self.crash)
+        question = Question(b"/" + address.bucket, b"", b"HEAD")
+        head = question_head(self.admission, question, time.time())
+        self._inquiry = Inquiry(head, self._told_of_bucket, self.crash, question.method)
         self._inquiry.ask(self._service.pool(target.route))
 
     def _told_of_bucket(self, reply: Reply | None) -> None:
@@ -143,10 +144,12 @@ class Exchange(Course):
         assert target is not None  # admitted
         assert address is not None
         self._pool = self._service.pool(target.route)
-        if self.admission.translation is not None:
-            self._lessee = Interpreter(self, self.admission.translation, self._pool)
         name = server_name(target, address) if target.virtual else None
-        self._pool.lease(self._lessee, fresh=fresh, name=name)
+        if self.admission.translation is None:
+            self._pool.lease(self, fresh=fresh, name=name)
+        else:
+            self._lessee = Interpreter(self, self.admission.translation, self._pool)
+            self._lessee.begin(fresh=fresh, name=name)
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
@@ -270,8 +273,8 @@ class Exchange(Course):
 
     def take_over(self) -> None:
         """The answer needs no interpreter: it comes here from now on."""
-        assert self._upstream is not None  # it answers
-        self._upstream.lessee = self
+        if self._upstream is not None:  # else all of it was kept
+            self._upstream.lessee = self
 
     def doubt(self) -> None:
         """The target began to answer, but nothing of it may be told yet."""
@@ -358,8 +361,14 @@ class Exchange(Course):
     def release(self, *, complete: bool = True) -> None:
         """The connection to the target is not needed any more; was its answer whole?"""
         upstream, self._upstream = self._upstream, None
-        assert upstream is not None  # it answered
-        upstream.release(request_sent=complete and self.phase is Phase.HELD)
+        if upstream is not None:
+            upstream.release(request_sent=complete and self.phase is Phase.HELD)
+
+    def again(self) -> None:
+        """Send the request once more, in other words; nothing of the answer is wanted."""
+        self.release(complete=False)
+        self._move(Event.RESEND)
+        self._send_again()
 
     def _answer_form(self, stored: ResponseHead) -> None:
         """The file is stored: tell the browser what its form asked to be told."""

@@ -11,6 +11,8 @@ Not here: whether the request may go at all (`admission`), its body (`exchange`)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastpath.admission import HOP_NAME, Admission
 from fastpath.head import RequestHead
 from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
@@ -57,21 +59,27 @@ def upstream_head(
     host, path = target.authority, address.path
     if target.virtual:
         host, path = host_and_path(target, address)
-    query = _query(head, admission)
+    query, drop = upstream_query(head.query, admission.lifted), _NOTHING
+    payload, length, added = admission.payload, head.content_length, admission.added
+    translation = admission.translation
+    if translation is not None:
+        query = query if translation.query is None else translation.query
+        drop = translation.drop
+    reframing = passage.reframing if passage is not None else None
+    if reframing is not None:
+        payload, length = reframing.payload, reframing.length
+        drop = drop + reframing.drop
     signed = [
         field
         for field in head.headers
         if (field[0].startswith(b"x-amz-") and field[0] not in _RESIGNED)
         or field[0] == b"content-md5"
     ]
-    signed += admission.added
-    reframing = passage.reframing if passage is not None else None
-    payload, length, drop = admission.payload, head.content_length, _NOTHING
-    added = admission.added
-    if reframing is not None:
-        payload, length, drop, _ = reframing
-        signed = [field for field in signed if field[0] not in drop]
-        added = [field for field in added if field[0] not in drop]
+    if drop:
+        signed, added = _without(signed, drop), _without(added, drop)
+    if translation is not None:
+        added = [*added, *translation.add]
+    signed += added
     signatures = signer.sign(head.method, path, query, host, signed, payload, now)
     if passage is not None and reframing is not None:
         passage.filter.begin(signer.chain(signatures))
@@ -91,11 +99,10 @@ def upstream_head(
     return b"".join(lines)
 
 
-def _query(head: RequestHead, admission: Admission) -> bytes:
-    translation = admission.translation
-    if translation is not None and translation.query is not None:
-        return translation.query
-    return upstream_query(head.query, admission.lifted)
+def _without(
+    fields: Sequence[tuple[bytes, bytes]], names: tuple[bytes, ...]
+) -> list[tuple[bytes, bytes]]:
+    return [field for field in fields if field[0] not in names]
 
 
 def _via(head: RequestHead, instance: bytes) -> bytes:

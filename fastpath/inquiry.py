@@ -10,10 +10,11 @@ Not here: what is asked and what the answer means (`dialects`, `places`), whose 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from fastpath.admission import UNSIGNED_PAYLOAD, Admission
+from fastpath.dialects.translation import Question, Reply
 
 if TYPE_CHECKING:
     from fastpath.framing import BodyKind
@@ -25,24 +26,17 @@ if TYPE_CHECKING:
 MAX_ANSWER = 1 << 20
 
 
-class Reply(NamedTuple):
-    """What the target said; names of `fields` in lower case."""
-
-    status: int
-    body: bytes
-    fields: Mapping[bytes, bytes]
-
-
 class Inquiry:
     """One question; `told` hears the reply, or None if the target gave none that can be used."""
 
     __slots__ = (
-        "_answer",
         "_body",
         "_connection",
         "_crash",
         "_head",
+        "_method",
         "_pool",
+        "_reply",
         "_size",
         "_told",
     )
@@ -52,13 +46,15 @@ class Inquiry:
         head: bytes,
         told: Callable[[Reply | None], None],
         crash: Callable[[BaseException], None],
+        method: bytes = b"GET",
     ) -> None:
         self._head = head
+        self._method = method
         self._told: Callable[[Reply | None], None] | None = told
         self._crash = crash
         self._pool: Pool | None = None
         self._connection: UpstreamConnection | None = None
-        self._answer: ResponseHead | None = None
+        self._reply: ResponseHead | None = None
         self._body: list[bytes] = []
         self._size = 0
 
@@ -85,14 +81,14 @@ class Inquiry:
 
     def leased(self, connection: UpstreamConnection) -> None:
         self._connection = connection
-        connection.send_head(self._head, self._head.partition(b" ")[0])
+        connection.send_head(self._head, self._method)
         connection.expect_answer_within(connection.timeouts.response_seconds)
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         self._tell(None)
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        self._answer = head
+        self._reply = head
 
     def answer_bytes(self, data: bytes) -> None:
         self._body.append(data)
@@ -107,10 +103,10 @@ class Inquiry:
 
     def answer_complete(self) -> None:
         connection, self._connection = self._connection, None
-        answer = self._answer
-        if connection is not None and answer is not None:
+        if connection is not None:
+            assert self._reply is not None  # it is complete
             connection.release(request_sent=True)
-            self._tell(Reply(answer.status, b"".join(self._body), answer.fields))
+            self._tell(Reply(self._reply.status, b"".join(self._body), self._reply.fields))
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
@@ -130,14 +126,17 @@ class Inquiry:
         """The same."""
 
 
-def question_head(
-    admission: Admission, path: bytes, query: bytes, now: float, method: bytes = b"GET"
-) -> bytes:
+def question_head(admission: Admission, question: Question, now: float) -> bytes:
     """The head of a question to the target of an admitted request; `now` in epoch seconds."""
     target, signer = admission.target, admission.signer
     assert target is not None  # admitted
     assert signer is not None
+    path, query, method = question
     signatures = signer.sign(method, path, query, target.authority, (), UNSIGNED_PAYLOAD, now)
-    where = path + b"?" + query if query else path
-    opening = b"%b %b HTTP/1.1\r\nhost: %b\r\n" % (method, where, target.authority)
+    opening = b"%b %b%b HTTP/1.1\r\nhost: %b\r\n" % (
+        method,
+        path,
+        b"?" + query if query else b"",
+        target.authority,
+    )
     return b"".join([opening, *signatures, b"\r\n"])

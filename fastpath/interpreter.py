@@ -4,7 +4,8 @@
 
 Rules: the exchange gets an answer of S3 and does not know of another one; nothing goes down before
 the first translated byte, so that an answer that cannot be understood is still an error of S3 and
-not half a document; what an answer means is asked with MAX_QUESTIONS, while it waits.
+not half a document; what must be known before is asked first, while the request waits, and what an
+answer means is asked with MAX_QUESTIONS, while it waits.
 
 Not here: what is translated (`dialects`), asking (`inquiry`), refused signatures (`holdback`).
 """
@@ -12,16 +13,18 @@ Not here: what is translated (`dialects`), asking (`inquiry`), refused signature
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
+from fastpath.dialects.translation import AGAIN, Amendment
+from fastpath.errors import S3Error
 from fastpath.framing import BodyKind
 from fastpath.head import ResponseHead
-from fastpath.inquiry import Inquiry, Reply, question_head
-from fastpath.reply import as_document
+from fastpath.inquiry import Inquiry, question_head
+from fastpath.reply import amended, as_document
 
 if TYPE_CHECKING:
-    from fastpath.dialects.translation import Question, Rendering, Translation
+    from fastpath.dialects.translation import Question, Rendering, Reply, Translation
     from fastpath.exchange import Exchange
     from fastpath.pool import Pool
     from fastpath.upstream import UpstreamConnection
@@ -46,16 +49,50 @@ class _Held:
 class Interpreter:
     """The lessee of one translated request."""
 
-    __slots__ = ("_exchange", "_head", "_held", "_inquiry", "_pool", "_rendering", "_translation")
+    __slots__ = (
+        "_exchange",
+        "_head",
+        "_held",
+        "_inquiry",
+        "_name",
+        "_over",
+        "_pool",
+        "_rendering",
+        "_translation",
+    )
 
     def __init__(self, exchange: Exchange, translation: Translation, pool: Pool) -> None:
         self._exchange = exchange
         self._translation = translation
         self._pool = pool
         self._rendering: Rendering | None = None
-        self._head: tuple[bytes, ResponseHead] | None = None  # of a rendering, until it goes out
+        self._head: bytes | None = None  # of a rendering, until it goes out
         self._held: _Held | None = None
         self._inquiry: Inquiry | None = None
+        self._name: str | None = None  # what the target must prove under TLS
+        self._over = False  # nothing more of the answer is of use
+
+    def begin(self, *, fresh: bool, name: str | None) -> None:
+        """Look for a connection, once what must be known first is known; `name` as in `pool`."""
+        self._name = name
+        first = self._translation.first
+        if first is None:
+            self._pool.lease(self, fresh=fresh, name=name)
+        else:
+            self._ask(first, self._learnt)
+
+    def _learnt(self, reply: Reply | None) -> None:
+        self._inquiry = None
+        try:
+            if reply is not None:
+                self._translation.learn(reply)
+        except S3Error as error:
+            self._refuse(error)
+            return
+        if reply is None:
+            self._exchange.lease_failed("gave no answer to a question", overload=False)
+        else:
+            self._pool.lease(self, name=self._name)
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
@@ -70,19 +107,32 @@ class Interpreter:
             self._exchange.doubt()
             self._held = _Held(question, raw, head, kind)
             return
+        self._open(raw, head, kind, more=more)
+
+    def _open(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         try:
-            self._rendering = self._translation.answer(head)
+            answer = self._translation.answer(head)
         except S3Error as error:
-            self._exchange.refuse(error)
+            self._refuse(error)
             return
-        if self._rendering is None:
+        if answer is None:
             self._exchange.take_over()
             self._exchange.answer_head(raw, head, kind, more=more)
+        elif isinstance(answer, Amendment):
+            self._exchange.take_over()
+            self._exchange.answer_head(*amended(raw, *answer), kind, more=more)
         else:
             self._exchange.doubt()
-            self._head = (raw, head)
+            if answer is AGAIN:
+                self._over = True
+                self._exchange.again()
+            else:
+                self._rendering = answer
+                self._head = raw
 
     def answer_bytes(self, data: bytes) -> None:
+        if self._over:
+            return
         if self._held is not None:
             self._held.body += data
             if len(self._held.body) > _MAX_HELD:
@@ -96,9 +146,12 @@ class Interpreter:
         """What is translated is looked at."""
 
     def answer_complete(self) -> None:
+        if self._over:
+            return
         if self._held is not None:
             self._exchange.release()
-            self._ask(self._held, self._held.question)
+            self._held.questions += 1
+            self._ask(self._held.question, self._informed)
         elif self._rendering is None or self._pass(self._rendering, None):
             self._exchange.answer_complete()
 
@@ -106,50 +159,57 @@ class Interpreter:
 
     def _pass(self, rendering: Rendering, data: bytes | None) -> bool:
         """Hand a piece of the answer on, or its end; False if that ended the exchange."""
+        is_end = data is None
         try:
             data = rendering.finish() if data is None else rendering.feed(data)
         except S3Error as error:
-            if error.kind is SERVICE_UNAVAILABLE:
-                self._exchange.blame("answered what cannot be translated")
-            self._exchange.refuse(error)
+            if is_end:
+                self._exchange.release()
+            self._refuse(error)
             return False
+        if self._head is not None and (data or is_end):
+            length = len(data) if is_end else None
+            raw, head = as_document(self._head, rendering.status, length)
+            self._head = None
+            kind = BodyKind.LENGTH if is_end else BodyKind.CHUNKED
+            self._exchange.answer_head(raw, head, kind, more=bool(data))
         if data:
-            if self._head is not None:
-                raw, head = as_document(*self._head, rendering.status)
-                self._head = None
-                self._exchange.answer_head(raw, head, BodyKind.CHUNKED, more=True)
             self._exchange.answer_bytes(data)
         return True
 
+    def _refuse(self, error: S3Error) -> None:
+        self._over = True
+        if error.note:
+            self._exchange.blame(error.note)
+        self._exchange.refuse(error)
+
     # --- in question ---
 
-    def _ask(self, held: _Held, question: Question) -> None:
-        held.questions += 1
-        head = question_head(self._exchange.admission, *question, time.time())
-        self._inquiry = Inquiry(head, self._informed, self._exchange.crash)
+    def _ask(self, question: Question, told: Callable[[Reply | None], None]) -> None:
+        head = question_head(self._exchange.admission, question, time.time())
+        self._inquiry = Inquiry(head, told, self._exchange.crash, question.method)
         self._inquiry.ask(self._pool)
 
     def _informed(self, reply: Reply | None) -> None:
         self._inquiry = None
         held = self._held
         assert held is not None  # it was asked about
-        outcome = None
-        if reply is not None:
-            outcome = self._translation.conclude(reply.status, reply.body)
+        outcome = self._translation.conclude(reply) if reply is not None else None
         if isinstance(outcome, S3Error):
-            self._exchange.refuse(outcome)
+            self._refuse(outcome)
         elif outcome is not None and held.questions < MAX_QUESTIONS:
-            self._ask(held, outcome)
+            held.questions += 1
+            self._ask(outcome, self._informed)
         else:
             self._let_go(held)
-            self._exchange.answer_complete()
+            self.answer_complete()
 
     def _let_go(self, held: _Held) -> None:
-        """It stands as it came."""
+        """It is an answer as any other."""
         self._held = None
-        self._exchange.answer_head(held.raw, held.head, held.kind, more=bool(held.body))
+        self._open(held.raw, held.head, held.kind, more=bool(held.body))
         if held.body:
-            self._exchange.answer_bytes(held.body)
+            self.answer_bytes(held.body)
 
     # --- upstream.Lessee: the rest is the exchange's ---
 

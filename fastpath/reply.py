@@ -8,6 +8,8 @@ Not here: what an error says (`errors`, `s3xml`), when a connection closes (`dow
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -61,12 +63,31 @@ def relayed_head(
     return head + b"\r\n\r\n"
 
 
-def as_document(raw: bytes, answer: ResponseHead, status: int | None) -> tuple[bytes, ResponseHead]:
-    """The head of an answer whose body is rewritten: XML of unknown length; `status` if another."""
+def as_document(
+    raw: bytes, status: int | None, length: int | None = None
+) -> tuple[bytes, ResponseHead]:
+    """The head of an answer whose body becomes another document; `length` if it is known."""
+    lines = b"\r\nContent-Type: application/xml"
+    if length is not None:
+        lines += b"\r\nContent-Length: %d" % length
+    return _rewritten(raw, status, _OF_THE_BODY, lines)
+
+
+def amended(
+    raw: bytes, status: int | None, drop: Sequence[bytes], add: Sequence[tuple[bytes, bytes]]
+) -> tuple[bytes, ResponseHead]:
+    """The head of an answer whose body stays: another `status`, without some lines, with others."""
+    lines = b"".join([b"\r\n%b: %b" % field for field in add])
+    return _rewritten(raw, status, lines_named(tuple(drop)) if drop else None, lines)
+
+
+def _rewritten(
+    raw: bytes, status: int | None, drop: re.Pattern[bytes] | None, lines: bytes
+) -> tuple[bytes, ResponseHead]:
     end = raw.index(b"\r\n")
     first = raw[:end] if status is None else b"HTTP/1.1 %d %b" % (status, _REASONS[status])
-    lines = without_lines(raw[end:-4], _OF_THE_BODY, {})
-    head = first + lines + b"\r\nContent-Type: application/xml\r\n\r\n"
+    kept = raw[end:-4] if drop is None else drop.sub(b"", raw[end:-4])
+    head = first + kept + lines + b"\r\n\r\n"
     return head, parse_response_head(head)
 
 
@@ -85,16 +106,19 @@ def error_reply(
     """
     status = error.kind.status
     reason = b"Slow Down" if error.kind is SLOW_DOWN else _REASONS[status]
-    body = b"" if to_head else error_document(error, *ids)
+    bodiless = to_head or status == HTTPStatus.NOT_MODIFIED
+    body = b"" if bodiless else error_document(error, *ids)
     lines = [
         b"HTTP/1.1 %d %b" % (status, reason),
         b"x-amz-request-id: " + ids[0].encode(),
         b"x-amz-id-2: " + ids[1].encode(),
-        b"Content-Type: application/xml",
         b"Date: " + formatdate(usegmt=True).encode(),
         b"Server: s3gateway",
+        *[b"%b: %b" % field for field in error.fields],
     ]
-    if not to_head:
+    if status != HTTPStatus.NOT_MODIFIED:
+        lines.append(b"Content-Type: application/xml")
+    if not bodiless:
         lines.append(b"Content-Length: %d" % len(body))
     if isinstance(error, MethodRefused):
         lines.append(b"Allow: " + error.allow.encode())

@@ -38,7 +38,7 @@ _RENEW = frozenset(
     }
 )
 _MALFORMED = "AuthorizationHeaderMalformed"
-_HIDDEN = _RENEW | {"RequestTimeTooSkewed", _MALFORMED}
+HIDDEN = _RENEW | {"RequestTimeTooSkewed", _MALFORMED}
 _REDIRECTS = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect"})
 
 # It becomes a label of a host name and a part of the signature's scope.
@@ -79,7 +79,7 @@ def judge(
         region = _region(fields, found)
         if region and region.encode() != signed_for:
             return Elsewhere(code or str(status), region.encode())
-    if code in _HIDDEN and status >= 400:
+    if code in HIDDEN and status >= 400:
         return Hidden(code, code in _RENEW)
     return None
 

@@ -2,7 +2,7 @@
 
 Rules: pure; a profile names the dialect of its targets.
 
-Not here: what a target can do (`profiles`), applying a translation (`exchange`).
+Not here: what a target can do (`profiles`), applying a translation (`interpreter`).
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from collections.abc import Callable, Mapping
 from fastpath.dialects import lakefs
 from fastpath.dialects.translation import Asked, Translation
 
-DIALECTS: Mapping[str, Mapping[str, Callable[[Asked], Translation]]] = {
-    "lakefs": lakefs.OPERATIONS,
-}
+DIALECTS: Mapping[str, Callable[[Asked], Translation]] = {"lakefs": lakefs.translate}
 
 
-def translate(dialect: str, asked: Asked) -> Translation | None:
-    """How a request goes to a target of this dialect; None: as it is. Raises S3Error."""
-    operation = DIALECTS[dialect].get(asked.operation)
-    return operation(asked) if operation is not None else None
+def translate(dialect: str, asked: Asked) -> Translation:
+    """How a request goes to a target of this dialect. Raises S3Error."""
+    return DIALECTS[dialect](asked)

@@ -2,7 +2,7 @@
 
 Rules: each is tried where the gateway would trust the target: in PutObject and UploadPart, and
 in DeleteObjects as the example of a document; with a right value, which must be taken, and with a
-wrong one, which must be refused.
+wrong one, which must be refused, with an error of the client's: a 500 is tried again by SDKs.
 
 Not here: chunked bodies (`streaming`).
 """
@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape
 
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, encode
 from gateway.probe.findings import Findings
-from gateway.probe.store import Store, content_md5
+from gateway.probe.store import Answer, Store, content_md5
 
 _OTHER = b"not the body"
 
@@ -90,7 +90,7 @@ def _put(store: Store, claim: Claim, right: bool) -> bool:
     key, body = store.new_key("integrity"), b"integrity"
     headers, payload = _told(claim, body, right)
     answer = store.ask("PUT", key, headers=headers, body=body, payload=payload)
-    return answer.good or store.stored(key) is not None
+    return _taken(answer, right) or store.stored(key) is not None
 
 
 def _part(store: Store, claim: Claim, right: bool) -> bool:
@@ -98,7 +98,12 @@ def _part(store: Store, claim: Claim, right: bool) -> bool:
     upload = store.begin_upload(key)
     headers, payload = _told(claim, body, right)
     query = f"partNumber=1&uploadId={quote(upload, safe='')}"
-    return bool(upload) and store.ask("PUT", key, query, headers, body, payload).good
+    return bool(upload) and _taken(store.ask("PUT", key, query, headers, body, payload), right)
+
+
+def _taken(answer: Answer, right: bool) -> bool:
+    """Whether a body was taken, or refused as if the store had failed."""
+    return answer.good or (not right and answer.status >= 500)
 
 
 def _delete(store: Store, claim: Claim, right: bool) -> bool:

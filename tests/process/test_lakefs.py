@@ -11,72 +11,16 @@ from __future__ import annotations
 import io
 import urllib.request
 import zlib
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from tests.doubles import forms
 from tests.doubles.lakefs import LakeFS
 from tests.process.harness import Gateway
 from tests.process.lakefs.client import Client
-
-KEYS = ("lakefs-client", "lakefs-client-secret")
-PATH = "/repo/main/a.txt"
-OBJECT = b"0123456789"
-
-
-def configuration(lakefs: LakeFS) -> dict[str, object]:
-    ((key_id, secret),) = lakefs.keys.items()
-    target = {"endpoint": lakefs.endpoint, "access_key_id": key_id, "secret_access_key": secret}
-    known = {"name": "client", "access_key_id": KEYS[0], "secret_access_key": KEYS[1]}
-    return {
-        "lakefs": target,
-        "s3": {"region": "us-east-1", "access_key_id": "unused", "secret_access_key": "unused"},
-        "auth": {"identities": [known]},
-        "routing": {"default_target": "lakefs"},
-    }
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[LakeFS, Gateway]]:
-    with LakeFS() as lakefs, Gateway.start(configuration(lakefs), 1) as gateway:
-        yield lakefs, gateway
-
-
-@pytest.fixture
-def lakefs(running: tuple[LakeFS, Gateway]) -> LakeFS:
-    """With a fresh `repo` that holds one object, and nothing seen yet."""
-    lakefs = running[0]
-    lakefs.store.repositories.clear()
-    lakefs.add_repository("repo", "dev")
-    Client(lakefs).send("PUT", PATH, OBJECT, {"content-type": "text/plain"})
-    lakefs.seen.clear()
-    return lakefs
-
-
-@pytest.fixture
-def client(running: tuple[LakeFS, Gateway], lakefs: LakeFS) -> Client:
-    return Client(lakefs, port=running[1].address[1], keys=KEYS)
-
-
-@pytest.fixture
-def sdk(running: tuple[LakeFS, Gateway]) -> Any:  # boto3 is untyped
-    return boto3.client(
-        "s3",
-        endpoint_url=running[1].url,
-        aws_access_key_id=KEYS[0],
-        aws_secret_access_key=KEYS[1],
-        region_name="us-east-1",
-    )
-
-
-def stored(lakefs: LakeFS, key: str = "a.txt") -> bytes | None:
-    blob = lakefs.store.repositories["repo"].branches["main"].entries.get(key)
-    return blob.data if blob else None
-
+from tests.process.lakefs.gateway import KEYS, OBJECT, PATH, stored
 
 # What works
 

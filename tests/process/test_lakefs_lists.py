@@ -20,7 +20,7 @@ from tests.doubles.http1 import Answer
 from tests.doubles.lakefs import LakeFS
 from tests.process.harness import Gateway
 from tests.process.lakefs.client import Client
-from tests.process.test_lakefs import KEYS, configuration
+from tests.process.lakefs.gateway import KEYS, configuration
 
 NAMES = ["a.txt", "b/1", "b/2", "c&d +é", "e"]
 

@@ -19,8 +19,8 @@ from tests.doubles.http1 import Answer
 from tests.doubles.lakefs import LakeFS
 from tests.process.harness import Gateway
 from tests.process.lakefs.client import Client
+from tests.process.lakefs.gateway import KEYS, configuration
 from tests.process.lakefs.test_multipart import begin, complete, put_part, tag
-from tests.process.test_lakefs import KEYS, configuration
 
 PATH = "/repo/main/big"
 BIG = b"0123456789abcdef" * (5 << 16)  # 5 MiB, the smallest part but the last

@@ -20,6 +20,7 @@ PURE = {
     "fastpath.addressing",
     "fastpath.answers",
     "fastpath.authentication",
+    "fastpath.conditions",
     "fastpath.cors",
     "fastpath.dialects.lakefs.bucket_lists",
     "fastpath.dialects.lakefs.list_answers",
@@ -91,7 +92,7 @@ STOREYS = [
     ["sigv2"],
     ["sigv4"],
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
-    ["head", "query"],
+    ["conditions", "head", "query"],
     ["answers", "client"],
     [
         "accesslog",

@@ -9,18 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fastpath.dialects.lakefs import deletes, lists, uploads
+from fastpath.dialects.lakefs import buckets, deletes, lists, reads, uploads, writes
+from fastpath.dialects.lakefs.names import check_repository
+from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Asked, Translation
 
 OPERATIONS: Mapping[str, Callable[[Asked], Translation]] = {
     "AbortMultipartUpload": uploads.Abort,
     "CompleteMultipartUpload": uploads.Complete,
+    "CopyObject": writes.CopyObject,
+    "CreateMultipartUpload": writes.Write,
     "DeleteObject": deletes.DeleteObject,
+    "DeleteObjects": deletes.DeleteObjects,
+    "GetObject": reads.Read,
+    "HeadBucket": buckets.HeadBucket,
+    "HeadObject": reads.Read,
     "ListBuckets": lists.ListBuckets,
     "ListMultipartUploads": uploads.ListUploads,
     "ListObjects": lists.ListObjects,
     "ListObjectsV2": lists.ListObjects,
     "ListParts": uploads.ListParts,
+    "PutObject": writes.PutObject,
     "UploadPart": uploads.UploadPart,
     "UploadPartCopy": uploads.UploadPartCopy,
 }
+
+
+def translate(asked: Asked) -> Translation:
+    """How a request goes to lakeFS. Raises S3Error."""
+    if asked.bucket:
+        check_repository(asked.bucket)
+    return OPERATIONS.get(asked.operation, Request)(asked)

@@ -1,25 +1,40 @@
-"""DeleteObject: only a branch has objects that can be deleted.
+"""DeleteObject and DeleteObjects: only a branch has objects that can be deleted.
 
 Rules: a ref of another form (a tag with a dot, an expression) is refused as S3 refuses what cannot
-be done to an object, not with lakeFS's internal error; whether a branch exists is lakeFS's to say.
+be done to an object, not with lakeFS's internal error; whether a branch exists is lakeFS's to say;
+a key that names no object is as deleted as any other that is not there.
 
-Not here: batches (`payload.deletions`).
+Not here: the keys of a batch (`payload.deletions`), its result (`delete_answers`).
 """
 
 from __future__ import annotations
 
-import re
-
-from fastpath.dialects.translation import Asked, Translation
+from fastpath.dialects.lakefs.delete_answers import DeletedAnswer
+from fastpath.dialects.lakefs.names import is_branch
+from fastpath.dialects.lakefs.request import Request
+from fastpath.dialects.translation import Amendment, Answer, Asked
+from fastpath.head import ResponseHead
 from fastpath.operations import MethodRefused
 
-_BRANCH = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_-]*")  # as lakeFS names them
 
-
-class DeleteObject(Translation):
+class DeleteObject(Request):
     """The deletion of one object."""
 
     def __init__(self, asked: Asked) -> None:
-        ref = asked.key.partition(b"/")[0]
-        if not _BRANCH.fullmatch(ref):
+        ref, _, path = asked.key.partition(b"/")
+        self._is_object = bool(ref and path)
+        if self._is_object and not is_branch(ref):
             raise MethodRefused(b"DELETE", "OBJECT", "GET, HEAD")
+        super().__init__(asked)
+
+    def answer(self, head: ResponseHead) -> Answer:
+        if not self._is_object and head.status == 404 and not head.content_length:
+            return Amendment(204, drop=(b"content-length", b"content-type"))
+        return super().answer(head)
+
+
+class DeleteObjects(Request):
+    """The deletion of many."""
+
+    def success(self, head: ResponseHead) -> Answer:
+        return DeletedAnswer()

@@ -43,7 +43,9 @@ Event = Field | Row
 
 def unreadable() -> S3Error:
     """What a client is told of an answer that is not understood, if nothing of it was sent yet."""
-    return S3Error(SERVICE_UNAVAILABLE)
+    error = S3Error(SERVICE_UNAVAILABLE, retry_after=1)
+    error.note = "answered what cannot be translated"
+    return error
 
 
 class DocumentReader:

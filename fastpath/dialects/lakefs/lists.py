@@ -11,35 +11,40 @@ from __future__ import annotations
 from functools import partial
 
 from fastpath.dialects.lakefs.bucket_lists import BucketsAnswer, read_bucket_listing
-from fastpath.dialects.lakefs.error_answers import ErrorAnswer
+from fastpath.dialects.lakefs.faults import FaultAnswer
 from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import read_listing
-from fastpath.dialects.translation import Asked, Rendering, Translation
+from fastpath.dialects.lakefs.request import Request
+from fastpath.dialects.translation import Answer, Asked
 from fastpath.head import ResponseHead
 
 
-class ListObjects(Translation):
+class ListObjects(Request):
     """A list of objects."""
 
     def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
         is_v2 = asked.operation == "ListObjectsV2"
         self._listing = read_listing(asked.query, asked.bucket, is_v2=is_v2)
         self.query = self._listing.query
 
-    def answer(self, head: ResponseHead) -> Rendering | None:
-        if head.status == 200:
-            return ListAnswer(self._listing)
+    def answer(self, head: ResponseHead) -> Answer:
         if head.status == 400:
-            return ErrorAnswer("BadRequest", partial(empty_list, self._listing))
-        return None
+            empty = partial(empty_list, self._listing)
+            return FaultAnswer(self.asked, head, {"BadRequest": empty})
+        return super().answer(head)
+
+    def success(self, head: ResponseHead) -> Answer:
+        return ListAnswer(self._listing)
 
 
-class ListBuckets(Translation):
+class ListBuckets(Request):
     """A list of buckets."""
 
     def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
         self._listing = read_bucket_listing(asked.query)
         self.query = self._listing.query
 
-    def answer(self, head: ResponseHead) -> Rendering | None:
-        return BucketsAnswer(self._listing) if head.status == 200 else None
+    def success(self, head: ResponseHead) -> Answer:
+        return BucketsAnswer(self._listing)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastpath.dialects.lakefs.error_answers import ErrorAnswer
+from fastpath.dialects.lakefs.faults import FaultAnswer
+from fastpath.dialects.lakefs.names import check_upload
 from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
 from fastpath.dialects.lakefs.part_requests import (
     check_copied_range,
@@ -21,18 +22,21 @@ from fastpath.dialects.lakefs.part_requests import (
     parts_query,
     upload_id,
 )
+from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.lakefs.upload_faults import UploadFault
-from fastpath.dialects.translation import Asked, Question, Rendering, Translation
+from fastpath.dialects.lakefs.writes import check_condition, translate_source
+from fastpath.dialects.translation import Answer, Asked, Question, Reply
 from fastpath.errors import S3Error
 from fastpath.head import ResponseHead
 from fastpath.payload.completions import CompletedParts, Part
 
 
-class OfUpload(Translation):
+class OfUpload(Request):
     """What all requests about an upload have in common."""
 
     def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+        check_upload(asked)
+        super().__init__(asked)
         self._fault: UploadFault | None = None
 
     @property
@@ -42,12 +46,12 @@ class OfUpload(Translation):
     def question(self, status: int) -> Question | None:
         if status != 500:
             return None
-        self._fault = UploadFault(self._asked, self._parts)
+        self._fault = UploadFault(self.asked, self._parts)
         return self._fault.question()
 
-    def conclude(self, status: int, body: bytes) -> S3Error | Question | None:
+    def conclude(self, reply: Reply) -> S3Error | Question | None:
         assert self._fault is not None  # it was asked about
-        return self._fault.conclude(status, body)
+        return self._fault.conclude(reply.status, reply.body)
 
 
 class UploadPart(OfUpload):
@@ -64,15 +68,17 @@ class UploadPartCopy(UploadPart):
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
         check_copied_range(asked.fields)
+        translate_source(self)
 
-    def answer(self, head: ResponseHead) -> Rendering | None:
-        return CopiedPartAnswer() if head.status == 200 else None
+    def success(self, head: ResponseHead) -> Answer:
+        return CopiedPartAnswer()
 
 
 class Complete(OfUpload):
     """The end of an upload."""
 
     def __init__(self, asked: Asked) -> None:
+        check_condition(asked)
         super().__init__(asked)
         self._completed = CompletedParts()
         self.check = self._completed
@@ -89,28 +95,30 @@ class ListParts(OfUpload):
         super().__init__(asked)
         self.query = parts_query(asked.query)
 
-    def answer(self, head: ResponseHead) -> Rendering | None:
-        if head.status != 200:
-            return None
-        asked = self._asked
+    def success(self, head: ResponseHead) -> Answer:
+        asked = self.asked
         return PartsAnswer(asked.bucket.decode(), asked.key.decode(), upload_id(asked.query))
 
 
-class Abort(Translation):
+class Abort(Request):
     """The end of an upload that is given up."""
 
     def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+        check_upload(asked)
+        super().__init__(asked)
 
-    def answer(self, head: ResponseHead) -> Rendering | None:
-        return ErrorAnswer("NoSuchKey", self._refuse) if head.status == 404 else None
+    def answer(self, head: ResponseHead) -> Answer:
+        if head.status == 404:
+            return FaultAnswer(self.asked, head, {"NoSuchKey": self._refuse})
+        return super().answer(head)
 
     def _refuse(self) -> bytes:
-        raise no_such_upload(self._asked.query)
+        raise no_such_upload(self.asked.query)
 
 
-class ListUploads(Translation):
+class ListUploads(Request):
     """The uploads of a bucket, as lakeFS lists them."""
 
     def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
         check_uploads(asked.query)

@@ -166,7 +166,7 @@ def test_a_fault_stands_if_the_reply_says_nothing_of_it(reply: bytes) -> None:
     rig.target.says(failed())
     question_and_reply(rig, reply)
     (answer,) = answers(client, b"PUT")
-    assert (answer.status, answer.body, answer.whole) == (500, FAULT, True)
+    assert (answer.status, answer.code, answer.whole) == (500, "InternalError", True)
     assert rig.lines("access")[-1]["status"] == 500
 
 
@@ -177,7 +177,7 @@ def test_a_fault_stands_if_the_block_store_is_down() -> None:
     question_and_reply(rig, failed())
     question_and_reply(rig, failed(), OF_UPLOADS)
     (answer,) = answers(client, b"PUT")
-    assert (answer.status, answer.body, answer.whole) == (500, FAULT, True)
+    assert (answer.status, answer.code, answer.whole) == (500, "InternalError", True)
 
 
 def test_a_fault_stands_if_there_is_no_reply() -> None:
@@ -185,7 +185,7 @@ def test_a_fault_stands_if_there_is_no_reply() -> None:
     rig.target.says(failed())
     rig.target.says(b"garbage\r\n\r\n")
     (answer,) = answers(client, b"PUT")
-    assert (answer.status, answer.body) == (500, FAULT)
+    assert (answer.status, answer.code) == (500, "InternalError")
 
 
 def test_a_fault_before_the_whole_part_was_sent() -> None:
@@ -203,7 +203,7 @@ def test_a_long_fault_is_not_asked_about() -> None:
     rig, client = started(put(PART, b"data"))
     rig.target.says(failed(b"x" * 70000))
     (answer,) = answers(client, b"PUT")
-    assert (answer.status, len(answer.body)) == (500, 70000)
+    assert (answer.status, answer.code) == (500, "InternalError")
     assert len(requests(rig.target)) == 1
 
 
@@ -242,8 +242,8 @@ def test_what_s3_would_refuse_does_not_reach_the_target(request_: bytes) -> None
     assert not rig.targets or not rig.target.heard
 
 
-def test_a_plain_request_is_not_touched() -> None:
+def test_a_parameter_that_means_nothing_stays_behind() -> None:
     rig, client = started(get("/repo/main/k?x-id=Get%4fbject"))
-    assert requests(rig.target) == [b"GET /repo/main/k?x-id=Get%4fbject"]
+    assert requests(rig.target) == [b"GET /repo/main/k"]
     rig.target.says(failed())
     assert answers(client)[0].status == 500

@@ -65,7 +65,7 @@ def assert_hidden(answer: Answer, client: Peer) -> None:
 def test_a_refused_signature_is_the_operators_business(
     profile: str, code: str, status: str
 ) -> None:
-    rig, client = asked(Rig(profile=profile), get("/bkt/k"))
+    rig, client = asked(Rig(profile=profile), get("/bkt/main/k"))
     rig.target.says(refusal(code, status))
     (answer,) = answers(client)
     assert_hidden(answer, client)
@@ -79,7 +79,7 @@ def test_a_refused_signature_is_the_operators_business(
     assert rig.count(Slot.RETRIES) == 0
     # static keys: nobody to wait for; and both connections go on
     client.take()
-    client.says(get("/bkt/k"))
+    client.says(get("/bkt/main/k"))
     rig.target.says(ok(b"here"))
     assert len(rig.targets) == 1
     assert answers(client)[0].body == b"here"

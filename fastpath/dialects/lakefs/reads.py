@@ -1,0 +1,133 @@
+"""GetObject and HeadObject: what lakeFS ignores of them is done here.
+
+Rules: one request to lakeFS; conditions are judged by the ETag and date of its own answer, whose
+body is then not sent; a Range whose If-Range does not stand is asked for again, whole; an object
+has one part, because lakeFS does not keep where its parts were; of a range beyond the end lakeFS
+does not say the size, so that is asked.
+
+Not here: judging conditions (`conditions`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from fastpath.conditions import range_stands, read_conditions
+from fastpath.dialects.lakefs.list_requests import invalid
+from fastpath.dialects.lakefs.names import check_read
+from fastpath.dialects.lakefs.part_requests import check_part_number
+from fastpath.dialects.lakefs.promises import check_clients_key
+from fastpath.dialects.lakefs.request import Request
+from fastpath.dialects.translation import (
+    AGAIN,
+    MAX_AWAY,
+    Amendment,
+    Answer,
+    Asked,
+    Fields,
+    Instead,
+    Question,
+    Reply,
+)
+from fastpath.errors import (
+    INVALID_PART_NUMBER,
+    INVALID_RANGE,
+    INVALID_REQUEST,
+    S3Error,
+)
+from fastpath.head import ResponseHead
+
+_PREFIX = b"response-"
+_REPLACED = frozenset(
+    b"cache-control content-disposition content-encoding content-language content-type "
+    b"expires".split()
+)
+_FIELD_VALUE = re.compile(rb"[\t -~\x80-\xff]*")  # RFC 9110 section 5.5
+
+
+class Read(Request):
+    """A GetObject or HeadObject."""
+
+    def __init__(self, asked: Asked) -> None:
+        check_read(asked.key)
+        check_clients_key(asked.fields)
+        super().__init__(asked)
+        self._replaced, self._part = _read_query(asked)
+        self._conditions = read_conditions(asked.fields)
+        self._range = asked.fields.get(b"range")
+        self._if_range = asked.fields.get(b"if-range") if self._range is not None else None
+
+    def answer(self, head: ResponseHead) -> Answer:
+        if head.status == 416 and self._if_range is not None:
+            return self._whole()
+        return super().answer(head)
+
+    def success(self, head: ResponseHead) -> Answer:
+        if head.status not in (200, 206):
+            return None
+        error = self._conditions.judge(head.fields) if self._conditions is not None else None
+        if error is None and self._part > 1:
+            error = S3Error(INVALID_PART_NUMBER, ("PartNumber", str(self._part)))
+        if error is not None:
+            if self.asked.operation == "GetObject" and (head.content_length or 0) > MAX_AWAY:
+                raise error
+            return Instead(error)
+        condition = self._if_range if head.status == 206 else None
+        if condition is not None and not range_stands(condition, head.fields):
+            return self._whole()
+        return self._amended(head)
+
+    def _amended(self, head: ResponseHead) -> Amendment | None:
+        add, status = list(self._replaced), None
+        if self._part == 1 and head.status == 200 and head.content_length:
+            status, size = 206, head.content_length
+            add.append((b"Content-Range", b"bytes 0-%d/%d" % (size - 1, size)))
+        return Amendment(status, [name for name, _ in self._replaced], add) if add else None
+
+    def _whole(self) -> Answer:
+        """The object is not the one that the client has a part of."""
+        self._range = self._if_range = None
+        self.drop = (*self.drop, b"range")
+        return AGAIN
+
+    def question(self, status: int) -> Question | None:
+        if status != 416 or self._if_range is not None:
+            return None
+        return Question(self.asked.path, b"", b"HEAD")
+
+    def conclude(self, reply: Reply) -> S3Error | None:
+        size = reply.fields.get(b"content-length", b"")
+        if reply.status != 200 or not size.isdigit():
+            return None
+        if self._conditions is not None and (error := self._conditions.judge(reply.fields)):
+            return error
+        shown = (self._range or b"").decode("latin-1")
+        error = S3Error(
+            INVALID_RANGE, ("RangeRequested", shown), ("ActualObjectSize", size.decode())
+        )
+        error.fields = ((b"Content-Range", b"bytes */%b" % size),)
+        return error
+
+
+def _read_query(asked: Asked) -> tuple[Fields, int]:
+    """Header lines that the client wants instead, and the part it asks for; 0: none.
+
+    Raises S3Error.
+    """
+    replaced: dict[bytes, bytes] = {}
+    part = 0
+    for name, value in asked.query:
+        if name == b"partNumber" and not part:
+            check_part_number(asked.query)
+            part = int(value)
+            if b"range" in asked.fields:
+                raise S3Error(
+                    INVALID_REQUEST,
+                    message="Cannot specify both Range header and partNumber query parameter",
+                )
+        elif name.startswith(_PREFIX) and name.removeprefix(_PREFIX) in _REPLACED:
+            if not _FIELD_VALUE.fullmatch(value):
+                text = "Header value cannot be represented using ISO-8859-1."
+                raise invalid(name.decode(), text, value.decode("utf-8", "replace"))
+            replaced.setdefault(name.removeprefix(_PREFIX), value)
+    return tuple(replaced.items()), part

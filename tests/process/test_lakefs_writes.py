@@ -1,0 +1,209 @@
+"""The gateway in front of the lakeFS double: copies, and what an object should be, are S3's.
+
+Rules: as in `test_lakefs`; what lakeFS would do in another way is done, or refused.
+
+Not here: names (`test_lakefs_names`), uploads in parts (`test_lakefs_multipart`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.doubles.http1 import Answer
+from tests.doubles.lakefs import LakeFS
+from tests.process.lakefs.client import Client, Headers
+from tests.process.lakefs.gateway import OBJECT, PATH, stored
+from tests.process.test_lakefs_names import said
+
+TO = "/repo/main/copy"
+SOURCE = "/repo/main/a.txt"
+
+
+def copy(client: Client, source: str = SOURCE, to: str = TO, **headers: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.send("PUT", to, headers={"x-amz-copy-source": source, **named})
+
+
+# Copies
+
+
+@pytest.mark.parametrize(
+    "source", ["/repo/main/a+b%3F", "repo/main/a%2Bb%3F", "/repo/main%2Fa+b%3f"]
+)
+def test_the_source_of_a_copy_is_the_key_it_names(
+    client: Client, lakefs: LakeFS, source: str
+) -> None:
+    """lakeFS reads a raw `+` as a space."""
+    client.send("PUT", "/repo/main/a%2Bb%3F", b"plus")
+    client.send("PUT", "/repo/main/a%20b%3F", b"space")
+    assert copy(client, source).status == 200
+    assert stored(lakefs, "copy") == b"plus"
+
+
+def test_boto3_copies_a_strange_key(sdk: Any, lakefs: LakeFS) -> None:
+    for key in ("main/a+b c?é%20/..x", "main/ü//&=;"):
+        sdk.put_object(Bucket="repo", Key=key, Body=key.encode())
+        sdk.copy_object(Bucket="repo", Key="main/copy", CopySource={"Bucket": "repo", "Key": key})
+        assert stored(lakefs, "copy") == key.encode()
+
+
+def test_the_version_of_a_source(client: Client, lakefs: LakeFS) -> None:
+    """lakeFS takes it for a part of the key."""
+    assert copy(client, f"{SOURCE}?versionId=null").status == 200
+    assert stored(lakefs, "copy") == OBJECT
+    lakefs.seen.clear()
+    assert said(copy(client, f"{SOURCE}?versionId=1")) == (501, "NotImplemented")
+    assert not lakefs.seen
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("/repo/main/missing", (404, "NoSuchKey")),
+        ("/repo/nobranch/a.txt", (404, "NoSuchKey")),
+        ("/repo/file.txt", (404, "NoSuchKey")),
+        ("/my.bucket/main/k", (404, "NoSuchBucket")),
+    ],
+)
+def test_a_source_that_is_not_there(client: Client, source: str, expected: tuple[int, str]) -> None:
+    assert said(copy(client, source)) == expected
+
+
+@pytest.mark.parametrize("to", ["/repo/nobranch/k", "/repo/v1.0/k"])
+def test_a_copy_to_a_branch_that_is_not_there(client: Client, to: str) -> None:
+    """lakeFS says InvalidRequest, and a text of its inside."""
+    answer = copy(client, to=to)
+    assert said(answer) == (404, "NoSuchBucket")
+    assert b"repo has no branch" in answer.body
+
+
+def test_another_failure_of_a_copy_is_for_the_operator(client: Client, lakefs: LakeFS) -> None:
+    lakefs.store.repositories["repo"].branches["dev"].is_protected = True
+    answer = copy(client, to="/repo/dev/k")
+    assert said(answer) == (400, "InvalidRequest")
+    assert b"cannot be copied" in answer.body
+
+
+@pytest.mark.parametrize("condition", [{"if_none_match": "*"}, {"if_match": "x"}])
+def test_a_condition_on_the_destination(
+    client: Client, lakefs: LakeFS, condition: dict[str, str]
+) -> None:
+    """lakeFS overlooks it, and would overwrite the object."""
+    assert said(copy(client, to=PATH, **condition)) == (501, "NotImplemented")
+    assert not lakefs.seen
+
+
+def test_a_copy_keeps_its_type_or_is_refused(client: Client, lakefs: LakeFS) -> None:
+    """lakeFS gives it the source's, whatever is asked for."""
+    replace = {"x_amz_metadata_directive": "REPLACE", "x_amz_meta_a": "new"}
+    answer = copy(client, content_type="image/png", **replace)
+    assert said(answer) == (501, "NotImplemented")
+    assert stored(lakefs, "copy") is None
+    assert copy(client, content_type="text/plain", **replace).status == 200
+    assert client.send("HEAD", TO).fields["x-amz-meta-a"] == "new"
+    assert copy(client, content_type="image/png").status == 200  # S3 looks at it with REPLACE only
+    assert said(copy(client, "/repo/main/no", content_type="a/b", **replace)) == (404, "NoSuchKey")
+
+
+@pytest.mark.parametrize("directive", ["replace", "OTHER"])
+def test_a_directive_that_is_none(client: Client, lakefs: LakeFS, directive: str) -> None:
+    """lakeFS takes every other word for COPY."""
+    answer = copy(client, x_amz_metadata_directive=directive)
+    assert said(answer) == (400, "InvalidArgument")
+    assert not lakefs.seen
+
+
+def test_a_copied_part_reads_its_source_in_the_same_way(sdk: Any, lakefs: LakeFS) -> None:
+    source = {"Bucket": "repo", "Key": "main/a+b"}
+    sdk.put_object(**source, Body=b"plus")
+    upload = sdk.create_multipart_upload(Bucket="repo", Key="main/parts")
+    asked = {"Bucket": "repo", "Key": "main/parts", "UploadId": upload["UploadId"]}
+    part = sdk.upload_part_copy(**asked, PartNumber=1, CopySource=source)
+    parts = [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]
+    sdk.complete_multipart_upload(**asked, MultipartUpload={"Parts": parts})
+    assert stored(lakefs, "parts") == b"plus"
+
+
+# Conditions on a write
+
+
+@pytest.mark.parametrize("headers", [{"if-match": '"x"'}, {"if-none-match": '"x"'}])
+def test_a_condition_that_lakefs_has_not(client: Client, lakefs: LakeFS, headers: Headers) -> None:
+    """Refused before the body is sent."""
+    for method, query in (("PUT", ""), ("POST", "?uploadId=u")):
+        answer = client.send(method, PATH + query, b"x", headers)
+        assert said(answer) == (501, "NotImplemented")
+    assert not lakefs.seen
+
+
+def test_an_object_that_must_be_absent(client: Client, lakefs: LakeFS) -> None:
+    absent = {"if-none-match": "*"}
+    answer = client.send("PUT", PATH, b"x", absent)
+    assert said(answer) == (412, "PreconditionFailed")
+    assert b"<Condition>If-None-Match</Condition>" in answer.body
+    assert stored(lakefs) == OBJECT
+    assert client.send("PUT", "/repo/main/fresh", b"x", absent).status == 200
+
+
+# What lakeFS would forget
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"),
+    [
+        ("x-amz-server-side-encryption-customer-algorithm", "AES256", 501),
+        ("x-amz-server-side-encryption", "aws:kms", 501),
+        ("x-amz-server-side-encryption-aws-kms-key-id", "k", 501),
+        ("x-amz-object-lock-mode", "GOVERNANCE", 501),
+        ("x-amz-object-lock-legal-hold", "ON", 501),
+        ("x-amz-tagging", "a=b", 501),
+        ("x-amz-website-redirect-location", "/x", 501),
+        ("content-encoding", "gzip", 501),
+        ("content-encoding", "aws-chunked, gzip", 501),
+        ("x-amz-acl", "public-read", 400),
+        ("x-amz-grant-read", "id=1", 400),
+    ],
+)
+@pytest.mark.parametrize("request_", ["PUT", "POST ?uploads", "PUT copy"])
+def test_a_promise_that_would_be_broken(
+    client: Client, lakefs: LakeFS, name: str, value: str, status: int, request_: str
+) -> None:
+    method, _, query = request_.partition(" ")
+    headers = {name: value}
+    if query == "copy":
+        query, headers["x-amz-copy-source"] = "", SOURCE
+    answer = client.send(method, TO + query, b"", headers)
+    code = "NotImplemented" if status == 501 else "AccessControlListNotSupported"
+    assert said(answer) == (status, code)
+    assert not lakefs.seen
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("x-amz-server-side-encryption", "AES256"),
+        ("x-amz-acl", "private"),
+        ("x-amz-acl", "bucket-owner-full-control"),
+        ("x-amz-storage-class", "STANDARD_IA"),
+        ("cache-control", "no-cache"),
+        ("content-disposition", "attachment"),
+        ("content-language", "de"),
+        ("content-encoding", "identity"),
+        ("expires", "Fri, 01 Jan 2100 00:00:00 GMT"),
+    ],
+)
+def test_what_may_be_forgotten(client: Client, lakefs: LakeFS, name: str, value: str) -> None:
+    assert client.send("PUT", PATH, b"new", {name: value}).status == 200
+    assert stored(lakefs) == b"new"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_object_is_not_encrypted_with_a_clients_key(
+    client: Client, lakefs: LakeFS, method: str
+) -> None:
+    """S3 would refuse as well: the object was stored without it."""
+    headers = {"x-amz-server-side-encryption-customer-key": "k"}
+    assert client.send(method, PATH, headers=headers).status == 501
+    assert not lakefs.seen
