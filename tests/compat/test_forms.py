@@ -15,7 +15,7 @@ import pytest
 from botocore.config import Config
 from urllib3 import encode_multipart_formdata
 
-from tests.compat.doors import Door
+from tests.compat.doors import HTTPS, Door
 from tests.compat.live import (
     CLIENT,
     MIB,
@@ -68,6 +68,20 @@ def test_a_presigned_post_lands(
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["etag"] == client.head_object(Bucket=side.bucket, Key=key)["ETag"]
     assert_landed(side, key, payload(size))
+
+
+@pytest.mark.parametrize("door", [HTTPS], indirect=True)
+def test_a_form_over_tls(door: Door, sides: dict[str, Side], prefix: str) -> None:
+    side = sides["lakefs"]
+    made = s3_client(door.url, CLIENT, ca=door.ca).generate_presigned_post(
+        side.bucket, f"{prefix}form"
+    )
+    content = forms.body(made["fields"], payload(MIB))
+    kind = {"Content-Type": f"multipart/form-data; boundary={forms.BOUNDARY}"}
+    answer = door.fetch(made["url"], "POST", content, kind)
+    assert answer.status == 204
+    assert answer.headers["location"].startswith(f"{door.url}/{side.bucket}/")
+    assert_landed(side, f"{prefix}form", payload(MIB))
 
 
 def test_fields_conditions_and_the_answer(client: Any, send: Send, side: Side, prefix: str) -> None:
