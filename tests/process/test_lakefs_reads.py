@@ -8,8 +8,6 @@ Not here: judging a condition (`tests/unit/fastpath/test_conditions.py`).
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -21,8 +19,8 @@ from tests.process.lakefs.gateway import KEYS, OBJECT, PATH
 
 TAG = f'"{hashlib.md5(OBJECT, usedforsecurity=False).hexdigest()}"'
 OTHER = '"0123456789abcdef0123456789abcdef"'
-PAST = format_datetime(datetime.now(UTC) - timedelta(days=1), usegmt=True)
-FUTURE = format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)
+PAST = "Sat, 01 Jan 2000 00:00:00 GMT"
+FUTURE = "Fri, 01 Jan 2100 00:00:00 GMT"
 BIG = b"x" * (1 << 20)
 BIG_PATH = "/repo/main/big"
 
