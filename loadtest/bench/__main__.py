@@ -29,7 +29,7 @@ _QUICK = ("GET 1 KiB", "GET 64 KiB", "GET 1 MiB", "PUT 1 MiB", "PUT 8 MiB chunks
 def full_plan() -> rounds.Plan:
     """All workloads and peers: about half an hour."""
     return rounds.Plan(
-        rounds=5,
+        rounds=3,
         seconds=2,
         workloads=workloads.WORKLOADS,
         contenders=list(contenders.ALL),

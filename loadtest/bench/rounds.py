@@ -22,7 +22,7 @@ from loadtest.bench import contenders, generator, machine, workloads
 from loadtest.bench.certificates import Certificates
 from loadtest.bench.contenders import Contender, Upstream
 from loadtest.bench.store import Store
-from loadtest.bench.workloads import Workload
+from loadtest.bench.workloads import MIB, Workload
 
 _SETTLE_SECONDS = 2.0  # Envoy listens before its workers are warm
 
@@ -112,13 +112,14 @@ def _rounds(
     directory: Path,
 ) -> list[Figures]:
     turns: dict[str, list[tuple[float, generator.Outcome]]] = {one.name: [] for one in running}
+    seconds = plan.seconds * workload.patience
     for number in range(plan.rounds):
         at = number % len(running)
         for contender in running[at:] + running[:at]:
             shot = workloads.aim(workload, contender.port, directory)
             before = contender.cpu_seconds()
             try:
-                outcome = generator.fire(shot, contender.port, connections, plan.seconds, directory)
+                outcome = generator.fire(shot, contender.port, connections, seconds, directory)
             except generator.Worthless as fault:
                 _say(f"  {contender.name}: a round of no worth: {str(fault)[:120]}")
                 continue
@@ -143,7 +144,7 @@ def _medians(
     name: str,
     outcomes: list[tuple[float, generator.Outcome]],
 ) -> Figures:
-    cpu = statistics.median(1e6 * seconds / one.requests for seconds, one in outcomes)
+    cpu = statistics.median(1e6 * seconds / _served(workload, one) for seconds, one in outcomes)
     return Figures(
         workload=workload.name,
         upstream=upstream.scheme,
@@ -156,6 +157,13 @@ def _medians(
         p99_us=statistics.median(one.p99 for _, one in outcomes),
         size=workload.size,
     )
+
+
+def _served(workload: Workload, outcome: generator.Outcome) -> float:
+    """Requests, those that were on their way at the end counted by the part that had come."""
+    if workload.uploads or workload.size < MIB:
+        return outcome.requests
+    return max(outcome.bytes / workload.size, outcome.requests)
 
 
 def _hash_rate() -> float:
