@@ -115,7 +115,7 @@ def description() -> dict[str, str]:
     return {
         "processor": model,
         "cores": str(os.cpu_count()),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "build": "optimised" if "--enable-optimizations" in _options() else "not optimised",
     }

@@ -88,6 +88,8 @@ def _play(
     running: list[Contender] = []
     try:
         for name in plan.contenders:
+            if name == "direct" and upstream.certificates is not None:
+                continue  # the load generator speaks no TLS
             place = directory / f"{name}-{upstream.scheme}"
             place.mkdir()
             running.append(contenders.ALL[name](upstream, place))

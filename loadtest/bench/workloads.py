@@ -34,8 +34,8 @@ _LISTED = 1000
 class Workload:
     """One kind of request.
 
-    `size` is bytes of the object, `connections` are all that are tried, `patience` is how much longer
-    a turn is than others: long enough that what is on its way at its end matters little.
+    `size` is bytes of the object, `connections` are all that are tried, `patience` is how much
+    longer a turn is than others: so long that what is on its way at its end matters little.
     """
 
     name: str
