@@ -39,6 +39,7 @@ class LiveWorker:
         new_loop: Callable[[], asyncio.AbstractEventLoop],
         splice_bytes: int,
         max_pipes: int = MAX_PIPES,
+        timeouts: dict[str, float] | None = None,
         **limits: int | float,
     ) -> None:
         self.row = memoryview(bytearray(SLOTS * 8)).cast("Q")
@@ -47,7 +48,9 @@ class LiveWorker:
         self._target.settimeout(SECONDS)
         self._loop = new_loop()
         self._max_pipes = max_pipes
-        self._document = document(limits={"splice_bytes": splice_bytes, **limits})
+        self._document = document(
+            limits={"splice_bytes": splice_bytes, **limits}, timeouts=timeouts
+        )
         for target in self._document["targets"]:
             target["host"], target["port"] = "127.0.0.1", self._target.getsockname()[1]
         self._port = 0

@@ -299,3 +299,67 @@ def test_a_request_behind_an_upload_is_not_part_of_it(forced: LiveWorker) -> Non
             assert head_and_rest(client)[0].startswith(b"HTTP/1.1 200 OK")
         writing.join()
         target.close()
+
+
+@pytest.fixture(params=LOOPS)
+def hasty(request: pytest.FixtureRequest) -> Iterator[LiveWorker]:
+    """Everything is spliced, and nobody is waited for longer than half a second."""
+    with LiveWorker(
+        LOOPS[request.param],
+        1,
+        timeouts={"idle_seconds": 0.5},
+        send_idle_seconds=0.5,
+        body_idle_seconds=0.5,
+    ) as running:
+        yield running
+
+
+def test_a_reader_that_takes_nothing_is_cut_off(hasty: LiveWorker) -> None:
+    body = content(ENOUGH)
+    with hasty.client(receive_buffer=4096) as client:
+        client.sendall(get("/b-b/k"))
+        target = hasty.target()
+        head_and_rest(target)
+        writing = beside(lambda: send(target, answer(body) + body, []))
+        hasty.wait_for_no_client()
+        writing.join()  # the target's connection is broken off as well
+        assert len(read(client, ENOUGH)) < ENOUGH
+        target.close()
+
+
+def test_a_target_that_falls_silent_breaks_the_answer_off(hasty: LiveWorker) -> None:
+    body = content(1_500_000)
+    with hasty.client() as client:
+        client.sendall(get("/b-b/k"))
+        target = hasty.target()
+        head_and_rest(target)
+        writing = beside(lambda: target.sendall(answer(body) + body[:1_000_000]))
+        _, rest = head_and_rest(client)
+        assert read(client, len(body), rest) == body[:1_000_000]  # and then the end
+        writing.join()
+        target.close()
+
+
+def test_a_client_that_falls_silent_is_told_so(hasty: LiveWorker) -> None:
+    whole = put("/b-b/k", content(1_500_000))
+    with hasty.client() as client:
+        client.sendall(whole[:1_000_000])
+        target = hasty.target()
+        head_and_rest(target)
+        head, rest = head_and_rest(client)
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert b"<Code>RequestTimeout</Code>" in rest + read(client, 1000)
+        assert len(read(target, 1_500_000)) < 1_500_000
+        target.close()
+
+
+def test_a_target_that_takes_nothing_is_503(hasty: LiveWorker) -> None:
+    body = content(ENOUGH)
+    with hasty.client() as client:
+        writing = beside(lambda: send(client, put("/b-b/k", body), []))
+        target = hasty.target()
+        head_and_rest(target)
+        head, _ = head_and_rest(client)
+        assert head.startswith(b"HTTP/1.1 503 ")
+        writing.join()
+        target.close()
