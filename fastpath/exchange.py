@@ -4,13 +4,12 @@ The joint state of both sides is one of `phases`; what its two connections repor
 from one to the next.
 
 Rules: the exchange ends on the snapshot it began with; nothing unverified completes (the last
-bytes of a hashed body are held back until its digest is good); a client that leaves cancels
-upstream; an answer that breaks off breaks the client's connection off, so that no truncated object
-looks whole; once an answer's head is out, nothing else is said; every exchange ends exactly once
-and leaves one access-log line.
+bytes of a hashed body are held back until its digest is good); a body is spliced only if nothing
+between the two connections looks at it.
 
-Not here: bytes and sockets (`downstream`, `upstream`), whether it may happen (`admission`), what a
-held answer leads to (`holdback`).
+Not here: how it ends (`course`), bytes and sockets (`downstream`, `upstream`), whether it may
+happen (`admission`), what a held answer leads to (`holdback`), what a dialect makes of it
+(`interpreter`).
 """
 
 from __future__ import annotations

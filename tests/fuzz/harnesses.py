@@ -26,6 +26,7 @@ from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
 from fastpath.limits import Limits
 from fastpath.operations import classify
+from fastpath.payload.checks import Check
 from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.completions import CompletedParts
 from fastpath.payload.deletions import DeletedKeys
@@ -183,28 +184,15 @@ def _http_chunks(data: bytes) -> None:
         reader.feed(piece)
 
 
-def _deletions(data: bytes) -> object:
+def _document(new_check: Callable[[], Check], data: bytes) -> None:
     def judge(pieces: Iterator[bytes]) -> None:
-        check = DeletedKeys()
+        check = new_check()
         for piece in pieces:
             check.update(piece)
         check.confirm()
 
     whole = outcome(lambda _: judge(iter([data])), data)
     assert whole == outcome(lambda _: judge(_pieces(data)), data)
-    return whole
-
-
-def _completions(data: bytes) -> object:
-    def judge(pieces: Iterator[bytes]) -> None:
-        check = CompletedParts()
-        for piece in pieces:
-            check.update(piece)
-        check.confirm()
-
-    whole = outcome(lambda _: judge(iter([data])), data)
-    assert whole == outcome(lambda _: judge(_pieces(data)), data)
-    return whole
 
 
 def _listing(data: bytes) -> None:
@@ -259,8 +247,8 @@ HARNESSES: dict[str, Harness] = {
     "upload": _upload,
     "http-chunks": _http_chunks,
     "error-xml": _error,
-    "delete-xml": _deletions,
-    "completion-xml": _completions,
+    "delete-xml": lambda data: _document(DeletedKeys, data),
+    "completion-xml": lambda data: _document(CompletedParts, data),
     "list-xml": _listing,
     "form": _form,
     "policy": _policy,
