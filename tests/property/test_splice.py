@@ -303,13 +303,13 @@ def test_a_request_behind_an_upload_is_not_part_of_it(forced: LiveWorker) -> Non
 
 @pytest.fixture(params=LOOPS)
 def hasty(request: pytest.FixtureRequest) -> Iterator[LiveWorker]:
-    """Everything is spliced, and nobody is waited for longer than half a second."""
+    """Everything is spliced, and nobody is waited for longer than two seconds."""
     with LiveWorker(
         LOOPS[request.param],
         1,
-        timeouts={"idle_seconds": 0.5},
-        send_idle_seconds=0.5,
-        body_idle_seconds=0.5,
+        timeouts={"idle_seconds": 2.0},
+        send_idle_seconds=2.0,
+        body_idle_seconds=2.0,
     ) as running:
         yield running
 
