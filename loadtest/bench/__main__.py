@@ -1,7 +1,8 @@
 """The command behind `make bench`: measures, prints, and writes the committed result.
 
-Rules: a full run replaces the result, the picture and the tables in docs/performance.md; a quick
-one (`--quick`) writes nothing and compares with what is committed.
+Rules: a full run replaces the result, the picture and the tables in docs/performance.md; `--only`
+measures some chapters anew and replaces their sections; a quick run (`--quick`) writes nothing and
+compares with what is committed.
 
 Not here: anything that measures.
 """
@@ -15,7 +16,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from loadtest.bench import contenders, machine, report, rounds, workloads
+from loadtest.bench import chapters, contenders, machine, report, rounds, workloads
 
 DOCS = Path(__file__).parents[2] / "docs"
 RESULT = DOCS / "performance" / "result.json"
@@ -56,7 +57,12 @@ def _at_32(names: tuple[str, ...]) -> list[workloads.Workload]:
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="a few workloads, nothing is written")
-    quick = parser.parse_args(words).quick
+    names = [chapter.name for chapter in chapters.ALL]
+    parser.add_argument("--only", nargs="+", choices=names, help="chapters, measured anew")
+    chosen = parser.parse_args(words)
+    if chosen.only:
+        return _only(chosen.only)
+    quick = chosen.quick
     plan = quick_plan() if quick else full_plan()
     try:
         for program in ("nginx", "wrk", *(name for name in plan.contenders if name in _PROGRAMS)):
@@ -71,10 +77,31 @@ def main(words: list[str]) -> int:
             committed = json.loads(RESULT.read_text())
             sys.stdout.write("\n" + report.comparison(committed, result) + "\n")
         return 0
+    _measure_chapters(result, [chapter.name for chapter in chapters.ALL])
+    _write(result)
+    return 0
+
+
+def _only(names: list[str]) -> int:
+    result = json.loads(RESULT.read_text())
+    _measure_chapters(result, names)
+    _write(result)
+    return 0
+
+
+def _measure_chapters(result: dict[str, object], names: list[str]) -> None:
+    for chapter in chapters.ALL:
+        if chapter.name in names:
+            section = chapter.measure()
+            result[chapter.name] = section
+            sys.stdout.write(f"\n{chapter.table(section)}\n")
+            sys.stdout.flush()
+
+
+def _write(result: report.Result) -> None:
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     write_pages(result)
-    return 0
 
 
 _PROGRAMS = frozenset(machine.PACKAGES)
@@ -84,11 +111,13 @@ def write_pages(result: report.Result) -> None:
     """The picture, and the tables in the page between their marks."""
     PICTURE.write_text(report.picture(result))
     page = PAGE.read_text()
-    for mark, table in (
+    tables = [
         ("goals", report.goals_table(result)),
         ("figures", report.full_table(result)),
         ("machine", _machine(result)),
-    ):
+        *((one.name, one.table(result[one.name])) for one in chapters.ALL if one.name in result),
+    ]
+    for mark, table in tables:
         page = _between(page, mark, table)
     PAGE.write_text(page)
 
