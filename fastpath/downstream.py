@@ -20,9 +20,10 @@ from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, 
 from fastpath.exchange import Exchange
 from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
+from fastpath.reading import FIRST_READ, NEXT_READ, room_of
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
-from fastpath.splice import FIRST_READ, NEXT_READ, Flow
+from fastpath.splice import Flow
 from fastpath.unsent import unsent
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         self._send_deadline = math.inf
         self._pending = 0  # bytes in the write buffer when that was set
         self.descriptor = -1  # to splice from and to; -1 under TLS
+        self._room = NEXT_READ  # for bodies
         # exchange
         self.exchange: Exchange | None = None
         self._unread = 0  # bytes of the current request's body that have not come yet
@@ -85,6 +87,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         # Resumed means empty then, so that the rest of an answer may be spliced.
         low = None if self.descriptor < 0 else 0
         self.transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes, low=low)
+        self._room = room_of(self.transport)
         self._await_request()
         if not self._service.enter(self):
             ids = (self._service.next_request_id(), self._service.host_id)
@@ -95,10 +98,10 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large body to the kernel.
-        return NEXT_READ if self._unread else FIRST_READ
+        return self._room if self._unread else FIRST_READ
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes((NEXT_READ if self._unread else FIRST_READ)[:nbytes]))
+        self.data_received(bytes((self._room if self._unread else FIRST_READ)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """What a read brought."""

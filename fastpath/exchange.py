@@ -165,6 +165,8 @@ class Exchange(Course):
         """The pool found a connection: send the head, ask the client for the body."""
         self._upstream = connection
         self._tries += 1
+        if self._client.secure:
+            connection.read_less()
         self._move(Event.LEASED)
         posting = self._posting
         raw, request = (self._raw, self.head) if posting is None else (posting.raw, posting.head)

@@ -48,13 +48,15 @@ class Limits:
     # a reset (RFC 9112 section 9.6); then the connection closes.
     discard_bytes: int = 1048576
     discard_seconds: float = 5.0
-    # High-water mark of each transport's write buffer.
-    write_buffer_bytes: int = 262144
+    # High-water mark of a client's write buffer: what is over it and a read of 256 KiB is all that
+    # waits for a slow client in the process. A fast one never sees it: what the kernel takes at
+    # once is not buffered, and the kernel has bytes enough while the buffer is filled again.
+    write_buffer_bytes: int = 65536
     # When so much of a body is left that nobody has to look at, the kernel moves it, between legs
     # of plain http; below, copying is as cheap (docs/adr/0005-splice.md has the measurement).
     splice_bytes: int = 65536
-    # As much of a browser's form, from its file on, is gathered rather than streamed: a write
-    # buffer's worth. Of a longer form the file must be the last field.
+    # As much of a browser's form, from its file on, is gathered rather than streamed: one read's
+    # worth. Of a longer form the file must be the last field.
     form_gather_bytes: int = 262144
     # Buckets kept in the LRU; a plan is shared by all buckets of the same shape.
     cached_buckets: int = 10000

@@ -31,11 +31,6 @@ MAX_PIPES = 128  # in one worker: 32 MiB, so that two workers stay below the lim
 _IDLE_PIPES = 32  # kept for the next flows
 _TURN = 1 << 20  # bytes; at 3 GB/s a third of a millisecond
 
-# What sockets are read into, whoever reads: what came is copied out before the next read. A head
-# and a small body fit into the first; the second is for bodies that are copied.
-FIRST_READ = memoryview(bytearray(65536))
-NEXT_READ = memoryview(bytearray(262144))
-
 _FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 

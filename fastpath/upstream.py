@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from fastpath.framing import BodyKind, ChunkedReader, response_body
 from fastpath.head import ResponseFault, ResponseHead, parse_response_head
+from fastpath.reading import FIRST_READ, LESS_READ, NEXT_READ, room_of
 from fastpath.reset import reset
-from fastpath.splice import FIRST_READ, NEXT_READ, Flow
+from fastpath.splice import Flow
 
 if TYPE_CHECKING:
     from fastpath.pool import Pool
@@ -85,6 +86,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.deadline = math.inf
         self.closed = False
         self.descriptor = -1  # to splice from and to; -1 under TLS
+        self._usual = self._room = NEXT_READ  # what bodies are read into
         # exchange
         self.lessee: Lessee | None = None
         self._method = b""
@@ -109,6 +111,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         """Work for this lessee from now on."""
         self.lessee = lessee
         self.uses += 1
+        self._room = self._usual
         self._heard = self._held = False
         self._left = 0
         self._buffer = b""
@@ -119,6 +122,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         """Write a request head; the method says how the answer is delimited."""
         self._method = method
         self.transport.write(data)
+
+    def read_less(self) -> None:
+        """Read this answer in smaller pieces: more than one of them waits for a slow client."""
+        self._room = LESS_READ
 
     def silent(self) -> bool:
         """Whether nothing came in while it was idle: no end of stream, no stray bytes."""
@@ -158,6 +165,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         # uvloop's transports are no subclasses of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
         self._pool.opened()
+        self._usual = room_of(self.transport)
         descriptor = self.transport.get_extra_info("socket").fileno()
         self._poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
         if self._pool.splicer is not None and self._pool.route.tls is None:
@@ -166,10 +174,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large answer to the kernel.
-        return FIRST_READ if self._kind is None else NEXT_READ
+        return FIRST_READ if self._kind is None else self._room
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes((FIRST_READ if self._kind is None else NEXT_READ)[:nbytes]))
+        self.data_received(bytes((FIRST_READ if self._kind is None else self._room)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """What a read brought."""
