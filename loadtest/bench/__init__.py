@@ -7,6 +7,9 @@
     generator    wrk, and what it reports
     rounds       contenders interleaved round by round; medians
     report       the result file, the table and the picture under docs
+    chapters     what the gateway costs by itself, each a module: start, idle, readers, counts
+    alone, lone  the gateway for those, or one worker of it without anything else
+    sending, probing, cgroups    their sockets, their latencies, their memory
 
 Rules: nothing is timed outside one run: every figure is a ratio to a peer measured in the same
 rounds, because machines are noisy; the CPU time of *all* processes of the gateway counts, the log

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from loadtest.bench import counts, idle, readers, start
+
 Section = Mapping[str, Any]  # as `measure` made it, or read from the result's file
 
 
@@ -22,6 +24,12 @@ class Chapter:
     name: str
     measure: Callable[[], Section]
     table: Callable[[Section], str]
+    programs: tuple[str, ...] = ()  # what it cannot do without (`machine.PACKAGES`)
 
 
-ALL: tuple[Chapter, ...] = ()
+ALL: tuple[Chapter, ...] = (
+    Chapter("start", start.measure, start.table, ("nginx",)),
+    Chapter("idle", idle.measure, idle.table, ("nginx",)),
+    Chapter("readers", readers.measure, readers.table, ("nginx",)),
+    Chapter("counts", counts.measure, counts.table, ("nginx", "strace", "valgrind")),
+)

