@@ -30,6 +30,7 @@ from fastpath.service import TICK, Service
 from fastpath.snapshot import Snapshot, load_snapshot
 from fastpath.splice import Splicer
 from fastpath.tls import server_context
+from fastpath.unsent import bound_unsent
 
 EXIT_CLEAN = 0
 EXIT_BOOT = 3
@@ -144,6 +145,8 @@ class Worker:
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
+        for listener in (*self._seat.listeners, *self._seat.tls_listeners):
+            bound_unsent(listener)
         for listener in self._seat.listeners:
             self._accepting.append(
                 await loop.create_server(
