@@ -16,7 +16,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from loadtest.bench import chapters, contenders, machine, report, rounds, workloads
+from loadtest.bench import chapters, contenders, machine, network, report, rounds, workloads
 
 DOCS = Path(__file__).parents[2] / "docs"
 RESULT = DOCS / "performance" / "result.json"
@@ -60,6 +60,7 @@ def main(words: list[str]) -> int:
     names = [chapter.name for chapter in chapters.ALL]
     parser.add_argument("--only", nargs="+", choices=names, help="chapters, measured anew")
     chosen = parser.parse_args(words)
+    network.move(words)
     if chosen.only:
         return _only(chosen.only)
     quick = chosen.quick
@@ -126,8 +127,8 @@ def _machine(result: report.Result) -> str:
     of = result["machine"]
     return (
         f"Measured on {result['date']}: {of['cores']} cores of {of['processor']}, Linux "
-        f"{of['kernel']}, Python {of['python']} ({of['build']}); {result['rounds']} rounds of "
-        f"{result['seconds']} seconds; SHA-256 alone: "
+        f"{of['kernel']}, {of['congestion control']}, Python {of['python']} ({of['build']}); "
+        f"{result['rounds']} rounds of {result['seconds']} seconds; SHA-256 alone: "
         f"{result['sha256_megabytes_per_second']:.0f} MB/s."
     )
 

@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from loadtest.bench import network
+
 LOAD_CORE, CONTENDER_CORE = 0, 1
 
 # Program -> what installs it.
@@ -116,6 +118,7 @@ def description() -> dict[str, str]:
         "processor": model,
         "cores": str(os.cpu_count()),
         "kernel": platform.release().partition("-")[0],
+        "congestion control": network.control(),
         "python": platform.python_version(),
         "build": "optimised" if "--enable-optimizations" in _options() else "not optimised",
     }
