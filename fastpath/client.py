@@ -17,8 +17,8 @@ class Client(Protocol):
     secure: bool  # it speaks TLS
     descriptor: int  # to splice from and to; -1 under TLS
 
-    def send(self, data: bytes) -> None:
-        """Write answer bytes."""
+    def send(self, data: bytes, more: bytes = b"") -> None:
+        """Write answer bytes, `more` after `data`."""
 
     def finish(self, *, keep: bool) -> None:
         """The answer is complete; serve the next request, or close once this one is read."""

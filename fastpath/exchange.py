@@ -213,8 +213,9 @@ class Exchange(Course):
                 return
         head, self._upstream_head = self._upstream_head, b""
         if head:
-            upstream.send_head(head, self.head.method)
-        upstream.transport.write(data)
+            upstream.send_head(head, self.head.method, data)
+        else:
+            upstream.send_body(data)
         if last:
             self._request_sent()
 
@@ -310,10 +311,11 @@ class Exchange(Course):
         self.bytes_out += len(data)
         if self.answer_kind is not BodyKind.LENGTH and self.head.http_minor:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._answer_head:
-            data = self._answer_head + data
-            self._answer_head = b""
-        self._client.send(data)
+        head, self._answer_head = self._answer_head, b""
+        if head:
+            self._client.send(head, data)
+        else:
+            self._client.send(data)
 
     def answer_sink(self) -> AnswerSink | None:
         """Where the rest of the answer may be spliced to; None: it is changed, held or framed."""

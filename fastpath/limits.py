@@ -48,7 +48,8 @@ class Limits:
     # a reset (RFC 9112 section 9.6); then the connection closes.
     discard_bytes: int = 1048576
     discard_seconds: float = 5.0
-    # High-water mark of each transport's write buffer.
+    # High-water mark of what waits to be written to a client under TLS. What the kernel may move is
+    # not kept in the process: there, nothing is read while anything waits.
     write_buffer_bytes: int = 262144
     # When so much of a body is left that nobody has to look at, the kernel moves it, between legs
     # of plain http; below, copying is as cheap (docs/adr/0005-splice.md has the measurement).
