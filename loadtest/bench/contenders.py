@@ -131,15 +131,28 @@ http {{
     listen 127.0.0.1:{port} backlog=4096;
     location / {{
       proxy_pass {scheme}://store; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_request_buffering off; proxy_max_temp_file_size 0; {tls}
+      proxy_request_buffering off; proxy_max_temp_file_size 0; {buffers}{tls}
     }}
   }}
 }}
 """
 
 
+# nginx's own are of 4 and 8 KiB, and one system call moves one or two of them.
+_LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; client_body_buffer_size 256k; "
+
+
 def nginx(upstream: Upstream, directory: Path) -> Contender:
-    """nginx as a streaming proxy without authentication."""
+    """nginx as a streaming proxy without authentication, its buffers as they are by default."""
+    return _nginx("nginx", "", upstream, directory)
+
+
+def nginx_large(upstream: Upstream, directory: Path) -> Contender:
+    """The same with buffers for large bodies."""
+    return _nginx("nginx-large", _LARGE_BUFFERS, upstream, directory)
+
+
+def _nginx(name: str, buffers: str, upstream: Upstream, directory: Path) -> Contender:
     port = machine.free_port()
     tls = ""
     if upstream.certificates is not None:
@@ -150,13 +163,18 @@ def nginx(upstream: Upstream, directory: Path) -> Contender:
     configuration = directory / "nginx.conf"
     configuration.write_text(
         _NGINX.format(
-            directory=directory, port=port, upstream=upstream.port, scheme=upstream.scheme, tls=tls
+            directory=directory,
+            port=port,
+            upstream=upstream.port,
+            scheme=upstream.scheme,
+            buffers=buffers,
+            tls=tls,
         )
     )
     directory.chmod(0o777)
     command = [machine.find("nginx"), "-p", str(directory), "-c", str(configuration)]
     process = machine.start(command, machine.CONTENDER_CORE, directory)
-    return _ready(Contender("nginx", port, process))
+    return _ready(Contender(name, port, process))
 
 
 _HAPROXY = """
@@ -286,6 +304,7 @@ ALL: dict[str, Callable[[Upstream, Path], Contender]] = {
     "s3gateway": gateway,
     "envoy": envoy,
     "nginx": nginx,
+    "nginx-large": nginx_large,
     "haproxy": haproxy,
     "haproxy-splice": haproxy_splice,
     "direct": direct,

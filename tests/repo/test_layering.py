@@ -79,7 +79,7 @@ STOREYS = [
     ["places"],
     ["pool"],
     ["upstream", "journal", "reset", "unsent", "tls"],
-    ["sinks", "splice"],
+    ["outgoing", "sinks", "splice"],
     ["posting"],
     ["reply"],
     ["forward", "uploads"],
