@@ -20,6 +20,7 @@ from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, 
 from fastpath.exchange import Exchange
 from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
+from fastpath.lifetime import Lifetime
 from fastpath.outgoing import write
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
@@ -45,6 +46,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         # connection
         self._service = service
         self._limits = service.snapshot.limits
+        self.lifetime = Lifetime(self._limits, service.now)
         self.transport: asyncio.Transport
         self.remote = ""
         self.secure = False
@@ -339,6 +341,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     def _begin(self, raw: bytes, head: RequestHead) -> None:
         self.deadline = math.inf
+        self.lifetime.count()
         if head.path == HEALTH_PATH and not is_bucket_host(head, self._service.snapshot.domains):
             self._answer_health(head)
             return
@@ -353,8 +356,8 @@ class DownstreamConnection(asyncio.BufferedProtocol):
             exchange.crash(fault)
 
     def _answer_health(self, head: RequestHead) -> None:
-        draining = self._service.draining
-        keep = head.keep_alive and not draining and not head.content_length and not head.chunked
+        draining, over = self._service.draining, self._service.now >= self.lifetime.end
+        keep = head.keep_alive and not (draining or over or head.content_length or head.chunked)
         self.send(health_reply(head, draining=draining, keep=keep))
         self.finish(keep=keep)
 

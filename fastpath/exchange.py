@@ -290,7 +290,7 @@ class Exchange(Course):
         if self.phase is Phase.EARLY:
             self.wants_close = True
             self._client.resume_body()  # only to read it away
-        close = self._service.draining or self.wants_close
+        close = self._is_last() or self.wants_close
         if kind >= BodyKind.CHUNKED and not self.head.http_minor:
             close = True
         self.wants_close = close

@@ -9,7 +9,10 @@ Not here: what happens at a limit (the module that holds it says so).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
+
+ZERO_IS_OFF: Final = {"zero": "off"}  # metadata of a limit that may be 0: there is none then
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,13 @@ class Limits:
     # How long a kept-alive connection may be silent (nginx keepalive_timeout 75). SDK pools retry
     # a connection that was closed under them, load balancers close at 60 to 350.
     idle_seconds: float = 75.0
+    # Age at which a connection is closed after an answer that says so, so that clients that never
+    # close spread again over workers, and over gateways that came later; 10 % more or less for
+    # each; 0: never. One handshake an hour costs nothing (nginx keepalive_time and ALB: 1 hour).
+    connection_seconds: float = field(default=3600.0, metadata=ZERO_IS_OFF)
+    # The same after so many requests; 0: never. Off, because the busiest connection would pay most
+    # handshakes (nginx keepalive_requests is 1000: at 5,000 a second five times a second).
+    connection_requests: int = field(default=0, metadata=ZERO_IS_OFF)
     # AWS answers RequestTimeout after about 20 seconds without a byte of the body.
     body_idle_seconds: float = 20.0
     # A reader that takes nothing for this long is gone, and so is one that takes less than the

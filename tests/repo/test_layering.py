@@ -43,6 +43,7 @@ PURE = {
     "fastpath.hop",
     "fastpath.hosting",
     "fastpath.identities",
+    "fastpath.lifetime",
     "fastpath.limits",
     "fastpath.lru",
     "fastpath.operations",
@@ -94,6 +95,7 @@ STOREYS = [
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
     ["conditions", "head", "query"],
     ["answers", "client"],
+    ["lifetime"],
     [
         "accesslog",
         "errors",
