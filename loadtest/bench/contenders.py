@@ -13,7 +13,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loadtest.bench import machine
@@ -68,8 +68,15 @@ def direct(upstream: Upstream, directory: Path) -> Contender:
 # --- the gateway ---
 
 
-def gateway(upstream: Upstream, directory: Path) -> Contender:
-    """s3gateway with one worker, its target of a profile that verifies digests."""
+def gateway(
+    upstream: Upstream,
+    directory: Path,
+    *,
+    workers: int = 1,
+    core: int | None = machine.CONTENDER_CORE,
+    limits: Mapping[str, float] | None = None,
+) -> Contender:
+    """s3gateway, its target of a profile that verifies digests; its log is `access.log`."""
     port = machine.free_port()
     target: dict[str, object] = {
         "profile": "s3",
@@ -84,7 +91,7 @@ def gateway(upstream: Upstream, directory: Path) -> Contender:
     configuration.write_text(
         json.dumps(
             {
-                "router": {"listen_address": f"127.0.0.1:{port}"},
+                "router": {"listen_address": f"127.0.0.1:{port}", "limits": dict(limits or {})},
                 "auth": {
                     "identities": [
                         {"name": "bench", "access_key_id": KEY_ID, "secret_access_key": SECRET}
@@ -105,8 +112,8 @@ def gateway(upstream: Upstream, directory: Path) -> Contender:
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(configuration)]
     environ = {"PYTHONPATH": str(ROOT)}
     process = machine.start(
-        [*command, "--workers", "1", "--access-log", log],
-        machine.CONTENDER_CORE,
+        [*command, "--workers", str(workers), "--access-log", log],
+        core,
         directory,
         environ,
     )

@@ -58,12 +58,16 @@ def free_port() -> int:
 
 
 def start(
-    command: Sequence[str], core: int, directory: Path, environ: dict[str, str] | None = None
+    command: Sequence[str],
+    core: int | None,
+    directory: Path,
+    environ: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program on one core, its output in `directory`."""
+    """Start a program on one core, or on all, its output in `directory`."""
+    pinned = [] if core is None else ["taskset", "-c", str(core)]
     with (directory / "output").open("wb") as output:
         return subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            [*pinned, *command],
             cwd=directory,
             env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
