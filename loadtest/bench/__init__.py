@@ -6,6 +6,7 @@
     workloads    what is asked for, and what is sent
     generator    wrk, and what it reports
     rounds       contenders interleaved round by round; medians
+    width        chapter: 1, 2 and 4 workers; few connections over many workers
     report       the result file, the table and the picture under docs
     chapters     what the gateway costs by itself, each a module: start, idle, readers, counts
     alone, lone  the gateway for those, or one worker of it without anything else

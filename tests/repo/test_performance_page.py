@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from loadtest.bench import chapters, machine, report, rounds
+from loadtest.bench import chapters, contents, machine, report, rounds
 from loadtest.bench.__main__ import PAGE, PICTURE, RESULT, _needed
 
 COMMITTED = json.loads(RESULT.read_text())
@@ -26,7 +26,7 @@ def test_the_page_shows_the_committed_result(mark: str, table) -> None:
     assert between(mark) == table(COMMITTED)
 
 
-@pytest.mark.parametrize("chapter", chapters.ALL, ids=lambda chapter: chapter.name)
+@pytest.mark.parametrize("chapter", contents.ALL, ids=lambda chapter: chapter.name)
 def test_the_page_shows_each_chapter_of_the_result(chapter: chapters.Chapter) -> None:
     assert between(chapter.name) == chapter.table(COMMITTED[chapter.name])
 
@@ -51,11 +51,11 @@ def test_memory_of_slow_bodies_is_that_of_the_worst_way_the_goal_is_about() -> N
 
 def test_a_run_asks_first_for_every_program_of_its_chapters() -> None:
     quick = rounds.Plan(1, 1, [], ["s3gateway", "envoy"], [])
-    every = [chapter.name for chapter in chapters.ALL]
+    every = [chapter.name for chapter in contents.ALL]
     assert _needed(quick, [], None) == {"nginx", "wrk", "envoy"}
     assert _needed(quick, every, None) >= {"nginx", "wrk", "envoy", "strace", "valgrind"}
     assert _needed(quick, every, ["counts"]) == {"nginx", "strace", "valgrind"}
-    for chapter in chapters.ALL:
+    for chapter in contents.ALL:
         assert set(chapter.programs) <= set(machine.PACKAGES)
 
 
