@@ -31,9 +31,8 @@ WIDE_BYTES = 1048576  # /proc/sys/fs/pipe-max-size, as it is by default
 PIPE_BYTES = 262144
 _LEAST_BYTES = 65536  # the kernel's ordinary pipe; what is smaller is a sign of that limit
 MAX_WIDE = 8
-MAX_PIPES = (
-    104  # in one worker, the wide ones too: 32 MiB, so that two workers stay below the limit
-)
+# In one worker, with the wide ones: 32 MiB, so that two workers stay below that limit.
+MAX_PIPES = 104
 _IDLE_PIPES = 32  # kept for the next flows, besides the wide ones
 _TURN = 1 << 20  # bytes; at 3 GB/s a third of a millisecond
 
