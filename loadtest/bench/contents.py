@@ -5,7 +5,7 @@ Not here: what a chapter is (`chapters`).
 
 from __future__ import annotations
 
-from loadtest.bench import congestion, width
+from loadtest.bench import congestion, plans, width
 from loadtest.bench.chapters import Chapter
 
-ALL: tuple[Chapter, ...] = (congestion.CHAPTER, width.CHAPTER)
+ALL: tuple[Chapter, ...] = (congestion.CHAPTER, width.CHAPTER, plans.CHAPTER)
