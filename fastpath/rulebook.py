@@ -65,7 +65,7 @@ def pack(rules: Iterable[Written]) -> Packed:
     packing = _Packing()
     for number, rule in enumerate(rules, 1):
         packing.add(number, rule)
-    return packing.packed
+    return packing.finished()
 
 
 class _Packing:
@@ -74,6 +74,7 @@ class _Packing:
             "exact": {},
             "prefixes": {},
             "globs": {},
+            "lengths": [],
             "kinds": [],
             "kind_of": [],
             "operations": [],
@@ -97,6 +98,11 @@ class _Packing:
             self._kinds[kind] = len(packed["kinds"])
             packed["kinds"].append(list(kind))
         packed["kind_of"].append(self._kinds[kind])
+
+    def finished(self) -> Packed:
+        beginnings = (*self.packed["prefixes"], *self.packed["globs"])
+        self.packed["lengths"] = sorted({len(beginning) for beginning in beginnings})
+        return self.packed
 
 
 def _note(into: dict[str, _Numbers], name: str, number: int) -> None:
@@ -140,7 +146,7 @@ class Rulebook:
             )
             for target, what, who in packed["kinds"]
         ]
-        self._lengths = sorted({len(beginning) for beginning in (*self._prefixes, *self._globs)})
+        self._lengths: list[int] = packed["lengths"]
         self._matchers: dict[str, Matcher] = {}
 
     @staticmethod

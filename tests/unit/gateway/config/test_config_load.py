@@ -112,6 +112,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "exact": {"x": 2},
         "prefixes": {"critical-": 1},
         "globs": {},
+        "lengths": [9],
         "kinds": [["lakefs", 0, 0], ["s3", None, None]],
         "kind_of": [0, 1],
         "operations": [sorted(expand("PUT") | expand("list"))],
