@@ -12,9 +12,7 @@ Not here: resolving credentials (`gateway.control.credentials`), the snapshot (`
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from fastpath.limits import Limits
 from gateway.config import layers, rules, schema
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
+from gateway.config.collector import without_collector
 from gateway.config.identities import implicit_identities, read_identities
 from gateway.config.model import Config, Cors, CorsRule, Identity, Target
 from gateway.config.nodes import Tree, read_documents
@@ -76,21 +75,8 @@ class Loaded:
 
 def load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     """Read everything `launch` and `environ` point to. Never raises for what a user wrote."""
-    with _without_collector():
+    with without_collector():
         return _load(launch, environ)
-
-
-@contextlib.contextmanager
-def _without_collector() -> Iterator[None]:
-    """Millions of nodes, none in a circle: looking through them for garbage takes two thirds of
-    the time that 100,000 rules take, and finds nothing."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:

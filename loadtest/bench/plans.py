@@ -191,6 +191,7 @@ class _Running:
         worker = self._process("s3gw worker 0")
         return {
             "control_peak_bytes": _kilobytes(_PEAK, Path(f"/proc/{control}/status")),
+            "control_bytes": _kilobytes(_SHARE, Path(f"/proc/{control}/smaps_rollup")),
             "worker_bytes": _kilobytes(_SHARE, Path(f"/proc/{worker}/smaps_rollup")),
         }
 
@@ -212,19 +213,23 @@ class _Running:
         """How long until a change is served, and the longest answer meanwhile; medians."""
         seconds, longest = [], []
         for number in range(RELOADS):
+            self._write(list(rules(self._size, "read" if number % 2 else "GET")))
             with _Asking(self._gateway.port, self._directory) as asking:
-                seconds.append(self._reload("read" if number % 2 else "GET"))
+                seconds.append(self._reload())
             longest.append(1000 * asking.longest)
         return {
             "reload_seconds": statistics.median(seconds),
             "longest_ms": statistics.median(longest),
         }
 
-    def _reload(self, last: str) -> float:
+    def _write(self, changed: list[dict[str, object]]) -> None:
+        # Before anybody asks: this would hold up a client in the same process.
         file = self._directory / "gateway.yaml"
         document = json.loads(file.read_text())
-        document["routing"]["rules"] = list(rules(self._size, last))
+        document["routing"]["rules"] = changed
         file.write_text(json.dumps(document))
+
+    def _reload(self) -> float:
         output = self._directory / "output"
         seen = len(_SERVED.findall(output.read_text()))
         begun = time.monotonic()
@@ -259,6 +264,7 @@ class _Asking:
     def _ask(self) -> None:
         try:
             with closing(http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)) as one:
+                one.connect()
                 while not self._ended.is_set():
                     begun = time.perf_counter()
                     one.request("GET", self._shot.path, headers=self._shot.headers)
@@ -281,6 +287,7 @@ def _kilobytes(pattern: re.Pattern[str], file: Path) -> int:
 _ROWS: tuple[tuple[str, str, float, str], ...] = (
     ("load and check, CPU", "load_seconds", 1, "{:.2f} s"),
     ("control's memory at its peak", "control_peak_bytes", 1e-6, "{:.0f} MB"),
+    ("control's memory after it (PSS)", "control_bytes", 1e-6, "{:.0f} MB"),
     ("snapshot", "snapshot_bytes", 1e-3, "{:,.0f} KB"),
     ("memory of a worker (PSS)", "worker_bytes", 1e-6, "{:.1f} MB"),
     ("reload, until served", "reload_seconds", 1, "{:.2f} s"),
