@@ -3,6 +3,8 @@
 A load of 100,000 rules makes millions of objects, none of them in a circle. Looking through them
 again and again took two thirds of its time, and found nothing; they go when nobody refers to them.
 
+Rules: what was read should be gone before the block ends, or it is looked through once after all.
+
 Not here: the workers' collector (`fastpath.worker`).
 """
 

@@ -17,12 +17,15 @@ MANY = 100_000
 LONGEST_SECONDS = 2.0  # of one answer; on an idle machine it is some 0.05
 LARGEST_BYTES = 64 << 20  # of a worker; some 22 MiB
 
+# A name, a prefix, and one of a hundred that needs a regular expression.
+_PATTERNS = ("team-{:06d}-*", "bucket-{:06d}", "log?-{:06d}")
+
 
 def with_rules(url: str, count: int, last: str) -> dict[str, object]:
     """The last rule is that of the bucket that is asked for; `last` is what it says."""
     rules: list[dict[str, object]] = [
         {
-            "pattern": f"bucket-{number:06d}" if number % 2 else f"team-{number:06d}-*",
+            "pattern": _PATTERNS[number % 100 if number % 100 < 3 else number % 2].format(number),
             "target": "main",
             "operations": ["read", "list"],
         }

@@ -57,4 +57,4 @@ def test_a_configuration_with_errors_publishes_nothing(launch: dict[str, object]
     Path(str(launch["config"])).write_text(TEXT + "    - {pattern: c, target: nowhere}\n")
     found = read(launch, "mark", None)
     assert isinstance(found, Refusal)
-    assert ":7:27: routing.rules[2].target: 'nowhere' is no target" in found.errors[0]
+    assert ":7:28: routing.rules[2].target: 'nowhere' is no target" in found.errors[0]
