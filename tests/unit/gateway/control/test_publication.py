@@ -39,6 +39,7 @@ def test_the_snapshot_is_the_whole_document(launch: dict[str, object]) -> None:
     assert model is not None
     wanted = {**compile_snapshot(model, found.keyring.resolve()), "instance": "mark"}
     assert json.loads(found.snapshot()) == json.loads(json.dumps(wanted))
+    assert found.snapshot().count(b'"rules":') == 1
     assert len(wanted["rules"]["kind_of"]) == 2  # type: ignore[index,call-overload]
 
 
