@@ -154,7 +154,7 @@ def test_places_are_of_what_is_left_whichever_layer_is_larger(
     assert (len(weak.values) > len(strong.values)) is bool(more_below)
     found = overlay(weak, strong)
     for places in (found.values, found.keys):
-        assert places["t", "region"].source == "strong"
+        assert places[("t",)].source == places["t", "region"].source == "strong"
         assert places["t", "profile"].source == "weak"
         assert places["t", "access_key_id_file"].source == "strong"
         assert ("t", "access_key_id") not in places  # said in another way by the stronger one
