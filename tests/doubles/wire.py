@@ -50,6 +50,7 @@ def document(
     limits: dict[str, Any] | None = None,
     pool: dict[str, Any] | None = None,
     timeouts: dict[str, Any] | None = None,
+    rules: Iterable[Rule] = (Rule(1, 1, "g-*", "generic"),),
     **changes: Any,
 ) -> dict[str, Any]:
     """A snapshot of two targets; `g-*` buckets go to `generic`, the others to `first`."""
@@ -94,7 +95,7 @@ def document(
             name: {**key, "token": None, "expires": None} for name in ("first", "generic")
         },
         "targets": [target("first", profile), target("generic", "generic")],
-        "rules": pack([Rule(1, 1, "g-*", "generic")]),
+        "rules": pack(rules),
         "default_target": "first",
         **changes,
     }

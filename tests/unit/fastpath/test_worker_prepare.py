@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 from fastpath import worker
-from fastpath.rulebook import pack
 from fastpath.snapshot import load_snapshot
 from gateway.config.model import Rule
 from tests.doubles.wire import document
@@ -13,7 +12,7 @@ from tests.doubles.wire import document
 
 def test_other_work_is_done_between_two_steps() -> None:
     rules = [Rule(number, number, f"log?-{number}", "first") for number in range(1, 321)]
-    snapshot = load_snapshot(1, document(rules=pack(rules)))
+    snapshot = load_snapshot(1, document(rules=rules))
     turns = 0
 
     async def serve() -> None:
