@@ -19,13 +19,15 @@ from typing import Any, TypeAlias
 
 from fastpath.authentication import Sigv2
 from fastpath.cors import Cors, CorsRule, compile_pattern
+from fastpath.globs import compile_glob
 from fastpath.identities import Caller, Grant
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.profiles import PROFILES, Profile, with_overrides
-from fastpath.routing import RoutingTable, Rule, compile_glob
+from fastpath.routing import RoutingTable
+from fastpath.rulebook import Rulebook
 from fastpath.sigv4.sign import Credentials, Signer
 
-FORMAT = 1
+FORMAT = 2
 
 # JSON as control wrote it: `gateway.config` checked it, so it is read here without suspicion.
 Document: TypeAlias = Mapping[str, Any]
@@ -113,7 +115,8 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
     limits = Limits(**document["limits"])
     certificate = document["certificate"]
     targets = {entry["name"]: _target(entry, document) for entry in document["targets"]}
-    callers = [_caller(entry, document) for entry in document["identities"]]
+    regions = {target["name"]: target["region"] for target in document["targets"]}
+    callers = [_caller(entry, regions, document) for entry in document["identities"]]
     return Snapshot(
         generation=generation,
         instance=document["instance"].encode(),
@@ -127,9 +130,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         callers={caller.access_key_id: caller for caller in callers},
         targets=targets,
         routing=RoutingTable(
-            (_rule(entry) for entry in document["rules"]),
-            document["default_target"],
-            limits.cached_buckets,
+            Rulebook(document["rules"]), document["default_target"], limits.cached_buckets
         ),
     )
 
@@ -150,18 +151,6 @@ def _cors_rule(entry: Document) -> CorsRule:
         ),
         expose=tuple(name.encode() for name in entry["expose_headers"]),
         max_age=entry["max_age_seconds"],
-    )
-
-
-def _rule(entry: Document) -> Rule:
-    return Rule(
-        number=entry["number"],
-        line=entry["line"],
-        pattern=entry["pattern"],
-        operations=_names(entry["operations"]),
-        identities=_names(entry["identities"]),
-        target=entry["target"],
-        description=entry.get("description", ""),
     )
 
 
@@ -210,8 +199,7 @@ def _signer(name: str | None, region: str, document: Document) -> Signer | None:
     )
 
 
-def _caller(entry: Document, document: Document) -> Caller:
-    regions = {target["name"]: target["region"] for target in document["targets"]}
+def _caller(entry: Document, regions: Mapping[str, str], document: Document) -> Caller:
     return Caller(
         entry["name"],
         entry["access_key_id"].encode(),

@@ -68,6 +68,12 @@ def run(seat: Seat) -> NoReturn:
     os._exit(code)
 
 
+async def _prepare(snapshot: Snapshot) -> None:
+    """Finish a snapshot before it is served, a few milliseconds at a time."""
+    for _ in snapshot.routing.prepare():
+        await asyncio.sleep(0)
+
+
 def _new_runner() -> asyncio.Runner:
     try:
         import uvloop
@@ -128,6 +134,7 @@ class Worker:
                     snapshot = self._compile(frame)
                     if snapshot is None:
                         raise SystemExit(EXIT_BOOT)
+                    await _prepare(snapshot)
                     return snapshot
                 if frame.type is FrameType.DRAIN:
                     raise SystemExit(EXIT_CLEAN)
@@ -173,14 +180,16 @@ class Worker:
         while True:
             for frame in frames:
                 if frame.type is FrameType.SNAPSHOT:
-                    self._install(frame)
+                    await self._install(frame)
                 elif frame.type is FrameType.DRAIN:
                     self._begin_drain(json.loads(frame.payload)["deadline_seconds"])
             frames = await self._read_frames()
 
-    def _install(self, frame: Frame) -> None:
+    async def _install(self, frame: Frame) -> None:
+        """Swap to a snapshot; frames that come meanwhile wait, so generations stay in order."""
         snapshot = self._compile(frame)
         if snapshot is not None:
+            await _prepare(snapshot)
             self._service.install(snapshot)
             self._tell(FrameType.ACK, frame.generation)
 

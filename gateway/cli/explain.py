@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastpath.operations import Operation
     from fastpath.routing import Step
     from fastpath.snapshot import Snapshot, Target
+    from gateway.config.model import Config
 
 
 @click.command(short_help="Print which rule decides a request, and why.")
@@ -39,10 +40,14 @@ def explain(
     bucket: str, key: str, operation: str, identity: str | None, form: str, **values: Any
 ) -> None:
     """Print the rules that are tried for a request, in order, and the one that wins."""
+    from fastpath.routing import explain as steps_of
+
     wanted = _operation(operation)
-    snapshot = _snapshot(values)
+    model, snapshot = _loaded(values)
     caller = _caller(snapshot, identity)
-    steps = snapshot.routing.explain(bucket.encode(), wanted.routed_as.name, identity or "")
+    steps = steps_of(
+        snapshot.routing, model.rules, bucket.encode(), wanted.routed_as.name, identity or ""
+    )
     target = snapshot.targets[_winner(snapshot, steps)]
     remarks = _remarks(wanted, caller, bucket, target)
     address = _endpoint(target, bucket)
@@ -78,13 +83,15 @@ def _operation(name: str) -> Operation:
     return found
 
 
-def _snapshot(values: dict[str, Any]) -> Snapshot:
+def _loaded(values: dict[str, Any]) -> tuple[Config, Snapshot]:
+    """What was written, and what a worker makes of it."""
     loaded = load_or_fail(values)
     from fastpath.snapshot import load_snapshot
     from gateway.config.compile import compile_snapshot
 
     assert loaded.model is not None  # load_or_fail ends otherwise
-    return load_snapshot(0, {"instance": "", **compile_snapshot(loaded.model, {})})
+    snapshot = load_snapshot(0, {"instance": "", **compile_snapshot(loaded.model, {})})
+    return loaded.model, snapshot
 
 
 def _caller(snapshot: Snapshot, name: str | None) -> Any:

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from gateway.config.model import Config, Identity, KeyPair, Rule, ServedTLS, Target
+from fastpath.rulebook import pack
+from gateway.config.model import Config, Identity, KeyPair, ServedTLS, Target
 
-FORMAT = 1
+FORMAT = 2
 
 
 def compile_snapshot(
@@ -40,7 +41,7 @@ def compile_snapshot(
         "identities": [_identity(identity, model) for identity in model.identities],
         "credentials": {**{name: dict(value) for name, value in credentials.items()}, **own},
         "targets": [_target(target, credentials) for target in model.targets.values()],
-        "rules": [_rule(rule) for rule in model.rules],
+        "rules": pack(model.rules),
         "default_target": model.default_target,
     }
 
@@ -104,16 +105,4 @@ def _target(target: Target, credentials: Mapping[str, object]) -> dict[str, obje
         "tls": tls,
         "pool": asdict(target.pool),
         "timeouts": asdict(target.timeouts),
-    }
-
-
-def _rule(rule: Rule) -> dict[str, object]:
-    return {
-        "number": rule.number,
-        "line": rule.line,
-        "pattern": rule.pattern,
-        "operations": None if rule.operations is None else sorted(rule.operations),
-        "identities": None if rule.identities is None else list(rule.identities),
-        "target": rule.target,
-        "description": rule.description,
     }

@@ -160,7 +160,7 @@ def _complain(document: Tree, message: str, hint: str, problems: Problems) -> No
 
 
 def overlay(base: Tree, top: Tree) -> Tree:
-    """`top` laid over `base`, as a new tree."""
+    """`top` laid over `base`; both are used up, so that many places need not be copied."""
     dropped: set[Path] = set()
     data = _merge(base.data, top.data, (), dropped)
     result = Tree(data, broken=base.broken | top.broken)
@@ -169,13 +169,24 @@ def overlay(base: Tree, top: Tree) -> Tree:
         for name in SHORTHANDS
         if name in (top if ("targets", name) in top.keys else base).short
     }
-    for ours, theirs, merged in (
-        (base.values, top.values, result.values),
-        (base.keys, top.keys, result.keys),
-    ):
-        merged.update((path, place) for path, place in ours.items() if not _under(path, dropped))
-        merged.update(theirs)
+    result.values = _laid_over(base.values, top.values, dropped)
+    result.keys = _laid_over(base.keys, top.keys, dropped)
     return result
+
+
+def _laid_over(
+    below: dict[Path, Place], above: dict[Path, Place], dropped: set[Path]
+) -> dict[Path, Place]:
+    """The places of both in the larger of the two: 100,000 rules have a million and more."""
+    if len(above) > len(below):
+        for path, place in below.items():
+            if path not in above and not _under(path, dropped):
+                above[path] = place
+        return above
+    for path in [path for path in below if _under(path, dropped)] if dropped else ():
+        del below[path]
+    below.update(above)
+    return below
 
 
 def _under(path: Path, dropped: set[Path]) -> bool:

@@ -20,6 +20,7 @@ from fastpath.limits import Limits
 from gateway.config import layers, rules, schema
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
+from gateway.config.collector import without_collector
 from gateway.config.identities import implicit_identities, read_identities
 from gateway.config.model import Config, Cors, CorsRule, Identity, Target
 from gateway.config.nodes import Tree, read_documents
@@ -74,6 +75,11 @@ class Loaded:
 
 def load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     """Read everything `launch` and `environ` point to. Never raises for what a user wrote."""
+    with without_collector():
+        return _load(launch, environ)
+
+
+def _load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
     problems = Problems()
     config = launch.get("config")
     file = Path(str(config)) if config else None

@@ -14,28 +14,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import yaml
 
+from gateway.config import composing
+from gateway.config.composing import CORE, MAPPING, MERGE, NULL, SEQUENCE, Node, place_of
 from gateway.config.problems import Path, Place, Problem, Problems, format_path
 
 SHORTHANDS = ("lakefs", "s3")  # targets that may stand at the top of the file
 
-MAX_DEPTH = 64  # the schema is 7 deep; libyaml's composer recurses on the C stack
+MAX_DEPTH = 64  # the schema is 7 deep; what builds values recurses
 MAX_NODES = 1_000_000  # aliases unfold: ten lines of them can stand for a billion values
 
-_CORE = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset(
-    _CORE + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
+    CORE + kind for kind in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge")
 )
-
-
-class _Mark(Protocol):
-    """What both of PyYAML's parsers mark a spot with; counted from 0."""
-
-    line: int
-    column: int
 
 
 class Scalar(str):
@@ -94,11 +88,12 @@ class Tree:
 
 def read_documents(text: str, source: str, problems: Problems) -> list[Tree]:
     """Every document of a YAML text; an empty list when it cannot be read as YAML."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        if not _shallow(text, source, loader, problems):
-            return []
-        nodes = [node for node in yaml.compose_all(text, Loader=loader) if node is not None]
+        nodes = composing.compose(text, source, MAX_DEPTH)
+    except composing.TooDeep as fault:
+        message = f"nested deeper than {MAX_DEPTH} levels"
+        problems.add(Problem(fault.place, "syntax", message))
+        return []
     except yaml.reader.ReaderError as error:
         place = _place_of_offset(text, source, error.position)
         message = f"control character #x{ord_of(error.character):02x} is not allowed"
@@ -114,24 +109,6 @@ def read_documents(text: str, source: str, problems: Problems) -> list[Tree]:
 def ord_of(character: object) -> int:
     """PyYAML gives the offending character as text or as a number, depending on its parser."""
     return ord(character) if isinstance(character, str) else int(str(character))
-
-
-def _shallow(text: str, source: str, loader: type[yaml.SafeLoader], problems: Problems) -> bool:
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                place = _place_of(event.start_mark, source)
-                problems.add(Problem(place, "syntax", f"nested deeper than {MAX_DEPTH} levels"))
-                return False
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return True
-
-
-def _place_of(mark: _Mark | None, source: str) -> Place:
-    return Place(source) if mark is None else Place(source, mark.line + 1, mark.column + 1)
 
 
 def _place_of_offset(text: str, source: str, offset: int) -> Place:
@@ -156,7 +133,7 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: str, last_line: int) ->
     mark = error.problem_mark or error.context_mark
     if mark is not None and mark.line >= last_line and error.context_mark is not None:
         mark = error.context_mark  # what was opened and never closed, not the end of the file
-    place = _place_of(mark, source)
+    place = place_of(mark, source)
     if error.problem == _TOO_DEEP:
         return Problem(place, "syntax", f"nested deeper than {MAX_DEPTH} levels")
     message = str(error.problem or "not YAML")
@@ -171,12 +148,13 @@ class _Builder:
         self._source = source
         self._problems = problems
         self._tree = Tree()
-        self._open: set[int] = (
-            set()
-        )  # ids of the collections being built: an alias to one is a loop
+        # ids of the collections being built: an alias to one is a loop
+        self._open: set[int] = set()
         self._budget = MAX_NODES
+        self._scalars: dict[tuple[str, bool], Scalar] = {}  # large files say the same often
+        self._words: dict[str, str] = {}
 
-    def build(self, node: yaml.Node) -> Tree:
+    def build(self, node: Node) -> Tree:
         root = self._value(node, ())
         if isinstance(root, dict):
             self._tree.data = root
@@ -185,21 +163,18 @@ class _Builder:
             self._report(node, (), f"must be a mapping, not {kind}", "start with router:, s3: ...")
         return self._tree
 
-    def _at(self, node: yaml.Node) -> Place:
-        return _place_of(node.start_mark, self._source)
-
-    def _report(self, node: yaml.Node, path: Path, message: str, suggestion: str = "") -> None:
+    def _report(self, node: Node, path: Path, message: str, suggestion: str = "") -> None:
         where = format_path(path) or "file"
-        self._problems.add(Problem(self._at(node), where, message, suggestion))
+        self._problems.add(Problem(node.place, where, message, suggestion))
 
-    def _value(self, node: yaml.Node, path: Path) -> Value:
-        self._tree.values[path] = self._at(node)
+    def _value(self, node: Node, path: Path) -> Value:
+        self._tree.values[path] = node.place
         self._budget -= 1
         if self._budget == 0:
             self._report(node, path, f"more than {MAX_NODES} values")
         if self._budget <= 0:
             return None
-        if isinstance(node, yaml.ScalarNode):
+        if node.members is None:
             return self._scalar(node, path)
         if id(node) in self._open:
             self._report(node, path, "an alias that contains itself")
@@ -207,58 +182,62 @@ class _Builder:
             return None
         self._open.add(id(node))
         try:
-            if isinstance(node, yaml.MappingNode) and node.tag == _CORE + "map":
+            if node.mapping and node.tag == MAPPING:
                 return self._mapping(node, path)
-            if isinstance(node, yaml.SequenceNode) and node.tag == _CORE + "seq":
-                return [self._value(item, (*path, index)) for index, item in enumerate(node.value)]
+            if node.tag == SEQUENCE and not node.mapping:
+                members = enumerate(node.members)
+                return [self._value(item, (*path, index)) for index, item in members]
             self._report(node, path, "a YAML tag is not taken here", "write the plain value")
             self._tree.broken.add(path)
             return None
         finally:
             self._open.discard(id(node))
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path) -> Value:
+    def _scalar(self, node: Node, path: Path) -> Value:
         if node.tag not in _SCALAR_TAGS:
             self._report(node, path, "a YAML tag is not taken here", "write the plain value")
             self._tree.broken.add(path)
             return None
-        plain = not node.style  # None or "", depending on the parser
-        if plain and node.tag == _CORE + "null":
+        if node.plain and node.tag == NULL:
             return None
-        return Scalar(node.value, plain)
+        known = self._scalars.get((node.text, node.plain))
+        if known is None:
+            known = self._scalars[node.text, node.plain] = Scalar(node.text, node.plain)
+        return known
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Value]:
+    def _mapping(self, node: Node, path: Path) -> dict[str, Value]:
         result: dict[str, Value] = {}
-        merged: list[yaml.Node] = []
-        for key_node, value_node in node.value:
-            if not isinstance(key_node, yaml.ScalarNode):
+        merged: list[Node] = []
+        members = iter(node.members or ())
+        for key_node, value_node in zip(members, members, strict=True):
+            if key_node.members is not None:
                 self._report(key_node, path, "a key must be a word")
                 continue
-            if key_node.tag == _CORE + "merge" and not key_node.style:
+            if key_node.tag == MERGE and key_node.plain:
                 merged.append(value_node)
                 continue
-            key = key_node.value
+            key = self._words.setdefault(key_node.text, key_node.text)
             place = (*path, key)
             if key in result:
                 first = self._tree.keys[place].line
                 self._report(key_node, place, f"duplicate key, first given on line {first}")
                 continue
-            self._tree.keys[place] = self._at(key_node)
+            self._tree.keys[place] = key_node.place
             result[key] = self._value(value_node, place)
         for source in self._merge_sources(merged, path):
             self._merge(source, path, result)
         return result
 
-    def _merge_sources(self, nodes: list[yaml.Node], path: Path) -> Iterator[yaml.MappingNode]:
+    def _merge_sources(self, nodes: list[Node], path: Path) -> Iterator[Node]:
         for node in nodes:
-            members = node.value if isinstance(node, yaml.SequenceNode) else [node]
-            for member in members:
-                if isinstance(member, yaml.MappingNode) and id(member) not in self._open:
+            alone = node.mapping or node.members is None
+            for member in [node] if alone else node.members or ():
+                if member.mapping and id(member) not in self._open:
                     yield member
                 else:
                     self._report(member, (*path, "<<"), "must be a mapping or a list of mappings")
 
-    def _merge(self, source: yaml.MappingNode, path: Path, into: dict[str, Value]) -> None:
+    def _merge(self, source: Node, path: Path, into: dict[str, Value]) -> None:
         """YAML's `<<`: keys written out win, earlier sources win over later ones."""
         scratch = _Builder(self._source, self._problems)
         scratch._budget = self._budget

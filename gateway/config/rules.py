@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from fastpath.globs import split_glob
 from fastpath.operations import OPERATIONS
 from gateway.config import schema
 from gateway.config.globs import can_match, covers
@@ -35,6 +36,7 @@ _ROUTED = frozenset(
 def read_rules(reader: Reader, mode: str) -> list[Rule]:
     """The rules that are in order; references to targets and identities are checked by others."""
     found: list[Rule] = []
+    together = _Unions()
     for index in reader.items(LIST):
         path = (*LIST, index)
         section = reader.read(schema.Rule, path)
@@ -42,7 +44,7 @@ def read_rules(reader: Reader, mode: str) -> list[Rule]:
             continue
         operations = None
         if section.operations is not None:
-            operations = frozenset[str]().union(*section.operations)
+            operations = together.of(section.operations)
         rule = Rule(
             number=index + 1,
             line=reader.place(path).line if path in reader.tree.values else 0,
@@ -60,6 +62,20 @@ def read_rules(reader: Reader, mode: str) -> list[Rule]:
         elif rule.identities is not None and mode == "open":
             reader.error((*path, "identities"), "can never match: auth.mode open knows nobody")
     return found
+
+
+class _Unions:
+    """Sets of operations, each made once: most rules say what many others say."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[frozenset[str], ...], frozenset[str]] = {}
+
+    def of(self, words: Iterable[frozenset[str]]) -> frozenset[str]:
+        parts = tuple(words)
+        made = self._made.get(parts)
+        if made is None:
+            made = self._made[parts] = frozenset[str]().union(*parts)
+        return made
 
 
 def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
@@ -147,13 +163,13 @@ class _Index:
         self._left = MAX_COMPARISONS
 
     def add(self, rule: Rule) -> None:
-        beginning = _beginning(rule.pattern)
-        into = self._exact if beginning == rule.pattern else self._by_beginning
+        beginning, rest = split_glob(rule.pattern)
+        into = self._by_beginning if rest else self._exact
         into.setdefault(beginning, []).append(rule)
 
     def candidates(self, pattern: str) -> Iterator[Rule]:
         """In file order."""
-        beginning = _beginning(pattern)
+        beginning, _ = split_glob(pattern)
         found = list(self._exact.get(pattern, ()))
         for length in range(len(beginning) + 1):
             found += self._by_beginning.get(beginning[:length], ())
@@ -162,10 +178,3 @@ class _Index:
             if self._left < 0:
                 return
             yield rule
-
-
-def _beginning(pattern: str) -> str:
-    for index, char in enumerate(pattern):
-        if char in "*?[":
-            return pattern[:index]
-    return pattern

@@ -12,11 +12,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastpath.rulebook import pack
 from gateway import config
+from gateway.config.collector import without_collector
 from gateway.config.compile import compile_snapshot
 from gateway.control.credentials import Keyring
 
@@ -38,9 +40,14 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A configuration in use, and how to compile it again with fresh credentials."""
+    """A configuration in use, and how to compile it again with fresh credentials.
+
+    The model is without its rules, which are kept as the text that workers get: as objects they
+    would be scattered over the memory that the load took, and keep it from being given back.
+    """
 
     model: Config
+    rules: str
     keyring: Keyring
     instance: str
     warnings: tuple[str, ...]
@@ -51,7 +58,9 @@ class Publication:
         """Resolves credentials and compiles; blocks for as long as the keyring may."""
         document = compile_snapshot(self.model, self.keyring.resolve())
         document["instance"] = self.instance
-        return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
+        del document["rules"]
+        text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+        return f'{text[:-1]},"rules":{self.rules}}}'.encode()
 
     def next_refresh(self) -> float | None:
         """Epoch seconds by which `snapshot` must be taken again; None = never."""
@@ -62,6 +71,13 @@ def read(
     launch: Mapping[str, object], instance: str, previous: Publication | None
 ) -> Publication | Refusal:
     """Loads and validates the configuration."""
+    with without_collector():
+        return _read(launch, instance, previous)
+
+
+def _read(
+    launch: Mapping[str, object], instance: str, previous: Publication | None
+) -> Publication | Refusal:
     loaded = config.load(launch, os.environ)
     found = [
         (problem.severity is config.Severity.ERROR, problem.format()) for problem in loaded.problems
@@ -71,9 +87,11 @@ def read(
     files = _secret_files(loaded.watched_files(), launch.get("config"))
     if loaded.model is None:
         return Refusal(errors, warnings, files)
+    model = replace(loaded.model, rules=())
     return Publication(
-        model=loaded.model,
-        keyring=Keyring(loaded.model, previous=previous.keyring if previous else None),
+        model=model,
+        rules=json.dumps(pack(loaded.model.rules), separators=(",", ":")),
+        keyring=Keyring(model, previous=previous.keyring if previous else None),
         instance=instance,
         warnings=warnings,
         boot=json.dumps(loaded.boot(), sort_keys=True).encode(),

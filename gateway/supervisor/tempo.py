@@ -42,7 +42,7 @@ class Tempo:
 
     # Workers beat every 0.5 s; ten missed beats are no garbage collection.
     heartbeat_seconds: float = 5.0
-    # A snapshot of 100,000 rules is some 30 MiB, and a worker compiles it in a second or two.
+    # A worker takes 100,000 rules in a tenth of a second, but globs with ? or [] in 0.1 ms each.
     acknowledge_seconds: float = 15.0
     # From fork to READY, imports and the first snapshot included, on a machine that is busy.
     boot_seconds: float = 60.0

@@ -7,6 +7,7 @@
     generator    wrk, and what it reports
     rounds       contenders interleaved round by round; medians
     width        chapter: 1, 2 and 4 workers; few connections over many workers
+    plans        chapter: 10, 1,000 and 100,000 routing rules
     report       the result file, the table and the picture under docs
     chapters     what the gateway costs by itself, each a module: start, idle, readers, counts
     alone, lone  the gateway for those, or one worker of it without anything else

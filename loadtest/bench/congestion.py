@@ -51,4 +51,4 @@ def table(section: Section) -> str:
     return "\n".join(rows)
 
 
-CHAPTER = Chapter("congestion", measure, table)
+CHAPTER = Chapter("congestion", measure, table, ("nginx", "wrk", "envoy"))

@@ -13,7 +13,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from loadtest.bench import machine
@@ -48,6 +48,17 @@ class Contender:
             return 0.0
         return machine.cpu_seconds(machine.family(self._process.pid))
 
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its first process."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         """End it, by force if need be."""
         if self._process is None:
@@ -68,6 +79,12 @@ def direct(upstream: Upstream, directory: Path) -> Contender:
 # --- the gateway ---
 
 
+_RULES = (
+    {"pattern": "archive-*", "target": "store"},
+    {"pattern": "bench", "target": "store"},
+)
+
+
 def gateway(
     upstream: Upstream,
     directory: Path,
@@ -75,6 +92,7 @@ def gateway(
     workers: int = 1,
     core: int | None = machine.CONTENDER_CORE,
     limits: Mapping[str, float] | None = None,
+    rules: Sequence[Mapping[str, object]] = _RULES,
 ) -> Contender:
     """s3gateway, its target of a profile that verifies digests; its log is `access.log`."""
     port = machine.free_port()
@@ -98,13 +116,7 @@ def gateway(
                     ]
                 },
                 "targets": {"store": target},
-                "routing": {
-                    "default_target": "store",
-                    "rules": [
-                        {"pattern": "archive-*", "target": "store"},
-                        {"pattern": "bench", "target": "store"},
-                    ],
-                },
+                "routing": {"default_target": "store", "rules": list(rules)},
             }
         )
     )
@@ -117,7 +129,7 @@ def gateway(
         directory,
         environ,
     )
-    return _ready(Contender("s3gateway", port, process))
+    return _ready(Contender("s3gateway", port, process), 60.0)  # for very many rules
 
 
 # --- the peers ---
@@ -298,9 +310,10 @@ def _envoy(port: int, upstream: Upstream) -> dict[str, object]:
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
-def _ready(contender: Contender) -> Contender:
+def _ready(contender: Contender, seconds: float = 20.0) -> Contender:
     try:
-        machine.wait_for(lambda: machine.answers(contender.port), f"{contender.name} to listen")
+        what = f"{contender.name} to listen"
+        machine.wait_for(lambda: machine.answers(contender.port), what, seconds)
     except TimeoutError:
         contender.stop()
         raise

@@ -5,14 +5,15 @@ Not here: what a chapter is (`chapters`).
 
 from __future__ import annotations
 
-from loadtest.bench import congestion, counts, idle, readers, start, width
+from loadtest.bench import congestion, counts, idle, plans, readers, start, width
 from loadtest.bench.chapters import Chapter
 
 ALL: tuple[Chapter, ...] = (
     congestion.CHAPTER,
     width.CHAPTER,
-    Chapter("counts", counts.measure, counts.table, ("nginx", "strace", "valgrind")),
-    Chapter("start", start.measure, start.table, ("nginx",)),
-    Chapter("idle", idle.measure, idle.table, ("nginx",)),
-    Chapter("readers", readers.measure, readers.table, ("nginx",)),
+    plans.CHAPTER,
+    counts.CHAPTER,
+    start.CHAPTER,
+    idle.CHAPTER,
+    readers.CHAPTER,
 )

@@ -30,7 +30,7 @@ from loadtest.bench.store import Store
 from loadtest.bench.workloads import WORKLOADS, Workload, furnish
 
 if TYPE_CHECKING:
-    from loadtest.bench.chapters import Section
+    from loadtest.bench.chapters import Chapter, Section
 
 NAMES = ("GET 1 KiB", "PUT 1 KiB", "GET 1 MiB", "PUT 1 MiB")
 _FEW, _MANY = 50, 250
@@ -214,3 +214,6 @@ def table(section: Section) -> str:
 
 def _often(calls: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(calls.items(), key=lambda one: (-one[1], one[0]))
+
+
+CHAPTER = Chapter("counts", measure, table, ("nginx", "strace", "valgrind"))

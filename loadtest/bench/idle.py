@@ -28,7 +28,7 @@ from loadtest.bench.store import Store
 from loadtest.bench.workloads import WORKLOADS, furnish
 
 if TYPE_CHECKING:
-    from loadtest.bench.chapters import Section
+    from loadtest.bench.chapters import Chapter, Section
 
 CONNECTIONS = 5000
 _SPARE = 500  # descriptors for everything else
@@ -148,3 +148,6 @@ def table(section: Section) -> str:
 
 def _delays(delays: Section) -> str:
     return f"{delays['p50']:.2f} / {delays['p99']:.2f} / {delays['longest']:.1f} ms"
+
+
+CHAPTER = Chapter("idle", measure, table, ("nginx",))

@@ -28,7 +28,7 @@ from loadtest.bench.store import Store
 from loadtest.bench.workloads import MIB, WORKLOADS
 
 if TYPE_CHECKING:
-    from loadtest.bench.chapters import Section
+    from loadtest.bench.chapters import Chapter, Section
 
 BODIES = 64
 _SECONDS = 6.0
@@ -289,3 +289,6 @@ def table(section: Section) -> str:
 
 def _cell(mebibytes: float | None) -> str:
     return "not measured" if mebibytes is None else f"{mebibytes:.1f}"
+
+
+CHAPTER = Chapter("readers", measure, table, ("nginx",))

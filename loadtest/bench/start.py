@@ -26,7 +26,7 @@ from loadtest.bench.store import Store
 from loadtest.bench.workloads import WORKLOADS, furnish
 
 if TYPE_CHECKING:
-    from loadtest.bench.chapters import Section
+    from loadtest.bench.chapters import Chapter, Section
 
 WORKERS = (1, 2)
 _STARTS = 5
@@ -144,3 +144,6 @@ def table(section: Section) -> str:
             f"| {delays['p50']:.2f} | {delays['longest']:.1f} |"
         )
     return "\n".join(rows)
+
+
+CHAPTER = Chapter("start", measure, table, ("nginx",))

@@ -197,4 +197,4 @@ def _balance_table(balance: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-CHAPTER = Chapter("width", measure, table)
+CHAPTER = Chapter("width", measure, table, ("nginx", "wrk"))

@@ -27,8 +27,10 @@ from fastpath.counters import SLOTS, Slot
 from fastpath.downstream import DownstreamConnection
 from fastpath.journal import ACCESS, Journal
 from fastpath.limits import Limits, PoolLimits, Timeouts
+from fastpath.rulebook import pack
 from fastpath.service import TICK, Service
 from fastpath.snapshot import load_snapshot
+from gateway.config.model import Rule
 from tests.doubles.still_loop import StillLoop
 
 KEY = ("AKIDCLIENT", "client-secret")  # of the identity in `document`
@@ -48,6 +50,7 @@ def document(
     limits: dict[str, Any] | None = None,
     pool: dict[str, Any] | None = None,
     timeouts: dict[str, Any] | None = None,
+    rules: Iterable[Rule] = (Rule(1, 1, "g-*", "generic"),),
     **changes: Any,
 ) -> dict[str, Any]:
     """A snapshot of two targets; `g-*` buckets go to `generic`, the others to `first`."""
@@ -71,7 +74,7 @@ def document(
 
     key = {"access_key_id": TARGET_KEY[0], "secret_access_key": TARGET_KEY[1]}
     return {
-        "format": 1,
+        "format": 2,
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
@@ -92,17 +95,7 @@ def document(
             name: {**key, "token": None, "expires": None} for name in ("first", "generic")
         },
         "targets": [target("first", profile), target("generic", "generic")],
-        "rules": [
-            {
-                "number": 1,
-                "line": 1,
-                "pattern": "g-*",
-                "operations": None,
-                "identities": None,
-                "target": "generic",
-                "description": "",
-            }
-        ],
+        "rules": pack(rules),
         "default_target": "first",
         **changes,
     }

@@ -33,8 +33,7 @@ def snapshot(name: str, environ: dict[str, str], **launch: object) -> Snapshot:
 
 
 def target(found: Snapshot, bucket: str, operation: str = "GetObject") -> str:
-    step = found.routing.explain(bucket.encode(), operation, "")[-1]
-    return found.routing.default.target if step.rule is None else step.rule.target
+    return found.routing.plan(bucket.encode()).decide(operation, "").target
 
 
 @pytest.mark.parametrize("file", YAMLS, ids=lambda file: file.stem)

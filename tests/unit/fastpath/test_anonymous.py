@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.config.model import Rule
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Peer, Rig
 from tests.unit.fastpath.clients import BODY, one
@@ -81,15 +82,7 @@ def test_a_profile_that_knows_no_strangers_is_not_shown_any() -> None:
 
 
 def test_rules_of_identities_are_not_for_nobody() -> None:
-    rule = {
-        "number": 1,
-        "line": 1,
-        "pattern": "*",
-        "operations": None,
-        "identities": ["client"],
-        "target": "generic",
-        "description": "",
-    }
+    rule = Rule(1, 1, "*", "generic", identities=("client",))
     rig, client = started(rules=[rule])
     client.says(get("/b-b/k"))
     assert b"host: first.test" in rig.target.heard

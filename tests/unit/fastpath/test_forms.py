@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from gateway.config.model import Rule
 from tests.doubles import forms
 from tests.doubles.forms import BOUNDARY, field
 from tests.doubles.http1 import ok
@@ -319,15 +320,7 @@ def test_what_the_caller_may_not_do() -> None:
 
 
 def test_a_form_is_routed_as_the_put_that_it_means() -> None:
-    rule = {
-        "number": 1,
-        "line": 1,
-        "pattern": "*",
-        "operations": ["PutObject"],
-        "identities": ["client"],
-        "target": "generic",
-        "description": "",
-    }
+    rule = Rule(1, 1, "*", "generic", frozenset({"PutObject"}), ("client",))
     rig, client = started(rules=[rule])
     client.says(post(forms.body(fields(), DATA)))
     assert upstream(rig)[1]["host"] == "generic.test:9000"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fastpath.globs import compile_glob
 from fastpath.identities import ANYBODY, Caller, Grant
-from fastpath.routing import compile_glob
 
 
 def grant(*buckets: str, operations: tuple[str, ...] = ("GetObject",)) -> Grant:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.routing import DEFAULT_RULE, Decision, RoutingTable, Rule, compile_glob
+from fastpath.globs import compile_glob
+from fastpath.routing import DEFAULT_RULE, Decision, RoutingTable, explain
+from fastpath.rulebook import Rulebook
+from gateway.config.model import Rule
 
 READS = frozenset({"GetObject", "HeadObject"})
 
@@ -16,11 +19,12 @@ def rule(
     operations: frozenset[str] | None = None,
     identities: frozenset[str] | None = None,
 ) -> Rule:
-    return Rule(number, number * 10, pattern, operations, identities, f"{target}{number}")
+    people = None if identities is None else tuple(identities)
+    return Rule(number, number * 10, pattern, f"{target}{number}", operations, people)
 
 
 def table(*rules: Rule, cached: int = 100) -> RoutingTable:
-    return RoutingTable(rules, "default", cached)
+    return RoutingTable(Rulebook.of(rules), "default", cached)
 
 
 def decide(
@@ -99,7 +103,7 @@ def test_a_plan_is_cut_after_the_first_rule_that_always_matches() -> None:
     plan = routing.plan(b"b")
     assert plan.fixed is None
     assert plan is routing.plan(b"b")
-    assert [choice[0].number for choice in plan._choices] == [1, 2]
+    assert [decision.rule for _, decision in plan._choices] == [1, 2]
 
 
 def test_a_plan_without_a_choice_holds_its_decision_ready() -> None:
@@ -121,35 +125,35 @@ def test_an_evicted_plan_is_found_again() -> None:
             assert decide(routing, b"b%d" % n) == f"t{n}"
 
 
-def verdicts(routing: RoutingTable, bucket: bytes, operation: str, who: str) -> list[str]:
-    steps = routing.explain(bucket, operation, who)
+def verdicts(rules: list[Rule], bucket: bytes, operation: str, who: str) -> list[str]:
+    steps = explain(table(*rules), rules, bucket, operation, who)
     assert [step.won for step in steps] == [False] * (len(steps) - 1) + [True]
     return [step.verdict for step in steps]
 
 
 def test_an_explanation_ends_with_the_winner() -> None:
-    routing = table(
+    rules = [
         rule(1, "other"),
         rule(2, "b", operations=frozenset({"PutObject"})),
         rule(3, "b", identities=frozenset({"ann"})),
         rule(4, "b"),
         rule(5, "*"),
-    )
-    assert verdicts(routing, b"b", "GetObject", "bob") == [
+    ]
+    assert verdicts(rules, b"b", "GetObject", "bob") == [
         "bucket does not match the pattern",
         "GetObject is not among its operations",
         "identity bob is not among its identities",
         "matches: target t4",
     ]
-    assert verdicts(routing, b"b", "GetObject", "")[2].startswith("identity (none) ")
+    assert verdicts(rules, b"b", "GetObject", "")[2].startswith("identity (none) ")
 
 
 def test_an_explanation_ends_with_the_default() -> None:
-    assert verdicts(table(rule(1, "a")), b"b", "GetObject", "") == [
+    assert verdicts([rule(1, "a")], b"b", "GetObject", "") == [
         "bucket does not match the pattern",
         "no rule matched: default target default",
     ]
-    assert verdicts(table(rule(1, "*")), b"", "ListBuckets", "") == [
+    assert verdicts([rule(1, "*")], b"", "ListBuckets", "") == [
         "the operation names no bucket",
         "no rule matched: default target default",
     ]

@@ -91,8 +91,8 @@ def test_grants_are_compiled() -> None:
 
 
 def test_another_format_and_a_torn_document_are_refused() -> None:
-    with pytest.raises(ValueError, match="format 2"):
-        load(format=2)
+    with pytest.raises(ValueError, match="format 1"):
+        load(format=1)
     torn = document()
     del torn["rules"]
     with pytest.raises(KeyError):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.config.layers import overlay
+from gateway.config.nodes import Tree, read_documents
+from gateway.config.problems import Place, Problems
 from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
 
 PRODUCTION = "routing: {environment: production, rules: [{pattern: a, target: s3}]}\n"
@@ -133,3 +136,27 @@ def test_a_section_with_all_its_settings_commented_out_is_empty(desk: Desk) -> N
         "router:\nauth:\ns3:\n  # the default chain\nrouting:\n", {"AWS_REGION": "x"}
     )
     assert model.targets["s3"].region == "x"
+
+
+def tree(text: str, source: str) -> Tree:
+    (found,) = read_documents(text, source, Problems())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("more_below", "more_above"), [("", "y: {a: 1, b: 2}\n"), ("x: {a: 1, b: 2}\n", "")]
+)
+def test_places_are_of_what_is_left_whichever_layer_is_larger(
+    more_below: str, more_above: str
+) -> None:
+    weak = tree("t: {region: r, profile: p, access_key_id: A, k: {a: 1}}\n" + more_below, "weak")
+    strong = tree("t: {region: q, access_key_id_file: F, k: [1]}\n" + more_above, "strong")
+    assert (len(weak.values) > len(strong.values)) is bool(more_below)
+    found = overlay(weak, strong)
+    for places in (found.values, found.keys):
+        assert places[("t",)].source == places["t", "region"].source == "strong"
+        assert places["t", "profile"].source == "weak"
+        assert places["t", "access_key_id_file"].source == "strong"
+        assert ("t", "access_key_id") not in places  # said in another way by the stronger one
+        assert ("t", "k", "a") not in places
+    assert found.values["t", "k", 0] == Place("strong", 1, 43)

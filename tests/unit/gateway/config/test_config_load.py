@@ -80,7 +80,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
     rules = document.pop("rules")
     targets = document.pop("targets")
     assert document == {
-        "format": 1,
+        "format": 2,
         "environment": None,
         "domains": ["s3.example.com"],
         "auth": {"mode": "sigv4", "sigv2": "presigned", "anonymous": "deny", "cors": None},
@@ -107,16 +107,17 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         },
         "default_target": "s3",
     }
-    assert rules[0] == {
-        "number": 1,
-        "line": 16,
-        "pattern": "critical-*",
-        "operations": sorted(expand("PUT") | expand("list")),
-        "identities": ["analytics"],
-        "target": "lakefs",
-        "description": "versioned",
+    assert [(rule.number, rule.line) for rule in model.rules] == [(1, 16), (2, 21)]
+    assert rules == {
+        "exact": {"x": 2},
+        "prefixes": {"critical-": 1},
+        "globs": {},
+        "lengths": [9],
+        "kinds": [["lakefs", 0, 0], ["s3", None, None]],
+        "kind_of": [0, 1],
+        "operations": [sorted(expand("PUT") | expand("list"))],
+        "identities": [["analytics"]],
     }
-    assert (rules[1]["line"], rules[1]["operations"], rules[1]["identities"]) == (21, None, None)
     assert targets[1] == {
         "name": "s3",
         "profile": "s3",
@@ -139,7 +140,7 @@ def test_the_snapshot_survives_json_and_loads_in_a_worker(desk: Desk) -> None:
     document = json.loads(json.dumps(compile_snapshot(desk.model(FULL), {})))
     snapshot = load_snapshot(7, {**document, "instance": "x"})
     assert set(snapshot.targets) == {"s3", "lakefs"}
-    assert snapshot.routing.explain(b"critical-1", "PutObject", "analytics")[-1].won
+    assert snapshot.routing.plan(b"critical-1").decide("PutObject", "analytics").rule == 1
 
 
 def test_an_https_target_tells_workers_its_name_and_no_default_port(desk: Desk) -> None:
