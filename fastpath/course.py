@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from fastpath.admission import Admission
 from fastpath.errors import INTERNAL_ERROR, S3Error
-from fastpath.framing import BodyKind, body_is_unclear
+from fastpath.framing import NO_BODY, body_is_unclear
 from fastpath.interpreter import Interpreter
-from fastpath.phases import Event, Phase, after
+from fastpath.phases import ANSWERING, EARLY, END, ENDED, LEASING, Event, after
 from fastpath.reply import error_reply, own_reply
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class Course:
         self.request_id = service.next_request_id()
         self.started = time.perf_counter()  # the loop's own clock may count milliseconds only
         self.admission = Admission()
-        self.phase = Phase.LEASING
-        self.answer_kind = BodyKind.NONE
+        self.phase = LEASING
+        self.answer_kind = NO_BODY
         self.body_left = NO_LENGTH if head.chunked else head.content_length or 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -123,7 +123,7 @@ class Course:
 
     def client_lost(self) -> None:
         """The client is gone: cancel upstream."""
-        if self.phase is not Phase.ENDED:
+        if self.phase is not ENDED:
             self.code = self.code or "ClientGone"
             self._leave_upstream()
             self._end_log()
@@ -140,7 +140,7 @@ class Course:
 
     def refuse(self, error: S3Error) -> None:
         """Answer with an error made here; too late for that, break the connection off."""
-        if self.phase in (Phase.ANSWERING, Phase.EARLY, Phase.ENDED):
+        if self.phase in (ANSWERING, EARLY, ENDED):
             self._break_off()
             return
         self.status = error.kind.status
@@ -173,7 +173,7 @@ class Course:
     def crash(self, fault: BaseException) -> None:
         """A defect of ours: the client gets InternalError, the operator the place."""
         self._service.journal.crash(self, fault)
-        if self.phase is Phase.ENDED:
+        if self.phase is ENDED:
             self._client.abort()  # nobody knows how far its end came
         else:
             self.refuse(S3Error(INTERNAL_ERROR))
@@ -196,7 +196,7 @@ class Course:
             self._lessee.cancel()
 
     def _end(self, *, keep: bool) -> None:
-        complete = self.phase is Phase.ANSWERING
+        complete = self.phase is ANSWERING
         self._end_log()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
@@ -204,6 +204,6 @@ class Course:
         self._client.finish(keep=keep)
 
     def _end_log(self) -> None:
-        if self.phase is not Phase.ENDED:
-            self._move(Event.END)
+        if self.phase is not ENDED:
+            self._move(END)
             self._service.journal.exchange_ended(self)

@@ -16,7 +16,15 @@ import os
 import select
 from typing import TYPE_CHECKING, Protocol, cast
 
-from fastpath.framing import BodyKind, ChunkedReader, response_body
+from fastpath.framing import (
+    BY_LENGTH,
+    IN_CHUNKS,
+    NO_BODY,
+    UNTIL_CLOSE,
+    BodyKind,
+    ChunkedReader,
+    response_body,
+)
 from fastpath.head import ResponseFault, ResponseHead, parse_response_head
 from fastpath.reset import reset
 from fastpath.splice import FIRST_READ, NEXT_READ, Flow
@@ -191,7 +199,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             lessee.crash(fault)
 
     def eof_received(self) -> bool:
-        if self.lessee is not None and self._kind is BodyKind.CLOSE:
+        if self.lessee is not None and self._kind is UNTIL_CLOSE:
             self._complete(reusable=False)
         elif self.transport.get_write_buffer_size():
             self.transport.abort()  # closing would wait for a target that takes nothing more
@@ -256,12 +264,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         kind, length = response_body(head, self._method)
         self._kind = kind
         self._left = length
-        self._keep = head.keep_alive and kind is not BodyKind.CLOSE
-        if kind is BodyKind.CHUNKED:
+        self._keep = head.keep_alive and kind is not UNTIL_CLOSE
+        if kind is IN_CHUNKS:
             self._chunks = ChunkedReader()
         self.expect_answer_within(self.timeouts.idle_seconds)
         self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
-        if kind is BodyKind.NONE or (kind is BodyKind.LENGTH and length == 0):
+        if kind is NO_BODY or (kind is BY_LENGTH and length == 0):
             # Stray bytes behind it are not this client's business: the connection is just not kept.
             self._complete(reusable=self._keep and not rest)
         elif rest:
@@ -273,7 +281,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         lessee = self.lessee
         if lessee is None:  # aborted while the head was handed over
             return
-        if self._kind is BodyKind.LENGTH:
+        if self._kind is BY_LENGTH:
             stray = len(data) - self._left
             if stray > 0:
                 data = data[: self._left]
