@@ -17,6 +17,7 @@ _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_
 _PATH_SAFE = _UNRESERVED + b"/"
 _ENCODED = [bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte for byte in range(256)]
 _ENCODED_PATH = [b"/" if byte == 0x2F else code for byte, code in enumerate(_ENCODED)]
+_TAB, _SPACE = b"\t "  # as numbers; `addressing` says why
 _PATH_ESCAPES = frozenset(code[1:] for code in _ENCODED_PATH if len(code) == 3)
 
 
@@ -64,7 +65,8 @@ def canonical_headers(names: Iterable[bytes], fields: Mapping[bytes, bytes]) -> 
     """One line each, in the order of `names`. A signed header that is absent counts as empty."""
     get = fields.get
     lines = b"".join([name + b":" + get(name, b"") + b"\n" for name in names])
-    if b"  " in lines or b"\t" in lines:  # rare, and one look at all of them is cheaper
+    # Rare, and one look at all of them is cheaper.
+    if _TAB in lines or (_SPACE in lines and lines.find(b"  ") >= 0):
         return b"".join([name + b":" + trim(get(name, b"")) + b"\n" for name in names])
     return lines
 
