@@ -251,6 +251,7 @@ async def _play(
 
 def instructions_per_request(kind: Kind) -> float:
     """User-space instructions of one request, as callgrind counts them."""
+    subprocess.run(_command(kind, 1), cwd=ROOT, env=_environ(), check=True)  # compiles what changed
     return (_counted(kind, MANY) - _counted(kind, FEW)) / (MANY - FEW)
 
 
@@ -261,14 +262,10 @@ def _counted(kind: Kind, count: int) -> int:
                 "valgrind",
                 "--tool=callgrind",
                 f"--callgrind-out-file={directory}/out",
-                sys.executable,
-                "-m",
-                "loadtest.bench.heads",
-                f"--play={count}",
-                f"--kind={kind.name}",
+                *_command(kind, count),
             ],
             cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""},
+            env=_environ(),
             stderr=subprocess.PIPE,
             text=True,
             timeout=300,
@@ -277,6 +274,15 @@ def _counted(kind: Kind, count: int) -> int:
     found = re.search(r"Collected : (\d+)", done.stderr)
     assert found is not None  # callgrind's own last words
     return int(found[1])
+
+
+def _command(kind: Kind, count: int) -> list[str]:
+    words = [f"--play={count}", f"--kind={kind.name}"]
+    return [sys.executable, "-m", "loadtest.bench.heads", *words]
+
+
+def _environ() -> dict[str, str]:
+    return {**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": ""}
 
 
 def main(words: list[str]) -> int:
