@@ -31,7 +31,7 @@ _BUCKET = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _PORT = re.compile(rb":[0-9]*\Z")
 # As numbers: bytes look for a byte of that number, but raise and catch an error of their own before
-# they look for other bytes (17 against 150 ns; heads: 1,200 instructions each time).
+# they look for other bytes (17 against 150 ns).
 _PERCENT, _DOT = b"%."
 
 

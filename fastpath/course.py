@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from fastpath.admission import Admission
 from fastpath.errors import INTERNAL_ERROR, S3Error
 from fastpath.framing import NO_BODY, body_is_unclear
-from fastpath.interpreter import Interpreter
 from fastpath.phases import ANSWERING, EARLY, END, ENDED, LEASING, Event, after
 from fastpath.reply import error_reply, own_reply
 
@@ -25,12 +24,13 @@ if TYPE_CHECKING:
     from fastpath.head import RequestHead
     from fastpath.holdback import Held, Next
     from fastpath.inquiry import Inquiry
+    from fastpath.interpreter import Interpreter
     from fastpath.payload.choose import Passage
     from fastpath.payload.filters import BodyFilter
     from fastpath.pool import Pool
     from fastpath.posting import Posting
     from fastpath.service import Service
-    from fastpath.upstream import Lessee, UpstreamConnection
+    from fastpath.upstream import UpstreamConnection
 
 NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 
@@ -45,7 +45,7 @@ class Course:
         "_filter",
         "_held",
         "_inquiry",
-        "_lessee",
+        "_interpreter",
         "_passage",
         "_pool",
         "_posting",
@@ -92,7 +92,9 @@ class Course:
         self._passage: Passage | None = None
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
-        self._lessee: Lessee  # who the target's answer goes to
+        # Who the target's answer goes to, if not the exchange. (Not a reference to itself, which
+        # would leave every exchange to the garbage collector: heads, 30,000 instructions.)
+        self._interpreter: Interpreter | None = None
         self._inquiry: Inquiry | None = None  # what must be known before it sets out
         self._posting: Posting | None = None  # the request is a browser's form
         self._cors = b""  # what an answer tells a browser that shows a page of another origin
@@ -189,11 +191,11 @@ class Course:
             self._upstream.abort()
             self._upstream = None
         elif self._pool is not None:
-            self._pool.give_up(self._lessee)
+            self._pool.give_up(self._interpreter or self)
         if self._inquiry is not None:
             self._inquiry.cancel()
-        if isinstance(self._lessee, Interpreter):
-            self._lessee.cancel()
+        if self._interpreter is not None:
+            self._interpreter.cancel()
 
     def _end(self, *, keep: bool) -> None:
         complete = self.phase is ANSWERING

@@ -24,7 +24,7 @@ from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
 from fastpath.framing import BY_LENGTH, IN_CHUNKS, BodyKind, request_body
-from fastpath.head import RequestHead, ResponseHead
+from fastpath.head import ResponseHead
 from fastpath.holdback import Held, Next, decide
 from fastpath.hosting import server_name
 from fastpath.inquiry import Inquiry, question_head
@@ -55,8 +55,6 @@ from fastpath.uploads import passage_of
 from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
-    from fastpath.client import Client
-    from fastpath.service import Service
     from fastpath.sigv4.sign import Signer
     from fastpath.upstream import UpstreamConnection
 
@@ -67,10 +65,6 @@ class Exchange(Course):
     """One request on its way."""
 
     __slots__ = ()
-
-    def __init__(self, service: Service, client: Client, raw: bytes, head: RequestHead) -> None:
-        super().__init__(service, client, raw, head)
-        self._lessee = self
 
     @property
     def wants_body(self) -> bool:
@@ -163,8 +157,8 @@ class Exchange(Course):
         if self.admission.translation is None:
             self._pool.lease(self, fresh=fresh, name=name)
         else:
-            self._lessee = Interpreter(self, self.admission.translation, self._pool)
-            self._lessee.begin(fresh=fresh, name=name)
+            self._interpreter = Interpreter(self, self.admission.translation, self._pool)
+            self._interpreter.begin(fresh=fresh, name=name)
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""

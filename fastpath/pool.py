@@ -110,7 +110,7 @@ class Pool:
                 return connection
         return None
 
-    def give_up(self, lessee: Lessee) -> None:
+    def give_up(self, lessee: object) -> None:
         """The lessee does not want a connection any more."""
         self._waiters = deque(waiter for waiter in self._waiters if waiter.lessee is not lessee)
 
