@@ -144,19 +144,19 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
     if b"content-length" in fields:
         length = _content_length(fields[b"content-length"])
     path, mark, query = target.partition(b"?")
-    return RequestHead(
-        method=method,
-        target=target,
-        path=path,
-        query=query,
-        has_query=bool(mark),
-        http_minor=minor,
-        headers=headers,
-        fields=fields,
-        content_length=length,
-        chunked=chunked,
-        keep_alive=_request_keep_alive(fields, minor),
-        expect_continue=minor == 1 and fields.get(b"expect", b"").lower() == b"100-continue",
+    return RequestHead(  # by position: twelve names cost 5,000 instructions (heads)
+        method,
+        target,
+        path,
+        query,
+        bool(mark),
+        minor,
+        headers,
+        fields,
+        length,
+        chunked,
+        _request_keep_alive(fields, minor),
+        b"expect" in fields and minor == 1 and fields[b"expect"].lower() == b"100-continue",
     )
 
 
@@ -243,8 +243,9 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     match = _RESPONSE.fullmatch(raw)
     if match is None:
         raise ResponseFault("not an HTTP/1 response head")
-    minor = 1 if match.group(1) == b"1" else 0
-    status = int(match.group(2))
+    minor_text, status_text, reason = match.group(1, 2, 3)
+    minor = 1 if minor_text == b"1" else 0
+    status = int(status_text)
     headers = _response_headers(raw)
     fields = dict(headers)
     if len(fields) != len(headers):
@@ -254,15 +255,15 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     _check_response_framing(fields, status, minor)
     connection = fields.get(b"connection")
     tokens = connection_tokens(connection) if connection is not None else []
-    return ResponseHead(
-        status=status,
-        reason=(match.group(3) or b"").strip(b" \t"),
-        http_minor=minor,
-        headers=headers,
-        fields=fields,
-        content_length=length,
-        chunked=chunked,
-        keep_alive=_keeps(tokens, minor),
+    return ResponseHead(  # by position, as above
+        status,
+        (reason or b"").strip(b" \t"),
+        minor,
+        headers,
+        fields,
+        length,
+        chunked,
+        _keeps(tokens, minor),
     )
 
 
@@ -330,6 +331,8 @@ class HeadBuffer:
         or holding what no head may hold.
         """
         buffer = self._buffer
+        if not buffer and not self._blank and (head := self._whole(data)) is not None:
+            return head
         buffer += data
         if not self._line_end and not self._find_line():
             return None
@@ -344,8 +347,26 @@ class HeadBuffer:
         self._restart()
         return head
 
+    def _whole(self, data: bytes) -> bytes | None:
+        """A head that came in one piece, as most do; None: look closer (heads: 8,000 instructions).
+
+        It is found where the rest of this class finds it, and refused by nothing here.
+        """
+        limits = self._limits
+        line = data.find(b"\n", 0, limits.request_line_bytes + 2) + 1
+        if not data.endswith(_LINE_ENDS, 0, line) or data[0] not in _TCHAR_BYTES:
+            return None
+        end = data.find(b"\r\n\r\n", line - 2, line + limits.header_section_bytes) + 4
+        if end < 4:
+            return None
+        if end < len(data):
+            self._buffer += data[end:]
+        return data[:end]
+
     def take_rest(self) -> bytes:
         """The bytes after the head (a body, the next request); the buffer is empty then."""
+        if not self._buffer and not self._blank:
+            return b""
         rest = bytes(self._buffer)
         self._buffer.clear()
         self._restart()

@@ -126,3 +126,26 @@ def test_only_faults_come_out_of_answers(data: bytes) -> None:
         return
     assert 100 <= head.status <= 599
     assert not (head.chunked and head.content_length is not None)
+
+
+@given(data=arbitrary, size=st.integers(20, 80))
+@example(data=b"GET / HTTP/1.1\r\n\r\n", size=40)
+@example(data=b"GET / HTTP/1.1\r\nA: 1\r\n\r\nrest", size=20)
+@example(data=b"\r\nGET / HTTP/1.1\r\n\r\n", size=40)
+@example(data=b"\x00ET / HTTP/1.1\r\n\r\n", size=40)
+def test_a_head_in_one_piece_is_found_as_one_in_bytes(data: bytes, size: int) -> None:
+    limits = Limits(request_line_bytes=size, header_section_bytes=size)
+
+    def found(pieces: list[bytes]) -> tuple[bytes | None, str]:
+        buffer = HeadBuffer(limits)
+        try:
+            for place, piece in enumerate(pieces):
+                head = buffer.feed(piece)
+                if head is not None:
+                    rest = buffer.take_rest() + b"".join(pieces[place + 1 :])
+                    return head, rest.decode("latin-1")
+        except HeadFault as fault:
+            return None, fault.kind.code
+        return None, ""
+
+    assert found([data]) == found([data[at : at + 1] for at in range(len(data))])
