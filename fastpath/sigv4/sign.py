@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 from fastpath.query import parse_query
 from fastpath.sigv4.canonical import (
-    canonical_headers,
     canonical_path,
     canonical_query,
     canonical_request,
+    signed_names,
     string_to_sign,
 )
 from fastpath.sigv4.chain import Chain
@@ -112,13 +112,12 @@ class Signer:
             fields[b"x-amz-security-token"] = self._token
         for name, value in amz_headers:
             fields[name] = fields[name] + b"," + value if name in fields else value
-        names = sorted(fields)
-        signed = b";".join(names)
+        signed = b";".join(sorted(fields))
         canonical = canonical_request(
             method,
             canonical_path(raw_path),
             canonical_query(parse_query(raw_query)) if raw_query else b"",
-            canonical_headers(names, fields),
+            signed_names(signed).lines(fields),
             signed,
             payload,
         )
