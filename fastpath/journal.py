@@ -167,7 +167,7 @@ class Journal:
             exchange.code,
             exchange.bytes_in,
             exchange.bytes_out,
-            round(time.perf_counter() - exchange.started, 6),
+            time.perf_counter() - exchange.started,
             exchange.snapshot.generation,
             self._worker,
         )

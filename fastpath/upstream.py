@@ -186,12 +186,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self.transport.abort()
             return
         self._heard = True
-        if self.deadline != math.inf:
-            self.expect_answer_within(self.timeouts.idle_seconds)
         try:
             if self._kind is None:
                 self._take_head(data)
             else:
+                self._expect_more()
                 self._take_body(data)
         except ResponseFault as fault:
             self._fail(f"answered garbage ({fault})")
@@ -258,6 +257,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if len(data) > MAX_ANSWER_HEAD:
             raise ResponseFault("endless head")
         self._buffer = data
+        self._expect_more()
+
+    def _expect_more(self) -> None:
+        """Something came; the rest has its time anew, if anybody waits for it."""
+        if self.deadline != math.inf:
+            self.expect_answer_within(self.timeouts.idle_seconds)
 
     def _open_answer(self, raw: bytes, head: ResponseHead, rest: bytes) -> None:
         assert self.lessee is not None
