@@ -122,7 +122,8 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
     match = _REQUEST.fullmatch(raw)
     if match is None:
         raise _bad_request()
-    _check_sizes(match, len(raw), limits)
+    if len(raw) > min(limits.request_line_bytes, limits.header_section_bytes):
+        _check_sizes(match, len(raw), limits)
     headers = _request_headers(raw)
     if len(headers) > limits.header_count:
         raise _too_large(limits.header_section_bytes)

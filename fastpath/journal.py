@@ -61,7 +61,8 @@ class Journal:
         row = self._row
         row[_IN_FLIGHT] -= 1
         row[_REQUESTS] += 1
-        row[_BYTES_IN] += exchange.bytes_in
+        if exchange.bytes_in:
+            row[_BYTES_IN] += exchange.bytes_in
         row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1

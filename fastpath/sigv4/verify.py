@@ -145,7 +145,8 @@ def _header_claim(
     head: RequestHead, query: Query, authorization: bytes, now: float
 ) -> tuple[_Claim, bytes | None]:
     """The claim of an Authorization header and the session token that came with it."""
-    refuse_second_mechanism(query, authorization)
+    if query:
+        refuse_second_mechanism(query, authorization)
     scheme, space, rest = authorization.partition(b" ")
     if scheme != _ALGORITHM or not space:
         _check_scheme(authorization, scheme, space)
@@ -162,7 +163,7 @@ def _header_claim(
             message="The authorization header is malformed; Invalid credential date. Date is not "
             "the same as X-Amz-Date.",
         )
-    encoded = canonical_query(query)
+    encoded = canonical_query(query) if query else b""
     claim = _Claim(scope, signed, signature, timestamps, payload, encoded)
     return claim, fields.get(b"x-amz-security-token")
 
