@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import httptools
 
@@ -34,8 +35,8 @@ _RESPONSE = re.compile(
     rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS, re.DOTALL
 )
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
-_LENGTH = re.compile(rb"[0-9]{1,19}")
 _MAX_LENGTH = 2**63 - 1  # bytes; what off_t, and every store, can count
+_MAX_DIGITS = 19
 
 # What no request line and no field may hold, looked for before the end of the head has come.
 _GARBAGE = re.compile(rb"[^\t\r\n -~\x80-\xff]|\r(?!\n)|(?<!\r)\n")
@@ -156,7 +157,7 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
         fields,
         length,
         chunked,
-        _request_keep_alive(fields, minor),
+        _request_keep_alive(fields, minor) if b"connection" in fields else minor == 1,
         b"expect" in fields and minor == 1 and fields[b"expect"].lower() == b"100-continue",
     )
 
@@ -194,8 +195,13 @@ def _check_host(headers: Headers, fields: dict[bytes, bytes], minor: int) -> Non
     if host is None:
         if minor:
             raise _bad_request()
-    elif _HOST.fullmatch(host) is None:  # a repeated field is joined by a comma and fails too
+    elif not _is_host(host):  # a repeated field is joined by a comma and fails too
         raise _bad_request()
+
+
+@lru_cache(maxsize=64)
+def _is_host(value: bytes) -> bool:
+    return _HOST.fullmatch(value) is not None
 
 
 def _check_transfer_encoding(fields: dict[bytes, bytes], minor: int) -> None:
@@ -213,16 +219,22 @@ def _check_transfer_encoding(fields: dict[bytes, bytes], minor: int) -> None:
 
 def _content_length(value: bytes) -> int:
     """RFC 9110 section 8.6. A repeated field was joined by a comma: refused, even if equal."""
-    if _LENGTH.fullmatch(value) is None or int(value) > _MAX_LENGTH:
+    length = _length(value)
+    if length is None:
         raise _bad_request()
-    return int(value)
+    return length
+
+
+def _length(value: bytes) -> int | None:
+    """1 to 19 digits, and no more than a store can count; None for anything else."""
+    if len(value) > _MAX_DIGITS or not value.isdigit():
+        return None
+    length = int(value)
+    return length if length <= _MAX_LENGTH else None
 
 
 def _request_keep_alive(fields: dict[bytes, bytes], minor: int) -> bool:
-    connection = fields.get(b"connection")
-    if connection is None:
-        return minor == 1
-    tokens = connection_tokens(connection)
+    tokens = connection_tokens(fields[b"connection"])
     for token in tokens:
         if token in END_TO_END or token.startswith(b"x-amz-"):
             raise _bad_request()
@@ -253,9 +265,8 @@ def parse_response_head(raw: bytes) -> ResponseHead:
         fields = _joined(headers)
     chunked = b"transfer-encoding" in fields
     length = _response_length(fields)
-    _check_response_framing(fields, status, minor)
-    connection = fields.get(b"connection")
-    tokens = connection_tokens(connection) if connection is not None else []
+    if chunked or status < 200 or status == 204:
+        _check_response_framing(fields, status, minor)
     return ResponseHead(  # by position, as above
         status,
         (reason or b"").strip(b" \t"),
@@ -264,7 +275,7 @@ def parse_response_head(raw: bytes) -> ResponseHead:
         fields,
         length,
         chunked,
-        _keeps(tokens, minor),
+        _response_keep_alive(fields, minor),
     )
 
 
@@ -279,13 +290,23 @@ def _response_headers(raw: bytes) -> Headers:
     return collector.headers
 
 
+def _response_keep_alive(fields: Mapping[bytes, bytes], minor: int) -> bool:
+    connection = fields.get(b"connection")
+    if connection is None:
+        return minor == 1
+    if connection == b"keep-alive":  # most: without a list
+        return True
+    return _keeps(connection_tokens(connection), minor)
+
+
 def _response_length(fields: Mapping[bytes, bytes]) -> int | None:
     value = fields.get(b"content-length")
     if value is None:
         return None
-    if _LENGTH.fullmatch(value) is None or int(value) > _MAX_LENGTH:
+    length = _length(value)
+    if length is None:
         raise ResponseFault("malformed or repeated Content-Length")
-    return int(value)
+    return length
 
 
 def _check_response_framing(fields: Mapping[bytes, bytes], status: int, minor: int) -> None:

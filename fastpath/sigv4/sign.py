@@ -22,6 +22,8 @@ from fastpath.sigv4.chain import Chain
 from fastpath.sigv4.dates import basic
 from fastpath.sigv4.keys import SigningKey, remember, signing_key
 
+_LEAST = b"host;x-amz-content-sha256;x-amz-date"  # what every request signs
+
 
 class Credentials:
     """What the gateway signs with on one target."""
@@ -108,11 +110,13 @@ class Signer:
         if timestamp[:8] != self._date:
             self._turn_to(timestamp[:8])
         fields = {b"host": host, b"x-amz-content-sha256": payload, b"x-amz-date": timestamp}
-        if self._token is not None:
-            fields[b"x-amz-security-token"] = self._token
-        for name, value in amz_headers:
-            fields[name] = fields[name] + b"," + value if name in fields else value
-        signed = b";".join(sorted(fields))
+        signed = _LEAST
+        if amz_headers or self._token is not None:
+            if self._token is not None:
+                fields[b"x-amz-security-token"] = self._token
+            for name, value in amz_headers:
+                fields[name] = fields[name] + b"," + value if name in fields else value
+            signed = b";".join(sorted(fields))
         canonical = canonical_request(
             method,
             canonical_path(raw_path),

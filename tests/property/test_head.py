@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastpath.errors import HeadFault
-from fastpath.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
+from fastpath.head import (
+    HeadBuffer,
+    ResponseFault,
+    _length,
+    parse_request_head,
+    parse_response_head,
+)
 from fastpath.limits import Limits
 
 LIMITS = Limits(request_line_bytes=200, header_section_bytes=300, header_count=8)
@@ -159,3 +166,13 @@ def test_a_head_in_one_piece_is_found_as_one_in_bytes(data: bytes, size: int) ->
         return None, ""
 
     assert found([data]) == found([data[at : at + 1] for at in range(len(data))])
+
+
+@given(value=st.text("0123456789 ,+-_", max_size=22).map(str.encode) | st.binary(max_size=4))
+@example(value=b"9223372036854775807")
+@example(value=b"9223372036854775808")
+@example(value=b"00000000000000000000")
+@example(value="\u0661".encode())
+def test_a_length_is_digits_that_can_be_counted(value: bytes) -> None:
+    plain = re.fullmatch(rb"[0-9]{1,19}", value) is not None and int(value) < 2**63
+    assert _length(value) == (int(value) if plain else None)
