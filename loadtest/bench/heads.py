@@ -190,6 +190,10 @@ class _Wire(asyncio.Transport):
     def write(self, data: Any) -> None:
         self.heard.append(data)
 
+    def close(self) -> None:
+        self.socket.close()
+        self._other.close()
+
     def comes(self, data: bytes) -> None:
         """The other end sent this."""
         room = cast("memoryview", self.protocol.get_buffer(-1))
@@ -218,20 +222,23 @@ def play(kind: Kind, count: int, requests: Sequence[bytes]) -> list[bytes]:
     sink = cast("socket.socket", _Nowhere())
     journal = Journal(loop, sink, row, worker=0, access_log="text")
     service = Service(loop, load_snapshot(1, document(mode="sigv4")), journal, row)
+    client = _Wire(DownstreamConnection(service))
     try:
-        return loop.run_until_complete(_play(kind, count, requests, service, targets))
+        loop.run_until_complete(_play(kind, count, requests, client, targets))
     finally:
+        for wire in (client, *targets):
+            wire.close()
         loop.close()
+    return client.heard
 
 
 async def _play(
     kind: Kind,
     count: int,
     requests: Sequence[bytes],
-    service: Service,
+    client: _Wire,
     targets: list[_Wire],
-) -> list[bytes]:
-    client = _Wire(DownstreamConnection(service))
+) -> None:
     client.comes(requests[0])
     for _ in range(_TURNS):  # of the loop, in which the connect is made
         await asyncio.sleep(0)
@@ -243,7 +250,6 @@ async def _play(
         target.heard.clear()
         client.comes(requests[number % distinct])
         target.comes(answer)
-    return client.heard
 
 
 # --- counting ---
