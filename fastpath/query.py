@@ -45,11 +45,10 @@ _FIELD_VALUE = re.compile(rb"[\t -~\x80-\xff]*")  # RFC 9110 section 5.5
 def parse_query(raw: bytes) -> list[tuple[bytes, bytes]]:
     """Decoded (name, value) pairs in wire order, (b"acl", b"") for `acl`, no empty segments."""
     pairs: list[tuple[bytes, bytes]] = []
-    escaped = _PERCENT in raw
     for segment in raw.split(b"&"):
         if segment:
             name, _, value = segment.partition(b"=")
-            if escaped:
+            if _PERCENT in segment:
                 name = unquote_to_bytes(name)
                 value = unquote_to_bytes(value)
             pairs.append((name, value))

@@ -15,6 +15,8 @@ from hashlib import sha256
 from operator import itemgetter
 from urllib.parse import unquote_to_bytes
 
+from fastpath.query import parse_query
+
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~"  # RFC 3986 2.3
 _PATH_SAFE = _UNRESERVED + b"/"
 _ENCODED = [bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte for byte in range(256)]
@@ -25,7 +27,7 @@ _PATH_ESCAPES = frozenset(code[1:] for code in _ENCODED_PATH if len(code) == 3)
 
 def encode(decoded: bytes) -> bytes:
     """Percent-encodes everything but unreserved characters, `/` too."""
-    if not decoded.translate(None, _UNRESERVED):
+    if decoded.isalnum() or not decoded.translate(None, _UNRESERVED):
         return decoded
     return b"".join([_ENCODED[byte] for byte in decoded])
 
@@ -56,6 +58,15 @@ def canonical_query(pairs: Sequence[tuple[bytes, bytes]], *, without: bytes | No
     encoded = [(encode(name), encode(value)) for name, value in pairs if name != without]
     encoded.sort()
     return b"&".join([b"%b=%b" % pair for pair in encoded])
+
+
+@lru_cache(maxsize=16)
+def canonical_raw_query(raw: bytes) -> bytes:
+    """The same of a query as it is on the wire.
+
+    Kept, because most are signed twice: by the client, and as they are towards the target.
+    """
+    return canonical_query(parse_query(raw))
 
 
 def trim(value: bytes) -> bytes:

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastpath.query import parse_query
 from fastpath.sigv4.canonical import (
     canonical_path,
-    canonical_query,
+    canonical_raw_query,
     canonical_request,
     signed_names,
     string_to_sign,
@@ -120,7 +119,7 @@ class Signer:
         canonical = canonical_request(
             method,
             canonical_path(raw_path),
-            canonical_query(parse_query(raw_query)) if raw_query else b"",
+            canonical_raw_query(raw_query) if raw_query else b"",
             signed_names(signed).lines(fields),
             signed,
             payload,

@@ -40,6 +40,7 @@ from fastpath.errors import (
 from fastpath.sigv4.canonical import (
     canonical_path,
     canonical_query,
+    canonical_raw_query,
     canonical_request,
     signed_names,
     string_to_sign,
@@ -163,7 +164,7 @@ def _header_claim(
             message="The authorization header is malformed; Invalid credential date. Date is not "
             "the same as X-Amz-Date.",
         )
-    encoded = canonical_query(query) if query else b""
+    encoded = canonical_raw_query(head.query) if query else b""
     claim = _Claim(scope, signed, signature, timestamps, payload, encoded)
     return claim, fields.get(b"x-amz-security-token")
 

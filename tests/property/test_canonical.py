@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 import time
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
@@ -25,6 +25,7 @@ from fastpath.sigv4.canonical import (
     canonical_headers,
     canonical_path,
     canonical_query,
+    canonical_raw_query,
     signed_names,
 )
 from fastpath.sigv4.dates import parse_basic
@@ -268,3 +269,17 @@ signed_fields = st.dictionaries(
 @given(text=signed_texts, fields=signed_fields)
 def test_kept_names_make_the_lines_of_names(text: bytes, fields: dict[bytes, bytes]) -> None:
     assert signed_names(text).lines(fields) == canonical_headers(text.split(b";"), fields)
+
+
+raw_queries = st.lists(
+    st.text("ab=%2F0+&", max_size=8).map(str.encode) | st.just(b"prefix=data%2F&a=b"), max_size=5
+).map(b"&".join)
+
+
+@given(raw=raw_queries)
+def test_a_raw_query_is_decoded_pair_by_pair(raw: bytes) -> None:
+    parts = [part.partition(b"=") for part in raw.split(b"&") if part]
+    pairs = [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts]
+    assert parse_query(raw) == pairs
+    plain = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in pairs)
+    assert canonical_raw_query(raw) == "&".join("=".join(pair) for pair in plain).encode()
