@@ -7,7 +7,10 @@ Rules: an exchange knows nothing else of its client.
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from fastpath.lifetime import Lifetime
 
 
 class Client(Protocol):
@@ -15,10 +18,11 @@ class Client(Protocol):
 
     remote: str
     secure: bool  # it speaks TLS
+    lifetime: Lifetime  # how many exchanges are still to come
     descriptor: int  # to splice from and to; -1 under TLS
 
-    def send(self, data: bytes) -> None:
-        """Write answer bytes."""
+    def send(self, data: bytes, more: bytes = b"") -> None:
+        """Write answer bytes, `more` after `data`."""
 
     def finish(self, *, keep: bool) -> None:
         """The answer is complete; serve the next request, or close once this one is read."""

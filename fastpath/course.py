@@ -165,12 +165,17 @@ class Course:
         """Whether the connection can serve another request after an answer made here."""
         # A client that waits for 100 Continue may or may not send its body now (RFC 9110 10.1.1).
         return not (
-            self._service.draining
+            self._is_last()
             or self.wants_close
             or body_is_unclear(self.head)
             or (self.head.expect_continue and self.body_left and not self.bytes_in)
             or self.body_left > self.snapshot.limits.discard_bytes
         )
+
+    def _is_last(self) -> bool:
+        """Whether the connection ends after the answer that is given now, whatever was asked."""
+        service = self._service
+        return service.draining or service.now >= self._client.lifetime.end
 
     def crash(self, fault: BaseException) -> None:
         """A defect of ours: the client gets InternalError, the operator the place."""

@@ -20,6 +20,8 @@ from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, 
 from fastpath.exchange import Exchange
 from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
+from fastpath.lifetime import Lifetime
+from fastpath.outgoing import write
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
 from fastpath.splice import FIRST_READ, NEXT_READ, Flow
@@ -44,6 +46,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         # connection
         self._service = service
         self._limits = service.snapshot.limits
+        self.lifetime = Lifetime(self._limits, service.now)
         self.transport: asyncio.Transport
         self.remote = ""
         self.secure = False
@@ -82,9 +85,9 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         self.secure = transport.get_extra_info("ssl_object") is not None
         if self._service.splicer is not None and not self.secure:
             self.descriptor = transport.get_extra_info("socket").fileno()
-        # Resumed means empty then, so that the rest of an answer may be spliced.
-        low = None if self.descriptor < 0 else 0
-        self.transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes, low=low)
+        # Paused means not empty then, and resumed empty: the rest of an answer may be spliced.
+        high = self._limits.write_buffer_bytes if self.descriptor < 0 else 0
+        self.transport.set_write_buffer_limits(high=high)
         self._await_request()
         if not self._service.enter(self):
             ids = (self._service.next_request_id(), self._service.host_id)
@@ -150,9 +153,9 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     # --- what an exchange asks of it ---
 
-    def send(self, data: bytes) -> None:
-        """Write answer bytes."""
-        self.transport.write(data)
+    def send(self, data: bytes, more: bytes = b"") -> None:
+        """Write answer bytes, `more` after `data`."""
+        write(self.transport, self.descriptor, data, more)
 
     def pause_body(self) -> None:
         """Read no more of the request: the target is slower."""
@@ -258,25 +261,21 @@ class DownstreamConnection(asyncio.BufferedProtocol):
     # --- the rest of a body, moved by the kernel ---
 
     def _offer_rest(self, exchange: Exchange) -> None:
-        if self.descriptor < 0 or self._chunks is not None or self._ahead:
+        """Have the rest spliced, unless somebody looks at it or waits to be written before it."""
+        if self.descriptor < 0 or self._chunks is not None or self._ahead or self._closing:
             return
-        if self.exchange is not exchange or exchange.request_sink() is None:
-            return
-        self._stop_reading()
-        # What was just written must be gone first; the loop writes at the end of its turn.
-        self._service.soon(self._begin_flow, exchange)
-
-    def _begin_flow(self, exchange: Exchange) -> None:
-        if self.exchange is not exchange or self._closing or self._flow is not None:
+        if self.exchange is not exchange or self._flow is not None:
             return
         splicer, sink = self._service.splicer, exchange.request_sink()
-        if sink is not None and splicer is not None and not self._reading and sink.flushed():
-            self._sink = sink
-            self._flow = splicer.begin(self.descriptor, sink.descriptor, self._unread, self)
-        if self._flow is not None:
-            self._flow.pump()
-        elif not self._held:
-            self._read_on()
+        if splicer is None or sink is None or not sink.flushed():
+            return
+        self._sink = sink
+        flow = splicer.begin(self.descriptor, sink.descriptor, self._unread, self)
+        if flow is not None:
+            self._flow = flow
+            flow.pump()
+            if not flow.over:  # it reads the socket from now on
+                self._stop_reading()
 
     def flow_moved(self, count: int) -> None:
         """The target has more of the body."""
@@ -342,6 +341,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     def _begin(self, raw: bytes, head: RequestHead) -> None:
         self.deadline = math.inf
+        self.lifetime.count()
         if head.path == HEALTH_PATH and not is_bucket_host(head, self._service.snapshot.domains):
             self._answer_health(head)
             return
@@ -356,8 +356,8 @@ class DownstreamConnection(asyncio.BufferedProtocol):
             exchange.crash(fault)
 
     def _answer_health(self, head: RequestHead) -> None:
-        draining = self._service.draining
-        keep = head.keep_alive and not draining and not head.content_length and not head.chunked
+        draining, over = self._service.draining, self._service.now >= self.lifetime.end
+        keep = head.keep_alive and not (draining or over or head.content_length or head.chunked)
         self.send(health_reply(head, draining=draining, keep=keep))
         self.finish(keep=keep)
 

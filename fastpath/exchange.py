@@ -223,8 +223,9 @@ class Exchange(Course):
                 return
         head, self._upstream_head = self._upstream_head, b""
         if head:
-            upstream.send_head(head, self.head.method)
-        upstream.transport.write(data)
+            upstream.send_head(head, self.head.method, data)
+        else:
+            upstream.send_body(data)
         if last:
             self._request_sent()
 
@@ -299,7 +300,7 @@ class Exchange(Course):
         if self.phase is EARLY:
             self.wants_close = True
             self._client.resume_body()  # only to read it away
-        close = self._service.draining or self.wants_close
+        close = self._is_last() or self.wants_close
         if kind >= IN_CHUNKS and not self.head.http_minor:
             close = True
         self.wants_close = close
@@ -320,10 +321,11 @@ class Exchange(Course):
         self.bytes_out += len(data)
         if self.answer_kind is not BY_LENGTH and self.head.http_minor:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._answer_head:
-            data = self._answer_head + data
-            self._answer_head = b""
-        self._client.send(data)
+        head, self._answer_head = self._answer_head, b""
+        if head:
+            self._client.send(head, data)
+        else:
+            self._client.send(data)
 
     def answer_sink(self) -> AnswerSink | None:
         """Where the rest of the answer may be spliced to; None: it is changed, held or framed."""

@@ -9,7 +9,10 @@ Not here: what happens at a limit (the module that holds it says so).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
+
+ZERO_IS_OFF: Final = {"zero": "off"}  # metadata of a limit that may be 0: there is none then
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,13 @@ class Limits:
     # How long a kept-alive connection may be silent (nginx keepalive_timeout 75). SDK pools retry
     # a connection that was closed under them, load balancers close at 60 to 350.
     idle_seconds: float = 75.0
+    # Age at which a connection is closed after an answer that says so, so that clients that never
+    # close spread again over workers, and over gateways that came later; 10 % more or less for
+    # each; 0: never. One handshake an hour costs nothing (nginx keepalive_time and ALB: 1 hour).
+    connection_seconds: float = field(default=3600.0, metadata=ZERO_IS_OFF)
+    # The same after so many requests; 0: never. Off, because the busiest connection would pay most
+    # handshakes (nginx keepalive_requests is 1000: at 5,000 a second five times a second).
+    connection_requests: int = field(default=0, metadata=ZERO_IS_OFF)
     # AWS answers RequestTimeout after about 20 seconds without a byte of the body.
     body_idle_seconds: float = 20.0
     # A reader that takes nothing for this long is gone, and so is one that takes less than the
@@ -48,7 +58,8 @@ class Limits:
     # a reset (RFC 9112 section 9.6); then the connection closes.
     discard_bytes: int = 1048576
     discard_seconds: float = 5.0
-    # High-water mark of each transport's write buffer.
+    # High-water mark of what waits to be written to a client under TLS. What the kernel may move is
+    # not kept in the process: there, nothing is read while anything waits.
     write_buffer_bytes: int = 262144
     # When so much of a body is left that nobody has to look at, the kernel moves it, between legs
     # of plain http; below, copying is as cheap (docs/adr/0005-splice.md has the measurement).

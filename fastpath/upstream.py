@@ -26,6 +26,7 @@ from fastpath.framing import (
     response_body,
 )
 from fastpath.head import ResponseFault, ResponseHead, parse_response_head
+from fastpath.outgoing import write
 from fastpath.reset import reset
 from fastpath.splice import FIRST_READ, NEXT_READ, Flow
 
@@ -123,10 +124,14 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._kind = None
         self._chunks = None
 
-    def send_head(self, data: bytes, method: bytes) -> None:
-        """Write a request head; the method says how the answer is delimited."""
+    def send_head(self, data: bytes, method: bytes, body: bytes = b"") -> None:
+        """Write a request head and what follows it; the method says how the answer is delimited."""
         self._method = method
-        self.transport.write(data)
+        write(self.transport, self.descriptor, data, body)
+
+    def send_body(self, data: bytes) -> None:
+        """Write more of the request."""
+        write(self.transport, self.descriptor, data)
 
     def silent(self) -> bool:
         """Whether nothing came in while it was idle: no end of stream, no stray bytes."""
@@ -170,7 +175,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
         if self._pool.splicer is not None and self._pool.route.tls is None:
             self.descriptor = descriptor
-            self.transport.set_write_buffer_limits(low=0)  # resumed means: may be spliced into
+            self.transport.set_write_buffer_limits(high=0)  # resumed means: may be spliced into
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large answer to the kernel.
@@ -309,24 +314,20 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     # --- the rest of the answer, moved by the kernel ---
 
     def _offer_rest(self) -> None:
-        lessee = self.lessee
-        if self.descriptor < 0 or lessee is None or lessee.answer_sink() is None:
+        """Have the rest spliced, unless somebody looks at it or waits to be written before it."""
+        lessee, splicer = self.lessee, self._pool.splicer
+        if self.descriptor < 0 or lessee is None or splicer is None or self._flow is not None:
             return
-        self.transport.pause_reading()
-        # What the lessee just wrote must be gone first; the loop writes at the end of its turn.
-        self._pool.soon(self._begin_flow, lessee)
-
-    def _begin_flow(self, lessee: Lessee) -> None:
-        if self.lessee is not lessee or self._flow is not None or self.transport.is_closing():
+        sink = lessee.answer_sink()
+        if sink is None or not sink.flushed() or self.transport.is_closing():
             return
-        sink, splicer = lessee.answer_sink(), self._pool.splicer
-        if sink is not None and splicer is not None and sink.flushed():
-            self._sink = sink
-            self._flow = splicer.begin(self.descriptor, sink.descriptor, self._left, self)
-        if self._flow is not None:
-            self._flow.pump()
-        elif not self._held:
-            self.transport.resume_reading()
+        self._sink = sink
+        flow = splicer.begin(self.descriptor, sink.descriptor, self._left, self)
+        if flow is not None:
+            self._flow = flow
+            flow.pump()
+            if not flow.over:  # it reads the socket from now on
+                self.transport.pause_reading()
 
     def flow_moved(self, count: int) -> None:
         """The client has more of the answer."""

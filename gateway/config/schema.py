@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import create_model as create_pydantic_model
 
 from fastpath.cors import METHODS as CORS_METHODS
-from fastpath.limits import Limits, PoolLimits, Timeouts
+from fastpath.limits import ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
 from fastpath.profiles import LIST_FEATURES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
@@ -29,11 +29,13 @@ from gateway.config.words import (
     Items,
     Later,
     Maybe,
+    NumberOrZero,
     OrEmpty,
     PositiveNumber,
     PositiveWhole,
     Text,
     UniqueItems,
+    WholeOrZero,
     Word,
     fault,
     matching,
@@ -54,12 +56,14 @@ class Section(BaseModel):
 
 
 def _from_dataclass(name: str, source: type[Any]) -> type[Section]:
-    """A section with the fields, types and defaults of a dataclass of limits; all are positive."""
+    """A section with the fields, types and defaults of a dataclass of limits; few may be 0."""
     hints = typing.get_type_hints(source)
-    kinds: dict[type, Any] = {int: PositiveWhole, float: PositiveNumber}
-    content: dict[str, Any] = {
-        field.name: (kinds[hints[field.name]], field.default) for field in fields(source)
-    }
+    positive: dict[type, Any] = {int: PositiveWhole, float: PositiveNumber}
+    or_zero: dict[type, Any] = {int: WholeOrZero, float: NumberOrZero}
+    content: dict[str, Any] = {}
+    for field in fields(source):
+        kinds = or_zero if field.metadata == ZERO_IS_OFF else positive
+        content[field.name] = (kinds[hints[field.name]], field.default)
     return create_pydantic_model(name, __base__=Section, __doc__=source.__doc__, **content)
 
 

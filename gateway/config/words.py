@@ -97,6 +97,12 @@ def _positive(value: float) -> float:
     return value
 
 
+def _positive_or_zero(value: float) -> float:
+    if value < 0:
+        raise fault("must not be less than 0", "0 turns it off")
+    return _positive(value) if value else value
+
+
 def _list(value: object) -> object:
     if isinstance(value, list):
         if not value:
@@ -175,6 +181,8 @@ Text = Annotated[str, BeforeValidator(_text)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 PositiveWhole = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive)]
 PositiveNumber = Annotated[float, BeforeValidator(_number), AfterValidator(_positive)]
+WholeOrZero = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive_or_zero)]
+NumberOrZero = Annotated[float, BeforeValidator(_number), AfterValidator(_positive_or_zero)]
 Later = Annotated[Any, BeforeValidator(_not_yet)]
 Maybe = Annotated[Item | None, BeforeValidator(_given)]
 Items = Annotated[list[Item], BeforeValidator(_list)]
@@ -187,12 +195,14 @@ __all__ = [
     "Items",
     "Later",
     "Maybe",
+    "NumberOrZero",
     "OrEmpty",
     "PositiveNumber",
     "PositiveWhole",
     "Scalar",
     "Text",
     "UniqueItems",
+    "WholeOrZero",
     "Word",
     "fault",
     "kind_of",

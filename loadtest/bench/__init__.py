@@ -6,6 +6,7 @@
     workloads    what is asked for, and what is sent
     generator    wrk, and what it reports
     rounds       contenders interleaved round by round; medians
+    width        chapter: 1, 2 and 4 workers; few connections over many workers
     report       the result file, the table and the picture under docs
 
 Rules: nothing is timed outside one run: every figure is a ratio to a peer measured in the same

@@ -16,7 +16,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from loadtest.bench import chapters, contenders, machine, report, rounds, workloads
+from loadtest.bench import contenders, contents, machine, network, report, rounds, workloads
 
 DOCS = Path(__file__).parents[2] / "docs"
 RESULT = DOCS / "performance" / "result.json"
@@ -57,9 +57,10 @@ def _at_32(names: tuple[str, ...]) -> list[workloads.Workload]:
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench")
     parser.add_argument("--quick", action="store_true", help="a few workloads, nothing is written")
-    names = [chapter.name for chapter in chapters.ALL]
+    names = [chapter.name for chapter in contents.ALL]
     parser.add_argument("--only", nargs="+", choices=names, help="chapters, measured anew")
     chosen = parser.parse_args(words)
+    network.move(words)
     if chosen.only:
         return _only(chosen.only)
     quick = chosen.quick
@@ -77,7 +78,7 @@ def main(words: list[str]) -> int:
             committed = json.loads(RESULT.read_text())
             sys.stdout.write("\n" + report.comparison(committed, result) + "\n")
         return 0
-    _measure_chapters(result, [chapter.name for chapter in chapters.ALL])
+    _measure_chapters(result, [chapter.name for chapter in contents.ALL])
     _write(result)
     return 0
 
@@ -90,7 +91,7 @@ def _only(names: list[str]) -> int:
 
 
 def _measure_chapters(result: dict[str, object], names: list[str]) -> None:
-    for chapter in chapters.ALL:
+    for chapter in contents.ALL:
         if chapter.name in names:
             section = chapter.measure()
             result[chapter.name] = section
@@ -115,7 +116,7 @@ def write_pages(result: report.Result) -> None:
         ("goals", report.goals_table(result)),
         ("figures", report.full_table(result)),
         ("machine", _machine(result)),
-        *((one.name, one.table(result[one.name])) for one in chapters.ALL if one.name in result),
+        *((one.name, one.table(result[one.name])) for one in contents.ALL if one.name in result),
     ]
     for mark, table in tables:
         page = _between(page, mark, table)
@@ -126,8 +127,8 @@ def _machine(result: report.Result) -> str:
     of = result["machine"]
     return (
         f"Measured on {result['date']}: {of['cores']} cores of {of['processor']}, Linux "
-        f"{of['kernel']}, Python {of['python']} ({of['build']}); {result['rounds']} rounds of "
-        f"{result['seconds']} seconds; SHA-256 alone: "
+        f"{of['kernel']}, {of['congestion control']}, Python {of['python']} ({of['build']}); "
+        f"{result['rounds']} rounds of {result['seconds']} seconds; SHA-256 alone: "
         f"{result['sha256_megabytes_per_second']:.0f} MB/s."
     )
 

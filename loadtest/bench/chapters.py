@@ -1,9 +1,9 @@
-"""What a run measures beside the peers: each chapter a section of the result and of the page.
+"""What a chapter is: a section of the result and of the page, beside the comparison with peers.
 
-Rules: a chapter measures the gateway alone and says how; its section of the result is plain data,
-its table is made of that section and nothing else, so a page can be held against its result.
+Rules: a chapter says how it measures; its section of the result is plain data, its table is made of
+that section and nothing else, so a page can be held against its result.
 
-Not here: the workloads played against peers (`rounds`).
+Not here: which chapters there are (`contents`), the workloads played against peers (`rounds`).
 """
 
 from __future__ import annotations
@@ -22,6 +22,3 @@ class Chapter:
     name: str
     measure: Callable[[], Section]
     table: Callable[[Section], str]
-
-
-ALL: tuple[Chapter, ...] = ()

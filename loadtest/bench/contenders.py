@@ -13,7 +13,7 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loadtest.bench import machine
@@ -68,8 +68,15 @@ def direct(upstream: Upstream, directory: Path) -> Contender:
 # --- the gateway ---
 
 
-def gateway(upstream: Upstream, directory: Path) -> Contender:
-    """s3gateway with one worker, its target of a profile that verifies digests."""
+def gateway(
+    upstream: Upstream,
+    directory: Path,
+    *,
+    workers: int = 1,
+    core: int | None = machine.CONTENDER_CORE,
+    limits: Mapping[str, float] | None = None,
+) -> Contender:
+    """s3gateway, its target of a profile that verifies digests; its log is `access.log`."""
     port = machine.free_port()
     target: dict[str, object] = {
         "profile": "s3",
@@ -84,7 +91,7 @@ def gateway(upstream: Upstream, directory: Path) -> Contender:
     configuration.write_text(
         json.dumps(
             {
-                "router": {"listen_address": f"127.0.0.1:{port}"},
+                "router": {"listen_address": f"127.0.0.1:{port}", "limits": dict(limits or {})},
                 "auth": {
                     "identities": [
                         {"name": "bench", "access_key_id": KEY_ID, "secret_access_key": SECRET}
@@ -105,8 +112,8 @@ def gateway(upstream: Upstream, directory: Path) -> Contender:
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(configuration)]
     environ = {"PYTHONPATH": str(ROOT)}
     process = machine.start(
-        [*command, "--workers", "1", "--access-log", log],
-        machine.CONTENDER_CORE,
+        [*command, "--workers", str(workers), "--access-log", log],
+        core,
         directory,
         environ,
     )
@@ -131,15 +138,28 @@ http {{
     listen 127.0.0.1:{port} backlog=4096;
     location / {{
       proxy_pass {scheme}://store; proxy_http_version 1.1; proxy_set_header Connection "";
-      proxy_request_buffering off; proxy_max_temp_file_size 0; {tls}
+      proxy_request_buffering off; proxy_max_temp_file_size 0; {buffers}{tls}
     }}
   }}
 }}
 """
 
 
+# nginx's own are of 4 and 8 KiB, and one system call moves one or two of them.
+_LARGE_BUFFERS = "proxy_buffer_size 64k; proxy_buffers 8 64k; client_body_buffer_size 256k; "
+
+
 def nginx(upstream: Upstream, directory: Path) -> Contender:
-    """nginx as a streaming proxy without authentication."""
+    """nginx as a streaming proxy without authentication, its buffers as they are by default."""
+    return _nginx("nginx", "", upstream, directory)
+
+
+def nginx_large(upstream: Upstream, directory: Path) -> Contender:
+    """The same with buffers for large bodies."""
+    return _nginx("nginx-large", _LARGE_BUFFERS, upstream, directory)
+
+
+def _nginx(name: str, buffers: str, upstream: Upstream, directory: Path) -> Contender:
     port = machine.free_port()
     tls = ""
     if upstream.certificates is not None:
@@ -150,13 +170,18 @@ def nginx(upstream: Upstream, directory: Path) -> Contender:
     configuration = directory / "nginx.conf"
     configuration.write_text(
         _NGINX.format(
-            directory=directory, port=port, upstream=upstream.port, scheme=upstream.scheme, tls=tls
+            directory=directory,
+            port=port,
+            upstream=upstream.port,
+            scheme=upstream.scheme,
+            buffers=buffers,
+            tls=tls,
         )
     )
     directory.chmod(0o777)
     command = [machine.find("nginx"), "-p", str(directory), "-c", str(configuration)]
     process = machine.start(command, machine.CONTENDER_CORE, directory)
-    return _ready(Contender("nginx", port, process))
+    return _ready(Contender(name, port, process))
 
 
 _HAPROXY = """
@@ -286,6 +311,7 @@ ALL: dict[str, Callable[[Upstream, Path], Contender]] = {
     "s3gateway": gateway,
     "envoy": envoy,
     "nginx": nginx,
+    "nginx-large": nginx_large,
     "haproxy": haproxy,
     "haproxy-splice": haproxy_splice,
     "direct": direct,

@@ -20,6 +20,7 @@ _SCRIPT = """
 wrk.method = {method}
 {headers}
 {body}
+{delay}
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(
@@ -47,8 +48,13 @@ class Outcome:
     p99: int
 
 
-def fire(shot: Shot, port: int, connections: int, seconds: int, directory: Path) -> Outcome:
-    """Put load on loopback for some seconds. Raises Worthless."""
+def fire(
+    shot: Shot, port: int, connections: int, seconds: int, directory: Path, pause: int = 0
+) -> Outcome:
+    """Put load on loopback for some seconds. Raises Worthless.
+
+    `pause` is for how many milliseconds a connection rests before each request.
+    """
     script = directory / "request.lua"
     body = ""
     if shot.body is not None:
@@ -56,7 +62,10 @@ def fire(shot: Shot, port: int, connections: int, seconds: int, directory: Path)
             f'local file = io.open("{shot.body}", "rb"); wrk.body = file:read("*a"); file:close()'
         )
     headers = "\n".join(f"wrk.headers[{_lua(n)}] = {_lua(v)}" for n, v in shot.headers.items())
-    script.write_text(_SCRIPT.format(method=_lua(shot.method), headers=headers, body=body))
+    delay = f"function delay() return {pause} end" if pause else ""
+    script.write_text(
+        _SCRIPT.format(method=_lua(shot.method), headers=headers, body=body, delay=delay)
+    )
     pinned = ["taskset", "-c", str(machine.LOAD_CORE), machine.find("wrk"), "-t1"]
     length = [f"-c{connections}", f"-d{seconds}s", "--timeout", "60s"]
     done = subprocess.run(

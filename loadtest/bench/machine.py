@@ -19,6 +19,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from loadtest.bench import network
+
 LOAD_CORE, CONTENDER_CORE = 0, 1
 
 # Program -> what installs it.
@@ -56,12 +58,16 @@ def free_port() -> int:
 
 
 def start(
-    command: Sequence[str], core: int, directory: Path, environ: dict[str, str] | None = None
+    command: Sequence[str],
+    core: int | None,
+    directory: Path,
+    environ: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a program on one core, its output in `directory`."""
+    """Start a program on one core, or on all, its output in `directory`."""
+    pinned = [] if core is None else ["taskset", "-c", str(core)]
     with (directory / "output").open("wb") as output:
         return subprocess.Popen(
-            ["taskset", "-c", str(core), *command],
+            [*pinned, *command],
             cwd=directory,
             env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
@@ -116,6 +122,7 @@ def description() -> dict[str, str]:
         "processor": model,
         "cores": str(os.cpu_count()),
         "kernel": platform.release().partition("-")[0],
+        "congestion control": network.control(),
         "python": platform.python_version(),
         "build": "optimised" if "--enable-optimizations" in _options() else "not optimised",
     }

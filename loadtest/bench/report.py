@@ -14,7 +14,7 @@ from typing import Any
 
 Result = Mapping[str, Any]  # as `rounds.run` made it, or read from its file
 
-PEERS = ("envoy", "nginx", "haproxy", "haproxy-splice")
+PEERS = ("envoy", "nginx", "nginx-large", "haproxy", "haproxy-splice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def full_table(result: Result) -> str:
     ]
     for key, group in _groups(result):
         workload, upstream, connections = key
-        cells = [_cell(group[name]["cpu_us"]) if name in group else "" for name in names]
+        cells = [cell(group[name]["cpu_us"]) if name in group else "" for name in names]
         ours = group.get("s3gateway")
         speed = f"{ours['requests']:,.0f}" if ours else ""
         delay = f"{ours['p50_us'] / 1000:.1f} / {ours['p99_us'] / 1000:.1f}" if ours else ""
@@ -130,7 +130,8 @@ def _groups(result: Result) -> list[tuple[tuple[str, str, int], dict[str, Mappin
     return list(found.items())
 
 
-def _cell(microseconds: float) -> str:
+def cell(microseconds: float) -> str:
+    """A time as it is shown."""
     if microseconds >= 10_000:
         return f"{microseconds / 1000:.1f} ms"
     return f"{microseconds:.0f} us"
@@ -153,6 +154,7 @@ _COLOURS = {
     "s3gateway": "#0b6bcb",
     "envoy": "#b5651d",
     "nginx": "#2e8b57",
+    "nginx-large": "#8fbc8f",
     "haproxy": "#8a8d91",
     "haproxy-splice": "#555a60",
 }

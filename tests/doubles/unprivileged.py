@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 
-from fastpath.splice import Pipe
+from fastpath.splice import PIPE_BYTES, Pipe
 from tests.doubles.http1 import get
 from tests.doubles.splicing import LiveWorker, head_and_rest, read
 
@@ -51,9 +51,9 @@ def main() -> None:
     with LiveWorker(asyncio.new_event_loop, 1) as worker, worker.client() as client:
         print("before the limit:", exchange(worker, client, None))
         worker.forget_pipes()
-        pipes = [Pipe()]
+        pipes = [Pipe(PIPE_BYTES)]
         while pipes[-1].size >= 65536:
-            pipes.append(Pipe())
+            pipes.append(Pipe(PIPE_BYTES))
         print("beyond the limit:", exchange(worker, client, targets[0]))
         for pipe in pipes:
             pipe.close()

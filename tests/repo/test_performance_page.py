@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from loadtest.bench import chapters, report
+from loadtest.bench import chapters, contents, report
 from loadtest.bench.__main__ import PAGE, PICTURE, RESULT
 
 COMMITTED = json.loads(RESULT.read_text())
@@ -26,7 +26,7 @@ def test_the_page_shows_the_committed_result(mark: str, table) -> None:
     assert between(mark) == table(COMMITTED)
 
 
-@pytest.mark.parametrize("chapter", chapters.ALL, ids=lambda chapter: chapter.name)
+@pytest.mark.parametrize("chapter", contents.ALL, ids=lambda chapter: chapter.name)
 def test_the_page_shows_each_chapter_of_the_result(chapter: chapters.Chapter) -> None:
     assert between(chapter.name) == chapter.table(COMMITTED[chapter.name])
 

@@ -9,6 +9,7 @@ import pytest
 
 from fastpath.exchange import Exchange
 from fastpath.head import parse_request_head
+from fastpath.lifetime import Lifetime
 from fastpath.limits import Limits
 from fastpath.phases import MOVES, Event, Phase, ProtocolFault
 from tests.doubles.http1 import get, ok, put, read_answers
@@ -22,6 +23,7 @@ class Nobody:
     """A client that is never spoken to."""
 
     remote = "192.0.2.1:50000"
+    lifetime = Lifetime(Limits(), 0.0)
 
     def send(self, data: bytes) -> None:
         raise AssertionError(data)

@@ -59,6 +59,13 @@ def test_limits_have_the_fields_of_their_dataclass(desk: Desk, section, source, 
     assert desk.load(section % "{nonsense: 7}").model is None
 
 
+def test_zero_turns_some_limits_off_and_is_refused_for_all_others(desk: Desk) -> None:
+    text = "router: {limits: {%s: 0}}\n" + S3
+    zero = {f.name for f in fields(Limits) if desk.load(text % f.name).model is not None}
+    assert zero == {"connection_seconds", "connection_requests"}
+    assert desk.model(text % "connection_seconds").limits == Limits(connection_seconds=0)
+
+
 def test_a_target_of_another_name_is_generic_unless_said_otherwise(desk: Desk) -> None:
     keys = "access_key_id: A, secret_access_key: s"
     text = (
