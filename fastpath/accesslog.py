@@ -51,22 +51,28 @@ class AccessLine(NamedTuple):
 
 def as_text(line: AccessLine) -> bytes:
     """The line as words, without its line feed."""
-    path = f"{line.bucket}/{line.key}" if line.key else line.bucket
-    target = _word(line.target)
-    seconds = line.seconds
+    # All at once: seventeen attributes, and as many calls, are 5,000 instructions more (heads).
+    (moment, request_id, remote, method, operation, bucket, key, identity, target, rule) = line[:10]
+    (status, code, bytes_in, bytes_out, seconds, generation, worker) = line[10:]
+    second = int(moment)
+    target = _kept_word(target)
     return (
-        f"{_moment(line.time)} {_word(line.remote)} {_word(line.identity)} {_word(line.method)} "
-        f"{_word(path)} {line.operation or '-'} "
-        f"{f'{target}#{line.rule}' if line.rule else target} {line.status} {line.code or '-'} "
-        f"{_number(line.bytes_in)} {_number(line.bytes_out)} "
-        f"{'-' if seconds is None else f'{seconds:.4f}'} {line.request_id} "
-        f"{line.worker}#{_number(line.generation)}"
+        f"{_second(second)}.{int((moment - second) * 1000):03d}Z "
+        f"{_kept_word(remote)} {_kept_word(identity)} {_word(method)} "
+        f"{_word(f'{bucket}/{key}' if key else bucket)} {operation or '-'} "
+        f"{f'{target}#{rule}' if rule else target} {status} {code or '-'} "
+        f"{'-' if bytes_in is None else bytes_in} {'-' if bytes_out is None else bytes_out} "
+        f"{'-' if seconds is None else f'{seconds:.4f}'} {request_id} "
+        f"{worker}#{'-' if generation is None else generation}"
     ).encode()
 
 
 def as_json(line: AccessLine) -> bytes:
     """The line as an object, without its line feed."""
-    return _encode({"kind": "access", **line._asdict()}).encode()
+    fields = line._asdict()
+    if line.seconds is not None:
+        fields["seconds"] = round(line.seconds, 6)
+    return _encode({"kind": "access", **fields}).encode()
 
 
 FORMS: dict[str, Callable[[AccessLine], bytes]] = {"text": as_text, "json": as_json}
@@ -78,13 +84,8 @@ def _word(text: str) -> str:
     return quote(text, safe=_SAFE) if text else "-"
 
 
-def _number(value: int | None) -> int | str:
-    return "-" if value is None else value
-
-
-def _moment(seconds: float) -> str:
-    second = int(seconds)
-    return f"{_second(second)}.{int((seconds - second) * 1000):03d}Z"
+# Of a client's address and what the configuration names: the same for many requests.
+_kept_word = lru_cache(maxsize=1024)(_word)
 
 
 @lru_cache(maxsize=4)

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 from fastpath.admission import Admission
 from fastpath.errors import INTERNAL_ERROR, S3Error
-from fastpath.framing import BodyKind, body_is_unclear
-from fastpath.interpreter import Interpreter
-from fastpath.phases import Event, Phase, after
+from fastpath.framing import NO_BODY, body_is_unclear
+from fastpath.phases import ANSWERING, EARLY, END, ENDED, LEASING, Event, after
 from fastpath.reply import error_reply, own_reply
 
 if TYPE_CHECKING:
@@ -25,12 +24,13 @@ if TYPE_CHECKING:
     from fastpath.head import RequestHead
     from fastpath.holdback import Held, Next
     from fastpath.inquiry import Inquiry
+    from fastpath.interpreter import Interpreter
     from fastpath.payload.choose import Passage
     from fastpath.payload.filters import BodyFilter
     from fastpath.pool import Pool
     from fastpath.posting import Posting
     from fastpath.service import Service
-    from fastpath.upstream import Lessee, UpstreamConnection
+    from fastpath.upstream import UpstreamConnection
 
 NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 
@@ -45,7 +45,7 @@ class Course:
         "_filter",
         "_held",
         "_inquiry",
-        "_lessee",
+        "_interpreter",
         "_passage",
         "_pool",
         "_posting",
@@ -79,8 +79,8 @@ class Course:
         self.request_id = service.next_request_id()
         self.started = time.perf_counter()  # the loop's own clock may count milliseconds only
         self.admission = Admission()
-        self.phase = Phase.LEASING
-        self.answer_kind = BodyKind.NONE
+        self.phase = LEASING
+        self.answer_kind = NO_BODY
         self.body_left = NO_LENGTH if head.chunked else head.content_length or 0
         self.bytes_in = 0
         self.bytes_out = 0
@@ -92,7 +92,9 @@ class Course:
         self._passage: Passage | None = None
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
-        self._lessee: Lessee  # who the target's answer goes to
+        # Who the target's answer goes to, if not the exchange. (Not a reference to itself, which
+        # would leave every exchange to the garbage collector: heads, 30,000 instructions.)
+        self._interpreter: Interpreter | None = None
         self._inquiry: Inquiry | None = None  # what must be known before it sets out
         self._posting: Posting | None = None  # the request is a browser's form
         self._cors = b""  # what an answer tells a browser that shows a page of another origin
@@ -123,7 +125,7 @@ class Course:
 
     def client_lost(self) -> None:
         """The client is gone: cancel upstream."""
-        if self.phase is not Phase.ENDED:
+        if self.phase is not ENDED:
             self.code = self.code or "ClientGone"
             self._leave_upstream()
             self._end_log()
@@ -140,7 +142,7 @@ class Course:
 
     def refuse(self, error: S3Error) -> None:
         """Answer with an error made here; too late for that, break the connection off."""
-        if self.phase in (Phase.ANSWERING, Phase.EARLY, Phase.ENDED):
+        if self.phase in (ANSWERING, EARLY, ENDED):
             self._break_off()
             return
         self.status = error.kind.status
@@ -178,7 +180,7 @@ class Course:
     def crash(self, fault: BaseException) -> None:
         """A defect of ours: the client gets InternalError, the operator the place."""
         self._service.journal.crash(self, fault)
-        if self.phase is Phase.ENDED:
+        if self.phase is ENDED:
             self._client.abort()  # nobody knows how far its end came
         else:
             self.refuse(S3Error(INTERNAL_ERROR))
@@ -194,14 +196,14 @@ class Course:
             self._upstream.abort()
             self._upstream = None
         elif self._pool is not None:
-            self._pool.give_up(self._lessee)
+            self._pool.give_up(self._interpreter or self)
         if self._inquiry is not None:
             self._inquiry.cancel()
-        if isinstance(self._lessee, Interpreter):
-            self._lessee.cancel()
+        if self._interpreter is not None:
+            self._interpreter.cancel()
 
     def _end(self, *, keep: bool) -> None:
-        complete = self.phase is Phase.ANSWERING
+        complete = self.phase is ANSWERING
         self._end_log()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
@@ -209,6 +211,6 @@ class Course:
         self._client.finish(keep=keep)
 
     def _end_log(self) -> None:
-        if self.phase is not Phase.ENDED:
-            self._move(Event.END)
+        if self.phase is not ENDED:
+            self._move(END)
             self._service.journal.exchange_ended(self)

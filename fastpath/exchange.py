@@ -23,14 +23,30 @@ from fastpath.course import Course
 from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
-from fastpath.framing import BodyKind, request_body
-from fastpath.head import RequestHead, ResponseHead
+from fastpath.framing import BY_LENGTH, IN_CHUNKS, BodyKind, request_body
+from fastpath.head import ResponseHead
 from fastpath.holdback import Held, Next, decide
 from fastpath.hosting import server_name
 from fastpath.inquiry import Inquiry, question_head
 from fastpath.interpreter import Interpreter
 from fastpath.payload.choose import BODY_METHODS, STREAMING
-from fastpath.phases import Event, Phase
+from fastpath.phases import (
+    ANSWERED,
+    ANSWERING,
+    AWAITING,
+    DOUBTED,
+    EARLY,
+    FORM,
+    HELD,
+    HELD_EARLY,
+    LEASED,
+    LEASING,
+    READ,
+    READING,
+    RESEND,
+    SENDING,
+    SENT,
+)
 from fastpath.posting import Posting
 from fastpath.reply import CONTINUE, relayed_head
 from fastpath.retry import may_resend
@@ -39,8 +55,6 @@ from fastpath.uploads import passage_of
 from fastpath.verdict import IN_QUESTION
 
 if TYPE_CHECKING:
-    from fastpath.client import Client
-    from fastpath.service import Service
     from fastpath.sigv4.sign import Signer
     from fastpath.upstream import UpstreamConnection
 
@@ -52,19 +66,15 @@ class Exchange(Course):
 
     __slots__ = ()
 
-    def __init__(self, service: Service, client: Client, raw: bytes, head: RequestHead) -> None:
-        super().__init__(service, client, raw, head)
-        self._lessee = self
-
     @property
     def wants_body(self) -> bool:
         """Whether bytes of the request's body are of use now."""
-        return self.phase is Phase.SENDING or self.phase is Phase.READING
+        return self.phase is SENDING or self.phase is READING
 
     @property
     def waits_for_target(self) -> bool:
         """Whether the body must wait for a connection."""
-        return self.phase is Phase.LEASING
+        return self.phase is LEASING
 
     # --- the request ---
 
@@ -93,7 +103,7 @@ class Exchange(Course):
             self._answer(answer_preflight(cors, self.head.fields, address))
             return
         self._posting = Posting(self.head, self.admission, self.snapshot, now)
-        self._move(Event.FORM)
+        self._move(FORM)
         if self.head.expect_continue:
             self._client.send(CONTINUE)
         self._client.resume_body()
@@ -106,7 +116,7 @@ class Exchange(Course):
             self.refuse(error)
             return
         self._filter = posting.file
-        self._move(Event.READ)
+        self._move(READ)
         self._set_out()
 
     def _set_out(self) -> None:
@@ -147,8 +157,8 @@ class Exchange(Course):
         if self.admission.translation is None:
             self._pool.lease(self, fresh=fresh, name=name)
         else:
-            self._lessee = Interpreter(self, self.admission.translation, self._pool)
-            self._lessee.begin(fresh=fresh, name=name)
+            self._interpreter = Interpreter(self, self.admission.translation, self._pool)
+            self._interpreter.begin(fresh=fresh, name=name)
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
@@ -167,7 +177,7 @@ class Exchange(Course):
         self._tries += 1
         if self._client.secure:
             connection.read_less()
-        self._move(Event.LEASED)
+        self._move(LEASED)
         posting = self._posting
         raw, request = (self._raw, self.head) if posting is None else (posting.raw, posting.head)
         head = upstream_head(
@@ -196,7 +206,7 @@ class Exchange(Course):
         """A piece of the body, while `wants_body`."""
         self.bytes_in += len(data)
         self.body_left = 0 if last else self.body_left - len(data)
-        if self.phase is Phase.READING:
+        if self.phase is READING:
             assert self._posting is not None
             self._form_bytes(self._posting, data, last)
         else:
@@ -238,7 +248,7 @@ class Exchange(Course):
             self._request_sent()
 
     def _request_sent(self) -> None:
-        self._move(Event.SENT)
+        self._move(SENT)
         self._expect_answer()
 
     def _expect_answer(self) -> None:
@@ -253,14 +263,14 @@ class Exchange(Course):
 
     def upstream_paused(self) -> None:
         """The target is slower than the client."""
-        if self.phase is Phase.SENDING:
+        if self.phase is SENDING:
             self._client.pause_body()
 
     def upstream_resumed(self) -> None:
         """The target takes bytes again."""
-        if self.phase is Phase.SENDING:
+        if self.phase is SENDING:
             self._client.resume_body()
-        elif self.phase is Phase.AWAITING:
+        elif self.phase is AWAITING:
             self._expect_answer()
 
     # --- the answer ---
@@ -269,7 +279,7 @@ class Exchange(Course):
         """The target began to answer; `more`: bytes of the body come next."""
         if head.status in IN_QUESTION or (self._posting is not None and head.status < 300):
             self.doubt()
-            self._held = Held(raw, head, kind, early=self.phase is Phase.HELD_EARLY)
+            self._held = Held(raw, head, kind, early=self.phase is HELD_EARLY)
         else:
             self._relay_head(raw, head, kind, more=more)
 
@@ -280,20 +290,20 @@ class Exchange(Course):
 
     def doubt(self) -> None:
         """The target began to answer, but nothing of it may be told yet."""
-        early = self.phase is Phase.SENDING
-        if self.phase not in (Phase.HELD, Phase.HELD_EARLY):
-            self._move(Event.DOUBTED)
+        early = self.phase is SENDING
+        if self.phase not in (HELD, HELD_EARLY):
+            self._move(DOUBTED)
         if early:
             self._client.resume_body()  # only to read it away
 
     def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        self._move(Event.ANSWERED)
+        self._move(ANSWERED)
         self.status = head.status
-        if self.phase is Phase.EARLY:
+        if self.phase is EARLY:
             self.wants_close = True
             self._client.resume_body()  # only to read it away
         close = self._is_last() or self.wants_close
-        if kind >= BodyKind.CHUNKED and not self.head.http_minor:
+        if kind >= IN_CHUNKS and not self.head.http_minor:
             close = True
         self.wants_close = close
         self.answer_kind = kind
@@ -311,7 +321,7 @@ class Exchange(Course):
                 self._judge(self._held, complete=False)
             return
         self.bytes_out += len(data)
-        if self.answer_kind is not BodyKind.LENGTH and self.head.http_minor:
+        if self.answer_kind is not BY_LENGTH and self.head.http_minor:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         head, self._answer_head = self._answer_head, b""
         if head:
@@ -321,7 +331,7 @@ class Exchange(Course):
 
     def answer_sink(self) -> AnswerSink | None:
         """Where the rest of the answer may be spliced to; None: it is changed, held or framed."""
-        if self.phase is not Phase.ANSWERING or self.answer_kind is not BodyKind.LENGTH:
+        if self.phase is not ANSWERING or self.answer_kind is not BY_LENGTH:
             return None
         if self._client.descriptor < 0:
             return None
@@ -331,7 +341,7 @@ class Exchange(Course):
         """The target's answer is whole."""
         if self._held is not None and not self._judge(self._held, complete=True):
             return
-        if self.answer_kind >= BodyKind.CHUNKED and self.head.http_minor:
+        if self.answer_kind >= IN_CHUNKS and self.head.http_minor:
             self._client.send(b"0\r\n\r\n")
         self._end(keep=not self.wants_close)
 
@@ -354,7 +364,7 @@ class Exchange(Course):
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
             return False
         self.detours |= {step}
-        self._move(Event.RESEND)
+        self._move(RESEND)
         if step is Next.AGAIN:
             self._send_again()
         else:
@@ -365,18 +375,18 @@ class Exchange(Course):
         """The connection to the target is not needed any more; was its answer whole?"""
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
-            upstream.release(request_sent=complete and self.phase is Phase.HELD)
+            upstream.release(request_sent=complete and self.phase is HELD)
 
     def again(self) -> None:
         """Send the request once more, in other words; nothing of the answer is wanted."""
         self.release(complete=False)
-        self._move(Event.RESEND)
+        self._move(RESEND)
         self._send_again()
 
     def _answer_form(self, stored: ResponseHead) -> None:
         """The file is stored: tell the browser what its form asked to be told."""
         assert self._posting is not None
-        self._move(Event.ANSWERED)
+        self._move(ANSWERED)
         self._answer(self._posting.answer(stored, secure=self._client.secure))
 
     def _send_again(self) -> None:
@@ -397,12 +407,12 @@ class Exchange(Course):
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         """The connection to the target broke before the answer was whole."""
         self._upstream = None
-        if self.phase in (Phase.ANSWERING, Phase.EARLY):
+        if self.phase in (ANSWERING, EARLY):
             self._service.journal.upstream_fault(self, reason)
             self._break_off()
             return
         if self._may_resend(stale):
-            self._move(Event.RESEND)
+            self._move(RESEND)
             self._send_again()
             return
         self._service.journal.upstream_fault(self, reason)
@@ -428,7 +438,7 @@ class Exchange(Course):
         """The client takes bytes again."""
         if self._upstream is not None:
             self._upstream.unhold()
-            if self.phase is Phase.AWAITING:
+            if self.phase is AWAITING:
                 self._expect_answer()
 
     def _leave_upstream(self) -> None:

@@ -12,6 +12,7 @@ Not here: whether the request may go at all (`admission`), its body (`exchange`)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from fastpath.admission import HOP_NAME, Admission
 from fastpath.head import RequestHead
@@ -38,6 +39,17 @@ _STAYS_BEHIND = lines_named(
 )
 _NOTHING: tuple[bytes, ...] = ()
 _RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})
+# Names of most heads: found in a set before they are looked at (heads: 3,000 instructions).
+_NOT_SIGNED = _RESIGNED | {
+    b"accept-encoding",
+    b"amz-sdk-invocation-id",
+    b"amz-sdk-request",
+    b"authorization",
+    b"content-length",
+    b"content-type",
+    b"host",
+    b"user-agent",
+}
 
 
 def upstream_head(
@@ -72,8 +84,8 @@ def upstream_head(
     signed = [
         field
         for field in head.headers
-        if (field[0].startswith(b"x-amz-") and field[0] not in _RESIGNED)
-        or field[0] == b"content-md5"
+        if field[0] not in _NOT_SIGNED
+        and (field[0].startswith(b"x-amz-") or field[0] == b"content-md5")
     ]
     if drop:
         signed, added = _without(signed, drop), _without(added, drop)
@@ -106,6 +118,12 @@ def _without(
 
 
 def _via(head: RequestHead, instance: bytes) -> bytes:
-    hop = b"1.1 " + HOP_NAME + instance
     earlier = head.fields.get(b"via")
-    return b"via: %b\r\n" % (hop if earlier is None else earlier + b", " + hop)
+    if earlier is None:
+        return _first_hop(instance)
+    return b"via: %b, 1.1 %b%b\r\n" % (earlier, HOP_NAME, instance)
+
+
+@lru_cache(maxsize=4)
+def _first_hop(instance: bytes) -> bytes:
+    return b"via: 1.1 %b%b\r\n" % (HOP_NAME, instance)

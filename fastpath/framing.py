@@ -27,7 +27,10 @@ class BodyKind(IntEnum):
     CLOSE = 3  # when the connection closes: answers only
 
 
-_NOTHING = (BodyKind.NONE, 0)
+# Members by themselves; `phases` says why.
+NO_BODY, BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = BodyKind
+
+_NOTHING = (NO_BODY, 0)
 
 # A chunked body may have extensions and trailers; so many bytes without a byte of payload are a
 # flood (the same size that a head may have).
@@ -43,7 +46,7 @@ def request_body(head: RequestHead, *, streaming: bool = False) -> tuple[BodyKin
     """
     if head.chunked:
         if streaming:
-            return BodyKind.CHUNKED, 0
+            return IN_CHUNKS, 0
         raise S3Error(NOT_IMPLEMENTED, ("Header", "Transfer-Encoding"))
     length = head.content_length
     if length is None:
@@ -51,7 +54,7 @@ def request_body(head: RequestHead, *, streaming: bool = False) -> tuple[BodyKin
         if head.method == b"PUT" and b"x-amz-copy-source" not in head.fields:
             raise S3Error(MISSING_CONTENT_LENGTH)
         return _NOTHING
-    return (BodyKind.LENGTH, length) if length else _NOTHING
+    return (BY_LENGTH, length) if length else _NOTHING
 
 
 def body_is_unclear(head: RequestHead) -> bool:
@@ -69,11 +72,11 @@ def response_body(head: ResponseHead, method: bytes) -> tuple[BodyKind, int]:
     if method == b"HEAD" or status < 200 or status == 204 or status == 304:
         return _NOTHING
     if head.chunked:
-        return BodyKind.CHUNKED, 0
+        return IN_CHUNKS, 0
     length = head.content_length
     if length is None:
-        return BodyKind.CLOSE, 0
-    return (BodyKind.LENGTH, length) if length else _NOTHING
+        return UNTIL_CLOSE, 0
+    return (BY_LENGTH, length) if length else _NOTHING
 
 
 class ChunkedReader:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from fastpath.dialects.translation import AGAIN, Amendment
 from fastpath.errors import S3Error
-from fastpath.framing import BodyKind
+from fastpath.framing import BY_LENGTH, IN_CHUNKS, BodyKind
 from fastpath.head import ResponseHead
 from fastpath.inquiry import Inquiry, question_head
 from fastpath.reply import amended, as_document
@@ -171,7 +171,7 @@ class Interpreter:
             length = len(data) if is_end else None
             raw, head = as_document(self._head, rendering.status, length)
             self._head = None
-            kind = BodyKind.LENGTH if is_end else BodyKind.CHUNKED
+            kind = BY_LENGTH if is_end else IN_CHUNKS
             self._exchange.answer_head(raw, head, kind, more=bool(data))
         if data:
             self._exchange.answer_bytes(data)

@@ -30,6 +30,10 @@ FLUSH_SECONDS = 0.1
 ACCESS = b"="  # what an access line begins with: control writes the rest of it as it is
 _FLUSH_LINES = 64
 
+# Members by themselves; `phases` says why.
+_IN_FLIGHT, _REQUESTS = Slot.IN_FLIGHT, Slot.REQUESTS
+_BYTES_IN, _BYTES_OUT = Slot.BYTES_IN, Slot.BYTES_OUT
+
 
 class Journal:
     """One worker's lines."""
@@ -55,10 +59,11 @@ class Journal:
     def exchange_ended(self, exchange: Course) -> None:
         """Count an exchange, and log it if there is an access log."""
         row = self._row
-        row[Slot.IN_FLIGHT] -= 1
-        row[Slot.REQUESTS] += 1
-        row[Slot.BYTES_IN] += exchange.bytes_in
-        row[Slot.BYTES_OUT] += exchange.bytes_out
+        row[_IN_FLIGHT] -= 1
+        row[_REQUESTS] += 1
+        if exchange.bytes_in:
+            row[_BYTES_IN] += exchange.bytes_in
+        row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
         if exchange.code == "ClientGone":
@@ -163,7 +168,7 @@ class Journal:
             exchange.code,
             exchange.bytes_in,
             exchange.bytes_out,
-            round(time.perf_counter() - exchange.started, 6),
+            time.perf_counter() - exchange.started,
             exchange.snapshot.generation,
             self._worker,
         )

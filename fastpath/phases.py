@@ -46,6 +46,11 @@ class Event(IntEnum):
     READ = 7  # and known now
 
 
+# Members by themselves, for what every request passes: Python 3.11 calls a function for
+# `Phase.ENDED` (150 ns; heads: 25,000 instructions a request with the other enums).
+LEASING, SENDING, AWAITING, EARLY, ANSWERING, ENDED, HELD, HELD_EARLY, READING = Phase
+LEASED, SENT, ANSWERED, RESEND, END, DOUBTED, FORM, READ = Event
+
 MOVES: dict[Phase, dict[Event, Phase]] = {
     Phase.LEASING: {
         Event.LEASED: Phase.SENDING,

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fastpath.snapshot import Route
     from fastpath.splice import Splicer
 
+_REUSED = Slot.REUSED  # by itself; `phases` says why
+
 
 class Waiter(NamedTuple):
     """Who waits for a connection, until when (loop time), and to which TLS name."""
@@ -108,7 +110,7 @@ class Pool:
                 return connection
         return None
 
-    def give_up(self, lessee: Lessee) -> None:
+    def give_up(self, lessee: object) -> None:
         """The lessee does not want a connection any more."""
         self._waiters = deque(waiter for waiter in self._waiters if waiter.lessee is not lessee)
 
@@ -171,7 +173,7 @@ class Pool:
     def _hand_over(self, connection: UpstreamConnection, lessee: Lessee) -> None:
         self._busy.add(connection)
         if connection.uses:
-            self._row[Slot.REUSED] += 1
+            self._row[_REUSED] += 1
         connection.begin(lessee)
         try:
             lessee.leased(connection)

@@ -38,17 +38,17 @@ _SIGV2 = _SIGV2_MARKS | {b"Expires", b"content-md5", b"content-type"}
 _NEVER_LIFTED = _SIGV4 | {b"x-amz-decoded-content-length", b"x-amz-trailer"}
 _AMZ_NAME = re.compile(rb"x-amz-[a-z0-9._-]+")
 _SUSPECT = re.compile(rb"%|amz-|AWSAccessKeyId|Signature", re.IGNORECASE)
+_PERCENT = ord("%")  # as a number; `addressing` says why
 _FIELD_VALUE = re.compile(rb"[\t -~\x80-\xff]*")  # RFC 9110 section 5.5
 
 
 def parse_query(raw: bytes) -> list[tuple[bytes, bytes]]:
     """Decoded (name, value) pairs in wire order, (b"acl", b"") for `acl`, no empty segments."""
     pairs: list[tuple[bytes, bytes]] = []
-    escaped = b"%" in raw
     for segment in raw.split(b"&"):
         if segment:
             name, _, value = segment.partition(b"=")
-            if escaped:
+            if _PERCENT in segment:
                 name = unquote_to_bytes(name)
                 value = unquote_to_bytes(value)
             pairs.append((name, value))

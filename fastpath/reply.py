@@ -15,7 +15,7 @@ from http import HTTPStatus
 
 from fastpath.answers import Answer
 from fastpath.errors import SLOW_DOWN, S3Error
-from fastpath.framing import BodyKind
+from fastpath.framing import IN_CHUNKS, BodyKind
 from fastpath.head import RequestHead, ResponseHead, parse_response_head
 from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
 from fastpath.operations import MethodRefused
@@ -54,7 +54,7 @@ def relayed_head(
     head = b"HTTP/1.1" + raw[8:end] + lines
     if b"x-amz-request-id" not in answer.fields:
         head += b"\r\nx-amz-request-id: " + request_id
-    if kind >= BodyKind.CHUNKED and request.http_minor:
+    if kind >= IN_CHUNKS and request.http_minor:
         head += b"\r\nTransfer-Encoding: chunked"
     if close:
         head += _CLOSE

@@ -16,7 +16,15 @@ import os
 import select
 from typing import TYPE_CHECKING, Protocol, cast
 
-from fastpath.framing import BodyKind, ChunkedReader, response_body
+from fastpath.framing import (
+    BY_LENGTH,
+    IN_CHUNKS,
+    NO_BODY,
+    UNTIL_CLOSE,
+    BodyKind,
+    ChunkedReader,
+    response_body,
+)
 from fastpath.head import ResponseFault, ResponseHead, parse_response_head
 from fastpath.outgoing import write
 from fastpath.reading import FIRST_READ, LESS_READ, NEXT_READ, room_of
@@ -191,12 +199,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self.transport.abort()
             return
         self._heard = True
-        if self.deadline != math.inf:
-            self.expect_answer_within(self.timeouts.idle_seconds)
         try:
             if self._kind is None:
                 self._take_head(data)
             else:
+                self._expect_more()
                 self._take_body(data)
         except ResponseFault as fault:
             self._fail(f"answered garbage ({fault})")
@@ -204,7 +211,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             lessee.crash(fault)
 
     def eof_received(self) -> bool:
-        if self.lessee is not None and self._kind is BodyKind.CLOSE:
+        if self.lessee is not None and self._kind is UNTIL_CLOSE:
             self._complete(reusable=False)
         elif self.transport.get_write_buffer_size():
             self.transport.abort()  # closing would wait for a target that takes nothing more
@@ -263,18 +270,24 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if len(data) > MAX_ANSWER_HEAD:
             raise ResponseFault("endless head")
         self._buffer = data
+        self._expect_more()
+
+    def _expect_more(self) -> None:
+        """Something came; the rest has its time anew, if anybody waits for it."""
+        if self.deadline != math.inf:
+            self.expect_answer_within(self.timeouts.idle_seconds)
 
     def _open_answer(self, raw: bytes, head: ResponseHead, rest: bytes) -> None:
         assert self.lessee is not None
         kind, length = response_body(head, self._method)
         self._kind = kind
         self._left = length
-        self._keep = head.keep_alive and kind is not BodyKind.CLOSE
-        if kind is BodyKind.CHUNKED:
+        self._keep = head.keep_alive and kind is not UNTIL_CLOSE
+        if kind is IN_CHUNKS:
             self._chunks = ChunkedReader()
         self.expect_answer_within(self.timeouts.idle_seconds)
         self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
-        if kind is BodyKind.NONE or (kind is BodyKind.LENGTH and length == 0):
+        if kind is NO_BODY or (kind is BY_LENGTH and length == 0):
             # Stray bytes behind it are not this client's business: the connection is just not kept.
             self._complete(reusable=self._keep and not rest)
         elif rest:
@@ -286,7 +299,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         lessee = self.lessee
         if lessee is None:  # aborted while the head was handed over
             return
-        if self._kind is BodyKind.LENGTH:
+        if self._kind is BY_LENGTH:
             stray = len(data) - self._left
             if stray > 0:
                 data = data[: self._left]

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastpath.query import parse_query
 from fastpath.sigv4.canonical import (
-    canonical_headers,
     canonical_path,
-    canonical_query,
+    canonical_raw_query,
     canonical_request,
+    signed_names,
     string_to_sign,
 )
 from fastpath.sigv4.chain import Chain
 from fastpath.sigv4.dates import basic
 from fastpath.sigv4.keys import SigningKey, remember, signing_key
+
+_LEAST = b"host;x-amz-content-sha256;x-amz-date"  # what every request signs
 
 
 class Credentials:
@@ -108,17 +109,18 @@ class Signer:
         if timestamp[:8] != self._date:
             self._turn_to(timestamp[:8])
         fields = {b"host": host, b"x-amz-content-sha256": payload, b"x-amz-date": timestamp}
-        if self._token is not None:
-            fields[b"x-amz-security-token"] = self._token
-        for name, value in amz_headers:
-            fields[name] = fields[name] + b"," + value if name in fields else value
-        names = sorted(fields)
-        signed = b";".join(names)
+        signed = _LEAST
+        if amz_headers or self._token is not None:
+            if self._token is not None:
+                fields[b"x-amz-security-token"] = self._token
+            for name, value in amz_headers:
+                fields[name] = fields[name] + b"," + value if name in fields else value
+            signed = b";".join(sorted(fields))
         canonical = canonical_request(
             method,
             canonical_path(raw_path),
-            canonical_query(parse_query(raw_query)) if raw_query else b"",
-            canonical_headers(names, fields),
+            canonical_raw_query(raw_query) if raw_query else b"",
+            signed_names(signed).lines(fields),
             signed,
             payload,
         )

@@ -11,7 +11,7 @@ Not here: what the identity may do (`identities`), whether the body has the dige
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -38,10 +38,11 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.sigv4.canonical import (
-    canonical_headers,
     canonical_path,
     canonical_query,
+    canonical_raw_query,
     canonical_request,
+    signed_names,
     string_to_sign,
 )
 from fastpath.sigv4.credential import (
@@ -145,7 +146,8 @@ def _header_claim(
     head: RequestHead, query: Query, authorization: bytes, now: float
 ) -> tuple[_Claim, bytes | None]:
     """The claim of an Authorization header and the session token that came with it."""
-    refuse_second_mechanism(query, authorization)
+    if query:
+        refuse_second_mechanism(query, authorization)
     scheme, space, rest = authorization.partition(b" ")
     if scheme != _ALGORITHM or not space:
         _check_scheme(authorization, scheme, space)
@@ -162,7 +164,7 @@ def _header_claim(
             message="The authorization header is malformed; Invalid credential date. Date is not "
             "the same as X-Amz-Date.",
         )
-    encoded = canonical_query(query)
+    encoded = canonical_raw_query(head.query) if query else b""
     claim = _Claim(scope, signed, signature, timestamps, payload, encoded)
     return claim, fields.get(b"x-amz-security-token")
 
@@ -291,8 +293,8 @@ def _prove(
     presigned: bool,
 ) -> Proof:
     """Believes the claim, or raises: unsigned headers, access key, signature, token; as AWS."""
-    names = claim.signed.split(b";")
-    _check_all_signed(head.fields, names)
+    signed = signed_names(claim.signed)
+    _check_all_signed(head.fields, signed.among)
     scope = claim.scope
     identity = identities.get(scope.access_key_id)
     if identity is None:
@@ -301,7 +303,7 @@ def _prove(
         head.method,
         canonical_path(head.path),
         claim.query,
-        canonical_headers(names, head.fields),
+        signed.lines(head.fields),
         claim.signed,
         claim.payload,
     )
@@ -326,7 +328,7 @@ def _prove(
     )
 
 
-def _check_all_signed(fields: Mapping[bytes, bytes], names: list[bytes]) -> None:
+def _check_all_signed(fields: Mapping[bytes, bytes], names: Set[bytes]) -> None:
     """Host, Content-MD5 and every x-amz-* header must be signed.
 
     x-amz-content-sha256 is excepted: its value is the last line of the canonical request.
@@ -334,7 +336,7 @@ def _check_all_signed(fields: Mapping[bytes, bytes], names: list[bytes]) -> None
     unsigned = [
         name
         for name in fields
-        if name.startswith(b"x-amz-") and name not in names and name != b"x-amz-content-sha256"
+        if name not in names and name[:6] == b"x-amz-" and name != b"x-amz-content-sha256"
     ]
     if b"host" not in names:
         unsigned.append(b"host")
@@ -373,7 +375,7 @@ def signature_mismatch(
 
 
 def _check_payload(payload: bytes) -> None:
-    if _DIGEST.fullmatch(payload) is None and payload not in _KEYWORDS:
+    if payload not in _KEYWORDS and _DIGEST.fullmatch(payload) is None:
         raise _argument(CONTENT_SHA256_INVALID, payload, "x-amz-content-sha256")
 
 

@@ -20,17 +20,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from loadtest.bench import machine, sending
 from loadtest.bench.alone import Alone, Settings
 from loadtest.bench.certificates import Certificates
+from loadtest.bench.chapters import Chapter, Section
 from loadtest.bench.lone import MARK, Lone
 from loadtest.bench.store import Store
 from loadtest.bench.workloads import WORKLOADS, Workload, furnish
-
-if TYPE_CHECKING:
-    from loadtest.bench.chapters import Chapter, Section
 
 NAMES = ("GET 1 KiB", "PUT 1 KiB", "GET 1 MiB", "PUT 1 MiB")
 _FEW, _MANY = 50, 250

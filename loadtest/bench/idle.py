@@ -18,17 +18,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from loadtest.bench import cgroups, machine, probing, sending
 from loadtest.bench.alone import Alone, Settings
 from loadtest.bench.certificates import Certificates
+from loadtest.bench.chapters import Chapter, Section
 from loadtest.bench.probing import Delays
 from loadtest.bench.store import Store
 from loadtest.bench.workloads import WORKLOADS, furnish
-
-if TYPE_CHECKING:
-    from loadtest.bench.chapters import Chapter, Section
 
 CONNECTIONS = 5000
 _SPARE = 500  # descriptors for everything else

@@ -19,16 +19,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from loadtest.bench import cgroups, machine, sending
 from loadtest.bench.alone import Alone, Settings
 from loadtest.bench.certificates import Certificates
+from loadtest.bench.chapters import Chapter, Section
 from loadtest.bench.store import Store
 from loadtest.bench.workloads import MIB, WORKLOADS
-
-if TYPE_CHECKING:
-    from loadtest.bench.chapters import Chapter, Section
 
 BODIES = 64
 _SECONDS = 6.0

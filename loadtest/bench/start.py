@@ -17,16 +17,13 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from loadtest.bench import machine, probing, sending
 from loadtest.bench.alone import Alone, Settings
 from loadtest.bench.certificates import Certificates
+from loadtest.bench.chapters import Chapter, Section
 from loadtest.bench.store import Store
 from loadtest.bench.workloads import WORKLOADS, furnish
-
-if TYPE_CHECKING:
-    from loadtest.bench.chapters import Chapter, Section
 
 WORKERS = (1, 2)
 _STARTS = 5

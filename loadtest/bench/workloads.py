@@ -121,7 +121,7 @@ def aim(workload: Workload, port: int, directory: Path) -> Shot:
     else:
         payload = "UNSIGNED-PAYLOAD"
     request = AWSRequest(method=workload.method, url=url, headers=headers)
-    signer = _Signer(payload)
+    signer = PayloadSigner(payload)
     signer.add_auth(request)
     if workload.payload == "chunks":
         data = b"".join(signer.frames(request, data))
@@ -134,11 +134,12 @@ def aim(workload: Workload, port: int, directory: Path) -> Shot:
     return Shot(workload.method, path, dict(request.headers.items()), body)
 
 
-class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
+class PayloadSigner(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
     """Signs for a payload that is named, not read; chunks are chained to it."""
 
-    def __init__(self, payload: str) -> None:
-        super().__init__(Credentials(KEY_ID, SECRET), "s3", REGION)
+    def __init__(self, payload: str, key_id: str = KEY_ID, secret: str = SECRET) -> None:
+        super().__init__(Credentials(key_id, secret), "s3", REGION)
+        self._secret = secret
         self._payload = payload
 
     def payload(self, request: AWSRequest) -> str:
@@ -161,7 +162,7 @@ class _Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore is untyped
             yield b"%x;chunk-signature=%b\r\n%b\r\n" % (len(chunk), signature.encode(), chunk)
 
     def _key(self, date: str) -> bytes:
-        key = b"AWS4" + SECRET.encode()
+        key = b"AWS4" + self._secret.encode()
         for part in (date, REGION, "s3", "aws4_request"):
             key = hmac.digest(key, part.encode(), "sha256")
         return key

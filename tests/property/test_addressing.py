@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import quote_from_bytes
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.addressing import Address, locate, percent_decode
+from fastpath.addressing import Address, checked_key, locate, percent_decode
 from fastpath.errors import S3Error
 from fastpath.head import parse_request_head
 from fastpath.limits import Limits
@@ -116,3 +118,18 @@ def test_every_request_is_an_operation_or_an_s3_error(
     assert OPERATIONS[operation.name] is operation
     if b"new" in query.split(b"&"):
         assert operation.name == "Unclassified" or method == b"OPTIONS"
+
+
+@given(raw=paths, more=st.sampled_from([b"", b"\xff", b"x" * 1023, b"x" * 1025]))
+def test_a_key_that_is_taken_as_it_is_passes_every_check(raw: bytes, more: bytes) -> None:
+    def outcome(found: Callable[[], bytes]) -> bytes | str:
+        try:
+            return found()
+        except S3Error as error:
+            return error.kind.code
+
+    key = raw + more
+    head = parse_request_head(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", Limits())
+    head = replace(head, path=b"/bucket/" + key)
+    plain = outcome(lambda: checked_key(percent_decode(key)))
+    assert outcome(lambda: locate(head, ()).key) == plain

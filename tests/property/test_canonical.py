@@ -8,7 +8,7 @@ from __future__ import annotations
 import string
 import time
 from collections.abc import Callable
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 import pytest
 from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
@@ -21,7 +21,13 @@ from fastpath.errors import S3Error
 from fastpath.head import RequestHead, parse_request_head
 from fastpath.limits import Limits
 from fastpath.query import parse_query, upstream_query
-from fastpath.sigv4.canonical import canonical_path, canonical_query
+from fastpath.sigv4.canonical import (
+    canonical_headers,
+    canonical_path,
+    canonical_query,
+    canonical_raw_query,
+    signed_names,
+)
 from fastpath.sigv4.dates import parse_basic
 from fastpath.sigv4.identity import Identity
 from fastpath.sigv4.sign import Credentials, Signer
@@ -247,3 +253,33 @@ def test_canonical_query_does_not_depend_on_order(
 def test_parse_query_takes_anything(raw: bytes) -> None:
     parse_query(raw)
     assert upstream_query(raw) in (raw, upstream_query(upstream_query(raw)))
+
+
+signed_texts = st.lists(
+    st.sampled_from([b"host", b"x-amz-date", b"a%b", b"", b"x-%b-%%", b"x" * 300]),
+    min_size=1,
+    max_size=4,
+).map(b";".join)
+signed_fields = st.dictionaries(
+    st.sampled_from([b"host", b"x-amz-date", b"a%b", b"x-%b-%%", b"x" * 300]),
+    st.sampled_from([b"", b"v", b"a b", b"a  b", b"a\tb", b"%b", b"%", b"\xff"]),
+)
+
+
+@given(text=signed_texts, fields=signed_fields)
+def test_kept_names_make_the_lines_of_names(text: bytes, fields: dict[bytes, bytes]) -> None:
+    assert signed_names(text).lines(fields) == canonical_headers(text.split(b";"), fields)
+
+
+raw_queries = st.lists(
+    st.text("ab=%2F0+&", max_size=8).map(str.encode) | st.just(b"prefix=data%2F&a=b"), max_size=5
+).map(b"&".join)
+
+
+@given(raw=raw_queries)
+def test_a_raw_query_is_decoded_pair_by_pair(raw: bytes) -> None:
+    parts = [part.partition(b"=") for part in raw.split(b"&") if part]
+    pairs = [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in parts]
+    assert parse_query(raw) == pairs
+    plain = sorted((quote(name, safe="~"), quote(value, safe="~")) for name, value in pairs)
+    assert canonical_raw_query(raw) == "&".join("=".join(pair) for pair in plain).encode()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastpath.errors import HeadFault
-from fastpath.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
+from fastpath.head import (
+    HeadBuffer,
+    ResponseFault,
+    _length,
+    parse_request_head,
+    parse_response_head,
+)
 from fastpath.limits import Limits
 
 LIMITS = Limits(request_line_bytes=200, header_section_bytes=300, header_count=8)
@@ -126,3 +133,46 @@ def test_only_faults_come_out_of_answers(data: bytes) -> None:
         return
     assert 100 <= head.status <= 599
     assert not (head.chunked and head.content_length is not None)
+
+
+# Heads of every length beside the limits.
+sized = st.builds(
+    lambda line, field: b"GET /%b HTTP/1.0\r\nA:%b\r\n\r\nrest" % (b"x" * line, b"y" * field),
+    st.integers(0, 30),
+    st.integers(0, 30),
+)
+
+
+@given(data=arbitrary | sized, size=st.integers(20, 40))
+@example(data=b"GET / HTTP/1.1\r\n\r\n", size=40)
+@example(data=b"GET / HTTP/1.1\r\nA: 1\r\n\r\nrest", size=20)
+@example(data=b"\r\nGET / HTTP/1.1\r\n\r\n", size=40)
+@example(data=b"G / HTTP/1.0\r\n\0\r\n\r\n", size=40)
+@example(data=b"\x00ET / HTTP/1.1\r\n\r\n", size=40)
+def test_a_head_in_one_piece_is_found_as_one_in_bytes(data: bytes, size: int) -> None:
+    limits = Limits(request_line_bytes=size, header_section_bytes=size)
+
+    def found(pieces: list[bytes]) -> tuple[bytes | None, str]:
+        buffer = HeadBuffer(limits)
+        try:
+            for place, piece in enumerate(pieces):
+                head = buffer.feed(piece)
+                if head is not None:
+                    parse_request_head(head, limits)  # garbage is refused by one or the other
+                    rest = buffer.take_rest() + b"".join(pieces[place + 1 :])
+                    return head, rest.decode("latin-1")
+        except HeadFault as fault:
+            return None, fault.kind.code
+        return None, ""
+
+    assert found([data]) == found([data[at : at + 1] for at in range(len(data))])
+
+
+@given(value=st.text("0123456789 ,+-_", max_size=22).map(str.encode) | st.binary(max_size=4))
+@example(value=b"9223372036854775807")
+@example(value=b"9223372036854775808")
+@example(value=b"00000000000000000000")
+@example(value="\u0661".encode())
+def test_a_length_is_digits_that_can_be_counted(value: bytes) -> None:
+    plain = re.fullmatch(rb"[0-9]{1,19}", value) is not None and int(value) < 2**63
+    assert _length(value) == (int(value) if plain else None)

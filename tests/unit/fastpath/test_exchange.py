@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 
 import pytest
@@ -163,3 +164,23 @@ def test_a_defect_at_the_end_drops_the_connection() -> None:
     assert client.transport.ended
     assert rig.target.aborted  # the next one is cancelled
     assert [line["code"] for line in rig.lines("access")] == ["", "ClientGone"]
+
+
+def test_an_exchange_leaves_nothing_to_the_garbage_collector() -> None:
+    rig = Rig()
+    client = rig.connect()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            client.says(get())
+            rig.target.says(ok(b"body"))
+            assert client.take().endswith(b"body")
+        left = [
+            kept
+            for kept in gc.get_objects()
+            if isinstance(kept, Exchange) and kept._service is rig.service
+        ]
+    finally:
+        gc.enable()
+    assert left == []
