@@ -78,8 +78,9 @@ def main(words: list[str]) -> int:
             committed = json.loads(RESULT.read_text())
             sys.stdout.write("\n" + report.comparison(committed, result) + "\n")
         return 0
-    _measure_chapters(result, [chapter.name for chapter in contents.ALL])
     _write(result)
+    _measure_chapters(result, names)
+    sys.stdout.write(f"\n{report.goals_table(result)}\n")
     return 0
 
 
@@ -95,7 +96,6 @@ def _needed(plan: rounds.Plan, names: list[str], only: list[str] | None) -> set[
 def _only(names: list[str]) -> int:
     result = json.loads(RESULT.read_text())
     _measure_chapters(result, names)
-    _write(result)
     return 0
 
 
@@ -104,6 +104,7 @@ def _measure_chapters(result: dict[str, object], names: list[str]) -> None:
         if chapter.name in names:
             section = chapter.measure()
             result[chapter.name] = section
+            _write(result)  # what was measured is kept, whatever becomes of the next one
             sys.stdout.write(f"\n{chapter.table(section)}\n")
             sys.stdout.flush()
 
