@@ -8,10 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from loadtest.bench import cgroups
 from tests.doubles.target import Target
 from tests.process.harness import Gateway, open_config
 from tests.process.load import Load
-from tests.process.memory import share_of
 
 MANY = 100_000
 LONGEST_SECONDS = 2.0  # of one answer; on an idle machine it is some 0.05
@@ -102,7 +102,7 @@ def test_a_hundred_thousand_rules_are_taken_while_traffic_flows(target: Target) 
         assert max(seconds) < LONGEST_SECONDS
         assert gateway.worker_pids() == workers
         for pid in workers:
-            assert share_of(pid) < LARGEST_BYTES
+            assert cgroups.pages(pid).share < LARGEST_BYTES
         assert gateway.stop() == 0
         found = numbers_of(gateway, "access.log")
         assert {rule for generation, rule in found if generation == 1} == {10}
