@@ -327,11 +327,21 @@ def _check_response_framing(fields: Mapping[bytes, bytes], status: int, minor: i
 class HeadBuffer:
     """Gathers the bytes of one request head; may be used again for the next one."""
 
-    __slots__ = ("_begun", "_blank", "_buffer", "_limits", "_line_end", "_scanned", "_vetted")
+    __slots__ = (
+        "_begun",
+        "_blank",
+        "_buffer",
+        "_limits",
+        "_line_end",
+        "_rest",
+        "_scanned",
+        "_vetted",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buffer = bytearray()
+        self._rest = b""  # what came with a whole head; not in the buffer: it may be a large body's
         self._restart()
 
     def _restart(self) -> None:
@@ -353,6 +363,8 @@ class HeadBuffer:
         or holding what no head may hold.
         """
         buffer = self._buffer
+        if self._rest:
+            data, self._rest = self._rest + data, b""
         if not buffer and not self._blank and (head := self._whole(data)) is not None:
             return head
         buffer += data
@@ -381,14 +393,14 @@ class HeadBuffer:
         end = data.find(b"\r\n\r\n", line - 2, line + limits.header_section_bytes) + 4
         if end < 4:
             return None
-        if end < len(data):
-            self._buffer += data[end:]
+        self._rest = data[end:]
         return data[:end]
 
     def take_rest(self) -> bytes:
         """The bytes after the head (a body, the next request); the buffer is empty then."""
         if not self._buffer and not self._blank:
-            return b""
+            rest, self._rest = self._rest, b""
+            return rest
         rest = bytes(self._buffer)
         self._buffer.clear()
         self._restart()
