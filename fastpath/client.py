@@ -31,7 +31,7 @@ class Client(Protocol):
         """Break off, so that the client notices."""
 
     def flushed(self) -> bool:
-        """Whether nothing that was written waits in the process."""
+        """Whether its socket may be spliced into: nothing that was written waits."""
 
     def sink_stuck(self, *, stuck: bool) -> None:
         """It takes nothing of what is spliced into it, or does again."""

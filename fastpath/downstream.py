@@ -21,7 +21,7 @@ from fastpath.exchange import Exchange
 from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.lifetime import Lifetime
-from fastpath.outgoing import write
+from fastpath.outgoing import flushed, write
 from fastpath.reading import FIRST_READ, NEXT_READ, room_of
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
@@ -168,8 +168,8 @@ class DownstreamConnection(asyncio.BufferedProtocol):
             self.deadline = math.inf
 
     def flushed(self) -> bool:
-        """Whether nothing that was written waits in the process."""
-        return not self.transport.get_write_buffer_size()
+        """Whether its socket may be spliced into: nothing that was written waits."""
+        return flushed(self.transport)
 
     def sink_stuck(self, *, stuck: bool) -> None:
         """It takes nothing of what is spliced into it, or does again."""

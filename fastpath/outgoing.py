@@ -4,7 +4,7 @@ Rules: while a transport keeps anything back, all goes to it, so that the order 
 kernel does not take, and what it refuses, is left to the transport, which tells its protocol of a
 slow peer or a broken connection as ever. The transports of TLS have no descriptor here. The loop
 would write at the end of its turn: doing it now lets a splice begin now (`splice`), without pausing
-its source (PUT and GET of 1 MiB in `make bench`: docs/adr/0007-congestion.md has the figures).
+its source (PUT and GET of 1 MiB in `make bench`: docs/adr/0005-splice.md has the figures).
 
 Not here: what is written.
 """
@@ -28,3 +28,12 @@ def write(transport: asyncio.Transport, descriptor: int, data: bytes, more: byte
         sent = 0
     if sent < len(data) + len(more):
         transport.write((data + more)[sent:])
+
+
+def flushed(transport: asyncio.Transport) -> bool:
+    """Whether nothing that was written waits in the process, so that its socket may be written to.
+
+    Never of one that is closing, as it is from the moment that a write failed: its socket is closed
+    before its protocol is told, and the descriptor may be another's.
+    """
+    return not transport.is_closing() and not transport.get_write_buffer_size()

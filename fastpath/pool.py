@@ -54,7 +54,6 @@ class Pool:
         self.route = route
         self.timeouts = route.timeouts
         self.clock = loop.time
-        self.soon = loop.call_soon
         self.splicer = splicer
         self.splice_from = splice_from
         self.retired = False

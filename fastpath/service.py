@@ -44,7 +44,6 @@ class Service:
     ) -> None:
         """Without a `splicer` every body is copied."""
         self.splicer = splicer
-        self.soon = loop.call_soon
         self.snapshot = snapshot
         self.journal = journal
         self.row = row

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastpath.counters import Slot
+from fastpath.outgoing import flushed
 
 if TYPE_CHECKING:
     from fastpath.client import Client
@@ -30,7 +31,7 @@ class AnswerSink:
         self._row = row
 
     def flushed(self) -> bool:
-        """Whether nothing that was written before waits in the process."""
+        """Whether the client's socket may be spliced into: nothing that was written waits."""
         return self._client.flushed()
 
     def moved(self, count: int) -> None:
@@ -59,8 +60,8 @@ class RequestSink:
         self._row = row
 
     def flushed(self) -> bool:
-        """Whether nothing that was written before waits in the process."""
-        return not self._upstream.transport.get_write_buffer_size()
+        """Whether the target's socket may be spliced into: nothing that was written waits."""
+        return flushed(self._upstream.transport)
 
     def moved(self, count: int) -> None:
         """The target has so many bytes more."""
