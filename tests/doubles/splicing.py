@@ -16,8 +16,9 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Self, cast
+from typing import Self, TypeVar, cast
 
 from fastpath.counters import SLOTS, Slot
 from fastpath.downstream import DownstreamConnection
@@ -26,6 +27,8 @@ from fastpath.service import TICK, Service
 from fastpath.snapshot import load_snapshot
 from fastpath.splice import MAX_PIPES, Splicer
 from tests.doubles.wire import Sink, document
+
+Answer = TypeVar("Answer")
 
 SECONDS = 20.0  # after which a test hangs
 _LAST_TURNS = 10  # of the loop, in which aborted transports close their sockets
@@ -125,20 +128,21 @@ class LiveWorker:
 
     def forget_pipes(self) -> None:
         """Close the pipes that are kept for later."""
-        done = threading.Event()
+        assert self.service.splicer is not None
+        self._between_turns(self.service.splicer.forget_pipes)
 
-        def forget() -> None:
-            assert self.service.splicer is not None
-            self.service.splicer.forget_pipes()
-            done.set()
-
-        self._loop.call_soon_threadsafe(forget)
-        assert done.wait(SECONDS)
-
-    @property
     def spliced(self) -> int:
-        """Bytes that the kernel moved."""
-        return int(self.row[Slot.SPLICED])
+        """Bytes that the kernel moved.
+
+        Asked between two turns of the worker: the kernel gives the last bytes to their reader
+        before the worker's thread has counted them.
+        """
+        return self._between_turns(lambda: int(self.row[Slot.SPLICED]))
+
+    def _between_turns(self, ask: Callable[[], Answer]) -> Answer:
+        answer: Future[Answer] = Future()
+        self._loop.call_soon_threadsafe(lambda: answer.set_result(ask()))
+        return answer.result(SECONDS)
 
 
 def head_and_rest(connection: socket.socket) -> tuple[bytes, bytes]:

@@ -28,7 +28,7 @@ def become_ordinary() -> None:
 
 def exchange(worker: LiveWorker, client: socket.socket, target: socket.socket | None) -> str:
     """One answer; how it went."""
-    before = worker.spliced
+    before = worker.spliced()
     client.sendall(get("/b-b/k"))
     target = target or worker.target()
     targets[:] = [target]
@@ -39,7 +39,7 @@ def exchange(worker: LiveWorker, client: socket.socket, target: socket.socket | 
     _, rest = head_and_rest(client)
     same = read(client, len(BODY), rest) == BODY
     writing.join()
-    moved = "spliced" if worker.spliced > before else "copied"
+    moved = "spliced" if worker.spliced() > before else "copied"
     return f"{moved}, {'identical' if same else 'DIFFERENT'}"
 
 

@@ -161,7 +161,7 @@ def test_an_upload_that_breaks_off_never_looks_whole(
 
 
 def test_the_kernel_moves_what_it_may(worker: LiveWorker) -> None:
-    size, before = 5_000_000, worker.spliced
+    size, before = 5_000_000, worker.spliced()
     with worker.client() as client:
         client.sendall(get("/b-b/k"))
         target = worker.target()
@@ -172,7 +172,7 @@ def test_the_kernel_moves_what_it_may(worker: LiveWorker) -> None:
         assert read(client, size, rest) == body
         writing.join()
         target.close()
-    moved = worker.spliced - before
+    moved = worker.spliced() - before
     if worker.service.snapshot.limits.splice_bytes > size:
         assert moved == 0
     else:
@@ -279,7 +279,7 @@ def test_without_pipes_everything_is_copied(loop: str) -> None:
         writing.join()
         target.sendall(answer(b""))
         head_and_rest(client)
-        assert worker.spliced == 0
+        assert worker.spliced() == 0
         target.close()
 
 
