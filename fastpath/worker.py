@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import gc
 import json
+import logging
 import os
 import signal
 import socket
@@ -61,11 +62,21 @@ def run(seat: Seat) -> NoReturn:
     """Serve until told to leave. Exits 0 after a clean drain, 4 if it cut something, 3 unbooted."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    hush()
     try:
         code = _new_runner().run(Worker(seat).live())
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else EXIT_BOOT
     os._exit(code)
+
+
+def hush() -> None:
+    """Keep the loop's warnings from standard error: they are about writes to clients that left.
+
+    A TLS transport whose peer is gone says so to its protocol a turn later, and in that turn as
+    much may be written to it as the kernel has. What goes wrong comes to `_on_loop_fault`.
+    """
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
 
 
 async def _prepare(snapshot: Snapshot) -> None:
