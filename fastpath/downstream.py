@@ -21,7 +21,6 @@ from fastpath.exchange import Exchange
 from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.lifetime import Lifetime
-from fastpath.outgoing import flushed, write
 from fastpath.reading import FIRST_READ, NEXT_READ, room_of
 from fastpath.reply import error_reply, health_reply
 from fastpath.reset import reset
@@ -126,6 +125,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
     def eof_received(self) -> bool:
         # A client that says it sends no more has left: S3 clients never half-close, and waiting
         # for an answer nobody reads would hold the target.
+        self._service.outbox.push(self.transport)
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -158,7 +158,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     def send(self, data: bytes, more: bytes = b"") -> None:
         """Write answer bytes, `more` after `data`."""
-        write(self.transport, self.descriptor, data, more)
+        self._service.outbox.write(self.transport, self.descriptor, data, more)
 
     def pause_body(self) -> None:
         """Read no more of the request: the target is slower."""
@@ -169,7 +169,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     def flushed(self) -> bool:
         """Whether its socket may be spliced into: nothing that was written waits."""
-        return flushed(self.transport)
+        return self._service.outbox.flushed(self.transport)
 
     def sink_stuck(self, *, stuck: bool) -> None:
         """It takes nothing of what is spliced into it, or does again."""
@@ -410,6 +410,7 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         only one, for both directions.
         """
         self._closing = True
+        self._service.outbox.push(self.transport)
         self._await_reader()
         self.deadline = self._service.now + self._limits.discard_seconds
         if not self.transport.can_write_eof():

@@ -1,10 +1,13 @@
-"""Bytes out: into the kernel at once where nothing waits before them, else to the transport.
+"""Bytes out: large ones into the kernel at once, small ones together at the end of the loop's turn.
 
-Rules: while a transport keeps anything back, all goes to it, so that the order is one; what the
-kernel does not take, and what it refuses, is left to the transport, which tells its protocol of a
-slow peer or a broken connection as ever. The transports of TLS have no descriptor here. The loop
-would write at the end of its turn: doing it now lets a splice begin now (`splice`), without pausing
-its source (PUT and GET of 1 MiB in `make bench`: docs/adr/0005-splice.md has the figures).
+Rules: the bytes of one transport go out in the order in which they were written. What is large is
+written at once, so that a splice may begin in the same turn (`splice`). What is small waits for the
+end of the turn, with that of other connections: the peers' processes sleep while this one works,
+and one that was woken for the first of many answers is awake for the others; waking it for each of
+two messages was a quarter of a small request (docs/adr/0006-small-requests.md). While a transport
+keeps anything back, all goes to it; what the kernel does not take, and what it refuses, is left to
+it, and it tells its protocol of a slow peer or a broken connection as ever. The transports of TLS
+have no descriptor here.
 
 Not here: what is written.
 """
@@ -14,9 +17,64 @@ from __future__ import annotations
 import asyncio
 import os
 
+_SMALL_BYTES = 81920  # a head and 64 KiB
+# Messages that wait, the first for the time that the others take: of eight, nearly all of what can
+# be had by waiting, and a store begins early enough on a long answer (ADR 6).
+_MOST = 8
 
-def write(transport: asyncio.Transport, descriptor: int, data: bytes, more: bytes = b"") -> None:
-    """Write `data` and then `more`; `descriptor` is that of the transport's socket, or -1."""
+
+class Outbox:
+    """The writing of one worker's connections.
+
+    `descriptor` is that of a transport's socket, or -1. Whoever closes a transport in an orderly
+    way pushes it before; what waits for one that broke, or was broken off, is dropped.
+    """
+
+    __slots__ = ("_loop", "_waiting")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: dict[asyncio.Transport, tuple[int, bytes, bytes]] = {}
+
+    def write(
+        self, transport: asyncio.Transport, descriptor: int, data: bytes, more: bytes = b""
+    ) -> None:
+        """Write `data` and then `more`, now or at the end of this turn."""
+        waiting = self._waiting
+        if transport in waiting:  # rare: a second message in one turn
+            self.push(transport)
+        if descriptor < 0 or len(data) + len(more) > _SMALL_BYTES:
+            _write(transport, descriptor, data, more)
+            return
+        if not waiting:
+            self._loop.call_soon(self.flush)
+        waiting[transport] = (descriptor, data, more)
+        if len(waiting) >= _MOST:
+            self.flush()
+
+    def push(self, transport: asyncio.Transport) -> None:
+        """Write what waits for this transport."""
+        waits = self._waiting.pop(transport, None)
+        if waits is not None:
+            _write(transport, *waits)
+
+    def flush(self) -> None:
+        """Write all that waits."""
+        waiting, self._waiting = self._waiting, {}
+        for transport, waits in waiting.items():
+            _write(transport, *waits)
+
+    def flushed(self, transport: asyncio.Transport) -> bool:
+        """Whether nothing waits in the process, so that its socket may be written to.
+
+        Never of one that is closing, as it is from the moment that a write failed: its socket is
+        closed before its protocol is told, and the descriptor may be another's.
+        """
+        self.push(transport)
+        return not transport.is_closing() and not transport.get_write_buffer_size()
+
+
+def _write(transport: asyncio.Transport, descriptor: int, data: bytes, more: bytes) -> None:
     if transport.is_closing():  # its descriptor may be another connection's by now
         return
     if descriptor < 0 or transport.get_write_buffer_size():
@@ -28,12 +86,3 @@ def write(transport: asyncio.Transport, descriptor: int, data: bytes, more: byte
         sent = 0
     if sent < len(data) + len(more):
         transport.write((data + more)[sent:])
-
-
-def flushed(transport: asyncio.Transport) -> bool:
-    """Whether nothing that was written waits in the process, so that its socket may be written to.
-
-    Never of one that is closing, as it is from the moment that a write failed: its socket is closed
-    before its protocol is told, and the descriptor may be another's.
-    """
-    return not transport.is_closing() and not transport.get_write_buffer_size()

@@ -24,6 +24,7 @@ from fastpath.tls import client_context
 from fastpath.upstream import Lessee, UpstreamConnection
 
 if TYPE_CHECKING:
+    from fastpath.outgoing import Outbox
     from fastpath.snapshot import Route
     from fastpath.splice import Splicer
 
@@ -46,6 +47,7 @@ class Pool:
         loop: asyncio.AbstractEventLoop,
         route: Route,
         row: memoryview,
+        outbox: Outbox,
         splicer: Splicer | None = None,
         splice_from: float = math.inf,
     ) -> None:
@@ -54,6 +56,7 @@ class Pool:
         self.route = route
         self.timeouts = route.timeouts
         self.clock = loop.time
+        self.outbox = outbox
         self.splicer = splicer
         self.splice_from = splice_from
         self.retired = False

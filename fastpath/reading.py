@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 
-FIRST_READ = memoryview(bytearray(65536))
+FIRST_READ = memoryview(bytearray(69632))
 NEXT_READ = memoryview(bytearray(262144))
 # Where a side speaks TLS: a read's worth waits before decryption or behind encryption, too.
 LESS_READ = NEXT_READ[:98304]

@@ -16,6 +16,7 @@ import os
 from typing import TYPE_CHECKING
 
 from fastpath.counters import Slot
+from fastpath.outgoing import Outbox
 from fastpath.places import Places
 from fastpath.pool import Pool
 from fastpath.renewals import Renewals
@@ -43,6 +44,7 @@ class Service:
         splicer: Splicer | None = None,
     ) -> None:
         """Without a `splicer` every body is copied."""
+        self.outbox = Outbox(loop)
         self.splicer = splicer
         self.snapshot = snapshot
         self.journal = journal
@@ -86,7 +88,7 @@ class Service:
         pool = self._pools.get(route.key)
         if pool is None:
             splice_from = self.snapshot.limits.splice_bytes
-            pool = Pool(self._loop, route, self.row, self.splicer, splice_from)
+            pool = Pool(self._loop, route, self.row, self.outbox, self.splicer, splice_from)
             self._pools[route.key] = pool
         return pool
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastpath.counters import Slot
-from fastpath.outgoing import flushed
 
 if TYPE_CHECKING:
     from fastpath.client import Client
@@ -61,7 +60,7 @@ class RequestSink:
 
     def flushed(self) -> bool:
         """Whether the target's socket may be spliced into: nothing that was written waits."""
-        return flushed(self._upstream.transport)
+        return self._upstream.flushed()
 
     def moved(self, count: int) -> None:
         """The target has so many bytes more."""

@@ -26,7 +26,6 @@ from fastpath.framing import (
     response_body,
 )
 from fastpath.head import ResponseFault, ResponseHead, parse_response_head
-from fastpath.outgoing import write
 from fastpath.reading import FIRST_READ, LESS_READ, NEXT_READ, room_of
 from fastpath.reset import reset
 from fastpath.splice import Flow
@@ -86,6 +85,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def __init__(self, pool: Pool, name: str | None = None) -> None:
         # connection
         self._pool = pool
+        self._outbox = pool.outbox
         self.name = name
         self.timeouts = pool.timeouts
         self._poll = select.poll()
@@ -130,11 +130,15 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def send_head(self, data: bytes, method: bytes, body: bytes = b"") -> None:
         """Write a request head and what follows it; the method says how the answer is delimited."""
         self._method = method
-        write(self.transport, self.descriptor, data, body)
+        self._outbox.write(self.transport, self.descriptor, data, body)
 
     def send_body(self, data: bytes) -> None:
         """Write more of the request."""
-        write(self.transport, self.descriptor, data)
+        self._outbox.write(self.transport, self.descriptor, data)
+
+    def flushed(self) -> bool:
+        """Whether its socket may be spliced into: nothing that was written waits."""
+        return self._outbox.flushed(self.transport)
 
     def read_less(self) -> None:
         """Read this answer in smaller pieces: more than one of them waits for a slow client."""
