@@ -15,7 +15,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeVar, cast
@@ -138,6 +138,22 @@ class LiveWorker:
         before the worker's thread has counted them.
         """
         return self._between_turns(lambda: int(self.row[Slot.SPLICED]))
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Within: the worker does nothing, so that what comes meanwhile comes in one turn."""
+        stands, goes_on = threading.Event(), threading.Event()
+
+        def stand() -> None:
+            stands.set()
+            goes_on.wait(SECONDS)
+
+        self._loop.call_soon_threadsafe(stand)
+        assert stands.wait(SECONDS)
+        try:
+            yield
+        finally:
+            goes_on.set()
 
     def _between_turns(self, ask: Callable[[], Answer]) -> Answer:
         answer: Future[Answer] = Future()
