@@ -1,7 +1,8 @@
 """nginx as a stand-in store: files in memory, served over http and https, uploads really read.
 
 Rules: no signature is looked at, so that the store's own cost stays small; a PUT is read to its end
-and stored (a bare `return 200` would answer before the body and make every figure wrong).
+and stored (a bare `return 200` would answer before the body and make every figure wrong); it speaks
+one cipher, or BoringSSL (Envoy) would get AES-128 and OpenSSL (all others) AES-256.
 
 Not here: what is asked for (`workloads`).
 """
@@ -33,6 +34,7 @@ http {{
     listen 127.0.0.1:{port} reuseport backlog=4096;
     listen 127.0.0.1:{tls_port} ssl reuseport backlog=4096;
     ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;
+    ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     root {directory}/root;
     location / {{ dav_methods PUT; create_full_put_path on; }}
     location = /list {{ default_type application/xml; try_files /documents/list =404; }}
