@@ -1,13 +1,14 @@
-"""Bytes out: large ones into the kernel at once, small ones together at the end of the loop's turn.
+"""Bytes out: into the kernel at once, but for small messages that come many in a turn of the loop.
 
 Rules: the bytes of one transport go out in the order in which they were written. What is large is
-written at once, so that a splice may begin in the same turn (`splice`). What is small waits for the
-end of the turn, with that of other connections: the peers' processes sleep while this one works,
-and one that was woken for the first of many answers is awake for the others; waking it for each of
-two messages was a quarter of a small request (docs/adr/0006-small-requests.md). While a transport
-keeps anything back, all goes to it; what the kernel does not take, and what it refuses, is left to
-it, and it tells its protocol of a slow peer or a broken connection as ever. The transports of TLS
-have no descriptor here.
+written at once, so that a splice may begin in the same turn (`splice`), and so is what comes first
+in a turn: its peer works while this process goes on. Small messages after it wait for the end of
+the turn: peers sleep while this process works, and one that was woken for the first of several is
+awake for the others. Waking was a sixth of a small request (docs/adr/0006-small-requests.md).
+
+While a transport keeps anything back, all goes to it; what the kernel does not take, and what it
+refuses, is left to it, and it tells its protocol of a slow peer or a broken connection as ever. The
+transports of TLS have no descriptor here.
 
 Not here: what is written.
 """
@@ -18,9 +19,7 @@ import asyncio
 import os
 
 _SMALL_BYTES = 81920  # a head and 64 KiB
-# Messages that wait, the first for the time that the others take: of eight, nearly all of what can
-# be had by waiting, and a store begins early enough on a long answer (ADR 6).
-_MOST = 8
+_MOST = 8  # messages that wait, the first for the time that the others take (ADR 6 has others)
 
 
 class Outbox:
@@ -30,10 +29,11 @@ class Outbox:
     way pushes it before; what waits for one that broke, or was broken off, is dropped.
     """
 
-    __slots__ = ("_loop", "_waiting")
+    __slots__ = ("_in_turn", "_loop", "_waiting")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._in_turn = False  # something small was written in this turn of the loop
         self._waiting: dict[asyncio.Transport, tuple[int, bytes, bytes]] = {}
 
     def write(
@@ -43,14 +43,19 @@ class Outbox:
         waiting = self._waiting
         if transport in waiting:  # rare: a second message in one turn
             self.push(transport)
-        if descriptor < 0 or len(data) + len(more) > _SMALL_BYTES:
-            _write(transport, descriptor, data, more)
-            return
-        if not waiting:
-            self._loop.call_soon(self.flush)
-        waiting[transport] = (descriptor, data, more)
-        if len(waiting) >= _MOST:
-            self.flush()
+        if descriptor >= 0 and len(data) + len(more) <= _SMALL_BYTES:
+            if self._in_turn:
+                waiting[transport] = (descriptor, data, more)
+                if len(waiting) >= _MOST:
+                    self.flush()
+                return
+            self._in_turn = True
+            self._loop.call_soon(self._end_turn)
+        _write(transport, descriptor, data, more)
+
+    def _end_turn(self) -> None:
+        self._in_turn = False
+        self.flush()
 
     def push(self, transport: asyncio.Transport) -> None:
         """Write what waits for this transport."""

@@ -32,11 +32,12 @@ def to_the_end(client: socket.socket) -> bytes:
 
 
 def test_a_client_that_sends_no_more_gets_what_was_answered(worker: LiveWorker) -> None:
-    with worker.client() as client:
+    with worker.client() as client, worker.client() as other:
         client.sendall(get("/b-b/k"))
         with worker.target() as target:
             head_and_rest(target)
             with worker.standing_still():
+                other.sendall(HEALTH)  # its answer is the first of the turn and does not wait
                 target.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody")
                 client.shutdown(socket.SHUT_WR)
             assert to_the_end(client).endswith(b"\r\n\r\nbody")

@@ -49,11 +49,13 @@ class Loop:
 
 
 class Desk:
-    """An outbox with its loop, without casts."""
+    """An outbox with its loop, without casts; `begun`: a message went out in this turn before."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool = True) -> None:
         self.loop = Loop()
         self.outbox = Outbox(cast("asyncio.AbstractEventLoop", self.loop))
+        if begun:
+            self.write(Transport(closing=True), 0, b"the first")
 
     def write(self, transport: Transport, descriptor: int, data: bytes, more: bytes = b"") -> None:
         self.outbox.write(cast("asyncio.Transport", transport), descriptor, data, more)
@@ -161,7 +163,17 @@ def test_only_an_open_one_that_keeps_nothing_may_be_spliced_into(
     assert Desk().flushed(Transport(kept, closing=closing)) is expected
 
 
-def test_small_messages_wait_for_the_end_of_the_turn(pipe: tuple[int, int]) -> None:
+def test_the_first_of_a_turn_does_not_wait(pipe: tuple[int, int]) -> None:
+    desk = Desk(begun=False)
+    for number in range(3):
+        desk.write(Transport(), pipe[1], b"%d first " % number)
+        assert arrived(pipe[0]) == b"%d first " % number
+        desk.write(Transport(), pipe[1], b"and second")
+        desk.loop.end_turn()
+        assert arrived(pipe[0]) == b"and second"
+
+
+def test_other_small_messages_wait_for_the_end_of_the_turn(pipe: tuple[int, int]) -> None:
     desk = Desk()
     desk.write(Transport(), pipe[1], b"an answer")
     assert arrived(pipe[0]) == b""
@@ -171,20 +183,20 @@ def test_small_messages_wait_for_the_end_of_the_turn(pipe: tuple[int, int]) -> N
 
 def test_large_ones_do_not(pipe: tuple[int, int]) -> None:
     fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, 1 << 20)
-    desk = Desk()
+    desk = Desk(begun=False)
     desk.write(Transport(), pipe[1], b"a head ", bytes(100_000))
     assert arrived(pipe[0]) == b"a head " + bytes(100_000)
     assert desk.loop.soon == []
 
 
 def test_each_turn_ends_once_for_all(pipe: tuple[int, int]) -> None:
-    desk = Desk()
+    desk = Desk(begun=False)
     for _ in range(2):
-        desk.write(Transport(), pipe[1], b"one ")
-        desk.write(Transport(), pipe[1], b"two")
+        for word in (b"one ", b"two ", b"three"):
+            desk.write(Transport(), pipe[1], word)
         assert len(desk.loop.soon) == 1
         desk.loop.end_turn()
-        assert arrived(pipe[0]) == b"one two"
+        assert arrived(pipe[0]) == b"one two three"
 
 
 @pytest.mark.parametrize("sizes", [(10, 10, 10), (10, 100_000, 10), (100_000, 10, 100_000)])
