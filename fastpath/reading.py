@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 
-FIRST_READ = memoryview(bytearray(69632))
+FIRST_READ = memoryview(bytearray(69632))  # a head and 64 KiB (docs/adr/0005-splice.md)
 NEXT_READ = memoryview(bytearray(262144))
 # Where a side speaks TLS: a read's worth waits before decryption or behind encryption, too.
 LESS_READ = NEXT_READ[:98304]
