@@ -18,7 +18,7 @@ BOUNDARY = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
 Conditions = Iterable[object]
 
 
-def policy(conditions: Conditions, *, seconds: float = 600) -> str:
+def policy(conditions: Conditions, *, seconds: float = 3600) -> str:
     """A policy document in base64 that ends so many seconds from now."""
     end = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() + seconds))
     document = {"expiration": end, "conditions": list(conditions)}
@@ -59,7 +59,7 @@ def signed(
     fields: Mapping[str, str],
     conditions: Conditions,
     *,
-    seconds: float = 600,
+    seconds: float = 3600,
     version: int = 4,
     at: float | None = None,
 ) -> dict[str, str]:
