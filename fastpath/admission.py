@@ -34,7 +34,7 @@ from fastpath.errors import (
 from fastpath.head import RequestHead
 from fastpath.identities import ANYBODY, NOBODY, Caller
 from fastpath.operations import OPERATIONS, Operation, classify
-from fastpath.query import lifted_fields, parse_query
+from fastpath.query import is_enforced, lifted_fields, parse_query
 from fastpath.routing import Decision
 from fastpath.sigv4.sign import Signer, Unsigned
 from fastpath.sigv4.verify import STREAMING_MODES, STREAMING_UNSIGNED_TRAILER, Proof
@@ -181,13 +181,14 @@ def _lift(head: RequestHead, query: Query, admission: Admission) -> tuple[Reques
     """The head and the query as they are meant: headers that a presigner moved are back in place.
 
     A signature is verified over what was sent; everything else looks at what is meant. A header
-    that was sent as well, and so was signed as well, stays what it is.
+    that was sent as well, and so was signed as well, stays what it is. What S3 does not enforce in
+    a query goes no further.
     """
     lifted = lifted_fields(query)
     if not lifted:
         return head, query
     names = {name for name, _ in lifted}
-    added = [field for field in lifted if field[0] not in head.fields]
+    added = [f for f in lifted if f[0] not in head.fields and is_enforced(f[0])]
     admission.lifted, admission.added = names, added
     meant = replace(head, headers=[*head.headers, *added], fields={**head.fields, **dict(added)})
     return meant, [pair for pair in query if pair[0].lower() not in names]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
+import botocore.session
 import pytest
 
 from fastpath.admission import Admission, admit
@@ -22,6 +24,8 @@ from tests.doubles.http1 import get
 from tests.doubles.wire import KEY, TARGET_KEY, document
 
 HOST = "gateway.test:8080"
+_MODEL: Any = botocore.session.get_session().get_service_model("s3")
+CHECKSUM_ALGORITHMS: list[str] = _MODEL.shape_for("ChecksumAlgorithm").enum
 TARGET = Identity("target", TARGET_KEY[0].encode(), TARGET_KEY[1].encode())
 
 
@@ -152,3 +156,49 @@ def test_what_is_lifted(query: bytes, lifted: list[tuple[bytes, bytes]]) -> None
 )
 def test_sigv2_leaves_the_query(raw: bytes, kept: bytes) -> None:
     assert upstream_query(raw) == kept
+
+
+# Every name of a value (the SDKs' model), in S3's spelling and another; then what is no value.
+VALUES = [f"x-amz-checksum-{name.lower()}" for name in CHECKSUM_ALGORITHMS]
+VALUES += ["x-amz-checksum-new", "X-Amz-Checksum-Crc32", "x-amz-sdk-checksum-algorithm"]
+NO_VALUES = ["x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"]
+
+
+def signers(name: str, value: str, **changes: Any) -> list[bytes]:
+    """The same parameter presigned by each version of signature."""
+    query = f"{name}={quote(value, safe='')}"
+    line = f"{name.lower()}:{value}"
+    return [presigned_v4(query, **changes), presigned_v2(query, [line], **changes)]
+
+
+@pytest.mark.parametrize("mode", ["sigv4", "open"])
+@pytest.mark.parametrize("name", VALUES)
+def test_a_checksum_in_the_query_is_not_enforced_and_goes_no_further(name: str, mode: str) -> None:
+    """C1: neither as a header, which AWS enforces, nor as a parameter, which others refuse."""
+    for method in ("PUT", "HEAD"):
+        for raw in signers(name, "AAAAAA==", method=method):
+            sent = upstream(raw, mode=mode)
+            assert sent.query == b""
+            assert name.lower().encode() not in sent.fields
+
+
+@pytest.mark.parametrize("name", NO_VALUES)
+def test_what_is_no_value_is_a_header_in_the_query_as_well(name: str) -> None:
+    """C1: which algorithm an upload has, or that a checksum is asked for, means something."""
+    for raw in signers(name, "CRC32"):
+        sent = upstream(raw)
+        assert (sent.query, sent.fields[name.encode()]) == (b"", b"CRC32")
+
+
+def test_a_checksum_that_was_sent_as_a_header_is_enforced() -> None:
+    """C1: the header counts, whatever the query says."""
+    name = "x-amz-checksum-crc32"
+    raw = presigned_v4(f"{name}=AAAAAA%3D%3D", [[name, "NhCmhg=="]])
+    sent = upstream(raw)
+    assert (sent.query, sent.fields[name.encode()]) == (b"", b"NhCmhg==")
+
+
+def test_a_checksum_in_the_query_that_nobody_presigned_stays_where_it_is() -> None:
+    """C1: it is a parameter as any other, which means nothing to S3."""
+    raw = get("/b-b/k?x-amz-checksum-crc32=AAAAAA==", method="PUT")
+    assert upstream(raw, mode="open").query == b"x-amz-checksum-crc32=AAAAAA=="
