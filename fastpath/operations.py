@@ -190,12 +190,13 @@ _MATCHED_BY = {"DeleteObjects": "DELETE", "SelectObjectContent": "GET"}
 # Parameters that change how an operation is done, not which one it is. X-Amz-* and other x-*
 # parameters are never sub-resources (AWS documents x-* as ignored, for access logs).
 _NEUTRAL = frozenset(
-    b"AWSAccessKeyId Expires Signature bucket-region continuation-token delimiter encoding-type "
-    b"fetch-owner key-marker list-type marker max-buckets max-directory-buckets max-keys "
+    b"AWSAccessKeyId Expires Signature annotation-prefix bucket-region continuation-token "
+    b"delimiter encoding-type fetch-owner key-marker list-type marker max-annotation-results "
+    b"max-buckets max-directory-buckets max-keys "
     b"max-parts max-uploads part-number-marker prefix response-cache-control "
     b"response-content-disposition response-content-encoding response-content-language "
     b"response-content-type response-expires select-type start-after upload-id-marker "
-    b"version-id-marker versionId partNumber id annotationName annotationPrefix "
+    b"version-id-marker versionId partNumber id annotationName "
     b"X-Amz-Algorithm X-Amz-Credential X-Amz-Date X-Amz-Expires X-Amz-Security-Token "
     b"X-Amz-Signature X-Amz-SignedHeaders x-id "
     b"content-md5 content-type".split()  # botocore repeats the headers that SigV2 signs

@@ -68,6 +68,31 @@ def test_every_operation_of_botocore(name: str) -> None:
     assert OPERATIONS[name].name == ALIASES.get(name, name)
 
 
+def query_members() -> list[tuple[str, str]]:
+    """Every operation with each member of its input that travels in the query."""
+    return [
+        (name, member)
+        for name in SERVICE.operation_names
+        if (shape := SERVICE.operation_model(name).input_shape) is not None
+        for member, of in shape.members.items()
+        if of.serialization.get("location") == "querystring"
+    ]
+
+
+@pytest.mark.parametrize(("name", "member"), query_members())
+def test_every_query_name_of_botocore_leaves_the_operation_as_it_is(name: str, member: str) -> None:
+    """C12: what S3 has for an operation never makes it another one, or an unclassified one."""
+    shape = SERVICE.operation_model(name).input_shape
+    assert shape is not None
+    assert serialised(name, **{member: sample(shape.members[member])}) is OPERATIONS[name]
+
+
+def test_names_of_the_query_that_refine_a_list_of_annotations() -> None:
+    """C12: `?annotation` with what botocore's model names."""
+    query = parse_query(b"annotation&annotation-prefix=a&max-annotation-results=2")
+    assert classify(b"GET", OBJECT, query, {}).name == "ListObjectAnnotations"
+
+
 def test_the_list_is_closed() -> None:
     ours = {"PostObject", "Preflight", "Unclassified"}
     assert set(OPERATIONS) == set(SERVICE.operation_names) | ours
