@@ -34,6 +34,7 @@ from fastpath.errors import (
 from fastpath.head import RequestHead
 from fastpath.identities import ANYBODY, NOBODY, Caller
 from fastpath.operations import OPERATIONS, Operation, classify
+from fastpath.payload.choose import BODY_METHODS
 from fastpath.query import is_enforced, lifted_fields, parse_query
 from fastpath.routing import Decision
 from fastpath.sigv4.sign import Signer, Unsigned
@@ -231,7 +232,10 @@ def _unsigned_payload(head: RequestHead) -> bytes:
 
 
 def _claimed_payload(head: RequestHead) -> bytes:
-    """The payload hash of a request nobody verifies (`auth.mode: open`)."""
+    """The payload hash of a request nobody verifies.
+
+    One that is no digest is no body's: AWS compares all the same (versitygw issue 1423).
+    """
     claimed = head.fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
     if claimed in STREAMING_MODES:
         return claimed
@@ -242,7 +246,9 @@ def _claimed_payload(head: RequestHead) -> bytes:
             ("Header", "x-amz-content-sha256"),
             ("Value", claimed.decode("latin-1")),
         )
-    return claimed.lower() if _HEX_DIGEST.match(claimed) else UNSIGNED_PAYLOAD
+    if _HEX_DIGEST.match(claimed):
+        return claimed.lower()
+    return claimed if head.method in BODY_METHODS else UNSIGNED_PAYLOAD
 
 
 def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None:

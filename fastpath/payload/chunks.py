@@ -5,7 +5,8 @@
 
 Rules: incremental: pieces may be cut anywhere; bounded: no more is kept than one chunk line and the
 trailer section; whatever strays from the grammar is IncompleteBody (AWS errors 3.4), never a guess.
-The LF is what minio-go writes there, and what AWS's documentation shows.
+So is a signature of another length than 64 (versitygw SignedStreamingPayload_invalid_encoding). The
+LF is what minio-go writes there, and what AWS's documentation shows.
 
 Not here: whether signatures and trailers are good (`filters`).
 """
@@ -24,7 +25,7 @@ _MAX_LINE = 256
 # A checksum of 44 characters and a signature of 64 with their names are 180 bytes.
 _MAX_TRAILERS = 4096
 
-_SIGNED = re.compile(rb"([0-9a-fA-F]{1,16});chunk-signature=([^;,\s]+)")
+_SIGNED = re.compile(rb"([0-9a-fA-F]{1,16});chunk-signature=([^;,\s]{64})")
 _UNSIGNED = re.compile(rb"([0-9a-fA-F]{1,16})()")
 
 
@@ -66,14 +67,17 @@ class ChunkParser:
                 raise S3Error(INCOMPLETE_BODY)
 
     def finish(self) -> list[bytes]:
-        """The body ended here: the trailer lines. Raises S3Error if the framing did not end."""
+        """The body ended here: the trailer lines. Raises S3Error if the framing did not end.
+
+        The first line is empty if the section ended and then went on.
+        """
         tail = self._tail
         if tail is None or not tail.endswith(b"\r\n"):
             raise S3Error(INCOMPLETE_BODY)
         if tail == b"\r\n":
             return []
         *lines, empty, rest = tail.split(b"\r\n")
-        if empty or rest or not all(lines):
+        if empty or rest or not all(lines[1:]) or lines == [b""]:
             raise S3Error(INCOMPLETE_BODY)
         return [line.removesuffix(b"\n") for line in lines]
 

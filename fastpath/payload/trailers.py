@@ -1,7 +1,7 @@
 """The lines behind the last chunk: one checksum, and in signed modes the signature over it.
 
 Rules: what comes must be what x-amz-trailer declared, no more and no less; codes and texts are
-AWS's (AWS errors 3.3 to 3.5, 3.10 to 3.14, 3.22).
+AWS's (AWS errors 3.3 to 3.5, 3.10 to 3.14, 3.22; versitygw SignedStreamingPayloadTrailer_*).
 
 Not here: where the lines begin and end (`chunks`).
 """
@@ -60,6 +60,8 @@ class Trailers:
             if not fields or fields[-1][0] != _SIGNATURE or not (self._name or fields[:-1]):
                 raise S3Error(INCOMPLETE_BODY)
             signature = fields.pop()[1]
+            if len(signature) != 64:
+                raise S3Error(INCOMPLETE_BODY)
             if seals is not None:
                 seals.check_trailers(fields, signature)
         if [name for name, _ in fields] != ([self._name] if self._name else []):

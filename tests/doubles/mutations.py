@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from tests.doubles.aws_chunked import (
     MODES,
@@ -68,6 +69,13 @@ def other(signature: str) -> str:
 def _signature(number: int) -> Spoil:
     def spoil(body: Body) -> None:
         body.frames[number].signature = other(body.frames[number].signature)
+
+    return spoil
+
+
+def _signature_of(length: int, number: int) -> Spoil:
+    def spoil(body: Body) -> None:
+        body.frames[number].signature = (body.frames[number].signature + "0")[:length]
 
     return spoil
 
@@ -133,6 +141,25 @@ def _trailer_signature(body: Body) -> None:
     body.signature = other(body.signature)
 
 
+def _trailer_signature_of(length: int) -> Spoil:
+    def spoil(body: Body) -> None:
+        body.signature = (body.signature + "0")[:length]
+
+    return spoil
+
+
+def _shouted(number: int) -> Spoil:
+    def spoil(body: Body) -> None:
+        body.frames[number].signature = body.frames[number].signature.upper()
+
+    return spoil
+
+
+def _empty_line_first(body: Body) -> None:
+    """The empty line that ends the trailers stands before them."""
+    body.trailers = [""]
+
+
 def _no_trailer_signature(body: Body) -> None:
     body.signature = ""
 
@@ -182,6 +209,17 @@ MUTATIONS = [
     Mutation("signature of the end", _signature(4), *_MISMATCH, SIGNED_MODES),
     *_everywhere("no signature", _no_signature, *_INCOMPLETE, SIGNED_MODES),
     Mutation("no signature at the end", _no_signature(4), *_INCOMPLETE, SIGNED_MODES),
+    *(
+        mutation
+        for length in (1, 63, 65)  # none at all is above
+        for mutation in _everywhere(
+            f"P10: signature of {length}",
+            partial(_signature_of, length),
+            *_INCOMPLETE,
+            SIGNED_MODES,
+        )
+    ),
+    *_everywhere("signature in capitals", _shouted, *_MISMATCH, SIGNED_MODES),
     Mutation("wrong key", _nothing, *_MISMATCH, SIGNED_MODES, secret="wrong"),
     # data
     *_everywhere("data", _data, *_MISMATCH, SIGNED_MODES),
@@ -259,6 +297,19 @@ MUTATIONS = [
     Mutation("changed value", _trailers(_WRONG), *_MISMATCH, (SIGNED_TRAILER,)),
     Mutation("changed name", _trailers(_OTHER), *_MISMATCH, (SIGNED_TRAILER,)),
     Mutation("trailer signature", _trailer_signature, *_MISMATCH, (SIGNED_TRAILER,)),
+    *(
+        Mutation(
+            f"P10: trailer signature of {length}",
+            _trailer_signature_of(length),
+            *_INCOMPLETE,
+            (SIGNED_TRAILER,),
+        )
+        for length in (1, 63, 65)
+    ),
+    # The section is empty and then goes on; without signatures it has ended there.
+    Mutation("P11: empty section", _empty_line_first, *_TRAILER, (SIGNED_TRAILER,)),
+    Mutation("P11: empty section, then lines", _trailers("", _GOOD), *_INCOMPLETE, _PLAIN),
+    Mutation("P11: empty section in a mode without", _trailers("", _GOOD), *_INCOMPLETE, (SIGNED,)),
     Mutation("no trailer signature", _no_trailer_signature, *_INCOMPLETE, (SIGNED_TRAILER,)),
 ]
 

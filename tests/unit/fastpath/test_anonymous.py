@@ -124,6 +124,32 @@ def test_bodies_are_verified_here(profile: str, line: str, code: str) -> None:
     assert refused(put("/b-b/k", BODY, line), profile=profile) == (400, code)
 
 
+DIGEST = hashlib.sha256(BODY).hexdigest()
+NO_DIGESTS = ["", "0", "incorrect_hash", DIGEST[:63], DIGEST + "0", "unsigned-payload", "x" * 64]
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "open"}], ids=["anonymous", "open"])
+@pytest.mark.parametrize("claimed", NO_DIGESTS)
+def test_what_is_no_digest_is_the_digest_of_no_body(claimed: str, options: dict[str, str]) -> None:
+    """P4: AWS computes the digest and compares, whatever the header says (versitygw issue 1423)."""
+    line = f"x-amz-content-sha256: {claimed}"
+    for path, body in (("/g-b/k", BODY), ("/g-b/k", b""), ("/g-b/k?partNumber=1&uploadId=u", BODY)):
+        rig, client = started(**options)
+        client.says(put(path, body, line))
+        answer = one(client, b"PUT")
+        assert (answer.status, answer.code) == (400, "XAmzContentSHA256Mismatch")
+        assert f"<ClientComputedContentSHA256>{claimed}</".encode() in answer.body
+        assert not any(target.heard for target in rig.targets)
+
+
+@pytest.mark.parametrize("claimed", [DIGEST, DIGEST.upper(), "UNSIGNED-PAYLOAD"])
+def test_digests_of_the_body_are_taken(claimed: str) -> None:
+    """P4: in either case, and none at all."""
+    rig, client = started()
+    client.says(put("/g-b/k", BODY, f"x-amz-content-sha256: {claimed}"))
+    assert rig.target.heard.endswith(BODY)
+
+
 def test_content_md5_and_checksums_are_verified_where_the_target_does_not() -> None:
     wrong = _base64(hashlib.md5(b"else").digest())
     assert refused(put("/g-b/k", BODY, f"Content-MD5: {wrong}")) == (400, "BadDigest")
