@@ -15,6 +15,8 @@ happen (`admission`), what a held answer leads to (`holdback`), what a dialect m
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastpath.admission import POST_OBJECT, Admission, admit
@@ -25,7 +27,7 @@ from fastpath.errors import SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
 from fastpath.framing import BY_LENGTH, IN_CHUNKS, BodyKind, request_body
 from fastpath.head import ResponseHead
-from fastpath.holdback import Held, Next, decide
+from fastpath.holdback import Held, Next, conclude, decide, question_of_signature
 from fastpath.hosting import server_name
 from fastpath.inquiry import Inquiry, question_head
 from fastpath.interpreter import Interpreter
@@ -130,12 +132,15 @@ class Exchange(Course):
             self._lease()
 
     def _ask_for_bucket(self) -> None:
-        address, target = self.admission.address, self.admission.target
+        address = self.admission.address
         assert address is not None  # admitted
-        assert target is not None
-        question = Question(b"/" + address.bucket, b"", b"HEAD")
+        self._inquire(Question(b"/" + address.bucket, b"", b"HEAD"), self._told_of_bucket)
+
+    def _inquire(self, question: Question, told: Callable[[Reply | None], None]) -> None:
+        target = self.admission.target
+        assert target is not None  # admitted
         head = question_head(self.admission, question, time.time())
-        self._inquiry = Inquiry(head, self._told_of_bucket, self.crash, question.method)
+        self._inquiry = Inquiry(head, told, self.crash, question.method)
         self._inquiry.ask(self._service.pool(target.route))
 
     def _told_of_bucket(self, reply: Reply | None) -> None:
@@ -359,17 +364,36 @@ class Exchange(Course):
         self.release(complete=complete)
         if stored and not held.early:
             self._answer_form(held.head)
-            return False
-        if stored or step is Next.REFUSE:
+        elif stored:
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
-            return False
+        elif step is Next.ASK:
+            told = partial(self._told_of_signature, held)
+            self._inquire(question_of_signature(self.admission), told)
+        else:
+            self._detour(step)
+        return False
+
+    def _told_of_signature(self, held: Held, reply: Reply | None) -> None:
+        """Whether an answer without a document is about the gateway's signature."""
+        self._inquiry = None
+        step = conclude(self, reply, self._service)
+        if step is Next.RELAY:
+            self._relay_head(held.raw, held.head, held.kind, more=False)
+            self.answer_complete()
+        else:
+            self._detour(step)
+
+    def _detour(self, step: Next) -> None:
+        """The answer does not go to the client: send the request again, or say to come again."""
+        if step is Next.REFUSE:
+            self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
+            return
         self.detours |= {step}
         self._move(RESEND)
         if step is Next.AGAIN:
             self._send_again()
         else:
             self._service.renewals.wait(self, self._service.snapshot)
-        return False
 
     def release(self, *, complete: bool = True) -> None:
         """The connection to the target is not needed any more; was its answer whole?"""

@@ -4,7 +4,8 @@ Rules: at most MAX_HELD bytes of the body are kept; what must happen next is dec
 end of the body or when it turns out longer; a request goes out again only if nothing of its body
 is gone, once for another region and once for other credentials. A refused signature or a redirect
 says that nothing was done, so another region is asked whatever the method; other credentials only
-for idempotent ones.
+for idempotent ones. An answer to HEAD has no document that says what was refused: a question whose
+answer has one is asked, but not again while the last one came out well (`renewals`).
 
 Not here: what an answer means (`verdict`), the states of a request (`exchange`).
 """
@@ -15,14 +16,17 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from fastpath.counters import Slot
+from fastpath.dialects.translation import Question
 from fastpath.framing import BodyKind
 from fastpath.head import ResponseHead
 from fastpath.places import stays_home
 from fastpath.retry import REPLAYABLE
-from fastpath.sigv4.sign import Unsigned
+from fastpath.sigv4.sign import Signer, Unsigned
 from fastpath.verdict import MAX_HELD, Elsewhere, Hidden, judge
 
 if TYPE_CHECKING:
+    from fastpath.admission import Admission
+    from fastpath.dialects.translation import Reply
     from fastpath.exchange import Exchange
     from fastpath.service import Service
 
@@ -34,6 +38,7 @@ class Next(IntEnum):
     REFUSE = 1  # the client is told to come again
     AGAIN = 2  # the request goes out again
     RENEW = 3  # the same, if other credentials are here or come in time
+    ASK = 4  # a question tells whether it is about the gateway's signature
 
 
 class Held:
@@ -73,12 +78,37 @@ def decide(exchange: Exchange, held: Held, service: Service) -> Next:
         held.body[:MAX_HELD],
         signer.region,
         regions=target.profile.has_regions and not stays_home(admission),
+        key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,
     )
     replayable = not held.early and not exchange.bytes_in
     if isinstance(verdict, Elsewhere):
         return _elsewhere(exchange, verdict, service, replayable=replayable)
-    if verdict is not None and not isinstance(signer, Unsigned):
+    if isinstance(signer, Unsigned):
+        return Next.RELAY
+    if verdict is not None:
         return _refused(exchange, verdict, service, replayable=replayable)
+    is_mute = exchange.head.method == b"HEAD" and held.head.status >= 400
+    return Next.ASK if is_mute and service.renewals.doubts(target.name) else Next.RELAY
+
+
+def question_of_signature(admission: Admission) -> Question:
+    """What is asked if an answer does not say whether it is about the gateway's signature."""
+    assert admission.address is not None  # admitted
+    bucket = admission.address.bucket
+    return Question(b"/" + bucket, b"location=" if bucket else b"")
+
+
+def conclude(exchange: Exchange, reply: Reply | None, service: Service) -> Next:
+    """What becomes of an answer to HEAD, now that the reply to that question is here."""
+    signer, target = exchange.admission.signer, exchange.admission.target
+    assert isinstance(signer, Signer)  # admitted, and signed
+    assert target is not None
+    if reply is None or reply.status >= 500:
+        return Next.RELAY
+    verdict = judge(reply.status, reply.fields, reply.body, signer.region, regions=False)
+    if isinstance(verdict, Hidden):
+        return _refused(exchange, verdict, service, replayable=True)
+    service.renewals.trust(target.name)
     return Next.RELAY
 
 

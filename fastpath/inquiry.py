@@ -1,8 +1,9 @@
 """A question of the gateway's own to a target, while a client's request or answer waits for it.
 
 Rules: a GET or HEAD without a body, signed as the client's request was; the answer is kept to
-MAX_ANSWER bytes and told once, or that there is none; nobody is told anything after `cancel`; a
-question is asked again only if a kept connection had been closed under it.
+MAX_ANSWER bytes and told once, without its content coding, or that there is none; nobody is told
+anything after `cancel`; a question is asked again only if a kept connection had been closed under
+it.
 
 Not here: what is asked and what the answer means (`dialects`, `places`), whose request waits
 (`exchange`).
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastpath.admission import UNSIGNED_PAYLOAD, Admission
+from fastpath.codings import decoded
 from fastpath.dialects.translation import Question, Reply
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 # 1,000 parts, or names of uploads, are a fifth of it.
 MAX_ANSWER = 1 << 20
+_NO_CODING = b"accept-encoding: identity\r\n"  # without the line, any would do (RFC 9110 12.5.3)
 
 
 class Inquiry:
@@ -106,7 +109,11 @@ class Inquiry:
         if connection is not None:
             assert self._reply is not None  # it is complete
             connection.release(request_sent=True)
-            self._tell(Reply(self._reply.status, b"".join(self._body), self._reply.fields))
+            coding = self._reply.fields.get(b"content-encoding", b"")
+            body = b"".join(self._body)
+            if body and coding:
+                body = decoded(body, coding, MAX_ANSWER) or b""
+            self._tell(Reply(self._reply.status, body, self._reply.fields))
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
@@ -139,4 +146,4 @@ def question_head(admission: Admission, question: Question, now: float) -> bytes
         b"?" + query if query else b"",
         target.authority,
     )
-    return b"".join([opening, *signatures, b"\r\n"])
+    return b"".join([opening, *signatures, _NO_CODING, b"\r\n"])

@@ -4,8 +4,9 @@
 
 Rules: the exchange gets an answer of S3 and does not know of another one; nothing goes down before
 the first translated byte, so that an answer that cannot be understood is still an error of S3 and
-not half a document; what must be known before is asked first, while the request waits, and what an
-answer means is asked with MAX_QUESTIONS, while it waits.
+not half a document; what is translated goes down without a content coding; what must be known
+before is asked first, while the request waits, and what an answer means is asked with
+MAX_QUESTIONS, while it waits.
 
 Not here: what is translated (`dialects`), asking (`inquiry`), refused signatures (`holdback`).
 """
@@ -16,8 +17,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastpath.dialects.translation import AGAIN, Amendment
-from fastpath.errors import S3Error
+from fastpath.codings import Decoder, Undecodable
+from fastpath.dialects.translation import AGAIN, Amendment, Instead
+from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.framing import BY_LENGTH, IN_CHUNKS, BodyKind
 from fastpath.head import ResponseHead
 from fastpath.inquiry import Inquiry, question_head
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 # As much as waits of an answer in question; one of lakeFS has less than 1 KiB.
 _MAX_HELD = 65536
 MAX_QUESTIONS = 2  # no dialect has more
+_MAX_DECODED = 16 << 20  # bytes of one document; 1,000 of the longest keys, escaped, are 6 MiB
 
 
 class _Held:
@@ -50,6 +53,7 @@ class Interpreter:
     """The lessee of one translated request."""
 
     __slots__ = (
+        "_decoder",
         "_exchange",
         "_head",
         "_held",
@@ -66,6 +70,7 @@ class Interpreter:
         self._translation = translation
         self._pool = pool
         self._rendering: Rendering | None = None
+        self._decoder: Decoder | None = None  # of what is rendered
         self._head: bytes | None = None  # of a rendering, until it goes out
         self._held: _Held | None = None
         self._inquiry: Inquiry | None = None
@@ -127,8 +132,7 @@ class Interpreter:
                 self._over = True
                 self._exchange.again()
             else:
-                self._rendering = answer
-                self._head = raw
+                self._render(answer, raw, head)
 
     def answer_bytes(self, data: bytes) -> None:
         if self._over:
@@ -157,11 +161,29 @@ class Interpreter:
 
     # --- translated ---
 
+    def _render(self, rendering: Rendering, raw: bytes, head: ResponseHead) -> None:
+        self._rendering = rendering
+        self._head = raw
+        coding = head.fields.get(b"content-encoding")
+        if coding is not None and not isinstance(rendering, Instead):  # which reads nothing
+            try:
+                self._decoder = Decoder(coding, _MAX_DECODED)
+            except Undecodable:
+                self._refuse(_undecodable(coding))
+
+    def _plain(self, data: bytes) -> bytes:
+        if self._decoder is None:
+            return data
+        try:
+            return self._decoder.feed(data)
+        except Undecodable:
+            raise _undecodable(b"broken, or too large") from None
+
     def _pass(self, rendering: Rendering, data: bytes | None) -> bool:
         """Hand a piece of the answer on, or its end; False if that ended the exchange."""
         is_end = data is None
         try:
-            data = rendering.finish() if data is None else rendering.feed(data)
+            data = rendering.finish() if data is None else rendering.feed(self._plain(data))
         except S3Error as error:
             if is_end:
                 self._exchange.release()
@@ -230,3 +252,9 @@ class Interpreter:
 
     def upstream_resumed(self) -> None:
         self._exchange.upstream_resumed()
+
+
+def _undecodable(coding: bytes) -> S3Error:
+    error = S3Error(SERVICE_UNAVAILABLE, retry_after=1)
+    error.note = f"answered in a coding that is not read here: {coding[:40].decode('latin-1')}"
+    return error

@@ -34,6 +34,7 @@ class Renewals:
         self._journal = journal
         self._clock = clock
         self._asked: dict[str, float] = {}  # by target name
+        self._trusted: dict[str, float] = {}  # when a target last took the gateway's signature
         self._waiting: dict[Exchange, float] = {}  # until when
 
     def ask(self, target: str) -> None:
@@ -42,6 +43,14 @@ class Renewals:
         if now - self._asked.get(target, -math.inf) >= ASK_SECONDS:
             self._asked[target] = now
             self._journal.refresh_wanted(target)
+
+    def doubts(self, target: str) -> bool:
+        """Whether it is time to ask if a target still takes the gateway's signature."""
+        return self._clock() - self._trusted.get(target, -math.inf) >= ASK_SECONDS
+
+    def trust(self, target: str) -> None:
+        """It does."""
+        self._trusted[target] = self._clock()
 
     def wait(self, exchange: Exchange, snapshot: Snapshot) -> None:
         """Other credentials than the refused ones, now or soon; or none, which is told as well."""
@@ -62,6 +71,7 @@ class Renewals:
 
     def look(self, snapshot: Snapshot) -> None:
         """A snapshot came: serve those whose credentials changed."""
+        self._trusted.clear()
         self._asked = {n: when for n, when in self._asked.items() if n in snapshot.targets}
         for exchange in list(self._waiting):
             signer = _signer_now(exchange, snapshot)

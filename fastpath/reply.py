@@ -22,7 +22,7 @@ from fastpath.operations import MethodRefused
 from fastpath.s3xml import error_document
 
 _STAYS_BEHIND = lines_named(HOP_BY_HOP)
-_OF_THE_BODY = lines_named((b"content-length", b"content-type"))
+_OF_THE_BODY = lines_named((b"content-length", b"content-type", b"content-encoding"))
 _CORS = lines_named((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _CLOSE = b"\r\nConnection: close"

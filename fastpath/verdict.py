@@ -3,11 +3,15 @@
     301, 307 PermanentRedirect, TemporaryRedirect  -> Elsewhere(region)    profiles with regions
     400 AuthorizationHeaderMalformed               -> Elsewhere(region), else Hidden
     4xx SignatureDoesNotMatch, ExpiredToken, ...   -> Hidden
+    4xx that names the gateway's access key id     -> Hidden, whatever else it says
+    4xx that nobody here can read                  -> Hidden
     anything else, a plain AccessDenied too        -> None: it is the store's own answer
 
 Rules: pure; the gateway signed the request, so a refused signature is never the client's fault, and
-a region of another name never its business. An answer to HEAD has no document: only its status and
-`x-amz-bucket-region` can be judged, and a refused signature looks like AccessDenied there.
+a region of another name never its business; a document is read in any coding and shape that stores
+and the proxies before them use, and what cannot be read cannot be shown. An answer to HEAD has no
+document: some stores say the code in a header line; without one, a refused signature looks like
+AccessDenied there.
 
 Not here: holding the answer back (`exchange`), which host a region has (`places`).
 """
@@ -18,6 +22,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fastpath.codings import decoded
 from fastpath.errorxml import read_error
 
 # Answers with another status are passed on as they come.
@@ -27,18 +32,27 @@ IN_QUESTION = frozenset({301, 307, 400, 401, 403})
 # is the canonical request behind it.
 MAX_HELD = 65536
 
-# Refusals that fresh credentials may cure, and the others. AWS: API/ErrorResponses.
+# Refusals that fresh credentials may cure, and the others. AWS: API/ErrorResponses, and the common
+# errors of its other services, whose words API gateways use.
 _RENEW = frozenset(
     {
         "ExpiredToken",
+        "IncompleteSignature",
         "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSecurity",
+        "InvalidSignature",
         "InvalidToken",
+        "MissingAuthenticationToken",
         "SignatureDoesNotMatch",
         "TokenRefreshRequired",
+        "UnrecognizedClient",
     }
 )
 _MALFORMED = "AuthorizationHeaderMalformed"
 HIDDEN = _RENEW | {"RequestTimeTooSkewed", _MALFORMED}
+# Header lines that say the code: AWS's website endpoints and JSON services, MinIO (also to HEAD).
+_CODE_LINES = (b"x-amz-error-code", b"x-amzn-errortype", b"x-minio-error-code")
 _REDIRECTS = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect"})
 
 # It becomes a label of a host name and a part of the signature's scope.
@@ -67,21 +81,42 @@ Verdict = Hidden | Elsewhere | None
 
 
 def judge(
-    status: int, fields: Mapping[bytes, bytes], body: bytes, signed_for: bytes, *, regions: bool
+    status: int,
+    fields: Mapping[bytes, bytes],
+    body: bytes,
+    signed_for: bytes,
+    *,
+    regions: bool,
+    key_id: bytes = b"",
 ) -> Verdict:
-    """Judge an answer of a status IN_QUESTION, signed for the region `signed_for`.
+    """Judge an answer of a status IN_QUESTION, signed for the region `signed_for` with `key_id`.
 
     `body` is the document or its first MAX_HELD bytes. `regions`: the target has more than one.
     """
-    found = read_error(body) if body else {}
-    code = found.get("Code", "")
+    coding = fields.get(b"content-encoding", b"")
+    document = decoded(body, coding, MAX_HELD) if body else b""
+    found = read_error(document) if document else {}
+    code = _plain(found.get("Code") or _code_line(fields))
     if regions and (code == _MALFORMED or code in _REDIRECTS or (not code and status < 401)):
         region = _region(fields, found)
         if region and region.encode() != signed_for:
             return Elsewhere(code or str(status), region.encode())
     if code in HIDDEN and status >= 400:
         return Hidden(code, code in _RENEW)
+    if document is None and status >= 400:
+        return Hidden(f"{status} in the coding {coding[:40].decode('latin-1')}", renew=True)
+    if key_id and (key_id in (document or b"") or any(key_id in line for line in fields.values())):
+        return Hidden(code or str(status), renew=not code)
     return None
+
+
+def _code_line(fields: Mapping[bytes, bytes]) -> str:
+    return next((fields[name].decode("latin-1") for name in _CODE_LINES if name in fields), "")
+
+
+def _plain(code: str) -> str:
+    """The code itself: JSON services qualify it, as in `com.amazon#ExpiredTokenException:http`."""
+    return code.rpartition("#")[2].partition(":")[0].strip().removesuffix("Exception")
 
 
 def is_region(name: bytes) -> bool:

@@ -71,6 +71,11 @@ class Signer:
         """Whether the credentials are of a session, which ends."""
         return self._token is not None
 
+    @property
+    def access_key_id(self) -> bytes:
+        """Whose key it is."""
+        return self._credentials.access_key_id
+
     def equals(self, other: Signer) -> bool:
         """Whether the other signs with the same credentials."""
         mine, others = self._credentials, other._credentials

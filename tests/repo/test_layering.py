@@ -20,6 +20,7 @@ PURE = {
     "fastpath.addressing",
     "fastpath.answers",
     "fastpath.authentication",
+    "fastpath.codings",
     "fastpath.conditions",
     "fastpath.cors",
     "fastpath.dialects.lakefs.bucket_lists",
@@ -103,6 +104,7 @@ STOREYS = [
     [
         "accesslog",
         "errors",
+        "codings",
         "errorxml",
         "limits",
         "frames",

@@ -39,7 +39,7 @@ from fastpath.errors import (
 )
 from fastpath.errorxml import read_error
 from fastpath.head import ResponseHead
-from fastpath.verdict import HIDDEN
+from fastpath.verdict import HIDDEN, IN_QUESTION
 
 MAX_DOCUMENT = 32768  # bytes; a document of lakeFS has less than one KiB
 _MAX_NOTE = 200  # characters of lakeFS's text that the operator is told
@@ -124,9 +124,13 @@ class FaultAnswer:
             document = self._instead[code]()
             self.status = 200
             return document
-        if code in HIDDEN:
-            return self._document
+        if self._head.status in IN_QUESTION and (code in HIDDEN or self._is_mute()):
+            return self._document  # the exchange judges it, without a translation
         raise translated(self._asked, Fault(self._head, code, found.get("Message", "")))
+
+    def _is_mute(self) -> bool:
+        """It is an answer to HEAD, of which only the status is known."""
+        return self._asked.operation in ("HeadBucket", "HeadObject")
 
 
 def translated(asked: Asked, fault: Fault) -> S3Error:

@@ -2,8 +2,9 @@
 
 Rules: a parameter that the operation has goes up, once, decoded and encoded anew, because lakeFS
 signs only the first of a name and drops one with a `;`; any other stays behind. So do header lines
-that lakeFS would trust (who the client is) or obey (a redirect to its block store). Lines of one
-name become one, because lakeFS signs only the first.
+that lakeFS would trust (who the client is) or obey (a redirect to its block store), and what asks a
+proxy before it for a coding of documents that are read here. Lines of one name become one, because
+lakeFS signs only the first.
 
 Not here: the operations (`reads`, `writes`, `buckets`, `lists`, `uploads`, `deletes`).
 """
@@ -71,6 +72,8 @@ def _lines(asked: Asked) -> tuple[tuple[bytes, ...], Fields]:
     drop = [name for name in fields if name in _WHO_ASKS or name.startswith(_FORWARDED)]
     if _REDIRECTED in fields.get(b"user-agent", b"").lower():
         drop.append(b"user-agent")
+    if asked.operation != "GetObject" and b"accept-encoding" in fields:
+        drop.append(b"accept-encoding")
     if len(asked.headers) == len(fields):
         return tuple(drop), ()
     counted = Counter(name for name, _ in asked.headers if name.startswith(b"x-amz-"))

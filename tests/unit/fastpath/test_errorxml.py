@@ -25,10 +25,10 @@ DECLARED = b'<?xml version="1.0" encoding="UTF-8"?>\n'
         # no error document
         (b"", {}),
         (b"Access denied", {}),
-        (b'{"Code": "A"}', {}),
+        (b'["A", "Code"]', {}),
+        (b"<ErrorResponse><Code>A</Code></ErrorResponse>", {}),
         (b"<html><Error><Code>A</Code></Error></html>", {}),
         (b"<Error>" + b"<a>" * 8 + b"</a>" * 8 + b"<Code>A</Code></Error>", {}),
-        (b'<?xml version="1.0" encoding="nonsense"?><Error><Code>A</Code></Error>', {}),
         (b"<Error><Code>&undefined;</Code></Error>", {}),
         (b"\xff\xfe\x00", {}),
     ],

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+
 import pytest
 
 from fastpath.counters import Slot
@@ -247,3 +250,50 @@ def test_a_parameter_that_means_nothing_stays_behind() -> None:
     assert requests(rig.target) == [b"GET /repo/main/k"]
     rig.target.says(failed())
     assert answers(client)[0].status == 500
+
+
+# Codings
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+def test_a_document_in_a_coding_is_translated(coding: str) -> None:
+    """B6: a proxy before the target compresses; the client gets the document without a coding."""
+    packed = (gzip if coding == "gzip" else zlib).compress(listed("main/a", "main/b"))
+    rig, client = started(get(LIST, "Accept-Encoding: gzip"))
+    assert b"ccept-" not in rig.target.heard
+    answer = ok(packed, f"Content-Encoding: {coding}")
+    rig.target.says(answer[:-20], answer[-20:])
+    (whole,) = answers(client)
+    assert (whole.status, whole.body.count(b"<Key>main/")) == (200, 2)
+    assert "content-encoding" not in whole.fields
+
+
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (b"\x8b\x02\x80", "br"),
+        (listed("main/a"), "gzip"),
+        (gzip.compress(listed("main/a") + b" " * (17 << 20)), "gzip"),
+    ],
+)
+def test_a_document_in_a_coding_that_is_not_read(body: bytes, coding: str) -> None:
+    """B6"""
+    rig, client = started(get(LIST))
+    rig.target.says(ok(body, f"Content-Encoding: {coding}"))
+    (answer,) = answers(client)
+    assert (answer.status, answer.code) == (503, "ServiceUnavailable")
+    (event,) = rig.lines("event")
+    assert event["message"].startswith("answered in a coding that is not read here: ")
+
+
+def test_a_reply_in_a_coding_is_read() -> None:
+    """B6"""
+    rig, client = started(put(PART, b"data"))
+    rig.target.says(
+        failed(gzip.compress(FAULT)).replace(b"\r\n", b"\r\ncontent-encoding: gzip\r\n", 1)
+    )
+    question_and_reply(rig, failed())
+    document = ok(gzip.compress(b"<ListMultipartUploadsResult/>"), "Content-Encoding: gzip")
+    question_and_reply(rig, document, b"GET /repo?uploads=&max-uploads=1")
+    (answer,) = answers(client, b"PUT")
+    assert (answer.status, answer.code) == (404, "NoSuchUpload")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -156,13 +157,83 @@ def test_a_client_that_leaves_meanwhile() -> None:
     assert [line["code"] for line in rig.lines("access")] == ["ClientGone"]
 
 
-def test_head_cannot_be_told_apart() -> None:
-    """An answer to HEAD has no document: a refused signature passes as what it looks like."""
-    rig, client = asked(Rig(), get("/bkt/k", method="HEAD"))
-    rig.target.says(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 500\r\n\r\n")
+MUTE = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 500\r\nx-store: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize("profile", ["s3", "generic", "lakefs"])
+def test_what_an_answer_to_head_is_about_is_asked(profile: str) -> None:
+    """B6: it has no document; of a plain denial nothing more is asked for a while."""
+    rig, client = asked(Rig(profile=profile), get("/bkt/main/k", method="HEAD"))
+    rig.target.take()
+    rig.target.says(MUTE)
+    assert not client.heard
+    assert rig.target.take().startswith(b"GET /bkt?location= HTTP/1.1\r\n")
+    rig.target.says(refusal("SignatureDoesNotMatch"))
     (answer,) = answers(client, b"HEAD")
-    assert (answer.status, answer.body) == (403, b"")
-    assert rig.count(Slot.SIGNATURES_REFUSED) == 0
+    assert (answer.status, rig.count(Slot.SIGNATURES_REFUSED)) == (503, 1)
+    client.take()
+    client.says(get("/bkt/main/k", method="HEAD"))
+    rig.target.says(MUTE)
+    rig.target.says(ok(ACCESS_DENIED, status="403 Forbidden"))
+    (answer,) = answers(client, b"HEAD")
+    assert (answer.status, answer.fields["x-store"]) == (403, "1")
+    client.take()
+    client.says(get("/bkt/main/k", method="HEAD"))
+    rig.target.says(MUTE)
+    assert answers(client, b"HEAD")[0].status == 403
+    assert rig.count(Slot.SIGNATURES_REFUSED) == 1
+    assert len(rig.targets) == 1
+    rig.pass_time(ASK_SECONDS + 1)
+    client.take()
+    client.says(get("/bkt/main/k", method="HEAD"))
+    rig.target.says(MUTE)
+    assert not client.heard
+    rig.target.leaves()  # without a reply, the answer stands
+    rig.target.leaves()
+    assert answers(client, b"HEAD")[0].status == 403
+    assert not rig.defects
+
+
+def test_a_head_goes_again_with_fresh_credentials() -> None:
+    """B6"""
+    rig, client = asked(Rig(**temporary()), get("/bkt/k", method="HEAD"))
+    rig.target.says(MUTE)
+    rig.target.says(refusal("ExpiredToken", "400 Bad Request"))
+    assert not client.heard
+    rig.install(**temporary(NEW))
+    rig.settle()
+    assert b"ASIANEW" in rig.target.heard
+    rig.target.says(ok(b"", "ETag: 1"))
+    assert answers(client, b"HEAD")[0].status == 200
+    assert not rig.defects
+
+
+def test_a_client_that_leaves_while_its_head_is_asked_about() -> None:
+    """B6"""
+    rig, client = asked(Rig(), get("/bkt/k", method="HEAD"))
+    rig.target.says(MUTE)
+    client.resets()
+    assert rig.target.aborted
+    assert [line["code"] for line in rig.lines("access")] == ["ClientGone"]
+    assert not rig.defects
+
+
+@pytest.mark.parametrize("profile", ["s3", "generic", "lakefs"])
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (gzip.compress(refusal("SignatureDoesNotMatch").partition(b"\r\n\r\n")[2]), "gzip"),
+        (b"\x8b\x02\x80", "br"),
+        (b'{"Code": "SignatureDoesNotMatch", "Key": "AKIDTARGET"}', "identity"),
+    ],
+)
+def test_a_refusal_in_another_coding_or_shape(profile: str, body: bytes, line: str) -> None:
+    """B6"""
+    rig, client = asked(Rig(profile=profile), get("/bkt/main/k"))
+    rig.target.says(ok(body, f"Content-Encoding: {line}", status="403 Forbidden"))
+    assert_hidden(answers(client)[0], client)
+    assert len([line for line in rig.lines("event") if line["level"] == "warning"]) == 1
+    assert not rig.defects
 
 
 def test_an_upload_that_is_refused_early() -> None:

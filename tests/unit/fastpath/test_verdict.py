@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
+
 import pytest
 
 from fastpath.verdict import Elsewhere, Hidden, Verdict, judge
@@ -14,7 +17,7 @@ def document(code: str, **elements: str) -> bytes:
 
 def verdict(status: int, body: bytes, *, regions: bool = True, **fields: str) -> Verdict:
     named = {name.replace("_", "-").encode(): value.encode() for name, value in fields.items()}
-    return judge(status, named, body, b"us-east-1", regions=regions)
+    return judge(status, named, body, b"us-east-1", regions=regions, key_id=b"AKIDTARGET")
 
 
 @pytest.mark.parametrize("regions", [True, False])
@@ -88,3 +91,79 @@ def test_a_bucket_elsewhere(status: int, body: bytes, fields: dict[str, str]) ->
 
 def test_a_head_without_access_is_passed_on() -> None:
     assert verdict(403, b"", x_amz_bucket_region="eu-west-1") is None
+
+
+XML = document("SignatureDoesNotMatch", AWSAccessKeyId="AKIDTARGET")
+DECLARED = b'<?xml version="1.0" encoding="%b"?>'
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (gzip.compress(XML), {"content_encoding": "gzip"}),
+        (gzip.compress(XML), {"content_encoding": "x-gzip"}),
+        (gzip.compress(XML), {"content_encoding": "GZIP"}),
+        (gzip.compress(XML), {}),
+        (gzip.compress(gzip.compress(XML)), {"content_encoding": "gzip, gzip"}),
+        (gzip.compress(XML + b" " * (64 << 20)), {"content_encoding": "gzip"}),
+        (gzip.compress(XML + b"x" * 9000)[:150], {"content_encoding": "gzip"}),
+        (zlib.compress(XML), {"content_encoding": "deflate"}),
+        (zlib.compress(XML)[2:-4], {"content_encoding": "deflate"}),
+        (XML, {"content_encoding": "br"}),  # which it is not
+        (XML, {"content_encoding": "gzip"}),
+        (b"\xef\xbb\xbf" + XML, {}),
+        (b"\r\n " + XML, {}),
+        ((DECLARED % b"UTF-16" + XML).decode().encode("utf-16"), {}),
+        ((DECLARED % b"UTF-16" + XML).decode().encode("utf-16-be"), {}),
+        ((DECLARED % b"UTF-32" + XML).decode().encode("utf-32"), {}),
+        (DECLARED % b"ISO-8859-15" + XML, {}),
+        (DECLARED % b"GB18030" + XML, {}),
+        (DECLARED % b"x-unheard-of" + XML, {}),
+        (b'<ErrorResponse xmlns="q">' + XML + b"<RequestId>1</RequestId></ErrorResponse>", {}),
+        (b"<Response><Errors>" + XML + b"</Errors><RequestID>1</RequestID></Response>", {}),
+        (b'<s3:Error xmlns:s3="q"><s3:Code>SignatureDoesNotMatch</s3:Code></s3:Error>', {}),
+        (b"<error><code>SignatureDoesNotMatch</code></error>", {}),
+        (b'{"Code": "SignatureDoesNotMatch", "AWSAccessKeyId": "AKIDTARGET"}', {}),
+        (b'{"error": {"code": "SignatureDoesNotMatch", "message": "m"}}', {}),
+        (b'{"error": "SignatureDoesNotMatch"}', {}),
+        (b'{"__type": "com.amazon#SignatureDoesNotMatchException:http://q/"}', {}),
+        (b'\xef\xbb\xbf{"errors": [{"code": "SignatureDoesNotMatch", "more": "', {}),
+        (b"", {"x_minio_error_code": "SignatureDoesNotMatch"}),
+        (b"", {"x_amz_error_code": "SignatureDoesNotMatch"}),
+        (b"", {"x_amzn_errortype": "SignatureDoesNotMatch:http://internal/"}),
+    ],
+)
+def test_a_refused_signature_is_known_in_any_coding_and_shape(
+    body: bytes, fields: dict[str, str]
+) -> None:
+    """B6"""
+    assert verdict(403, body, **fields) == Hidden("SignatureDoesNotMatch", renew=True)
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "found"),
+    [
+        (b"<html>no access with AKIDTARGET</html>", {}, Hidden("403", renew=True)),
+        (document("Strange", Key="AKIDTARGET"), {}, Hidden("Strange", renew=False)),
+        (b"<!DOCTYPE a>" + XML, {}, Hidden("403", renew=True)),
+        (b"", {"x_hint": "key AKIDTARGET"}, Hidden("403", renew=True)),
+        (b"\x8b\x02\x80", {"content_encoding": "br"}, Hidden("403 in the coding br", renew=True)),
+        (b"\x1f\x8b no", {"content_encoding": "gzip"}, Hidden("403 in the coding gzip", True)),
+        (gzip.compress(document("AccessDenied")), {"content_encoding": "gzip"}, None),
+        (b'{"Code": "AccessDenied"}', {}, None),
+        (b"", {"content_encoding": "br"}, None),
+        (b"", {"x_minio_error_code": "AccessDenied"}, None),
+    ],
+)
+def test_the_key_of_the_target_is_shown_to_nobody(
+    body: bytes, fields: dict[str, str], found: Verdict
+) -> None:
+    """B6"""
+    assert verdict(403, body, **fields) == found
+
+
+def test_a_redirect_is_understood_in_a_coding() -> None:
+    """B6"""
+    body = gzip.compress(document("PermanentRedirect", Region="eu-west-1"))
+    found = verdict(301, body, content_encoding="gzip")
+    assert found == Elsewhere("PermanentRedirect", b"eu-west-1")
