@@ -34,6 +34,11 @@ if TYPE_CHECKING:
 
 NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 
+# Whose success says that the body was read: it is stored, or was answered member by member.
+_READ_TO_THE_END = frozenset(
+    {"PutObject", "UploadPart", "DeleteObjects", "CompleteMultipartUpload"}
+)
+
 
 class Course:
     """What is known of one exchange, and how it ends."""
@@ -207,8 +212,24 @@ class Course:
         self._end_log()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
-            upstream.release(request_sent=complete)
+            upstream.release(request_read=complete and self._was_read(upstream))
         self._client.finish(keep=keep)
+
+    def _was_read(self, upstream: UpstreamConnection) -> bool:
+        """Whether the target has certainly read all of the request.
+
+        A server may answer without reading a body (most refuse so), and takes what lies unread for
+        the next request: the next client's answers would be out of step by one.
+        """
+        if not self.bytes_in:
+            return True
+        operation = self.admission.operation
+        return (
+            200 <= upstream.status < 300
+            and operation is not None
+            and operation.name in _READ_TO_THE_END
+            and not upstream.answered_early
+        )
 
     def _end_log(self) -> None:
         if self.phase is not ENDED:

@@ -232,6 +232,8 @@ class Exchange(Course):
         if head:
             upstream.send_head(head, self.head.method, data)
         else:
+            if last:
+                upstream.look_for_answer()
             upstream.send_body(data)
         if last:
             self._request_sent()
@@ -243,6 +245,7 @@ class Exchange(Course):
             return None
         if upstream.descriptor < 0 or not self.bytes_in:  # the head goes with the first bytes
             return None
+        upstream.look_for_answer()
         return RequestSink(self, upstream, self._service.row)
 
     def request_moved(self, count: int) -> None:
@@ -251,6 +254,8 @@ class Exchange(Course):
         self.body_left -= count
         if not self.body_left:
             self._request_sent()
+        elif self._upstream is not None:
+            self._upstream.look_for_answer()
 
     def _request_sent(self) -> None:
         self._move(SENT)
@@ -399,7 +404,8 @@ class Exchange(Course):
         """The connection to the target is not needed any more; was its answer whole?"""
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
-            upstream.release(request_sent=complete and self.phase is HELD)
+            read = complete and self.phase is HELD and self._was_read(upstream)
+            upstream.release(request_read=read)
 
     def again(self) -> None:
         """Send the request once more, in other words; nothing of the answer is wanted."""

@@ -108,7 +108,7 @@ class Inquiry:
         connection, self._connection = self._connection, None
         if connection is not None:
             assert self._reply is not None  # it is complete
-            connection.release(request_sent=True)
+            connection.release(request_read=True)
             coding = self._reply.fields.get(b"content-encoding", b"")
             body = b"".join(self._body)
             if body and coding:

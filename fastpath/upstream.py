@@ -100,6 +100,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.lessee: Lessee | None = None
         self._method = b""
         self._heard = False  # anything since the request
+        self.status = 0  # of the answer
+        self.answered_early = False  # something came before the last byte of the request went
         self._held = False  # by a client that is slower
         self._buffer = b""  # of an incomplete head
         self._kind: BodyKind | None = None  # None: the head has not come yet
@@ -121,7 +123,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.lessee = lessee
         self.uses += 1
         self._room = self._usual
-        self._heard = self._held = False
+        self._heard = self._held = self.answered_early = False
         self._left = 0
         self._buffer = b""
         self._kind = None
@@ -135,6 +137,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def send_body(self, data: bytes) -> None:
         """Write more of the request."""
         self._outbox.write(self.transport, self.descriptor, data)
+
+    def look_for_answer(self) -> None:
+        """Note an answer that is here though more of the request is still to be sent."""
+        self.answered_early = self.answered_early or not self.silent()
 
     def flushed(self) -> bool:
         """Whether its socket may be spliced into: nothing that was written waits."""
@@ -285,6 +291,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         assert self.lessee is not None
         kind, length = response_body(head, self._method)
         self._kind = kind
+        self.status = head.status
         self._left = length
         self._keep = head.keep_alive and kind is not UNTIL_CLOSE
         if kind is IN_CHUNKS:
@@ -392,11 +399,14 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._reusable = reusable
         lessee.answer_complete()
 
-    def release(self, *, request_sent: bool) -> None:
-        """The lessee is done; keep the connection if both sides ended cleanly."""
+    def release(self, *, request_read: bool) -> None:
+        """The lessee is done; keep the connection if both sides ended cleanly.
+
+        `request_read`: nothing of the request can wait at the target, to be taken for the next one.
+        """
         self.lessee = None
         self.deadline = math.inf
-        clean = request_sent and self._reusable and not self.transport.get_write_buffer_size()
+        clean = request_read and self._reusable and not self.transport.get_write_buffer_size()
         if clean and not self.closed:
             self.transport.resume_reading()
             self._pool.take_back(self)

@@ -156,8 +156,9 @@ def test_a_fault_about_an_upload_is_asked_about() -> None:
     question_and_reply(rig, UPLOADS, OF_UPLOADS)
     (answer,) = answers(client, b"PUT")
     assert (answer.status, answer.code) == (404, "NoSuchUpload")
-    assert len(rig.targets) == 1
-    assert rig.target.heard.count(b"authorization: AWS4-HMAC-SHA256 ") == 3
+    part, questions = rig.targets  # that the part was read is not certain
+    assert part.aborted
+    assert questions.heard.count(b"authorization: AWS4-HMAC-SHA256 ") == 2
     client.says(get("/repo/main/k"))
     rig.target.says(ok(b"next"))
     assert answers(client, b"PUT", b"GET")[1].body == b"next"

@@ -50,7 +50,7 @@ class Borrower:
 
     def answer_complete(self) -> None:
         assert self.connection is not None
-        self.connection.release(request_sent=True)
+        self.connection.release(request_read=True)
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self.told.append(("lost", reason, stale))
