@@ -20,12 +20,10 @@ from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, 
 from fastpath.exchange import Exchange
 from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
-from fastpath.lifetime import Lifetime
 from fastpath.reading import FIRST_READ, NEXT_READ, room_of
 from fastpath.reply import error_reply, health_reply
-from fastpath.reset import reset
 from fastpath.splice import Flow
-from fastpath.unsent import unsent
+from fastpath.writing import WritingHalf
 
 if TYPE_CHECKING:
     from fastpath.service import Service
@@ -33,34 +31,21 @@ if TYPE_CHECKING:
 
 HEALTH_PATH = b"/-/healthz"
 _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
-_GOODBYE = 1.0  # seconds a client that was told of the end, and has everything, may take to close
 
 
-class DownstreamConnection(asyncio.BufferedProtocol):
-    """Two deadlines, in the loop's monotonic seconds, infinite when somebody else is waited for.
-
-    `deadline` is for what the client is to send, `_send_deadline` for what it is to take.
-    """
+class DownstreamConnection(WritingHalf):
+    """The whole of it; `deadline` is for what the client is to send."""
 
     def __init__(self, service: Service) -> None:
+        super().__init__(service)
         # connection
-        self._service = service
-        self._limits = service.snapshot.limits
-        self.lifetime = Lifetime(self._limits, service.now)
-        self.transport: asyncio.Transport
         self.remote = ""
         self.secure = False
-        self.deadline = math.inf
         self._heads = HeadBuffer(self._limits)
         self._ahead = b""  # received, not yet looked at
         self._pumping = False
-        self._closing = False
         self._reading_away = 0  # bytes of a closing connection thrown away so far
         self._reading = True
-        self._write_paused = False
-        self._send_deadline = math.inf
-        self._pending = 0  # bytes in the write buffer when that was set
-        self.descriptor = -1  # to splice from and to; -1 under TLS
         self._room = NEXT_READ  # for bodies
         # exchange
         self.exchange: Exchange | None = None
@@ -156,27 +141,12 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     # --- what an exchange asks of it ---
 
-    def send(self, data: bytes, more: bytes = b"") -> None:
-        """Write answer bytes, `more` after `data`."""
-        self._service.outbox.write(self.transport, self.descriptor, data, more)
-
     def pause_body(self) -> None:
         """Read no more of the request: the target is slower."""
         if self._unread:  # else there is no more of it, and a client that leaves is to be noticed
             self._held = True
             self._stop_reading()
             self.deadline = math.inf
-
-    def flushed(self) -> bool:
-        """Whether its socket may be spliced into: nothing that was written waits."""
-        return self._service.outbox.flushed(self.transport)
-
-    def sink_stuck(self, *, stuck: bool) -> None:
-        """It takes nothing of what is spliced into it, or does again."""
-        if stuck:
-            self._await_reader()
-        else:
-            self._send_deadline = math.inf
 
     def resume_body(self) -> None:
         """The body is wanted: hand over what came already, then read on."""
@@ -204,9 +174,8 @@ class DownstreamConnection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Reset the connection: what was sent so far must not look whole."""
-        self._closing = True
         self._stop_flow()
-        reset(self.transport)
+        super().abort()
 
     # --- bytes in ---
 
@@ -397,32 +366,15 @@ class DownstreamConnection(asyncio.BufferedProtocol):
         wait = _DRAIN_GRACE if self._service.draining else self._limits.idle_seconds
         self.deadline = self._service.now + wait
 
-    def _await_reader(self) -> None:
-        """Give the client time to take what is in the write buffer."""
-        self._pending = unsent(self.transport)
-        self._send_deadline = self._service.now + self._limits.send_idle_seconds
-
     def _close(self, *, told: bool = True) -> None:
         """Close so that the answer arrives: a close with bytes unread would reset it away.
 
-        Nobody knows what is on its way, so the client always has the time to close first. `told`:
-        the answer says where it ends. Another one is ended by the end of the stream, and TLS has
-        only one, for both directions.
+        Nobody knows what is on its way, so the client always has the time to close first.
         """
         self._closing = True
-        self._service.outbox.push(self.transport)
-        self._await_reader()
         self.deadline = self._service.now + self._limits.discard_seconds
-        if not self.transport.can_write_eof():
-            if not told:
-                self.transport.close()
-                return
-        else:
-            try:
-                self.transport.write_eof()
-            except OSError:  # reset by the client meanwhile
-                self.transport.abort()
-                return
+        if not self._end_stream(told=told):
+            return
         self._read_on()
         self._ahead, unseen = b"", len(self._ahead)
         self._read_away(unseen)
@@ -477,22 +429,6 @@ class DownstreamConnection(asyncio.BufferedProtocol):
             self._closing = True
             self._await_reader()
             self._hang_up()
-
-    def _hang_up(self) -> None:
-        """Close; a TLS transport would then wait for the client's own goodbye, however long."""
-        self.deadline = self._service.now + _GOODBYE
-        if not self.transport.is_closing():
-            self.transport.close()
-        elif not unsent(self.transport):
-            self.transport.abort()
-
-    def _expire_reader(self) -> None:
-        taken = self._pending - unsent(self.transport)
-        enough = self._limits.send_idle_seconds * self._limits.minimum_rate_bytes
-        if taken >= enough or (taken > 0 and self._pending <= enough):
-            self._await_reader()
-        else:
-            self.transport.abort()
 
     def _time_out_body(self) -> None:
         if self.exchange is not None:
