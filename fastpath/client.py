@@ -27,6 +27,9 @@ class Client(Protocol):
     def finish(self, *, keep: bool) -> None:
         """The answer is complete; serve the next request, or close once this one is read."""
 
+    def ends_by_closing(self) -> None:
+        """The answer that comes has no end but the connection's."""
+
     def abort(self) -> None:
         """Break off, so that the client notices."""
 

@@ -152,6 +152,8 @@ class Course:
             return
         self.status = error.kind.status
         self.code = error.kind.code
+        if self.admission.proof is None and self.admission.decision is None:
+            self._client.lifetime.refuse()
         keep = self._may_keep()
         self._client.send(
             error_reply(

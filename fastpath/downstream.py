@@ -44,6 +44,9 @@ class DownstreamConnection(WritingHalf):
         self._heads = HeadBuffer(self._limits)
         self._ahead = b""  # received, not yet looked at
         self._pumping = False
+        self._served = False  # a request, since what came was looked at
+        self._waits = False  # for its turn
+        self._half_closed = False  # by the client
         self._reading_away = 0  # bytes of a closing connection thrown away so far
         self._reading = True
         self._room = NEXT_READ  # for bodies
@@ -108,10 +111,21 @@ class DownstreamConnection(WritingHalf):
             self._crash(fault)
 
     def eof_received(self) -> bool:
-        # A client that says it sends no more has left: S3 clients never half-close, and waiting
-        # for an answer nobody reads would hold the target.
+        """The client sends no more: what it has asked for is answered, but half a request never.
+
+        One that left altogether looks the same until something is written to it: its target works
+        up to its answer, and is left when a write fails. Under TLS the loop ends both directions
+        with the first, whatever is returned here.
+        """
         self._service.outbox.push(self.transport)
-        return False
+        if self.secure or self._unread:
+            return False
+        self._half_closed = True
+        if self.exchange is not None or self._ahead:
+            return True
+        if not self._closing and self.transport.get_write_buffer_size():
+            self._close()
+        return self.transport.get_write_buffer_size() > 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._service.leave(self)
@@ -184,6 +198,7 @@ class DownstreamConnection(WritingHalf):
         if self._pumping:
             return
         self._pumping = True
+        self._served = False
         try:
             while self._ahead and self._step():
                 pass
@@ -191,6 +206,18 @@ class DownstreamConnection(WritingHalf):
             self._pumping = False
         if len(self._ahead) >= self._limits.pipeline_bytes and not self._closing:
             self._stop_reading()
+        if self._half_closed and not (self._ahead or self._closing):
+            self._end_half_closed()
+
+    def _end_half_closed(self) -> None:
+        """Nothing more can come: close, unless there is an answer to wait for."""
+        exchange = self.exchange
+        if exchange is not None:
+            if not self._unread or not (exchange.wants_body or exchange.waits_for_target):
+                return
+            self.exchange = None
+            exchange.client_lost()
+        self._close()
 
     def _step(self) -> bool:
         """Use up some of what came; False when the rest must wait."""
@@ -211,7 +238,28 @@ class DownstreamConnection(WritingHalf):
         if exchange is not None or self._write_paused:
             # A client that asks on without reading would have its answers pile up here.
             return False
+        if self._served or self._waits:
+            self._wait_for_turn()
+            return False
         return self._take_head()
+
+    def _wait_for_turn(self) -> None:
+        if not self._waits:
+            self._waits = True
+            self.deadline = math.inf
+            self._service.turns.wait(self)
+
+    def take_turn(self) -> None:
+        """Serve the next of the requests that were read behind another."""
+        self._waits = False
+        if self._closing:
+            return
+        if self.exchange is None:
+            self._await_request()
+        try:
+            self._pump()
+        except Exception as fault:
+            self._crash(fault)
 
     def _pass_body(self, exchange: Exchange, data: bytes) -> None:
         self._unread -= len(data)
@@ -279,7 +327,7 @@ class DownstreamConnection(WritingHalf):
         """The client left, or the target's connection broke: its transport will say so."""
         self._flow = None
         if source:
-            self.transport.abort()
+            self.abort()
 
     def crash(self, fault: Exception) -> None:
         """A defect of ours showed in the flow."""
@@ -308,6 +356,7 @@ class DownstreamConnection(WritingHalf):
             self._refuse_head(fault)
             return False
         self._ahead = self._heads.take_rest()
+        self._served = True
         self._begin(raw, head)
         return True
 
@@ -372,9 +421,10 @@ class DownstreamConnection(WritingHalf):
         Nobody knows what is on its way, so the client always has the time to close first.
         """
         self._closing = True
-        self.deadline = self._service.now + self._limits.discard_seconds
-        if not self._end_stream(told=told):
+        self.deadline = self._service.now
+        if not self._end_stream(told=told) or self._half_closed:  # then nothing is on its way
             return
+        self.deadline += self._limits.discard_seconds
         self._read_on()
         self._ahead, unseen = b"", len(self._ahead)
         self._read_away(unseen)
@@ -382,7 +432,9 @@ class DownstreamConnection(WritingHalf):
     def _read_away(self, count: int) -> None:
         self._reading_away += count
         if self._reading_away > self._limits.discard_bytes:
-            self.transport.close()
+            self._hang_up()
+            if not self.transport.is_closing():  # the answer is not through yet
+                self.transport.pause_reading()
 
     # --- time ---
 
@@ -397,7 +449,7 @@ class DownstreamConnection(WritingHalf):
 
     def drain(self) -> None:
         """The worker leaves: an idle connection gets a short grace, a busy one its answer."""
-        if self.exchange is None and not self._closing and not self._heads.begun:
+        if not (self.exchange or self._closing or self._heads.begun or self._waits):
             self._await_request()
 
     def _count_anew(self) -> None:

@@ -315,6 +315,7 @@ class Exchange(Course):
         close = self._is_last() or self.wants_close
         if kind >= IN_CHUNKS and not self.head.http_minor:
             close = True
+            self._client.ends_by_closing()
         self.wants_close = close
         self.answer_kind = kind
         ids = (self.request_id.encode(), close)

@@ -15,6 +15,7 @@ import struct
 
 # l_onoff 1, l_linger 0: close() sends RST and drops what is not sent yet (socket(7)).
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+_END_ON_CLOSE = struct.pack("ii", 0, 0)
 
 
 def reset(transport: asyncio.Transport) -> None:
@@ -23,3 +24,14 @@ def reset(transport: asyncio.Transport) -> None:
     if connection is not None and not transport.is_closing():
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()
+
+
+def reset_if_killed(transport: asyncio.Transport, *, on: bool) -> None:
+    """Let the kernel end it by RST, or by FIN again, whoever closes it: this process may be killed.
+
+    Before an answer that ends with its stream, and after it.
+    """
+    connection = transport.get_extra_info("socket")
+    if connection is not None and not transport.is_closing():
+        option = _RESET_ON_CLOSE if on else _END_ON_CLOSE
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, option)

@@ -20,6 +20,7 @@ from fastpath.outgoing import Outbox
 from fastpath.places import Places
 from fastpath.pool import Pool
 from fastpath.renewals import Renewals
+from fastpath.turns import Turns
 
 if TYPE_CHECKING:
     from fastpath.downstream import DownstreamConnection
@@ -45,6 +46,7 @@ class Service:
     ) -> None:
         """Without a `splicer` every body is copied."""
         self.outbox = Outbox(loop)
+        self.turns = Turns(loop, snapshot.limits.requests_per_turn)
         self.splicer = splicer
         self.snapshot = snapshot
         self.journal = journal
@@ -72,6 +74,7 @@ class Service:
     def install(self, snapshot: Snapshot) -> None:
         """Serve this snapshot from now on; requests in flight end on theirs."""
         self.snapshot = snapshot
+        self.turns.at_once = snapshot.limits.requests_per_turn
         known = {target.route.key for target in snapshot.targets.values()}
         known |= self.places.keep(known)
         for key, pool in self._pools.items():

@@ -14,7 +14,7 @@ import math
 from typing import TYPE_CHECKING
 
 from fastpath.lifetime import Lifetime
-from fastpath.reset import reset
+from fastpath.reset import reset, reset_if_killed
 from fastpath.unsent import unsent
 
 if TYPE_CHECKING:
@@ -57,6 +57,10 @@ class WritingHalf(asyncio.BufferedProtocol):
         else:
             self._send_deadline = math.inf
 
+    def ends_by_closing(self) -> None:
+        """What is written from now on looks whole whenever the stream ends."""
+        reset_if_killed(self.transport, on=True)
+
     def abort(self) -> None:
         """Reset the connection: what was sent so far must not look whole."""
         self._closing = True
@@ -84,6 +88,8 @@ class WritingHalf(asyncio.BufferedProtocol):
         """
         self._service.outbox.push(self.transport)
         self._await_reader()
+        if not told:
+            reset_if_killed(self.transport, on=False)
         if self.transport.can_write_eof():
             try:
                 self.transport.write_eof()
@@ -96,9 +102,15 @@ class WritingHalf(asyncio.BufferedProtocol):
         return True
 
     def _hang_up(self) -> None:
-        """Close; a TLS transport would then wait for the client's own goodbye, however long."""
+        """Close, once the client has everything; a slow reader has its own deadline until then.
+
+        What is closed cannot be reset any more. A TLS transport would then wait for the client's
+        own goodbye, however long.
+        """
         self.deadline = self._service.now + _GOODBYE
+        if unsent(self.transport):
+            return
         if not self.transport.is_closing():
             self.transport.close()
-        elif not unsent(self.transport):
+        else:
             self.transport.abort()

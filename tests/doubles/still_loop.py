@@ -74,6 +74,11 @@ class StillLoop(asyncio.AbstractEventLoop):
             made = await made
         return made, made.get_protocol()
 
+    def turn(self) -> None:
+        """Run what is due now, and nothing that it schedules."""
+        for _ in range(len(self._ready)):
+            self._ready.popleft()._run()
+
     def settle(self) -> None:
         """Run what is due until nothing is; within that, do nothing."""
         if self._running or not (self._ready or self._due()):

@@ -62,7 +62,7 @@ def test_limits_have_the_fields_of_their_dataclass(desk: Desk, section, source, 
 def test_zero_turns_some_limits_off_and_is_refused_for_all_others(desk: Desk) -> None:
     text = "router: {limits: {%s: 0}}\n" + S3
     zero = {f.name for f in fields(Limits) if desk.load(text % f.name).model is not None}
-    assert zero == {"connection_seconds", "connection_requests"}
+    assert zero == {"connection_seconds", "connection_requests", "refused_requests"}
     assert desk.model(text % "connection_seconds").limits == Limits(connection_seconds=0)
 
 
