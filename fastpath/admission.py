@@ -154,9 +154,10 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in head.fields:
         _check_copy_source(head, snapshot, caller, target)
-    if target.profile.dialect is not None:
+    dialect = target.profile.dialect
+    if dialect is not None or operation.is_located:
         admission.translation = translate(
-            target.profile.dialect,
+            dialect,
             Asked(
                 operation.name,
                 address.bucket,
@@ -166,6 +167,7 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
                 head.fields,
                 head.headers,
                 target.region,
+                head.path,
             ),
         )
 

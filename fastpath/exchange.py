@@ -159,10 +159,12 @@ class Exchange(Course):
         assert address is not None
         self._pool = self._service.pool(target.route)
         name = server_name(target, address) if target.virtual else None
-        if self.admission.translation is None:
+        translation = self.admission.translation
+        if translation is None:
             self._pool.lease(self, fresh=fresh, name=name)
         else:
-            self._interpreter = Interpreter(self, self.admission.translation, self._pool)
+            translation.secure = self._client.secure
+            self._interpreter = Interpreter(self, translation, self._pool)
             self._interpreter.begin(fresh=fresh, name=name)
 
     def _prepare_body(self, admission: Admission) -> None:

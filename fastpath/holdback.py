@@ -22,7 +22,7 @@ from fastpath.head import ResponseHead
 from fastpath.places import stays_home
 from fastpath.retry import REPLAYABLE
 from fastpath.sigv4.sign import Signer, Unsigned
-from fastpath.verdict import MAX_HELD, Elsewhere, Hidden, judge
+from fastpath.verdict import MAX_HELD, Elsewhere, Hidden, Misled, judge
 
 if TYPE_CHECKING:
     from fastpath.admission import Admission
@@ -79,10 +79,15 @@ def decide(exchange: Exchange, held: Held, service: Service) -> Next:
         signer.region,
         regions=target.profile.has_regions and not stays_home(admission),
         key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,
+        host=target.route.host,
     )
     replayable = not held.early and not exchange.bytes_in
     if isinstance(verdict, Elsewhere):
         return _elsewhere(exchange, verdict, service, replayable=replayable)
+    if isinstance(verdict, Misled):
+        text = f"redirects to itself, at {verdict.place}: is the scheme of its endpoint right?"
+        service.journal.upstream_fault(exchange, text)
+        return Next.REFUSE
     if isinstance(signer, Unsigned):
         return Next.RELAY
     if verdict is not None:

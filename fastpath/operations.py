@@ -37,6 +37,7 @@ class Operation:
     action: str  # read, write, list, delete or admin
     method: str  # the HTTP method that rules match it by; a DeleteObjects is a DELETE
     routed_as: Operation = field(init=False, repr=False)
+    is_located: bool = field(init=False, repr=False, default=False)  # its answer says where it is
 
     def __post_init__(self) -> None:
         self.routed_as = self
@@ -184,6 +185,9 @@ _MULTIPART = (
     "ListMultipartUploads",
 )
 
+# Their answers say under which address something is found (`dialects.location`).
+_LOCATED = ("CompleteMultipartUpload", "CreateBucket")
+
 # What rules match it by, where that is not the method it travels by.
 _MATCHED_BY = {"DeleteObjects": "DELETE", "SelectObjectContent": "GET"}
 
@@ -230,6 +234,8 @@ def _build() -> None:
             _SUB_RESOURCES.setdefault(key[2], set()).add(key[0])
     for name in _MULTIPART:
         OPERATIONS[name].routed_as = OPERATIONS["CreateMultipartUpload"]
+    for name in _LOCATED:
+        OPERATIONS[name].is_located = True
     OPERATIONS["Preflight"] = Operation("Preflight", "read", "OPTIONS")
     OPERATIONS["Unclassified"] = Operation("Unclassified", "admin", "")
     for operation in tuple(OPERATIONS.values()):

@@ -5,6 +5,7 @@
     4xx SignatureDoesNotMatch, ExpiredToken, ...   -> Hidden
     4xx that names the gateway's access key id     -> Hidden, whatever else it says
     4xx that nobody here can read                  -> Hidden
+    3xx to the target's own host                   -> Misled: its endpoint is given wrongly
     anything else, a plain AccessDenied too        -> None: it is the store's own answer
 
 Rules: pure; the gateway signed the request, so a refused signature is never the client's fault, and
@@ -26,7 +27,7 @@ from fastpath.codings import decoded
 from fastpath.errorxml import read_error
 
 # Answers with another status are passed on as they come.
-IN_QUESTION = frozenset({301, 307, 400, 401, 403})
+IN_QUESTION = frozenset({301, 302, 307, 308, 400, 401, 403})
 
 # As much as is held back of an answer in question. The code comes first; what makes a document long
 # is the canonical request behind it.
@@ -57,6 +58,10 @@ _REDIRECTS = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect"})
 
 # It becomes a label of a host name and a part of the signature's scope.
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?\Z")
+# Of a URL, or of an Endpoint, which is a host alone.
+_HOST = re.compile(
+    r"(?:https?:)?(?://)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?(?=[/?#]|\Z)"
+)
 # `https://bucket.s3.eu-west-1.amazonaws.com/key`, `bucket.s3-eu-west-1.amazonaws.com`
 _REGION_IN_HOST = re.compile(r"(?:\A|[./])s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-z]+)+-\d+)\.")
 
@@ -77,10 +82,17 @@ class Elsewhere:
     region: bytes
 
 
-Verdict = Hidden | Elsewhere | None
+@dataclass(frozen=True, slots=True)
+class Misled:
+    """The target sends the client to itself, mostly from http to https."""
+
+    place: str
 
 
-def judge(
+Verdict = Hidden | Elsewhere | Misled | None
+
+
+def judge(  # noqa: PLR0913 (an answer has these parts)
     status: int,
     fields: Mapping[bytes, bytes],
     body: bytes,
@@ -88,10 +100,12 @@ def judge(
     *,
     regions: bool,
     key_id: bytes = b"",
+    host: str = "",
 ) -> Verdict:
     """Judge an answer of a status IN_QUESTION, signed for the region `signed_for` with `key_id`.
 
     `body` is the document or its first MAX_HELD bytes. `regions`: the target has more than one.
+    `host` is the target's.
     """
     coding = fields.get(b"content-encoding", b"")
     document = decoded(body, coding, MAX_HELD) if body else b""
@@ -101,12 +115,23 @@ def judge(
         region = _region(fields, found)
         if region and region.encode() != signed_for:
             return Elsewhere(code or str(status), region.encode())
+    if host and status < 400:
+        return _misled(fields, found, host)
     if code in HIDDEN and status >= 400:
         return Hidden(code, code in _RENEW)
     if document is None and status >= 400:
         return Hidden(f"{status} in the coding {coding[:40].decode('latin-1')}", renew=True)
     if key_id and (key_id in (document or b"") or any(key_id in line for line in fields.values())):
         return Hidden(code or str(status), renew=not code)
+    return None
+
+
+def _misled(fields: Mapping[bytes, bytes], found: Mapping[str, str], host: str) -> Misled | None:
+    """Whether a redirect leads to `host`, or to a bucket before it: no client could follow it."""
+    for place in (fields.get(b"location", b"").decode("latin-1"), found.get("Endpoint", "")):
+        named = _HOST.match(place)
+        if named and f".{named[1].lower()}".endswith(f".{host.lower()}"):
+            return Misled(named[0])
     return None
 
 

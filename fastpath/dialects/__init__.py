@@ -1,6 +1,7 @@
 """Targets that speak S3 with differences: what is translated for each.
 
-Rules: pure; a profile names the dialect of its targets.
+Rules: pure; a profile names the dialect of its targets; of a target that speaks S3 as it is, only
+answers that say where something is are translated (`location`).
 
 Not here: what a target can do (`profiles`), applying a translation (`interpreter`).
 """
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fastpath.dialects import lakefs
+from fastpath.dialects import lakefs, location
 from fastpath.dialects.translation import Asked, Translation
 
 DIALECTS: Mapping[str, Callable[[Asked], Translation]] = {"lakefs": lakefs.translate}
 
 
-def translate(dialect: str, asked: Asked) -> Translation:
+def translate(dialect: str | None, asked: Asked) -> Translation:
     """How a request goes to a target of this dialect. Raises S3Error."""
+    if dialect is None:
+        return location.translate(asked)
     return DIALECTS[dialect](asked)

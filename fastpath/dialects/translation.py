@@ -32,10 +32,10 @@ MAX_AWAY = 65536
 
 
 class Asked(NamedTuple):
-    """An admitted request; `path` is raw, `key` and the query are decoded.
+    """An admitted request; `path` is raw and in path style, `key` and the query are decoded.
 
     `fields` are its headers by name, repeated ones joined with a comma; `headers` are the lines;
-    `region` is the target's.
+    `region` is the target's; `sent` is the raw path as the client sent it.
     """
 
     operation: str
@@ -46,6 +46,7 @@ class Asked(NamedTuple):
     fields: Mapping[bytes, bytes]
     headers: Fields = ()
     region: bytes = b""
+    sent: bytes = b""
 
 
 class Question(NamedTuple):
@@ -126,6 +127,7 @@ class Translation:
     add: header lines that go up besides.
     check: what its body must agree with besides.
     first: what is asked before it goes up.
+    secure: the client speaks TLS; known once the request is on its way.
     """
 
     query: bytes | None = None
@@ -133,6 +135,7 @@ class Translation:
     add: Fields = ()
     check: Check | None = None
     first: Question | None = None
+    secure: bool = False
 
     def learn(self, reply: Reply) -> None:
         """Take in the reply to `first`. Raises S3Error: the request does not go up."""

@@ -25,6 +25,7 @@ from fastpath.dialects.lakefs.part_requests import (
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.lakefs.upload_faults import UploadFault
 from fastpath.dialects.lakefs.writes import check_condition, translate_source
+from fastpath.dialects.location import LocationAnswer, location_of
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
 from fastpath.errors import S3Error
 from fastpath.head import ResponseHead
@@ -82,6 +83,9 @@ class Complete(OfUpload):
         super().__init__(asked)
         self._completed = CompletedParts()
         self.check = self._completed
+
+    def success(self, head: ResponseHead) -> Answer:
+        return LocationAnswer(location_of(self.asked, secure=self.secure))
 
     @property
     def _parts(self) -> Sequence[Part]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from typing import Any
 
 import pytest
 
-from fastpath.verdict import Elsewhere, Hidden, Verdict, judge
+from fastpath.verdict import Elsewhere, Hidden, Misled, Verdict, judge
+
+OURS: Any = {"key_id": b"AKIDTARGET", "host": "first.test"}
 
 
 def document(code: str, **elements: str) -> bytes:
@@ -17,7 +20,7 @@ def document(code: str, **elements: str) -> bytes:
 
 def verdict(status: int, body: bytes, *, regions: bool = True, **fields: str) -> Verdict:
     named = {name.replace("_", "-").encode(): value.encode() for name, value in fields.items()}
-    return judge(status, named, body, b"us-east-1", regions=regions, key_id=b"AKIDTARGET")
+    return judge(status, named, body, b"us-east-1", regions=regions, **OURS)
 
 
 @pytest.mark.parametrize("regions", [True, False])
@@ -167,3 +170,28 @@ def test_a_redirect_is_understood_in_a_coding() -> None:
     body = gzip.compress(document("PermanentRedirect", Region="eu-west-1"))
     found = verdict(301, body, content_encoding="gzip")
     assert found == Elsewhere("PermanentRedirect", b"eu-west-1")
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(
+    ("body", "location", "place"),
+    [
+        (b"", "https://first.test/bkt/k", "https://first.test"),
+        (b"", "https://first.test:9443/bkt/k?a=b", "https://first.test:9443"),
+        (b"", "//First.Test", "//First.Test"),
+        (b"", "https://bkt.first.test/k", "https://bkt.first.test"),
+        (document("Redirect", Endpoint="first.test"), "", "first.test"),
+        (document("PermanentRedirect", Endpoint="bkt.first.test:1"), "", "bkt.first.test:1"),
+        (b"", "https://notfirst.test/bkt/k", ""),
+        (b"", "https://first.test.example/", ""),
+        (b"", "https://first.test@example.com/", ""),
+        (b"", "/elsewhere/on/first.test", ""),
+        (document("Redirect", Endpoint="other.test"), "https://other.test/", ""),
+    ],
+)
+def test_a_target_that_redirects_to_itself(
+    status: int, body: bytes, location: str, place: str
+) -> None:
+    """P2"""
+    found = verdict(status, body, regions=False, location=location)
+    assert found == (Misled(place) if place else None)
