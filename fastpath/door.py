@@ -16,7 +16,10 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
+from fastpath.causes import CLIENT_PLAIN, of_handshake
 from fastpath.downstream import DownstreamConnection
+from fastpath.errors import BAD_REQUEST, S3Error
+from fastpath.reply import error_reply
 from fastpath.tls import server_context
 
 if TYPE_CHECKING:
@@ -28,6 +31,20 @@ _REST_SECONDS = 1.0  # after a failed accept (no descriptor left), as asyncio do
 # A closing connection has deadlines of its own (`downstream`), which know a slow reader from one
 # that is gone; the loop's would cut both.
 _SHUTDOWN_SECONDS = 86400.0
+
+
+_LAST_READ = 65536
+_PLAIN_HTTP = S3Error(
+    BAD_REQUEST, message="The plain HTTP request was sent to an HTTPS port; use https://."
+)
+
+
+def _spare(connection: socket.socket) -> socket.socket | None:
+    """Another descriptor, to answer by when the handshake has cost the first; None: none left."""
+    try:
+        return connection.dup()
+    except OSError:
+        return None
 
 
 class TLSDoor:
@@ -57,7 +74,7 @@ class TLSDoor:
     def _accept(self) -> None:
         for _ in range(_AT_ONCE):
             try:
-                connection, _address = self._listener.accept()
+                connection, peer = self._listener.accept()
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as fault:
@@ -65,23 +82,24 @@ class TLSDoor:
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(_REST_SECONDS, self.open)
                 return
-            self._greet(connection)
+            self._greet(connection, f"{peer[0]}:{peer[1]}")
 
-    def _greet(self, connection: socket.socket) -> None:
+    def _greet(self, connection: socket.socket, remote: str) -> None:
         if not self._service.begin_handshake():
             connection.close()
             return
         connection.setblocking(False)
-        task = self._loop.create_task(self._shake(connection))
+        task = self._loop.create_task(self._shake(connection, remote))
         self._running.add(task)
         task.add_done_callback(self._end)
 
-    async def _shake(self, connection: socket.socket) -> None:
+    async def _shake(self, connection: socket.socket, remote: str) -> None:
         self._renew()
         if self._context is None:
             connection.close()
             return
-        with contextlib.suppress(OSError):  # every failed handshake is one; the loop closed it
+        spare = _spare(connection)
+        try:
             await self._loop.connect_accepted_socket(
                 lambda: DownstreamConnection(self._service),
                 connection,
@@ -89,6 +107,22 @@ class TLSDoor:
                 ssl_handshake_timeout=self._service.snapshot.limits.handshake_seconds,
                 ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
             )
+        except OSError as fault:  # every failed handshake is one; the loop closed its descriptor
+            self._refuse(spare, remote, fault)
+        finally:
+            if spare is not None:
+                spare.close()
+
+    def _refuse(self, connection: socket.socket | None, remote: str, fault: OSError) -> None:
+        """Say why a handshake failed; plain HTTP is answered in plain HTTP, as nginx does."""
+        cause, service = of_handshake(fault), self._service
+        service.journal.client_mistaken(cause, remote)
+        if cause is CLIENT_PLAIN and connection is not None:
+            ids = (service.next_request_id(), service.host_id)
+            with contextlib.suppress(OSError):  # it may have left
+                connection.send(error_reply(_PLAIN_HTTP, ids, to_head=False, keep=False))
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(_LAST_READ)  # bytes unread would reset the answer away
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -353,7 +353,7 @@ class DownstreamConnection(WritingHalf):
                 return False
             head = parse_request_head(raw, self._limits)
         except HeadFault as fault:
-            self._refuse_head(fault)
+            self._refuse_head(fault, data)
             return False
         self._ahead = self._heads.take_rest()
         self._served = True
@@ -382,10 +382,10 @@ class DownstreamConnection(WritingHalf):
         self.send(health_reply(head, draining=draining, keep=keep))
         self.finish(keep=keep)
 
-    def _refuse_head(self, fault: S3Error) -> None:
+    def _refuse_head(self, fault: S3Error, came: bytes = b"") -> None:
         """Answer a head that was not understood; how its bytes are framed is unknown: close."""
         request_id = self._service.next_request_id()
-        self._service.journal.head_refused(self, request_id, fault)
+        self._service.journal.head_refused(self, request_id, fault, came)
         self.send(
             error_reply(fault, (request_id, self._service.host_id), to_head=False, keep=False)
         )

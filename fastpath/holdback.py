@@ -15,6 +15,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from fastpath.causes import TLS_ON_PLAIN, wants_tls
 from fastpath.counters import Slot
 from fastpath.dialects.translation import Question
 from fastpath.framing import BodyKind
@@ -72,6 +73,9 @@ def decide(exchange: Exchange, held: Held, service: Service) -> Next:
     signer, target = admission.signer, admission.target
     assert signer is not None  # admitted
     assert target is not None
+    if target.route.tls is None and wants_tls(held.head.status, held.body):
+        service.journal.upstream_fault(exchange, str(TLS_ON_PLAIN))
+        return Next.REFUSE
     verdict = judge(
         held.head.status,
         held.head.fields,

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import time
 import traceback
 from typing import TYPE_CHECKING
 
 from fastpath.accesslog import FORMS, AccessLine
+from fastpath.causes import Cause, of_request
 from fastpath.counters import Slot
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 MAX_DATAGRAM = 32768  # bytes; well below the default AF_UNIX socket buffer of 212,992
 FLUSH_SECONDS = 0.1
+# A misconfigured health check or load balancer makes the same mistake every second or so.
+SAME_MISTAKE_SECONDS = 60.0
 ACCESS = b"="  # what an access line begins with: control writes the rest of it as it is
 _FLUSH_LINES = 64
 
@@ -55,6 +59,7 @@ class Journal:
         self._form = FORMS.get(access_log)
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._told: dict[Cause, float] = {}  # clients' mistakes, and when they were told last
 
     def exchange_ended(self, exchange: Course) -> None:
         """Count an exchange, and log it if there is an access log."""
@@ -72,9 +77,10 @@ class Journal:
             self._take(ACCESS + self._form(self._access_line(exchange)))
 
     def head_refused(
-        self, connection: DownstreamConnection, request_id: str, fault: S3Error
+        self, connection: DownstreamConnection, request_id: str, fault: S3Error, came: bytes
     ) -> None:
-        """A head that was not understood: nothing but its sender is known."""
+        """A head that was not understood: nothing but its sender and what `came` is known."""
+        self.client_mistaken(of_request(came), connection.remote)
         self._row[Slot.REQUESTS] += 1
         self._row[Slot.ERRORS_4XX if fault.kind.status < 500 else Slot.ERRORS_5XX] += 1
         if self._form is not None:
@@ -125,6 +131,15 @@ class Journal:
         """Control should get fresh credentials for this target, now."""
         self._write({"kind": "refresh", "target": target, "worker": self._worker})
         self.flush()
+
+    def client_mistaken(self, cause: Cause | None, remote: str) -> None:
+        """A client speaks another protocol than its listener: told at intervals, or it floods."""
+        if cause is None:
+            return
+        now = self._loop.time()
+        if now >= self._told.get(cause, -math.inf) + SAME_MISTAKE_SECONDS:
+            self._told[cause] = now  # bounded: causes are constants
+            self.event("warning", str(cause), remote=remote)
 
     def crash(self, exchange: Course | None, fault: BaseException) -> None:
         """A defect: where it happened, in one line."""

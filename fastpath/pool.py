@@ -19,6 +19,7 @@ import ssl
 from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from fastpath.causes import of_connect
 from fastpath.counters import Slot
 from fastpath.tls import client_context
 from fastpath.upstream import Lessee, UpstreamConnection
@@ -232,7 +233,7 @@ class Pool:
         waiter = self._next(name)
         if waiter is not None:
             self._waiters.remove(waiter)
-            reason = str(fault) or type(fault).__name__
+            reason = of_connect(fault, tls=self.route.tls is not None)
             place = self.name if name is None else f"{self.name} as {name}"
             waiter.lessee.lease_failed(f"cannot connect to {place}: {reason}", overload=False)
         self._connect_if_needed()

@@ -16,6 +16,7 @@ import os
 import select
 from typing import TYPE_CHECKING, Protocol, cast
 
+from fastpath.causes import of_answer, of_break, of_silence
 from fastpath.framing import (
     BY_LENGTH,
     IN_CHUNKS,
@@ -94,6 +95,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.idle_since = 0.0
         self.deadline = math.inf
         self.closed = False
+        self._ended = False  # by the target
         self.descriptor = -1  # to splice from and to; -1 under TLS
         self._usual = self._room = NEXT_READ  # what bodies are read into
         # exchange
@@ -180,7 +182,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def expire(self) -> None:
         """The deadline passed."""
-        self._fail("did not answer in time")
+        late = "did not answer in time"
+        garbage = self._unanswered() if self._buffer else ""
+        self._fail(f"{late}; {garbage}" if garbage else late)
 
     # --- asyncio.Protocol ---
 
@@ -216,11 +220,13 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                 self._expect_more()
                 self._take_body(data)
         except ResponseFault as fault:
-            self._fail(f"answered garbage ({fault})")
+            cause = "" if self._kind is not None else f": {of_answer(self._buffer + data)}"
+            self._fail(f"answered garbage ({fault}){cause}")
         except Exception as fault:
             lessee.crash(fault)
 
     def eof_received(self) -> bool:
+        self._ended = True
         if self.lessee is not None and self._kind is UNTIL_CLOSE:
             self._complete(reusable=False)
         elif self.transport.get_write_buffer_size():
@@ -229,12 +235,21 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self._ended = self._ended or exc is not None
         self._stop_flow()
         self._pool.forget(self)
         if isinstance(exc, OSError) and self.lessee is not None:
             self._read_last_words()
-        reason = "closed the connection" if exc is None else f"connection broke ({exc})"
-        self._fail(reason, stale=self.uses > 1 and not self._heard)
+        reason = "closed the connection" if exc is None else f"connection broke ({of_break(exc)})"
+        self._fail(self._unanswered() or reason, stale=self.uses > 1 and not self._heard)
+
+    def _unanswered(self) -> str:
+        """Why a target that ends or says nothing more has likely not spoken HTTP at all."""
+        if self._kind is None and self._buffer:
+            return f"answered garbage: {of_answer(self._buffer)}"
+        if self.uses > 1 or self._heard or not self._ended:
+            return ""
+        return str(of_silence(tls=self._pool.route.tls is not None))
 
     def _read_last_words(self) -> None:
         """Take what the target said before the connection broke.

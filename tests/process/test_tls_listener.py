@@ -186,19 +186,31 @@ def test_tls_1_1_is_refused(config: dict[str, object], issuer: Issuer) -> None:
         pass
 
 
-def test_plain_http_on_the_tls_port_and_the_reverse_end_at_once(
+def test_protocols_that_are_mixed_up_are_answered_and_told(
     config: dict[str, object], issuer: Issuer
 ) -> None:
+    """D7: plain http to the TLS port, the reverse, and a client that does not trust our CA."""
     with Gateway.start(config) as gateway:
         address = ("127.0.0.1", port_of(gateway.tls_url))
-        with socket.create_connection(address, timeout=5) as plain:
-            plain.sendall(HEALTH)
-            assert b"HTTP" not in everything(plain)
+        for asked in (HEALTH, HEALTH.replace(b"GET", b"DELETE")):
+            with socket.create_connection(address, timeout=5) as plain:
+                plain.sendall(asked)
+                said = everything(plain)
+            assert said.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+            assert b"<Message>The plain HTTP request was sent to an HTTPS port" in said
+        gateway.wait_for_log("to an address of TLS .write https:// in the client's endpoint")
         with (
             pytest.raises(ssl.SSLError, match="WRONG_VERSION_NUMBER"),
             socket.create_connection(gateway.address, timeout=5) as plain,
         ):
             issuer.trust().wrap_socket(plain, server_hostname="localhost")
+        gateway.wait_for_log("a client speaks TLS to an address of plain http .write http://")
+        with (
+            pytest.raises(ssl.SSLCertVerificationError),
+            socket.create_connection(address, timeout=5) as plain,
+        ):
+            ssl.create_default_context().wrap_socket(plain, server_hostname="localhost")
+        gateway.wait_for_log("a client does not trust the gateway's certificate")
         with client(gateway, issuer) as secure:
             assert ask(secure, "GET", "/bucket/key").status == 200
         assert not gateway.log_contains("error")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.doubles.target import Target
 from tests.process.harness import Gateway
 
 BODY = bytes(range(256)) * 1024
@@ -120,7 +121,7 @@ def test_an_unverified_target_gets_nothing(
         answer = gateway.request("GET", "/bucket/key")
         assert answer.status == 503
         assert b"<Code>ServiceUnavailable</Code>" in answer.body
-        gateway.wait_for_log("certificate verify failed")
+        gateway.wait_for_log("is for another name" if trusted else "name the CA that signed it")
 
 
 def test_verification_can_be_switched_off(authority: trustme.CA) -> None:
@@ -170,3 +171,18 @@ def test_a_bucket_in_the_host_is_a_name_that_the_target_must_prove(
             virtual["targets"]["main"]["addressing"] = "path"  # type: ignore[index]
             gateway.reload(virtual)
             assert gateway.request("HEAD", "/three/a").headers["x-asked"] == "localhost /three/a"
+
+
+def test_a_target_of_the_other_scheme_is_named_with_its_remedy(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    """D7: http:// to a port of TLS, https:// to a port of plain http."""
+    with store(server_context(authority)) as url, Target() as plain:
+        mixed = config(url.replace("https:", "http:"))
+        del mixed["targets"]["main"]["tls"]  # type: ignore[index]
+        with Gateway.start(mixed) as gateway:
+            assert gateway.request("GET", "/bucket/key").status == 503
+            gateway.wait_for_log("write https:// in the target's endpoint")
+            gateway.reload(config(f"https://127.0.0.1:{plain.port}"))
+            assert gateway.request("GET", "/bucket/key").status == 503
+            gateway.wait_for_log("write http:// in the target's endpoint")

@@ -20,6 +20,7 @@ PURE = {
     "fastpath.addressing",
     "fastpath.answers",
     "fastpath.authentication",
+    "fastpath.causes",
     "fastpath.codings",
     "fastpath.conditions",
     "fastpath.cors",
@@ -104,6 +105,7 @@ STOREYS = [
     ["lifetime"],
     [
         "accesslog",
+        "causes",
         "errors",
         "codings",
         "errorxml",

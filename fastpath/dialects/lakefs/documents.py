@@ -44,7 +44,10 @@ Event = Field | Row
 def unreadable() -> S3Error:
     """What a client is told of an answer that is not understood, if nothing of it was sent yet."""
     error = S3Error(SERVICE_UNAVAILABLE, retry_after=1)
-    error.note = "answered what cannot be translated"
+    error.note = (
+        "answered what cannot be translated: no document of S3 (is the target's endpoint the S3 "
+        "gateway of lakeFS, or a web page or a proxy before it?)"
+    )
     return error
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fastpath.counters import Slot
-from fastpath.journal import FLUSH_SECONDS, MAX_DATAGRAM, Journal
+from fastpath.journal import FLUSH_SECONDS, MAX_DATAGRAM, SAME_MISTAKE_SECONDS, Journal
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig
 
@@ -156,3 +156,26 @@ def test_the_journal_is_one_workers() -> None:
     journal.flush()
     line = json.loads(rig.sink.datagrams[-1])
     assert (line["worker"], line["target"]) == (3, "first")
+
+
+@pytest.mark.parametrize(
+    ("hello", "says"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "a client speaks TLS to an address of"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "a client speaks HTTP/2"),
+        (b"PROXY TCP4 192.0.2.7 192.0.2.8 5 80\r\n", "PROXY protocol"),
+    ],
+    ids=["D7 TLS", "D7 HTTP/2", "D7 PROXY"],
+)
+def test_a_client_of_another_protocol_is_told_once_a_minute(hello: bytes, says: str) -> None:
+    rig = Rig()
+    for _ in range(3):
+        client = rig.connect()
+        client.says(hello)
+        assert client.heard.startswith(b"HTTP/1.1 400 ")
+    (event,) = rig.lines("event")
+    assert says in event["message"]
+    assert event["remote"] == "192.0.2.1:50000"
+    rig.pass_time(SAME_MISTAKE_SECONDS + 1)
+    rig.connect().says(hello)
+    assert len(rig.lines("event")) == 2

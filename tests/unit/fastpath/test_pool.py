@@ -322,7 +322,11 @@ def test_a_fresh_one_takes_the_place_of_a_kept_one() -> None:
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        (ConnectionRefusedError(111, "Connection refused"), "[Errno 111] Connection refused"),
+        (
+            ConnectionRefusedError(111, "x"),
+            "connection refused: nothing listens there (start the target, or correct the port of "
+            "its endpoint)",
+        ),
         (OSError(), "OSError"),
         (UnicodeError("label too long"), "label too long"),
     ],
@@ -346,7 +350,8 @@ def test_a_connect_that_takes_too_long_fails() -> None:
     bench.rig.pass_time(4.5)
     assert first.told == []
     bench.rig.pass_time(1)
-    assert first.told == [("failed", "cannot connect to first.test:9000: TimeoutError", False)]
+    ((_, reason, _),) = first.told
+    assert reason.startswith("cannot connect to first.test:9000: no connection in time (")
     assert bench.shows()
 
 
@@ -361,7 +366,8 @@ def test_a_connection_that_closes_at_once_is_no_connection() -> None:
 
     bench.rig.loop.answer_connect = accept_and_close
     (first,) = bench.borrow()
-    assert first.told == [("failed", "cannot connect to first.test:9000: closed at once", False)]
+    says = "the connection was closed at once"
+    assert first.told == [("failed", f"cannot connect to first.test:9000: {says}", False)]
     assert bench.shows()
 
 

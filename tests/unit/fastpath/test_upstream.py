@@ -153,6 +153,49 @@ def test_garbage_is_503(raw: bytes) -> None:
         assert "answered garbage" in event["message"]
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"\x15\x03\x01\x00\x02\x02\x46", "answered garbage: expected HTTP, got a TLS record"),
+        (b"SSH-2.0-server\r\n", "got an SSH server"),
+        (b"\0\0\x12\x04\0\0\0\0\0", "got HTTP/2"),
+        (b"", "closed the connection without an answer (if the port speaks TLS, write https://"),
+    ],
+    ids=["D7 TLS alert", "D7 SSH", "D7 HTTP/2", "D7 nothing"],
+)
+def test_another_protocol_is_named_when_the_target_leaves(said: bytes, told: str) -> None:
+    rig, client, target = asked()
+    if said:
+        target.says(said)
+    target.leaves()
+    assert the_answer(client).status == 503
+    (event,) = rig.lines("event")
+    assert told in event["message"]
+
+
+def test_another_protocol_is_named_when_the_target_waits() -> None:
+    """D7: an SSH server says its name and waits for ours."""
+    rig, client, target = asked()
+    target.says(b"SSH-2.0-server\r\n")
+    rig.pass_time(200)
+    assert the_answer(client).status == 503
+    (event,) = rig.lines("event")
+    assert "did not answer in time; answered garbage: expected HTTP, got an SSH" in event["message"]
+
+
+def test_a_port_that_asks_for_tls_in_plain_words() -> None:
+    """D7: its 400 is no answer of a store, so the client gets none."""
+    rig, client, target = asked()
+    page = b"<h1>400 Bad Request</h1>The plain HTTP request was sent to HTTPS port"
+    head = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n" % len(page)
+    target.says(head + page)
+    answer = the_answer(client)
+    assert (answer.status, answer.code) == (503, "ServiceUnavailable")
+    assert b"plain HTTP" not in client.heard
+    (event,) = rig.lines("event")
+    assert "write https:// in the target's endpoint" in event["message"]
+
+
 def test_bad_chunks_in_mid_answer_break_it_off() -> None:
     rig, client, target = asked()
     target.says(CHUNKED[:57])
