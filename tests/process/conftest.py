@@ -43,6 +43,7 @@ def config(target: Target) -> dict[str, object]:
 def running() -> Iterator[tuple[LakeFS, Gateway]]:
     with LakeFS() as lakefs, Gateway.start(behind.configuration(lakefs), 1) as gateway:
         yield lakefs, gateway
+        assert not lakefs.died  # nothing that a client sends may end the target itself
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from tests.process.lakefs.gateway import KEYS, OBJECT, PATH, stored
 # What works
 
 
+@pytest.mark.xfail(reason="L1: names of metadata come back as Go writes them", strict=True)
 def test_boto3_works_on_keys_below_a_branch(sdk: Any, lakefs: LakeFS) -> None:
     put = {"Body": b"x", "ContentType": "image/png", "Metadata": {"a": "1"}}
     sdk.put_object(Bucket="repo", Key="main/b c+d/é.png", **put)
@@ -86,6 +87,14 @@ def test_a_broken_upload_links_nothing(client: Client, lakefs: LakeFS) -> None:
     assert client.stream(PATH, [b"a" * 8192, b"b"], spoil=1).status == 403
     assert client.trailed(PATH, b"data", "x-amz-checksum-crc32", b"\0" * 4).status == 400
     assert stored(lakefs) == OBJECT
+
+
+def test_a_chunk_without_a_signature_does_not_end_lakefs(client: Client, lakefs: LakeFS) -> None:
+    """All of lakeFS, on an S3 block store; here it is AWS's error, and lakeFS never sees chunks."""
+    answer = client.stream(PATH, [b"a" * 8192], bare_end=True)
+    assert 400 <= answer.status < 500
+    assert not lakefs.died
+    assert client.send("GET", PATH).body == OBJECT
 
 
 # What never reaches lakeFS

@@ -210,13 +210,15 @@ def test_what_is_wrong_with_the_parts_is_told(client: Client) -> None:
 
 
 @only_s3
-def test_a_fault_of_lakefs_stays_one(client: Client, lakefs: LakeFS) -> None:
-    """The upload is there, so it is something else: here the branch went away."""
+def test_a_complete_without_its_branch_loses_the_parts(client: Client, lakefs: LakeFS) -> None:
+    """L12: lakeFS says 500, and that the upload is unknown: its block store is done with it."""
     path = "/repo/dev/big"
     upload = begin(client, path)
     put_part(client, upload, 1, b"x", path)
     del lakefs.store.repositories["repo"].branches["dev"]
-    assert told(complete(client, upload, [b"x"], path)) == (500, "InternalError")
+    assert told(complete(client, upload, [b"x"], path)) == (404, "NoSuchUpload")
+    lakefs.store.repositories["repo"].add_branch("dev", "main")
+    assert told(complete(client, upload, [b"x"], path)) == (404, "NoSuchUpload")
 
 
 def test_questions_are_asked_only_in_doubt(client: Client, lakefs: LakeFS) -> None:

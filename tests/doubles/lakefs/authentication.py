@@ -1,10 +1,11 @@
 """Who sent a request: the REST authenticators first, then the chain of signatures.
 
 Rules: only the first line of a signed header counts; region, service and session token are not
-looked at; the clock is compared after the signature, for presigned URLs as well.
+looked at; the clock is compared after the signature, for presigned URLs as well; a session cookie
+that is no good is as absent, a password or token is not.
 
-Not here: the body's own signatures (`bodies`). The date of SigV2 requests is not checked: the
-description says nothing of it.
+Not here: the body's own signatures (`bodies`). The time stamp of Java's query signer is not
+checked: nobody has tried it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -25,6 +27,10 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = timedelta(minutes=15)
 MAX_EXPIRES = 604800
 STAMP = "%Y%m%dT%H%M%SZ"
+# Go's unicode.IsSpace.
+_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 
 _SCOPE = re.compile(r"([^/]+)/(\d{8})/([\w-]+)/([\w-]+)/aws4_request\Z")
 _PRESIGNED = ("Algorithm", "Credential", "Signature", "Date", "SignedHeaders", "Expires")
@@ -38,7 +44,7 @@ _V2_RESOURCES = (
 
 
 class Unauthorised(Exception):
-    """A token, cookie or password of the REST API that is no good: answered in JSON."""
+    """A token or password of the REST API that is no good: answered in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +65,13 @@ class Proof:
 def has_session(request: Request, keys: Mapping[str, str], tokens: Collection[str]) -> bool:
     """Whether the REST authenticators know the user; then no signature is looked at.
 
-    Raises Unauthorised for a wrong password, token or cookie.
+    Raises Unauthorised for a wrong password or token.
     """
-    scheme, _, value = request.header("authorization").partition(" ")
     for pair in request.header("cookie").split(";"):
         name, _, cookie = pair.strip().partition("=")
-        if name == "internal_auth_session":
-            scheme, value = "Bearer", cookie
+        if name == "internal_auth_session" and cookie in tokens:
+            return True
+    scheme, _, value = request.header("authorization").partition(" ")
     if scheme == "Bearer":
         good = value in tokens
     elif scheme == "Basic":
@@ -105,9 +111,7 @@ def _secret(keys: Mapping[str, str], access_key_id: str) -> bytes:
 
 def _verify_header(request: Request, keys: Mapping[str, str], text: str) -> Proof:
     fields = dict(part.strip().partition("=")[::2] for part in text.split(","))
-    if "Credential" not in fields:
-        raise Refusal("InvalidRequest")
-    if not (fields.get("SignedHeaders") and fields.get("Signature")):
+    if not all(fields.get(name) for name in ("Credential", "SignedHeaders", "Signature")):
         raise Refusal("MissingFields")
     return _verify_v4(
         request, keys, fields["Credential"], fields["SignedHeaders"], fields["Signature"]
@@ -147,12 +151,17 @@ def _verify_v4(
     expected = hmac.digest(key, f"{ALGORITHM}\n{stamp}\n{scope}\n{hashed}".encode(), "sha256").hex()
     if not hmac.compare_digest(expected.encode(), signature.encode()):
         raise Refusal("SignatureDoesNotMatch")
+    return Proof(access_key_id, key, stamp, scope, signature), _age(moment)
+
+
+def _age(moment: datetime) -> timedelta:
+    """How long ago; raises Refusal if the clocks differ too much."""
     age = datetime.now(UTC) - moment
     if age > SKEW:
         raise Refusal("RequestTimeTooSkewed")
     if -age > SKEW:
         raise Refusal("AccessDenied", "Request is not valid yet")
-    return Proof(access_key_id, key, stamp, scope, signature), age
+    return age
 
 
 def _moment(request: Request) -> tuple[str, datetime]:
@@ -172,7 +181,7 @@ def _moment(request: Request) -> tuple[str, datetime]:
 
 def _canonical(request: Request, signed: str) -> str:
     names = signed.split(";")
-    headers = [f"{name}:{' '.join(request.header(name.lower()).split())}" for name in names]
+    headers = [f"{name}:{_trimmed(request.header(name.lower()))}" for name in names]
     pairs = sorted(
         (name, value) for name, value in request.query.items() if name != "X-Amz-Signature"
     )
@@ -190,9 +199,17 @@ def _canonical(request: Request, signed: str) -> str:
 
 
 def _escape(value: str, safe: str = "-_.~") -> str:
-    """Percent-encode; each byte that is not UTF-8 becomes U+FFFD, as in a Go string."""
-    clean = "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in value)
-    return quote(clean, safe=safe)
+    return quote(_runes(value), safe=safe)
+
+
+def _runes(value: str) -> str:
+    """Each byte that is not UTF-8 becomes U+FFFD, as in a Go string."""
+    return "".join("\ufffd" if "\ud800" <= sign <= "\udfff" else sign for sign in value)
+
+
+def _trimmed(value: str) -> str:
+    """Without Unicode's spaces at both ends, and only the first of those in a row."""
+    return re.sub(f"([{_SPACES}])[{_SPACES}]+", r"\1", _runes(value).strip(_SPACES))
 
 
 # SigV2
@@ -220,7 +237,18 @@ def _verify_v2(request: Request, keys: Mapping[str, str], text: str) -> Proof:
     )
     secret = _secret(keys, access_key_id)
     _compare(hmac.digest(secret, raw_bytes(text), "sha1"), signature)
+    _age(_moment_of_v2(request))
     return Proof(access_key_id)
+
+
+def _moment_of_v2(request: Request) -> datetime:
+    stamp = request.header("x-amz-date") or request.header("date")
+    if not stamp:
+        raise Refusal("MissingFields")
+    for form in (STAMP, "%a, %d %b %Y %H:%M:%S %Z"):
+        with suppress(ValueError):
+            return datetime.strptime(stamp, form).replace(tzinfo=UTC)
+    raise Refusal("MalformedDate")
 
 
 def _verify_java(request: Request, keys: Mapping[str, str]) -> Proof:

@@ -62,28 +62,38 @@ def reader(request: Request, proof: Proof | None) -> Reader:
     mode = request.header("x-amz-content-sha256")
     if proof is None or not proof.is_v4 or mode in ("", "UNSIGNED-PAYLOAD"):
         return body.read
-    if mode in (SIGNED_CHUNKS, UNSIGNED_TRAILER):
-        _check_decoded_length(request)
+    length = _decoded_length(request) if mode in (SIGNED_CHUNKS, UNSIGNED_TRAILER) else -1
     if mode == SIGNED_CHUNKS:
-        return lambda: _signed_chunks(body.read(), proof)
+        return lambda: _measured(_signed_chunks(body.read(), proof), length)
     if mode == UNSIGNED_TRAILER:
         trailer = request.header("x-amz-trailer")
         if trailer not in CHECKSUMS:
             raise Refusal("AccessDenied")
-        return lambda: _with_trailer(body.read(), trailer)
+        return lambda: _measured(_with_trailer(body.read(), trailer), length)
     if not re.fullmatch(r"(?:[0-9a-fA-F]{2})+", mode):
         raise Refusal("AccessDenied")
     return lambda: _digested(body, mode.lower())
 
 
-def _check_decoded_length(request: Request) -> None:
-    """The length goes to the block store in lakeFS; here only its form matters."""
-    if request.has_header("x-amz-decoded-content-length"):
-        length = request.header("x-amz-decoded-content-length")
-        if not length:
-            raise Refusal("MissingContentLength")
-        if not re.fullmatch(r"-?\d+", length):
-            raise Refusal("AccessDenied")
+def _decoded_length(request: Request) -> int:
+    """What the block store is told to expect; the length on the wire if the header is missing."""
+    if not request.has_header("x-amz-decoded-content-length"):
+        return -1 if request.body.length is None else request.body.length
+    length = request.header("x-amz-decoded-content-length")
+    if not length:
+        raise Refusal("MissingContentLength")
+    if not re.fullmatch(r"-?[0-9]{1,18}", length):
+        raise Refusal("AccessDenied")
+    return int(length)
+
+
+def _measured(data: bytes, length: int) -> bytes:
+    """As much as was announced; Go takes a length of 0 for no body at all, less than 0 for any."""
+    if length == 0:
+        return b""
+    if 0 < length != len(data):
+        raise ReadFault
+    return data
 
 
 def _digested(body: Body, digest: str) -> bytes:

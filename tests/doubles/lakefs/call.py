@@ -38,7 +38,18 @@ class BlockStore:
 
     @property
     def checks_parts(self) -> bool:
+        """Numbers, ETags and sizes of parts, and the document that lists them."""
         return self.kind not in ("local", "mem")
+
+    @property
+    def counts_parts(self) -> bool:
+        """Whether the ETag that Complete answers ends in the number of parts."""
+        return self.kind != "mem"
+
+    @property
+    def dies_of_panics(self) -> bool:
+        """Whether bodies are read where Go's server does not recover from a panic."""
+        return self.kind == "s3"
 
     @property
     def presigns(self) -> bool:
@@ -57,6 +68,11 @@ class Call:
     key: str
     read: Reader
     region: str
+
+    @property
+    def location(self) -> str:
+        """Where a Complete says that the object is: at the Host that it was asked under."""
+        return f"http://{self.request.header('host')}{self.request.path}"
 
     @property
     def query(self) -> dict[str, str]:
@@ -99,9 +115,27 @@ def check_names(call: Call) -> None:
         raise Refusal("InternalError")
 
 
-def asks_if_absent(request: Request) -> bool:
-    """If-None-Match of a write. Raises Refusal for any condition but `*`."""
+def check_branch(call: Call) -> None:
+    """Whether the branch is there, first of all in a PUT. Raises Refusal."""
+    if not addressing.is_branch_name(call.ref):
+        raise Refusal("InternalError")
+    with refusals(), call.store.lock:
+        call.repository.branch(call.ref)
+
+
+def asks_if_absent(call: Call) -> bool:
+    """If-None-Match of a write: whether the object must be absent.
+
+    Raises Refusal: PreconditionFailed for `*` if it is there, whatever the other conditions;
+    NotImplemented for any other condition.
+    """
+    request = call.request
     wanted = request.header("if-none-match")
+    if wanted == "*":
+        with call.store.lock:
+            branch = call.repository.branches.get(call.ref)
+            if branch and call.key in branch.entries:
+                raise Refusal("PreconditionFailed")
     if request.header("if-match") or wanted not in ("", "*"):
         raise Refusal("NotImplemented")
     return wanted == "*"

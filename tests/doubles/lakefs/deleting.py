@@ -1,7 +1,8 @@
 """DeleteObjects.
 
-Rules: the keys of one branch are one batch: an error of one is reported for each; a key without a
-path makes its batch do nothing and report success; a key ends at its first newline.
+Rules: if all keys have the same ref they are one batch, of which nothing is deleted if one cannot
+be: the first reason is reported for each, and one without a path counts as success; otherwise each
+key is deleted by itself; a key ends at its first newline.
 
 Not here: DeleteObject (`objects`).
 """
@@ -21,18 +22,18 @@ MAX_KEYS = 1000
 def delete_objects(call: Call) -> Answer:
     refuse_read_only(call)
     keys, is_quiet = _asked(call)
-    batches: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, tuple[str, str]] = {}
     failures: dict[str, str] = {}
     for key in keys:
         try:
-            ref, path, _ = addressing.split_key(key)
+            found[key] = addressing.split_key(key)[:2]
         except ValueError:
             failures[key] = "ErrDeletingKey"
-            continue
-        batches.setdefault(ref, []).append((key, path))
-    for ref, batch in batches.items():
-        if code := _delete_batch(call, ref, [path for _, path in batch]):
-            failures.update((key, code) for key, _ in batch)
+    refs = {ref for ref, _ in found.values()}
+    batches = [list(found)] if len(refs) == 1 else [[key] for key in found]
+    for batch in batches:
+        if code := _delete_batch(call, found[batch[0]][0], [found[key][1] for key in batch]):
+            failures.update(dict.fromkeys(batch, code))
     rows = [_error(key, failures[key]) for key in keys if key in failures]
     if not is_quiet:
         rows += [element("Deleted", element("Key", key)) for key in keys if key not in failures]
@@ -52,10 +53,11 @@ def _asked(call: Call) -> tuple[list[str], bool]:
 
 def _delete_batch(call: Call, ref: str, paths: list[str]) -> str:
     """The code of what went wrong, or "" if the batch is reported as deleted."""
-    if not all(paths):
-        return ""
-    if not (addressing.is_branch_name(ref) and all(map(addressing.is_key, paths))):
+    if not addressing.is_branch_name(ref):
         return "ErrDeletingKey"
+    for path in paths:
+        if not addressing.is_key(path):
+            return "ErrDeletingKey" if path else ""
     with call.store.lock:
         branch = call.repository.branches.get(ref)
         if branch is None:

@@ -1,7 +1,8 @@
 """The double itself: a port on loopback, and the order in which a request is looked at.
 
 Rules: authentication, then the repository, then the operation; one thread per connection, all
-joined at the end; a fault of the double's own is kept in `defects` and fails the test that used it.
+joined at the end; what ends the whole process of lakeFS closes the port for good and is told by
+`died`; a fault of the double's own is kept in `defects` and fails the test that used it.
 
 Not here: fallback_url, permissions of several users, request throttling, metrics.
 """
@@ -12,6 +13,7 @@ import secrets
 import socket
 import socketserver
 import threading
+import uuid
 from dataclasses import dataclass
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -74,6 +76,7 @@ class LakeFS:
         self.token = secrets.token_urlsafe(24)  # of the only session, as a JWT would be
         self.seen: list[Seen] = []
         self.defects: list[str] = []
+        self.died = False
         self._blocks = BlockStore(block_store)
         self._domains = domains
         self._region = region
@@ -121,6 +124,14 @@ class LakeFS:
         """The block store forgets an object's bytes."""
         self.store.lost.add(self.store.repositories[repository].entries(ref)[key].address)
 
+    def panic(self) -> None:
+        """Code of lakeFS that died; where nobody recovers from it, all of lakeFS is gone."""
+        if self._blocks.dies_of_panics:
+            self.died = True
+            self._listener.shutdown()
+            self._listener.socket.close()
+            self._listener.close_connections()
+
     # One request
 
     def answer(self, request: Request) -> Answer:
@@ -128,18 +139,19 @@ class LakeFS:
         if not addressing.is_s3(request, self._domains):
             return self._api.answer(request)
         place = addressing.place(request, self._domains)
+        request_id = str(uuid.uuid4())
         known: dict[str, str] = {}  # the id header comes once the repository is known
         try:
             read = self._authenticate(request)
             repository = self._repository(request, place)
-            known["X-Amz-Request-Id"] = secrets.token_hex(8).upper()
+            known["X-Amz-Request-Id"] = request_id
             answer = self._operate(request, place, repository, read)
         except Unauthorised:
             return unauthorised()
         except Bodyless as bodyless:
             answer = Answer(bodyless.status)
         except Refusal as refusal:
-            answer = self._refuse(request, place, refusal)
+            answer = self._refuse(request, place, refusal, request_id)
         answer.headers.update(known)
         return answer
 
@@ -184,17 +196,15 @@ class LakeFS:
             return listing.list_buckets(call)
         raise Bodyless(404)
 
-    def _refuse(self, request: Request, place: Place, refusal: Refusal) -> Answer:
+    def _refuse(self, request: Request, place: Place, refusal: Refusal, request_id: str) -> Answer:
         body = DECLARATION + document(
             refusal,
             repository=place.repository,
             ref=place.ref or "",
             key=place.key or "",
-            request_id=secrets.token_hex(8).upper(),
-            host_id=secrets.token_hex(4).upper(),
+            request_id=request_id,
+            host_id=secrets.token_hex(8).upper(),
         )
-        if request.method == "HEAD":
-            return Answer(refusal.status)
         return Answer(refusal.status, body, {"Content-Type": xml_type(request)})
 
 
@@ -227,7 +237,7 @@ def _object_operation(call: Call) -> Operation:
             return multipart.abort if has_upload else objects.delete
         case "POST":
             return _post_operation(call)
-    raise Bodyless(405)
+    raise Bodyless(404)
 
 
 def _put_operation(call: Call) -> Operation:
@@ -280,8 +290,10 @@ class _Connection(socketserver.StreamRequestHandler):
         try:
             while self._turn(listener.lakefs, connection):
                 pass
-        except (Ended, Panic, OSError):
-            return  # half a request, or code that died: no answer
+        except Panic:
+            listener.lakefs.panic()
+        except (Ended, OSError):
+            return  # half a request: no answer
         except Exception as error:
             listener.lakefs.defects.append(f"{type(error).__name__}: {error}")
             raise

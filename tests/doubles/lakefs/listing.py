@@ -1,7 +1,8 @@
 """ListBuckets, ListObjects of both versions, and the small answers about a bucket.
 
 Rules: a prefix without a slash lists branches, one with a slash the objects of that ref; a token is
-the plain last key; encoding-type, fetch-owner and max-buckets are not looked at.
+the plain last key or branch; lists begin at it and leave out what is it, so that a key inside a
+common prefix shows the prefix; encoding-type, fetch-owner and max-buckets are not looked at.
 
 Not here: ListMultipartUploads (`multipart`).
 """
@@ -17,7 +18,7 @@ from tests.doubles.lakefs.call import Call, in_milliseconds, refuse_unsupported
 from tests.doubles.lakefs.errors import Refusal
 from tests.doubles.lakefs.store import Blob, Entries
 from tests.doubles.lakefs.wire import Answer, raw_bytes
-from tests.doubles.lakefs.xml import element
+from tests.doubles.lakefs.xml import VERSIONING, element
 
 DEFAULT_KEYS = 1000
 MAX_KEYS = 10000
@@ -59,7 +60,7 @@ def get_bucket(call: Call) -> Answer:
         region = "" if call.region == "us-east-1" else call.region
         return call.xml(element("LocationConstraint", region, namespace=True))
     if "versioning" in call.query:
-        return call.xml(element("VersioningConfiguration", namespace=True))
+        return call.xml(VERSIONING)
     version = call.query.get("list-type", "1")
     if version not in ("1", "2"):
         raise Refusal("BadRequest")
@@ -109,11 +110,11 @@ class _Asked:
 def _list(asked: _Asked) -> bytes:
     try:
         ref, path, is_inside = addressing.split_key(asked.prefix) if asked.prefix else ("", "", 0)
+        if not is_inside:
+            return _list_branches(asked, ref, asked.after)
         after_ref, after_path = _after(asked)
     except ValueError:
         raise Refusal("BadRequest") from None
-    if not is_inside:
-        return _list_branches(asked, ref, after_ref)
     if after_ref and after_ref.lower() != ref.lower():
         raise Refusal("BadRequest")
     items = _items(_entries(asked, ref), path, asked.delimiter, after_path)
@@ -136,7 +137,10 @@ def _entries(asked: _Asked, ref: str) -> Entries:
 
 
 def _list_branches(asked: _Asked, prefix: str, after: str) -> bytes:
-    """Branches as common prefixes, whatever the delimiter; never tags, never objects."""
+    """Branches as common prefixes, whatever the delimiter; never tags, never objects.
+
+    `after` is compared with the names as it is: `dev/` stands behind `dev-a`.
+    """
     with asked.call.store.lock:
         names = sorted(asked.call.repository.branches)
     found = [name for name in names if name.startswith(prefix) and name > after]
@@ -144,19 +148,18 @@ def _list_branches(asked: _Asked, prefix: str, after: str) -> bytes:
 
 
 def _items(entries: Entries, prefix: str, delimiter: str, after: str) -> Iterator[Item]:
-    """Keys and common prefixes in the order of their bytes, each once."""
-    done = after if delimiter and after.endswith(delimiter) else None
+    """Keys and common prefixes from `after` on in the order of their bytes, each once."""
+    done = None
     for key in sorted(entries, key=raw_bytes):
-        if not key.startswith(prefix) or raw_bytes(key) <= raw_bytes(after):
+        if not key.startswith(prefix) or raw_bytes(key) < raw_bytes(after):
             continue
         if done is not None and key.startswith(done):
             continue
-        rest = key[len(prefix) :]
+        rest, shown = key[len(prefix) :], key
         if delimiter and delimiter in rest:
-            done = prefix + rest[: rest.index(delimiter) + len(delimiter)]
-            yield done, None
-        else:
-            yield key, entries[key]
+            done = shown = prefix + rest[: rest.index(delimiter) + len(delimiter)]
+        if shown != after:
+            yield shown, None if shown == done else entries[key]
 
 
 def _document(asked: _Asked, items: list[Item], *, is_root: bool = False) -> bytes:

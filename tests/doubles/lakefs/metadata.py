@@ -1,7 +1,8 @@
 """User metadata and content type of an object, from the headers that create it.
 
-Rules: names are lower case; values are RFC 2047 decoded when written and Q-encoded when read if not
-ASCII; everything but the content type and x-amz-meta-* is forgotten.
+Rules: names are kept in lower case and written as Go writes names of headers (`X-Amz-Meta-Owner`);
+values are RFC 2047 decoded when written and Q-encoded when read if not ASCII; everything but the
+content type and x-amz-meta-* is forgotten.
 
 Not here: metadata directives of a copy (`copying`).
 """
@@ -37,7 +38,12 @@ def read(request: Request) -> dict[str, str]:
 
 
 def headers(metadata: dict[str, str]) -> dict[str, str]:
-    return {f"X-Amz-Meta-{name}": _encode(value) for name, value in metadata.items()}
+    return {f"X-Amz-Meta-{_canonical(name)}": _encode(value) for name, value in metadata.items()}
+
+
+def _canonical(name: str) -> str:
+    """As Go's net/textproto does: the first letter, and those behind a hyphen, in upper case."""
+    return "-".join(part[:1].upper() + part[1:] for part in name.split("-"))
 
 
 def _decode(value: str) -> str:

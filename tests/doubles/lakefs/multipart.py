@@ -1,8 +1,9 @@
 """Multipart uploads.
 
 Rules: an upload id belongs to no repository, branch or key: the URL of Complete decides where the
-object lands; its stored ETag drops the `-N` that Complete answers; an unknown id is an
-InternalError everywhere but in Abort.
+object lands, and Abort looks at the path alone; the stored ETag drops the `-N` that Complete
+answers; an unknown id is an InternalError everywhere but in Abort; the block store is done with an
+upload before lakeFS looks at the branch, so that a Complete that fails then has consumed its parts.
 
 Not here: the bytes' own rules (`bodies`), the source of a copied part (`copying`).
 """
@@ -10,13 +11,14 @@ Not here: the bytes' own rules (`bodies`), the source of a copied part (`copying
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from datetime import UTC, datetime
 
-from tests.doubles.lakefs import copying, metadata
-from tests.doubles.lakefs.call import Call, check_names, refusals
+from tests.doubles.lakefs import addressing, copying, metadata
+from tests.doubles.lakefs.call import Call, asks_if_absent, check_branch, check_names, refusals
 from tests.doubles.lakefs.errors import ReadFault, Refusal
-from tests.doubles.lakefs.objects import byte_range, check_write, md5, refuse_read_only
+from tests.doubles.lakefs.objects import byte_range, md5, refuse_read_only
 from tests.doubles.lakefs.store import Blob, Upload
 from tests.doubles.lakefs.wire import Answer
 from tests.doubles.lakefs.xml import element, parse
@@ -27,9 +29,8 @@ MIN_PART_BYTES = 5 << 20  # of an S3 block store, but for the last part
 
 def create(call: Call) -> Answer:
     refuse_read_only(call)
+    check_branch(call)
     check_names(call)
-    with refusals(), call.store.lock:
-        call.repository.branch(call.ref)
     upload_id = uuid.uuid4().hex
     request = call.request
     call.store.uploads[upload_id] = Upload(
@@ -50,12 +51,15 @@ def create(call: Call) -> Answer:
 
 
 def upload_part(call: Call) -> Answer:
+    check_branch(call)
     number = call.query.get("partNumber", "")
-    if not number.isdecimal() or not 1 <= int(number) <= MAX_PART:
+    if not re.fullmatch(r"[+-]?[0-9]{1,9}", number):
         raise Refusal("InvalidArgument")
     upload = _upload(call)
     is_copy = call.request.has_header("x-amz-copy-source")
     data = _copied(call) if is_copy else call.body()
+    if call.blocks.checks_parts and not 1 <= int(number) <= MAX_PART:
+        raise Refusal("InternalError")
     with call.store.lock:
         upload.parts[int(number)] = data
     if is_copy:
@@ -67,53 +71,58 @@ def upload_part(call: Call) -> Answer:
 
 
 def _copied(call: Call) -> bytes:
-    """The bytes of the source; all of them if the range makes no sense."""
+    """The bytes of the source; all of them if the range makes no sense or is beyond the end."""
     try:
         data = copying.source(call).data
     except Refusal:
         raise Refusal("InvalidArgument") from None
-    wanted = byte_range(call.request.header("x-amz-copy-source-range"), len(data))
+    try:
+        wanted = byte_range(call.request.header("x-amz-copy-source-range"), len(data))
+    except Refusal:
+        return data
     return data if wanted is None else data[wanted.start : wanted.stop]
 
 
 def complete(call: Call) -> Answer:
+    refuse_read_only(call)
     upload = _upload(call)
-    if_absent = check_write_late(call)
+    if_absent = asks_if_absent(call)
     parts = _listed(call, upload)
+    upload.is_consumed = True
     data = b"".join(parts)
     digest = hashlib.md5(usedforsecurity=False)
     for part in parts:
         digest.update(bytes.fromhex(md5(part)))
     etag = digest.hexdigest()
     blob = Blob(data, upload.content_type, upload.metadata, etag)
-    with refusals():
-        call.store.write(call.repository, call.ref, call.key, blob, only_if_absent=if_absent)
+    _link(call, blob, only_if_absent=if_absent)
     call.store.uploads.pop(call.query["uploadId"], None)
+    count = f"-{len(parts)}" if call.blocks.counts_parts else ""
     return call.xml(
         element(
             "CompleteMultipartUploadResult",
-            element("Location", f"/{call.repository.name}/{call.ref}/{call.key}"),
+            element("Location", call.location),
             element("Bucket", call.repository.name),
             element("Key", f"{call.ref}/{call.key}"),
-            element("ETag", f'"{etag}-{len(parts)}"'),
+            element("ETag", f'"{etag}{count}"'),
         )
     )
 
 
-def check_write_late(call: Call) -> bool:
+def _link(call: Call, blob: Blob, *, only_if_absent: bool) -> None:
     """As for a put, but a branch that went away since Create is an InternalError."""
-    try:
-        return check_write(call)
-    except Refusal as refusal:
-        if refusal.code == "NoSuchBucket":
-            raise Refusal("InternalError") from None
-        raise
+    if not addressing.is_branch_name(call.ref) or call.ref not in call.repository.branches:
+        raise Refusal("InternalError")
+    check_names(call)
+    with refusals():
+        call.store.write(call.repository, call.ref, call.key, blob, only_if_absent=only_if_absent)
 
 
 def _listed(call: Call, upload: Upload) -> list[bytes]:
     """The parts that Complete names; the block store decides whether the list is looked at."""
     try:
-        tree = parse(call.read(), "CompleteMultipartUpload")
+        root = "CompleteMultipartUpload" if call.blocks.checks_parts else ""
+        tree = parse(call.read(), root)
         listed = [
             (int(node.findtext("PartNumber") or ""), (node.findtext("ETag") or "").strip('"'))
             for node in tree.findall("Part")
@@ -135,9 +144,10 @@ def _listed(call: Call, upload: Upload) -> list[bytes]:
 
 def abort(call: Call) -> Answer:
     upload = call.store.uploads.get(call.query["uploadId"])
-    here = (call.repository.name, call.ref, call.key)
-    if upload is None or (upload.repository, upload.branch, upload.key) != here:
+    if upload is None or upload.key != call.key:
         raise Refusal("NoSuchKey")
+    if upload.is_consumed:
+        raise Refusal("InternalError")
     call.store.uploads.pop(call.query["uploadId"], None)
     return Answer(204)
 
@@ -188,7 +198,9 @@ def list_uploads(call: Call) -> Answer:
         uploads = sorted(
             (upload_id, upload)
             for upload_id, upload in call.store.uploads.items()
-            if upload.repository == call.repository.name and _address(upload_id) > after
+            if _address(upload_id) > after
+            and not upload.is_consumed
+            and (call.blocks.kind == "mem" or upload.repository == call.repository.name)
         )
     shown = uploads[: int(limit)]
     marker = _address(shown[-1][0]) if shown else ""
@@ -216,6 +228,6 @@ def _address(upload_id: str) -> str:
 
 def _upload(call: Call) -> Upload:
     upload = call.store.uploads.get(call.query["uploadId"])
-    if upload is None:
+    if upload is None or upload.is_consumed:
         raise Refusal("InternalError")
     return upload

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 
 from tests.doubles.lakefs.addressing import is_ref
 
-_EXPRESSION = re.compile(r"(?P<base>[^\s~^@$]+)(?P<steps>(?:~\d*|\^\d*)*)(?P<view>[@$]?)\Z")
+_EXPRESSION = re.compile(r"(?P<base>[^\s~^@$]+)(?P<modifiers>(?:[~^]\d*|[@$])*)\Z")
+_MODIFIER = re.compile(r"([~^@$])(\d*)")
 
 
 class Exists(Exception):
@@ -76,6 +77,7 @@ class Upload:
     content_type: str
     metadata: dict[str, str]
     parts: dict[int, bytes] = field(default_factory=dict)
+    is_consumed: bool = False  # the block store made an object of it, and knows it no more
 
 
 @dataclass(slots=True)
@@ -92,17 +94,18 @@ class Repository:
         found = _EXPRESSION.match(expression) if is_ref(expression) else None
         if not found:
             raise BadRef(expression)
-        base, steps, view = found["base"], found["steps"], found["view"]
-        branch = self.branches.get(base)
-        if base not in self.commits and branch and not steps:
-            committed = self.commits[branch.commit_id].entries
-            if view == "@":
-                return committed
-            if view == "$":
-                staged = branch.entries.items()
-                return {key: blob for key, blob in staged if committed.get(key) is not blob}
+        base, modifiers = found["base"], _MODIFIER.findall(found["modifiers"])
+        commit_id = self.commit_id(base)
+        branch = None if base in self.commits else self.branches.get(base)
+        if branch and not modifiers:
             return branch.entries
-        return self.commits[self._walk(self.commit_id(base), steps)].entries
+        for sign, digits in modifiers:
+            if sign in "@$":
+                if branch is None or len(modifiers) != 1:
+                    raise BadRef(expression)
+                return branch.entries if sign == "$" else self.commits[commit_id].entries
+            commit_id = self._walk(commit_id, sign, int(digits or "1"))
+        return self.commits[commit_id].entries
 
     def commit_id(self, base: str) -> str:
         """Full commit id, then branch, tag, commit prefix. Raises Missing."""
@@ -117,14 +120,17 @@ class Repository:
             raise Missing(base)
         return prefixed[0]
 
-    def _walk(self, commit_id: str, steps: str) -> str:
-        for step, digits in re.findall(r"([~^])(\d*)", steps):
-            count = int(digits or "1")
-            for _ in range(count if step == "~" else min(count, 1)):
-                parents = self.commits[commit_id].parents
-                if not parents:
-                    raise Missing(commit_id)
-                commit_id = parents[0]
+    def _walk(self, commit_id: str, sign: str, count: int) -> str:
+        """`~N`: N first parents up, Missing beyond the first commit; `^N`: the Nth, or BadRef."""
+        if sign == "^":
+            parents = (commit_id, *self.commits[commit_id].parents)
+            if count >= len(parents):
+                raise BadRef(f"{sign}{count}")
+            return parents[count]
+        for _ in range(count):
+            if not self.commits[commit_id].parents:
+                raise Missing(commit_id)
+            commit_id = self.commits[commit_id].parents[0]
         return commit_id
 
     def branch(self, name: str) -> Branch:
@@ -155,7 +161,7 @@ class Repository:
 
     def add_branch(self, name: str, source: str | None = None) -> str:
         """A branch at what `source` is, or an empty one. Raises Exists, Missing."""
-        if name in self.branches:
+        if name in self.branches or name in self.commits:
             raise Exists(name)
         if source is None:
             self.branches[name] = Branch("", {})

@@ -133,20 +133,17 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """What goes back; the length is counted here."""
+    """What goes back; the length is counted here, but for a HEAD that was given no body."""
 
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
 
     def on_wire(self, method: str, *, close: bool) -> bytes:
-        fields = {
-            "Date": formatdate(usegmt=True),
-            "Content-Length": str(len(self.body)),
-            **self.headers,
-        }
-        if self.status in (204, 304):
+        fields = {"Date": formatdate(usegmt=True), "Content-Length": str(len(self.body))}
+        if self.status in (204, 304) or (method == "HEAD" and not self.body):
             del fields["Content-Length"]
+        fields.update(self.headers)
         if close:
             fields["Connection"] = "close"
         lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}"]

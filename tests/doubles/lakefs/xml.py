@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+VERSIONING = f'<VersioningConfiguration xmlns="{NAMESPACE}"/>'.encode()
 
 _ESCAPES = {
     "&": "&amp;",
@@ -41,7 +42,7 @@ def element(name: str, *content: str | bytes, namespace: bool = False) -> bytes:
     return f"<{opening}>".encode() + inner + f"</{name}>".encode()
 
 
-def parse(body: bytes, root: str) -> ElementTree.Element:
+def parse(body: bytes, root: str = "") -> ElementTree.Element:
     """The document, names without namespaces. Raises ValueError if it is none or another one."""
     try:
         tree = ElementTree.fromstring(body)
@@ -49,6 +50,6 @@ def parse(body: bytes, root: str) -> ElementTree.Element:
         raise ValueError(str(error)) from error
     for node in tree.iter():
         node.tag = node.tag.rpartition("}")[2]
-    if tree.tag != root:
+    if root and tree.tag != root:
         raise ValueError(tree.tag)
     return tree

@@ -63,14 +63,18 @@ class Client:
 
     def raw(self, head: bytes, body: bytes, method: str) -> Answer:
         """Send and read to the end; a status of 0 is a connection closed without an answer."""
+        answers = read_answers(self.wire(head, body), [method.encode()], ended=True)
+        return answers[0] if answers else Answer(0, {}, b"", whole=False)
+
+    def wire(self, head: bytes, body: bytes) -> bytes:
+        """Send, and all that comes back."""
         address = ("127.0.0.1", self.port)
         with socket.create_connection(address, timeout=20) as connection:
             connection.sendall(head + body)
             data = b""
             while piece := connection.recv(65536):
                 data += piece
-        answers = read_answers(data, [method.encode()], ended=True)
-        return answers[0] if answers else Answer(0, {}, b"", whole=False)
+        return data
 
     def presigned(
         self,

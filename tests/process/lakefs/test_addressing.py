@@ -110,12 +110,28 @@ def test_a_domain_makes_even_an_unsigned_request_s3(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("ref", "status"),
-    [("main", 200), ("v1.0", 200), ("main@", 200), ("main~1", 404), ("main$", 404), ("ma~x", 500)],
+    [
+        ("main", 200),
+        ("v1.0", 200),
+        ("main@", 200),
+        ("main$", 200),  # the committed object, though nothing is staged
+        ("main^0", 200),
+        ("main~1", 404),
+        ("main~9", 404),
+        ("ma~x", 500),
+        ("main@@", 500),
+        ("main^2", 500),
+        ("main@~1", 500),
+        ("main~1@", 500),
+        ("v1.0@", 500),
+        ("v1.0$", 500),
+        ("~1", 500),
+    ],
 )
 def test_reads_take_every_ref_expression(
     client: Client, lakefs: LakeFS, ref: str, status: int
 ) -> None:
-    """lakeFS 1.84: pkg/graveler/ref/parse_ref.go, resolve_ref.go; GW/operations/getobject.go."""
+    """L8: lakeFS: pkg/graveler/ref/parse_ref.go, resolve_ref.go, GW/operations/getobject.go."""
     repository = lakefs.store.repositories["repo"]
     repository.tags["v1.0"] = repository.commit("main", "first")
     assert client.send("GET", f"/repo/{ref}/a.txt").status == status
@@ -129,14 +145,10 @@ def test_a_commit_is_found_by_its_id_and_by_a_unique_prefix(client: Client, lake
         assert client.send("GET", f"/repo/{ref}/a.txt").body == OBJECT
 
 
-def test_a_commit_wins_over_a_branch_of_its_name(client: Client, lakefs: LakeFS) -> None:
-    """lakeFS 1.84: pkg/graveler/ref/resolve_ref.go; a branch wins over a tag."""
+def test_a_branch_wins_over_a_tag_of_its_name(client: Client, lakefs: LakeFS) -> None:
+    """lakeFS 1.84: pkg/graveler/ref/resolve_ref.go."""
     repository = lakefs.store.repositories["repo"]
-    empty = repository.branches["dev"].commit_id
-    commit_id = repository.commit("main", "first")
-    repository.branches[commit_id] = repository.branches["dev"]
-    assert client.send("GET", f"/repo/{commit_id}/a.txt").body == OBJECT
-    repository.tags["main"] = empty
+    repository.tags["main"] = repository.branches["dev"].commit_id  # an empty commit
     assert client.send("GET", "/repo/main/a.txt").body == OBJECT
 
 
@@ -152,3 +164,17 @@ def test_a_key_has_at_most_1024_bytes_without_repository_and_branch(client: Clie
     assert client.send("PUT", f"/repo/main/{'k' * 1024}", b"x").status == 200
     for method in ("PUT", "GET", "HEAD"):
         assert client.send(method, f"/repo/main/{'k' * 1025}").status == 500
+
+
+@pytest.mark.parametrize("name", ["PATCH", "OPTIONS", "NOTHING"])
+def test_an_unknown_method_on_an_object_is_not_found(client: Client, name: str) -> None:
+    """Confirmed on a real 1.84.0: 404 without a body."""
+    answer = client.send(name, "/repo/main/a.txt")
+    assert (answer.status, answer.body) == (404, b"")
+
+
+def test_a_directory_marker_of_a_branch_is_not_found(client: Client) -> None:
+    """L15: `main/` is a ref without a key; `main/dir/` is a key like any other."""
+    assert client.send("PUT", "/repo/main/").status == 404
+    assert client.send("PUT", "/repo/main/dir/").status == 200
+    assert client.send("GET", "/repo/main/dir/").status == 200

@@ -1,7 +1,7 @@
 """The double directly: DeleteObjects.
 
 lakeFS 1.84: pkg/gateway/operations/deleteobjects.go, pkg/catalog/catalog.go DeleteEntries, if a
-test names nothing else.
+test names nothing else. Keys are one batch only if all have the same ref.
 """
 
 from __future__ import annotations
@@ -56,10 +56,13 @@ def test_a_missing_key_or_branch_is_reported_as_deleted(client: Client) -> None:
 def test_a_key_without_a_path_saves_all_of_its_branch_and_reports_success(
     client: Client, lakefs: LakeFS, keys: list[str]
 ) -> None:
-    """What happens when Spark deletes `main/`."""
-    answer = delete(client, "main/", *keys)
-    assert answer.body.count(b"<Deleted>") == 4
-    assert left(client, lakefs) == {"main/a.txt", "main/b/c.txt"}
+    """What happens when Spark deletes `main/`; keys of two branches are deleted one by one."""
+    answer = delete(client, "main/", *keys[:2])
+    assert answer.body.count(b"<Deleted>") == 3
+    assert left(client, lakefs) == set(keys)
+    mixed = delete(client, "main/", *keys)
+    assert mixed.body.count(b"<Deleted>") == 4
+    assert not left(client, lakefs)
 
 
 def test_a_key_ends_at_its_first_newline(client: Client, lakefs: LakeFS, keys: list[str]) -> None:
@@ -72,10 +75,23 @@ def test_a_key_ends_at_its_first_newline(client: Client, lakefs: LakeFS, keys: l
 def test_an_error_of_one_key_is_reported_for_all_of_its_branch(
     client: Client, lakefs: LakeFS, keys: list[str]
 ) -> None:
-    answer = delete(client, *keys, f"main/{'k' * 1025}")
+    long = f"main/{'k' * 1025}"
+    answer = delete(client, *keys[:2], long)
     assert answer.body.count(b"<Code>ErrDeletingKey</Code>") == 3
-    assert answer.body.count(b"<Deleted>") == 1
-    assert left(client, lakefs) == {"main/a.txt", "main/b/c.txt"}
+    assert left(client, lakefs) == set(keys)
+    mixed = delete(client, *keys, long)
+    assert mixed.body.count(b"<Code>ErrDeletingKey</Code>") == 1
+    assert mixed.body.count(b"<Deleted>") == 3
+    assert not left(client, lakefs)
+
+
+def test_below_a_tag_nothing_can_be_deleted(client: Client, lakefs: LakeFS) -> None:
+    """L9: an error for each key, unless the tag could be a branch, which is then missing."""
+    repository = lakefs.store.repositories["repo"]
+    repository.tags["v1.0"] = repository.tags["v1"] = repository.branches["main"].commit_id
+    answer = delete(client, "v1.0/a", "v1.0/b")
+    assert answer.body.count(b"<Code>ErrDeletingKey</Code>") == 2
+    assert delete(client, "v1/a").body.count(b"<Deleted>") == 1
 
 
 def test_protection_is_reported_for_each_key_and_read_only_for_the_request(

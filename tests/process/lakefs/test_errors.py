@@ -20,22 +20,29 @@ def test_an_error_names_repository_and_key_apart(client: Client) -> None:
     """lakeFS 1.84: pkg/gateway/operations/base.go, pkg/gateway/errors/errors.go."""
     body = client.send("GET", "/repo/main/b/missing").body.decode()
     assert "<Key>b/missing</Key><BucketName>repo</BucketName><Resource>main@repo</Resource>" in body
-    assert re.search(r"<HostId>[0-9A-F]{8}</HostId></Error>$", body)
+    assert re.search(r"<RequestId>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}</RequestId>", body)
+    assert re.search(r"<HostId>[0-9A-F]{16}</HostId></Error>$", body)
     assert "xmlns" not in body
 
 
 def test_the_request_id_is_a_header_once_the_repository_is_known(client: Client) -> None:
     """lakeFS 1.84: pkg/gateway/operations/base.go; the document always has one."""
-    assert "x-amz-request-id" in client.send("GET", "/repo/main/missing").fields
+    known = client.send("GET", "/repo/main/missing")
+    assert f"<RequestId>{known.fields['x-amz-request-id']}<".encode() in known.body
     unknown = client.send("GET", "/missing/main/k")
     assert "x-amz-request-id" not in unknown.fields
     assert b"<RequestId>" in unknown.body
 
 
-def test_an_error_of_head_has_no_body(client: Client) -> None:
-    """lakeFS 1.84: pkg/gateway/errors/errors.go."""
+def test_an_error_of_head_has_the_length_of_a_document(client: Client) -> None:
+    """Confirmed on a real 1.84.0; what has no document (a range, no key) has no length either."""
     answer = client.send("HEAD", "/repo/main/missing")
-    assert (answer.status, answer.fields["content-length"]) == (404, "0")
+    assert (answer.status, answer.body) == (404, b"")
+    assert int(answer.fields["content-length"]) > 100
+    far = client.send("HEAD", "/repo/main/a.txt", headers={"range": "bytes=99-"})
+    nothing = client.send("HEAD", "/repo/main")
+    assert (far.status, nothing.status) == (416, 404)
+    assert not any("content-length" in one.fields for one in (far, nothing))
 
 
 # The REST API
@@ -98,6 +105,7 @@ def test_branches(client: Client) -> None:
     assert call(client, "POST", path, {"name": "new", "source": "main"})[0].status == 409
     assert call(client, "POST", path, {"name": "a/b", "source": "main"})[0].status == 400
     assert call(client, "POST", path, {"name": "x", "source": "missing"})[0].status == 404
+    assert call(client, "POST", path, {"name": commit_id, "source": "main"})[0].status == 409
     assert call(client, "GET", f"{path}/missing")[0].status == 404
     assert call(client, "GET", f"{path}/a.b")[0].status == 400
 

@@ -75,16 +75,23 @@ def uploaded(client: Client, path: str = PATH) -> str:
     return upload_id
 
 
-def test_the_stored_etag_drops_the_number_of_parts(client: Client) -> None:
-    """lakeFS 1.84: postobject.go; 32 hex digits that are not the MD5 of the data."""
-    answer = complete(client, uploaded(client), PARTS)
-    assert answer.status == 200
-    etag = hashlib.md5(b"".join(bytes.fromhex(md5(part)) for part in PARTS)).hexdigest()
-    assert tag(answer.body, "ETag") == f"&#34;{etag}-2&#34;"
-    got = client.send("GET", PATH)
-    assert got.body == b"".join(PARTS)
-    assert got.fields["etag"] == f'"{etag}"'
-    assert f"<ETag>&#34;{etag}&#34;" in client.send("GET", "/repo?prefix=main/big").body.decode()
+@pytest.mark.parametrize(("kind", "count"), [("local", "-2"), ("mem", "")])
+def test_the_stored_etag_drops_the_number_of_parts(kind: str, count: str) -> None:
+    """lakeFS 1.84: postobject.go; 32 hex digits that are not the MD5 of the data.
+
+    `mem` has no number of parts from the beginning (confirmed on a real 1.84.0).
+    """
+    with LakeFS(block_store=kind) as lakefs:
+        lakefs.add_repository("repo")
+        client = Client(lakefs)
+        answer = complete(client, uploaded(client), PARTS)
+        etag = hashlib.md5(b"".join(bytes.fromhex(md5(part)) for part in PARTS)).hexdigest()
+        assert tag(answer.body, "ETag") == f"&#34;{etag}{count}&#34;"
+        got = client.send("GET", PATH)
+        assert got.body == b"".join(PARTS)
+        assert got.fields["etag"] == f'"{etag}"'
+        listed = client.send("GET", "/repo?prefix=main/big").body.decode()
+        assert f"<ETag>&#34;{etag}&#34;" in listed
 
 
 def test_metadata_and_type_are_those_of_the_beginning(client: Client) -> None:
@@ -115,11 +122,19 @@ def test_protection_is_found_at_the_end(client: Client, lakefs: LakeFS) -> None:
     assert (answer.status, answer.code) == (403, "ErrWriteToProtectedBranch")
 
 
-def test_a_branch_that_went_away_is_an_internal_error(client: Client, lakefs: LakeFS) -> None:
-    upload_id = uploaded(client, "/repo/dev/big")
+def test_a_complete_that_fails_at_the_branch_has_consumed_the_parts(
+    client: Client, lakefs: LakeFS
+) -> None:
+    """L12: the block store is done with the upload before lakeFS looks at the branch."""
+    path = "/repo/dev/big"
+    upload_id = uploaded(client, path)
     del lakefs.store.repositories["repo"].branches["dev"]
-    answer = complete(client, upload_id, PARTS, "/repo/dev/big")
+    answer = complete(client, upload_id, PARTS, path)
     assert (answer.status, answer.code) == (500, "InternalError")
+    lakefs.store.repositories["repo"].add_branch("dev", "main")
+    assert complete(client, upload_id, PARTS, path).code == "InternalError"
+    assert client.send("GET", f"{path}?uploadId={upload_id}").code == "InternalError"
+    assert upload_id.encode() not in client.send("GET", "/repo?uploads").body
 
 
 def test_an_unknown_upload_is_an_internal_error(client: Client) -> None:
@@ -137,11 +152,23 @@ def test_an_unknown_upload_is_an_internal_error(client: Client) -> None:
 def test_aborting_an_unknown_upload_is_no_such_key(client: Client) -> None:
     """lakeFS 1.84: pkg/gateway/operations/deleteobject.go; also under another key."""
     upload_id = uploaded(client)
-    for path in ("/repo/main/other", "/repo/dev/big"):
-        answer = client.send("DELETE", f"{path}?uploadId={upload_id}")
-        assert (answer.status, answer.code) == (404, "NoSuchKey")
+    answer = client.send("DELETE", f"/repo/main/other?uploadId={upload_id}")
+    assert (answer.status, answer.code) == (404, "NoSuchKey")
     assert client.send("DELETE", f"{PATH}?uploadId={upload_id}").status == 204
     assert client.send("DELETE", f"{PATH}?uploadId={upload_id}").code == "NoSuchKey"
+
+
+def test_aborting_looks_at_the_path_alone(client: Client) -> None:
+    """L11: the same path below another branch ends the upload."""
+    upload_id = uploaded(client)
+    assert client.send("DELETE", f"/repo/dev/big?uploadId={upload_id}").status == 204
+    assert put_part(client, upload_id, 1, b"x").code == "InternalError"
+
+
+def test_the_location_is_where_lakefs_was_asked(client: Client) -> None:
+    """L5: postobject.go."""
+    answer = complete(client, uploaded(client), PARTS)
+    assert tag(answer.body, "Location") == f"http://127.0.0.1:{client.port}{PATH}"
 
 
 def test_the_address_of_the_end_decides_where_it_lands(client: Client, lakefs: LakeFS) -> None:
@@ -152,10 +179,29 @@ def test_the_address_of_the_end_decides_where_it_lands(client: Client, lakefs: L
     assert client.send("GET", PATH).status == 404
 
 
-@pytest.mark.parametrize("number", ["0", "10001", "x", ""])
+@pytest.mark.parametrize("number", ["x", "1x", ""])
 def test_a_bad_part_number_is_an_invalid_argument(client: Client, number: str) -> None:
     answer = client.send("PUT", f"{PATH}?partNumber={number}&uploadId={begin(client)}", b"x")
     assert (answer.status, answer.code) == (400, "InvalidArgument")
+
+
+@pytest.mark.parametrize(("kind", "status"), [("local", 200), ("mem", 200), ("s3", 500)])
+@pytest.mark.parametrize("number", [0, 10001])
+def test_a_part_number_beyond_the_ends_is_the_block_stores_to_judge(
+    kind: str, status: int, number: int
+) -> None:
+    """Confirmed on a real 1.84.0."""
+    with LakeFS(block_store=kind) as lakefs:
+        lakefs.add_repository("repo")
+        client = Client(lakefs)
+        assert put_part(client, begin(client), number, b"x").status == status
+
+
+def test_the_branch_of_a_part_must_be_there(client: Client, lakefs: LakeFS) -> None:
+    """lakeFS 1.84: putobject.go: it is looked at first of all."""
+    upload_id = begin(client)
+    assert put_part(client, upload_id, 1, b"x", "/repo/nobranch/big").code == "NoSuchBucket"
+    assert put_part(client, upload_id, 1, b"x", "/repo/v1.0/big").code == "InternalError"
 
 
 def test_a_wrong_digest_of_a_part_is_an_internal_error(client: Client) -> None:
@@ -165,10 +211,20 @@ def test_a_wrong_digest_of_a_part_is_an_internal_error(client: Client) -> None:
     assert (answer.status, answer.code) == (500, "InternalError")
 
 
-@pytest.mark.parametrize("body", [b"", b"<Complete", b"<Other/>"])
+@pytest.mark.parametrize("body", [b"", b"<Complete"])
 def test_a_bad_document_is_an_internal_error(client: Client, body: bytes) -> None:
     answer = client.send("POST", f"{PATH}?uploadId={uploaded(client)}", body)
     assert (answer.status, answer.code) == (500, "InternalError")
+
+
+@pytest.mark.parametrize(("kind", "status"), [("mem", 200), ("s3", 500)])
+def test_another_document_is_an_empty_list_of_parts(kind: str, status: int) -> None:
+    """Confirmed on a real 1.84.0: `mem` does not look at the list."""
+    with LakeFS(block_store=kind) as lakefs:
+        lakefs.add_repository("repo")
+        client = Client(lakefs)
+        answer = client.send("POST", f"{PATH}?uploadId={uploaded(client)}", b"<Other/>")
+        assert answer.status == status
 
 
 def test_if_none_match_at_the_end(client: Client) -> None:
@@ -180,9 +236,15 @@ def test_if_none_match_at_the_end(client: Client) -> None:
     assert complete(client, uploaded(client), PARTS, headers=other).code == "NotImplemented"
 
 
-def test_the_block_store_decides_whether_the_parts_are_looked_at(client: Client) -> None:
+def test_the_block_store_decides_whether_the_parts_are_looked_at() -> None:
     """lakeFS 1.84: pkg/block/local/adapter.go; what S3 refuses is an internal error."""
-    assert complete(client, uploaded(client), [b"never uploaded"]).status == 200
+    for kind in ("local", "mem"):  # all the parts are joined, whatever the list says
+        with LakeFS(block_store=kind) as lakefs:
+            lakefs.add_repository("repo")
+            local = Client(lakefs)
+            for parts in ([b"never uploaded"], PARTS[1:], [*PARTS, b"third"]):
+                assert complete(local, uploaded(local), parts).status == 200
+                assert local.send("GET", PATH).body == b"".join(PARTS)
     with LakeFS(block_store="s3") as lakefs:
         lakefs.add_repository("repo")
         s3 = Client(lakefs)
@@ -215,20 +277,28 @@ def copy_part(client: Client, source: str, asked: str = "") -> tuple[Answer, str
 
 @pytest.mark.parametrize(
     ("asked", "expected"),
-    [("bytes=2-4", b"234"), ("2-4", b"0123456789"), ("bytes=4-2", b"0123456789")],
+    [
+        ("bytes=2-4", b"234"),
+        ("bytes=8-99", b"89"),
+        ("2-4", b"0123456789"),
+        ("bytes=4-2", b"0123456789"),
+        ("bytes=99-100", b"0123456789"),
+    ],
 )
 def test_a_copied_part_ignores_a_range_it_cannot_read(
     client: Client, asked: str, expected: bytes
 ) -> None:
-    """lakeFS 1.84: putobject.go; the whole object is copied, and the root is CopyObjectResult."""
+    """L4: putobject.go; the whole object is copied, and the root is CopyObjectResult."""
     answer, upload_id = copy_part(client, "/repo/main/a.txt", asked)
     assert b"<CopyObjectResult>" in answer.body
     assert complete(client, upload_id, [expected]).status == 200
     assert client.send("GET", PATH).body == expected
 
 
-def test_a_missing_source_of_a_part_is_an_invalid_argument(client: Client) -> None:
-    answer, _ = copy_part(client, "/repo/main/missing")
+@pytest.mark.parametrize("source", ["/repo/main/missing", "/missing/main/a.txt", "repo"])
+def test_a_missing_source_of_a_part_is_an_invalid_argument(client: Client, source: str) -> None:
+    """L10: whatever is missing."""
+    answer, _ = copy_part(client, source)
     assert (answer.status, answer.code) == (400, "InvalidArgument")
 
 
@@ -259,6 +329,18 @@ def test_uploads_of_all_branches_are_listed_without_their_branch(client: Client)
     second = client.send("GET", f"/repo?uploads&max-uploads=1&key-marker={marker}").body
     assert {tag(first, "Key"), tag(second, "Key")} == {"big", "small"}
     assert tag(second, "IsTruncated") == "false"
+
+
+@pytest.mark.parametrize(("kind", "count"), [("mem", 2), ("s3", 1)])
+def test_mem_lists_the_uploads_of_all_repositories(kind: str, count: int) -> None:
+    """Confirmed on a real 1.84.0."""
+    with LakeFS(block_store=kind) as lakefs:
+        lakefs.add_repository("repo")
+        lakefs.add_repository("other")
+        client = Client(lakefs)
+        begin(client)
+        begin(client, "/other/main/else")
+        assert client.send("GET", "/repo?uploads").body.count(b"<Upload>") == count
 
 
 @pytest.mark.parametrize("query", ["prefix=main/", "delimiter=/", "encoding-type=url"])
