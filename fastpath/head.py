@@ -264,9 +264,18 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     if len(fields) != len(headers):
         fields = _joined(headers)
     chunked = b"transfer-encoding" in fields
-    length = _response_length(fields)
-    if chunked or status < 200 or status == 204:
-        _check_response_framing(fields, status, minor)
+    keep = _response_keep_alive(fields, minor)
+    if status < 200 or status == 204 or status == 304:
+        # It ends with its head, whatever that says of a body (RFC 9112 section 6.3); what it says
+        # may follow all the same, and is nobody's answer.
+        keep = keep and not (chunked or (status != 304 and _announces_body(fields)))
+        length = _response_length(fields) if status == 304 else None
+        if status == 101:
+            raise ResponseFault("101 without having asked for an upgrade")
+    else:
+        length = _response_length(fields)
+        if chunked:
+            _check_response_framing(fields, minor)
     return ResponseHead(  # by position, as above
         status,
         (reason or b"").strip(b" \t"),
@@ -275,7 +284,7 @@ def parse_response_head(raw: bytes) -> ResponseHead:
         fields,
         length,
         chunked,
-        _response_keep_alive(fields, minor),
+        keep,
     )
 
 
@@ -309,19 +318,16 @@ def _response_length(fields: Mapping[bytes, bytes]) -> int | None:
     return length
 
 
-def _check_response_framing(fields: Mapping[bytes, bytes], status: int, minor: int) -> None:
+def _announces_body(fields: Mapping[bytes, bytes]) -> bool:
+    return bool(fields.get(b"content-length", b"0").strip(b"0"))
+
+
+def _check_response_framing(fields: Mapping[bytes, bytes], minor: int) -> None:
     """RFC 9112 section 6.3 and 6.1, in the strict reading."""
-    if status == 101:
-        raise ResponseFault("101 without having asked for an upgrade")
-    if b"transfer-encoding" in fields:
-        if minor == 0 or b"content-length" in fields:
-            raise ResponseFault("Transfer-Encoding in HTTP/1.0 or with Content-Length")
-        if fields[b"transfer-encoding"].lower() != b"chunked":
-            raise ResponseFault("Transfer-Encoding other than chunked")
-        if status < 200 or status == 204:
-            raise ResponseFault("Transfer-Encoding on an answer without a body")
-    elif (status < 200 or status == 204) and fields.get(b"content-length", b"0").strip(b"0"):
-        raise ResponseFault("Content-Length on an answer without a body")
+    if minor == 0 or b"content-length" in fields:
+        raise ResponseFault("Transfer-Encoding in HTTP/1.0 or with Content-Length")
+    if fields[b"transfer-encoding"].lower() != b"chunked":
+        raise ResponseFault("Transfer-Encoding other than chunked")
 
 
 class HeadBuffer:

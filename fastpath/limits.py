@@ -99,8 +99,9 @@ class Timeouts:
     """Times of one target (`targets.*.timeouts`)."""
 
     connect_seconds: float = 5.0
-    # From the last byte of the request to the first of the answer; a CompleteMultipartUpload or a
-    # server-side copy may think for a long time (SDKs read for 60 s).
+    # From the last byte of the request to the end of the answer's head, whatever comes of it or
+    # before it (1xx); a CompleteMultipartUpload or a server-side copy may think for a long time
+    # (SDKs read for 60 s).
     response_seconds: float = 120.0
     # Silence inside an answer's body.
     idle_seconds: float = 60.0

@@ -57,6 +57,7 @@ class Pool:
         self.route = route
         self.timeouts = route.timeouts
         self.clock = loop.time
+        self.soon = loop.call_soon
         self.outbox = outbox
         self.splicer = splicer
         self.splice_from = splice_from

@@ -25,6 +25,7 @@ _STAYS_BEHIND = lines_named(HOP_BY_HOP)
 _OF_THE_BODY = lines_named((b"content-length", b"content-type", b"content-encoding"))
 _CORS = lines_named((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_LENGTH = (b"content-length",)
 _CLOSE = b"\r\nConnection: close"
 _KEEP = b"\r\nConnection: keep-alive"
 
@@ -48,7 +49,10 @@ def relayed_head(
     """
     request_id, close = extra
     end = raw.index(b"\r\n")
-    lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields)
+    drop: tuple[bytes, ...] = ()
+    if answer.status == 204 and answer.fields.get(b"content-length", b"0") != b"0":
+        drop = _LENGTH  # which it cannot have: a client might wait (RFC 9110 section 8.6)
+    lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields, drop)
     if cors:
         lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
     head = b"HTTP/1.1" + raw[8:end] + lines

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
 
 # Bytes of an answer's head; far above what any store sends (nginx refuses above 4 or 8 KiB).
 MAX_ANSWER_HEAD = 65536
+# Answers of 1xx before the answer proper. Nobody asked for any; a server may send 100 and 103, and
+# few send more (Go's client: 5).
+MAX_INTERIM = 8
+# Chunks in one read from which another connection is served before the next read: 4,000 of one byte
+# cost as much as 4 MiB (0.4 ms), and libuv reads up to 32 times in a turn.
+MANY_CHUNKS = 4000
 
 
 class Lessee(Protocol):
@@ -105,7 +111,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.status = 0  # of the answer
         self.answered_early = False  # something came before the last byte of the request went
         self._held = False  # by a client that is slower
-        self._buffer = b""  # of an incomplete head
+        self._partial = bytearray()  # of a head that is not complete
+        self._interim = 0  # answers of 1xx so far
+        self._in_doubt = False  # one of them announced a body
         self._kind: BodyKind | None = None  # None: the head has not come yet
         self._left = 0
         self._chunks: ChunkedReader | None = None
@@ -126,8 +134,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.uses += 1
         self._room = self._usual
         self._heard = self._held = self.answered_early = False
-        self._left = 0
-        self._buffer = b""
+        self._left = self._interim = 0
+        self._in_doubt = False
+        if self._partial:
+            self._partial = bytearray()
         self._kind = None
         self._chunks = None
 
@@ -183,7 +193,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def expire(self) -> None:
         """The deadline passed."""
         late = "did not answer in time"
-        garbage = self._unanswered() if self._buffer else ""
+        garbage = self._unanswered() if bytes(self._partial) else ""
         self._fail(f"{late}; {garbage}" if garbage else late)
 
     # --- asyncio.Protocol ---
@@ -220,7 +230,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                 self._expect_more()
                 self._take_body(data)
         except ResponseFault as fault:
-            cause = "" if self._kind is not None else f": {of_answer(self._buffer + data)}"
+            cause = "" if self._kind is not None else f": {of_answer(bytes(self._partial) or data)}"
             self._fail(f"answered garbage ({fault}){cause}")
         except Exception as fault:
             lessee.crash(fault)
@@ -245,8 +255,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def _unanswered(self) -> str:
         """Why a target that ends or says nothing more has likely not spoken HTTP at all."""
-        if self._kind is None and self._buffer:
-            return f"answered garbage: {of_answer(self._buffer)}"
+        if self._kind is None and self._partial:
+            return f"answered garbage: {of_answer(bytes(self._partial))}"
         if self.uses > 1 or self._heard or not self._ended:
             return ""
         return str(of_silence(tls=self._pool.route.tls is not None))
@@ -284,7 +294,14 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     # --- the answer ---
 
     def _take_head(self, data: bytes) -> None:
-        data = self._buffer + data
+        partial = self._partial
+        if partial:
+            seen = max(len(partial) - 3, 0)
+            partial += data
+            if partial.find(b"\r\n\r\n", seen) < 0:
+                self._wait_for_head()
+                return
+            data = bytes(partial)
         while (end := data.find(b"\r\n\r\n") + 4) > 3:
             raw, data = data[:end], data[end:]
             head = parse_response_head(raw)
@@ -292,10 +309,17 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                 self._open_answer(raw, head, data)
                 return
             # 1xx: the answer proper follows (RFC 9110 section 15.2)
-        if len(data) > MAX_ANSWER_HEAD:
+            self._interim += 1
+            if self._interim > MAX_INTERIM:
+                raise ResponseFault("too many answers of 1xx")
+            self._in_doubt = self._in_doubt or not head.keep_alive
+        self._partial = bytearray(data)
+        self._wait_for_head()
+
+    def _wait_for_head(self) -> None:
+        """Wait for the rest of a head; what came of it gives it no more time."""
+        if len(self._partial) > MAX_ANSWER_HEAD:
             raise ResponseFault("endless head")
-        self._buffer = data
-        self._expect_more()
 
     def _expect_more(self) -> None:
         """Something came; the rest has its time anew, if anybody waits for it."""
@@ -308,9 +332,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._kind = kind
         self.status = head.status
         self._left = length
-        self._keep = head.keep_alive and kind is not UNTIL_CLOSE
+        self._keep = head.keep_alive and kind is not UNTIL_CLOSE and not self._in_doubt
         if kind is IN_CHUNKS:
             self._chunks = ChunkedReader()
+        elif head.chunked:  # an answer to HEAD, 204, ...: the chunks it has not may follow
+            self._keep = False
         self.expect_answer_within(self.timeouts.idle_seconds)
         self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
         if kind is NO_BODY or (kind is BY_LENGTH and length == 0):
@@ -336,14 +362,25 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             elif self._left >= self._pool.splice_from:
                 self._offer_rest()
         elif self._chunks is not None:
-            for piece in self._chunks.feed(data):
-                lessee.answer_bytes(piece)
-                if self.lessee is not lessee:  # it wants no more of this answer
-                    return
+            pieces = self._chunks.feed(data)
+            if pieces:  # handed over as one: chunks may be of one byte
+                lessee.answer_bytes(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if len(pieces) > MANY_CHUNKS and not self._chunks.complete:
+                self._give_way(lessee)
             if self._chunks.complete:
                 self._complete(reusable=self._keep)
         else:
             lessee.answer_bytes(data)
+
+    def _give_way(self, lessee: Lessee) -> None:
+        """Let others have their turn of the loop before the next read."""
+        if self.lessee is lessee and not self._held:
+            self.transport.pause_reading()
+            self._pool.soon(self._read_on, lessee)
+
+    def _read_on(self, lessee: Lessee) -> None:
+        if self.lessee is lessee and not self._held and not self.closed:
+            self.transport.resume_reading()
 
     # --- the rest of the answer, moved by the kernel ---
 

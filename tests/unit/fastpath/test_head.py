@@ -205,12 +205,30 @@ class TestResponseHead:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
-            b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n",
-            b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
-            b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n",
+            b"HTTP/1.1 304 Not Modified\r\nContent-Length: x\r\n\r\n",
             b"HTTP/1.1 200 OK\r\n\r\nbody",
         ],
     )
     def test_doubtful_answers_are_faults(self, raw: bytes) -> None:
         with pytest.raises(ResponseFault):
             parse_response_head(raw)
+
+    @pytest.mark.parametrize("status", ["100 Continue", "103 Early Hints", "204 No Content"])
+    @pytest.mark.parametrize(
+        ("line", "keeps"),
+        [
+            ("A: b", True),
+            ("Content-Length: 0", True),
+            ("Content-Length: 5", False),
+            ("Transfer-Encoding: chunked", False),
+            ("Transfer-Encoding: gzip, chunked", False),
+        ],
+    )
+    def test_what_cannot_have_a_body_ends_with_its_head(
+        self, status: str, line: str, keeps: bool
+    ) -> None:
+        """C14: understood whatever it says of a body; what may follow ends the connection."""
+        head = parse_response_head(f"HTTP/1.1 {status}\r\n{line}\r\n\r\n".encode())
+        assert head.status == int(status[:3])
+        assert head.content_length is None
+        assert head.keep_alive is keeps
