@@ -272,6 +272,7 @@ class DownstreamConnection(WritingHalf):
                 return
             if self._chunks.complete:
                 self._unread = 0
+                self._ahead = self._chunks.rest + self._ahead
         last = not self._unread
         self.deadline = math.inf if last else self._service.now + self._limits.body_idle_seconds
         exchange.request_bytes(data, last)

@@ -10,12 +10,11 @@ Not here: counting the bytes of a Content-Length body (`downstream`, `upstream`)
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 
-import httptools
-
 from fastpath.errors import MISSING_CONTENT_LENGTH, NOT_IMPLEMENTED, S3Error
-from fastpath.head import RequestHead, ResponseFault, ResponseHead
+from fastpath.head import TCHAR, RequestHead, ResponseFault, ResponseHead
 
 
 class BodyKind(IntEnum):
@@ -35,6 +34,20 @@ _NOTHING = (NO_BODY, 0)
 # A chunked body may have extensions and trailers; so many bytes without a byte of payload are a
 # flood (the same size that a head may have).
 _MAX_OVERHEAD = 16384
+
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:;[\t -~\x80-\xff]*+)?")
+_TRAILER = re.compile(TCHAR + rb"++:[\t -~\x80-\xff]*+")
+_TRAILER_BEGUN = re.compile(TCHAR + rb"*+(?::[\t -~\x80-\xff]*+)?")
+# Fields that a sender must not put there (RFC 9110 section 6.5.1), and that a reader may believe.
+_FRAMING = re.compile(rb"(?i:content-length|transfer-encoding):")
+
+
+class _Part(IntEnum):
+    """What the next line of a chunked body is."""
+
+    SIZE = 0
+    END = 1  # of a chunk's payload
+    TRAILER = 2
 
 
 def request_body(head: RequestHead, *, streaming: bool = False) -> tuple[BodyKind, int]:
@@ -80,54 +93,81 @@ def response_body(head: ResponseHead, method: bytes) -> tuple[BodyKind, int]:
 
 
 class ChunkedReader:
-    """Takes the chunks of one body apart, of an answer or of a request."""
+    """Takes the chunks of one body apart, of an answer or of a request (RFC 9112 section 7.1).
 
-    __slots__ = ("_messages", "_overhead", "_parser", "_pieces", "_tail", "complete")
+    What follows its end is `rest`: of another message, and no reason to doubt this one.
+    """
+
+    __slots__ = ("_left", "_line", "_overhead", "_part", "complete", "rest")
 
     def __init__(self) -> None:
         self.complete = False
-        self._messages = 0  # a second one would be another answer glued to this one
-        self._pieces: list[bytes] = []
-        self._tail = b""  # last bytes fed, to see what stood before the end
+        self.rest = b""
+        self._part = _Part.SIZE
+        self._left = 0  # payload bytes of the chunk that comes
+        self._line = b""  # the begin of a line that is not complete
         self._overhead = 0  # bytes since the last payload byte
-        self._parser = httptools.HttpResponseParser(self)
-        self._parser.feed_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-
-    def on_message_begin(self) -> None:
-        self._messages += 1
-
-    def on_body(self, piece: bytes) -> None:
-        self._pieces.append(piece)
-
-    def on_message_complete(self) -> None:
-        self.complete = True
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The payload in `data`. Raises ResponseFault on bad chunks and on bytes after the end."""
-        if not data:
-            return []
+        """The payload in `data`. Raises ResponseFault on bad chunks."""
+        pieces: list[bytes] = []
+        if self._line:
+            data, self._line = self._line + data, b""
+        at = 0
+        while at < len(data) and not self.complete:
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                self._overhead = 0
+                continue
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                self._line = data[at:]
+                self._wait()
+                break
+            self._count(end + 2 - at)
+            self._take(data[at:end])
+            at = end + 2
         if self.complete:
-            raise ResponseFault("bytes after the end of a chunked body")
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserError as fault:
-            raise ResponseFault(f"bad chunked body: {fault}") from None
-        pieces, self._pieces = self._pieces, []
-        self._check(data, bool(pieces))
+            self.rest += data[at:]
         return pieces
 
-    def _check(self, data: bytes, paid: bool) -> None:
-        """Raises ResponseFault if more than the body was in `data`, or too little for too long."""
-        tail = self._tail = (self._tail + data[-5:])[-5:]
-        if self.complete:
-            # The end is an empty line after a line that is not empty; a parser that skips blank
-            # lines between messages would not notice what follows it.
-            at_end = tail.endswith(b"\r\n\r\n") and tail[:1] not in (b"\r", b"\n")
-            if not at_end or self._messages > 1:
-                raise ResponseFault("bytes after the end of a chunked body")
-        elif paid:
-            self._overhead = 0
+    def _take(self, line: bytes) -> None:
+        """A whole line, without its CRLF: a chunk's size, what ends its payload, a trailer."""
+        if self._part is _Part.SIZE:
+            match = _CHUNK_SIZE.fullmatch(line)
+            if match is None:
+                raise ResponseFault("bad chunked body: no chunk size")
+            self._left = int(match.group(1), 16)
+            self._part = _Part.END if self._left else _Part.TRAILER
+        elif self._part is _Part.END:
+            if line:
+                raise ResponseFault("bad chunked body: payload beyond its chunk")
+            self._part = _Part.SIZE
+        elif not line:
+            self.complete = True
+        elif _TRAILER.fullmatch(line) is None or _FRAMING.match(line) is not None:
+            raise ResponseFault("bad chunked body: no trailer")
+
+    def _wait(self) -> None:
+        """For the end of a line, unless what is there can begin none."""
+        line = self._line
+        if self._overhead + len(line) > _MAX_OVERHEAD:
+            raise ResponseFault("a chunked body of extensions and trailers only")
+        begun = line.removesuffix(b"\r")
+        if self._part is _Part.END:
+            good = not begun
+        elif self._part is _Part.SIZE:
+            good = not begun or _CHUNK_SIZE.fullmatch(begun) is not None
         else:
-            self._overhead += len(data)
-            if self._overhead > _MAX_OVERHEAD:
-                raise ResponseFault("a chunked body of extensions and trailers only")
+            good = _TRAILER_BEGUN.fullmatch(begun) is not None
+        if not good:
+            raise ResponseFault("bad chunked body")
+
+    def _count(self, count: int) -> None:
+        """So many bytes carry no payload."""
+        self._overhead += count
+        if self._overhead > _MAX_OVERHEAD:
+            raise ResponseFault("a chunked body of extensions and trailers only")

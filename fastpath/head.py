@@ -24,12 +24,12 @@ from fastpath.limits import Limits
 
 Headers = list[tuple[bytes, bytes]]
 
-_TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
+TCHAR = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]"  # RFC 9110 section 5.6.2
 # Possessive repeats: one pass, no backtracking, whatever the input. No field line can begin with
 # white space (obs-fold) nor hold it before the colon, nor NUL, control characters, bare CR or LF.
-_FIELDS = rb"((?:" + _TCHAR + rb"++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
+_FIELDS = rb"((?:" + TCHAR + rb"++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
 _REQUEST = re.compile(
-    rb"(" + _TCHAR + rb"++) ([!\"$-~][!\"$-~]*+) HTTP/1\.([01])\r\n" + _FIELDS, re.DOTALL
+    rb"(" + TCHAR + rb"++) ([!\"$-~][!\"$-~]*+) HTTP/1\.([01])\r\n" + _FIELDS, re.DOTALL
 )
 _RESPONSE = re.compile(
     rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS, re.DOTALL
@@ -41,7 +41,7 @@ _MAX_DIGITS = 19
 # What no request line and no field may hold, looked for before the end of the head has come.
 _GARBAGE = re.compile(rb"[^\t\r\n -~\x80-\xff]|\r(?!\n)|(?<!\r)\n")
 _LINE_ENDS = (b" HTTP/1.1\r\n", b" HTTP/1.0\r\n")
-_TCHAR_BYTES = frozenset(byte for byte in range(256) if re.fullmatch(_TCHAR, bytes((byte,))))
+_TCHAR_BYTES = frozenset(byte for byte in range(256) if re.fullmatch(TCHAR, bytes((byte,))))
 
 # Fields that belong to the request itself. A Connection field that lists one would make the gateway
 # drop what it verified and classified by (RFC 9110 section 7.6.1 forbids to list them).

@@ -368,7 +368,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             if len(pieces) > MANY_CHUNKS and not self._chunks.complete:
                 self._give_way(lessee)
             if self._chunks.complete:
-                self._complete(reusable=self._keep)
+                self._complete(reusable=self._keep and not self._chunks.rest)
         else:
             lessee.answer_bytes(data)
 
