@@ -13,7 +13,7 @@ Not here: bytes on either wire (`forward`, `reply`), bodies (`exchange`).
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fastpath.addressing import Address, locate, locate_copy_source
@@ -268,14 +268,21 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None
 
 
 def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead) -> None:
-    """Refuse what the target would take for a request without this parameter or header."""
+    """Refuse what the target would take for a request without this parameter or header.
+
+    A condition that is empty is none, to S3 as well.
+    """
     found = [pair[0] for pair in query if pair[0] in names and pair != _CURRENT_VERSION]
-    found += [name for name in names if name in head.fields]
+    found += [name for name in names if name in head.fields and not _is_void(name, head.fields)]
     if found:
         raise S3Error(
             NOT_IMPLEMENTED,
             message=f"{found[0].decode()} is not available on the storage that serves this bucket.",
         )
+
+
+def _is_void(name: bytes, fields: Mapping[bytes, bytes]) -> bool:
+    return b"if-" in name and not fields[name]
 
 
 def _check_copy_source(

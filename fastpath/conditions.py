@@ -5,7 +5,7 @@
 
 Rules: pure; the order is RFC 9110 section 13.2.2, and S3's (API/GetObject: If-Match outweighs
 If-Unmodified-Since, If-None-Match outweighs If-Modified-Since); S3 takes an ETag without its quotes
-for one with them; a date that is none is no condition.
+for one with them; a date that is none is no condition, and neither is an empty line.
 
 Not here: conditions on a write, reading the object.
 """
@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from fastpath.errors import NOT_MODIFIED, PRECONDITION_FAILED, S3Error
 
+# In the order of the fields of `Conditions`.
 CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 
 _TAG = re.compile(rb'(?:\A|,)\s*(W/)?(?:"([^"]*)"|([^\s",]+))\s*(?=,|\Z)')
@@ -56,7 +57,8 @@ def read_conditions(fields: Mapping[bytes, bytes]) -> Conditions | None:
     """The conditions that a request's header fields hold; None: it has none."""
     if not any(name in fields for name in CONDITIONS):
         return None
-    return Conditions(*(fields.get(name) for name in CONDITIONS))
+    values = [fields.get(name) or None for name in CONDITIONS]
+    return Conditions(*values) if any(values) else None
 
 
 def has_tag(wanted: bytes, tag: bytes, *, strong: bool) -> bool:

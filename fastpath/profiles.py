@@ -42,23 +42,14 @@ _LAKEFS_OPERATIONS = frozenset(
 # What lakeFS does not see, though it makes the request another one: without the version the current
 # object is deleted or read instead, without the condition it is deleted or overwritten all the
 # same, and a rename or an append is a plain overwrite.
-_COPY_CONDITIONS = frozenset(
-    {
-        b"x-amz-copy-source-if-match",
-        b"x-amz-copy-source-if-modified-since",
-        b"x-amz-copy-source-if-none-match",
-        b"x-amz-copy-source-if-unmodified-since",
-    }
-)
 _LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
-    "CopyObject": _COPY_CONDITIONS | {b"if-match", b"if-none-match"},
+    "CopyObject": frozenset({b"if-match", b"if-none-match"}),
     "DeleteObject": frozenset(
         {b"versionId", b"if-match", b"x-amz-if-match-last-modified-time", b"x-amz-if-match-size"}
     ),
     "GetObject": frozenset({b"versionId"}),
     "HeadObject": frozenset({b"versionId"}),
     "PutObject": frozenset({b"x-amz-rename-source", b"x-amz-write-offset-bytes"}),
-    "UploadPartCopy": _COPY_CONDITIONS,
 }
 
 

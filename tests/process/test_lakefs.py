@@ -167,7 +167,7 @@ def test_a_sub_resource_that_lakefs_lacks(
         (
             "PUT",
             "",
-            {"x-amz-copy-source": "repo/main/a.txt", "x-amz-copy-source-if-match": '"other"'},
+            {"x-amz-copy-source": "repo/main/a.txt", "if-match": '"other"'},
         ),
     ],
 )

@@ -65,10 +65,15 @@ def test_the_version_of_a_source(client: Client, lakefs: LakeFS) -> None:
         ("/repo/nobranch/a.txt", (404, "NoSuchKey")),
         ("/repo/file.txt", (404, "NoSuchKey")),
         ("/my.bucket/main/k", (404, "NoSuchBucket")),
+        ("/missing/main/k", (404, "NoSuchBucket")),
     ],
 )
 def test_a_source_that_is_not_there(client: Client, source: str, expected: tuple[int, str]) -> None:
+    """L10: of a copied part as well."""
     assert said(copy(client, source)) == expected
+    upload = client.send("POST", f"{TO}?uploads").body.partition(b"<UploadId>")[2]
+    query = f"partNumber=1&uploadId={upload.partition(b'<')[0].decode()}"
+    assert said(copy(client, source, to=f"{TO}?{query}")) == expected
 
 
 @pytest.mark.parametrize("to", ["/repo/nobranch/k", "/repo/v1.0/k"])
@@ -124,6 +129,14 @@ def test_a_copied_part_reads_its_source_in_the_same_way(sdk: Any, lakefs: LakeFS
     parts = [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]
     sdk.complete_multipart_upload(**asked, MultipartUpload={"Parts": parts})
     assert stored(lakefs, "parts") == b"plus"
+
+
+def test_boto3_copies_a_large_object_in_parts(sdk: Any, lakefs: LakeFS) -> None:
+    """C7: it holds each part to the ETag that it saw first."""
+    sdk.put_object(Bucket="repo", Key="main/large", Body=(data := bytes(range(256)) * 36865))
+    sdk.copy({"Bucket": "repo", "Key": "main/large"}, "repo", "main/copy")
+    assert stored(lakefs, "copy") == data
+    assert any(seen.request.has_header("x-amz-copy-source-if-match") for seen in lakefs.seen)
 
 
 # Conditions on a write

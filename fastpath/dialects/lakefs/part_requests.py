@@ -18,7 +18,7 @@ from fastpath.errors import NO_SUCH_UPLOAD, NOT_IMPLEMENTED, S3Error
 MAX_PARTS = 10000  # of an upload, and the highest part number
 _PAGE = 1000  # parts of one ListParts
 _NUMBER = re.compile(rb"[0-9]{1,10}")
-_RANGE_HEADER = "x-amz-copy-source-range"
+COPIED_RANGE = "x-amz-copy-source-range"
 _RANGE = re.compile(rb"bytes=([0-9]{1,19})-([0-9]{1,19})")
 # Of ListMultipartUploads: lakeFS refuses them even if they are empty.
 _FILTERS = frozenset({"prefix", "delimiter", "encoding-type"})
@@ -39,19 +39,23 @@ def check_part_number(query: Query) -> None:
             return
 
 
-def check_copied_range(fields: Mapping[bytes, bytes]) -> None:
-    """lakeFS copies the whole object for a range that it cannot read. Raises S3Error."""
-    asked = fields.get(_RANGE_HEADER.encode())
+def read_copied_range(fields: Mapping[bytes, bytes]) -> tuple[int, int] | None:
+    """First and last byte; lakeFS copies the whole object for what it cannot read.
+
+    Raises S3Error.
+    """
+    asked = fields.get(COPIED_RANGE.encode())
     if asked is None:
-        return
+        return None
     found = _RANGE.fullmatch(asked)
     if found is None or int(found[1]) > int(found[2]):
         raise invalid(
-            _RANGE_HEADER,
+            COPIED_RANGE,
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
             "and last are the zero-based offsets of the first and last bytes to copy",
             asked.decode("latin-1"),
         )
+    return int(found[1]), int(found[2])
 
 
 def upload_id(query: Query) -> str:

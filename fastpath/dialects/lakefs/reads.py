@@ -3,7 +3,7 @@
 Rules: one request to lakeFS; conditions are judged by the ETag and date of its own answer, whose
 body is then not sent; a Range whose If-Range does not stand is asked for again, whole; an object
 has one part, because lakeFS does not keep where its parts were; of a range beyond the end lakeFS
-does not say the size, so that is asked.
+does not say the size, so that is asked; an empty object has no range at all.
 
 Not here: judging conditions (`conditions`).
 """
@@ -55,7 +55,8 @@ class Read(Request):
         self._replaced, self._part = _read_query(asked)
         self._conditions = read_conditions(asked.fields)
         self._range = asked.fields.get(b"range")
-        self._if_range = asked.fields.get(b"if-range") if self._range is not None else None
+        if_range = asked.fields.get(b"if-range") or None
+        self._if_range = if_range if self._range is not None else None
 
     def answer(self, head: ResponseHead) -> Answer:
         if head.status == 416 and self._if_range is not None:
@@ -68,6 +69,8 @@ class Read(Request):
         error = self._conditions.judge(head.fields) if self._conditions is not None else None
         if error is None and self._part > 1:
             error = S3Error(INVALID_PART_NUMBER, ("PartNumber", str(self._part)))
+        if error is None and head.status == 206 and _is_of_nothing(head):
+            error = self._out_of_range(b"0")
         if error is not None:
             if self.asked.operation == "GetObject" and (head.content_length or 0) > MAX_AWAY:
                 raise error
@@ -101,12 +104,20 @@ class Read(Request):
             return None
         if self._conditions is not None and (error := self._conditions.judge(reply.fields)):
             return error
+        return self._out_of_range(size)
+
+    def _out_of_range(self, size: bytes) -> S3Error:
         shown = (self._range or b"").decode("latin-1")
         error = S3Error(
             INVALID_RANGE, ("RangeRequested", shown), ("ActualObjectSize", size.decode())
         )
         error.fields = ((b"Content-Range", b"bytes */%b" % size),)
         return error
+
+
+def _is_of_nothing(head: ResponseHead) -> bool:
+    """lakeFS finds the last bytes of an empty object: `bytes 0--1/0`."""
+    return head.fields.get(b"content-range", b"").endswith(b"/0")
 
 
 def _read_query(asked: Asked) -> tuple[Fields, int]:

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fastpath.dialects.lakefs.copies import Source
 from fastpath.dialects.lakefs.faults import FaultAnswer
 from fastpath.dialects.lakefs.names import check_upload
 from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
 from fastpath.dialects.lakefs.part_requests import (
-    check_copied_range,
     check_part_number,
     check_uploads,
     no_such_upload,
@@ -24,7 +24,7 @@ from fastpath.dialects.lakefs.part_requests import (
 )
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.lakefs.upload_faults import UploadFault
-from fastpath.dialects.lakefs.writes import check_condition, translate_source
+from fastpath.dialects.lakefs.writes import check_condition
 from fastpath.dialects.location import LocationAnswer, location_of
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
 from fastpath.errors import S3Error
@@ -68,11 +68,22 @@ class UploadPartCopy(UploadPart):
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
-        check_copied_range(asked.fields)
-        translate_source(self)
+        self._source = Source(self)
+        if self._source.must_be_known:
+            self.first = self._source.question()
+
+    def learn(self, reply: Reply) -> None:
+        self._source.check(reply)
 
     def success(self, head: ResponseHead) -> Answer:
         return CopiedPartAnswer()
+
+    def question(self, status: int) -> Question | None:
+        """lakeFS says 400 of a source that is not there."""
+        return self._source.question() if status in (400, 404) else super().question(status)
+
+    def conclude(self, reply: Reply) -> S3Error | Question | None:
+        return self._source.missing(reply) if self._fault is None else super().conclude(reply)
 
 
 class Complete(OfUpload):

@@ -167,20 +167,174 @@ def test_a_failed_copy_is_explained_to_the_operator() -> None:
     rig, client = started(COPY)
     text = b"<Error><Code>InvalidRequest</Code><Message>inside</Message></Error>"
     rig.target.says(ok(text, status="400 Bad Request"))
-    assert lines(rig.target)[-1] == b"GET /repo?list-type=2&prefix=main%2F&max-keys=1"
-    rig.target.says(ok(b"<ListBucketResult/>"))
     (answer,) = answers(client, b"PUT")
     assert (answer.status, answer.code) == (400, "InvalidRequest")
     assert b"inside" not in answer.body
     assert notes(rig) == ["refused a CopyObject: inside"]
 
 
-def test_a_refused_signature_of_a_copy_is_no_missing_branch() -> None:
+def test_a_refused_signature_of_a_copied_part_is_no_missing_source() -> None:
     refused = b"<Error><Code>AuthorizationHeaderMalformed</Code></Error>"
-    rig, client = started(COPY)
+    rig, client = started(PART_COPY)
     rig.target.says(ok(refused, status="400 Bad Request"))
-    rig.target.says(ok(refused, status="400 Bad Request"))
+    rig.target.says(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\n")
     assert answers(client, b"PUT")[0].status == 503
+
+
+KNOWN = b"x-amz-request-id: 1\r\n"  # lakeFS has the repository
+HEAD_200 = b"HTTP/1.1 200 OK\r\n" + KNOWN + b'ETag: "abc"\r\nContent-Length: 10\r\n'
+HEAD_200 += b"Last-Modified: Fri, 02 Jan 2026 00:00:00 GMT\r\n\r\n"
+PART_COPY = put("/repo/main/to?partNumber=1&uploadId=u", b"", "x-amz-copy-source: /repo/main/a")
+BEFORE, AFTER = "Thu, 01 Jan 2026 00:00:00 GMT", "Sat, 03 Jan 2026 00:00:00 GMT"
+ON = "x-amz-copy-source-if-"
+
+
+@pytest.mark.parametrize("path", ["/repo/main/to", "/repo/main/to?partNumber=1&uploadId=u"])
+@pytest.mark.parametrize(
+    ("conditions", "failed"),
+    [
+        ({"match": '"abc"'}, ""),
+        ({"match": "abc"}, ""),
+        ({"match": '"other"'}, "Match"),
+        ({"none-match": '"abc"'}, "None-Match"),
+        ({"none-match": '"other"'}, ""),
+        ({"modified-since": BEFORE}, ""),
+        ({"modified-since": AFTER}, "Modified-Since"),
+        ({"unmodified-since": BEFORE}, "Unmodified-Since"),
+        ({"unmodified-since": AFTER}, ""),
+        # the two pairs of which S3 says how they go together (API/CopyObject)
+        ({"match": '"abc"', "unmodified-since": BEFORE}, ""),
+        ({"none-match": '"abc"', "modified-since": BEFORE}, "None-Match"),
+    ],
+)
+def test_a_condition_on_the_source_is_judged_before_the_copy(
+    path: str, conditions: dict[str, str], failed: str
+) -> None:
+    """C7"""
+    named = [f"{ON}{name}: {value}" for name, value in conditions.items()]
+    rig, client = started(put(path, b"", "x-amz-copy-source: /repo/main/a%2Bb", *named))
+    assert lines(rig.target) == [b"HEAD /repo/main/a%2Bb"]
+    rig.target.says(HEAD_200)
+    if failed:
+        (answer,) = answers(client, b"PUT")
+        assert (answer.status, answer.code) == (412, "PreconditionFailed")
+        condition = f"<Condition>x-amz-copy-source-If-{failed}</Condition>"
+        assert condition.encode() in answer.body
+        assert len(lines(rig.target)) == 1
+    else:
+        rig.target.says(ok(b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>", TAG))
+        assert answers(client, b"PUT")[0].status == 200
+
+
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\n", 403),
+        (b"HTTP/1.1 500 Oops\r\nContent-Length: 9\r\n\r\n", 503),
+        (b"HTTP/1.1 404 Not Found\r\n" + KNOWN + b"\r\n", 404),
+    ],
+)
+def test_a_condition_that_cannot_be_judged_does_not_hold(reply: bytes, status: int) -> None:
+    """C7"""
+    rig, client = started(
+        put("/repo/main/to", b"", "x-amz-copy-source: /repo/main/a", f"{ON}match: x")
+    )
+    rig.target.says(reply)
+    assert answers(client, b"PUT")[0].status == status
+    assert len(lines(rig.target)) == 1
+
+
+def test_an_empty_condition_on_the_source_is_none() -> None:
+    """L13"""
+    empty = [f"{ON}{name}:" for name in ("match", "none-match", "modified-since")]
+    rig, _ = started(put("/repo/main/to", b"", "x-amz-copy-source: /repo/main/a", *empty))
+    assert lines(rig.target) == [b"PUT /repo/main/to"]
+
+
+@pytest.mark.parametrize(
+    ("size", "wanted", "good"),
+    [
+        (10, "0-9", True),
+        (10, "9-9", True),
+        (10, "99-100", False),
+        (10, "5-10", False),
+        (0, "0-0", False),
+    ],
+)
+def test_a_copied_range_lies_inside_its_source(size: int, wanted: str, good: bool) -> None:
+    """L4"""
+    lines_ = ["x-amz-copy-source: /repo/main/a", f"x-amz-copy-source-range: bytes={wanted}"]
+    rig, client = started(put("/repo/main/to?partNumber=1&uploadId=u", b"", *lines_))
+    rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+    if good:
+        rig.target.says(ok(b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"))
+        assert answers(client, b"PUT")[0].status == 200
+        return
+    (answer,) = answers(client, b"PUT")
+    assert (answer.status, answer.code) == (400, "InvalidArgument")
+    assert f"source object of size: {size}<".encode() in answer.body
+    assert len(lines(rig.target)) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "refusal"),
+    [
+        ("/repo/main/to", ok(b"<Error><Code>NoSuchKey</Code></Error>", status="404 No")),
+        (
+            "/repo/main/to?partNumber=1&uploadId=u",
+            ok(b"<Error><Code>InvalidArgument</Code></Error>", status="400 Bad Request"),
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("known", "code"), [(KNOWN, "NoSuchKey"), (b"", "NoSuchBucket")], ids=["key", "repository"]
+)
+def test_a_source_that_is_missing(path: str, refusal: bytes, known: bytes, code: str) -> None:
+    """L10"""
+    rig, client = started(put(path, b"", "x-amz-copy-source: /other/main/a"))
+    rig.target.says(refusal)
+    assert lines(rig.target)[-1] == b"HEAD /other/main/a"
+    rig.target.says(b"HTTP/1.1 404 Not Found\r\n" + known + b"Content-Length: 9\r\n\r\n")
+    (answer,) = answers(client, b"PUT")
+    assert (answer.status, answer.code) == (404, code)
+    assert (b"<BucketName>other<" if code == "NoSuchBucket" else b"<Key>main/a<") in answer.body
+
+
+# Ranges and conditions of reads
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_empty_object_has_no_range(method: str) -> None:
+    """L6: lakeFS says 206 and `bytes 0--1/0`."""
+    rig, client = started(get(KEY, "Range: bytes=-8", method=method))
+    rig.target.says(ok(b"", TAG, "Content-Range: bytes 0--1/0", status="206 Partial Content"))
+    (answer,) = answers(client, method.encode())
+    assert (answer.status, answer.fields["content-range"]) == (416, "bytes */0")
+    assert len(rig.targets) == 1
+    assert rig.lines("access")[-1]["code"] == "InvalidRange"
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-None-Match", "If-Modified-Since", "If-Range"])
+def test_an_empty_condition_is_none(name: str) -> None:
+    """L13"""
+    rig, client = started(get(KEY, f"{name}:", "Range: bytes=0-3"))
+    rig.target.says(ok(b"data", TAG, "Content-Range: bytes 0-3/9", status="206 Partial Content"))
+    assert (answers(client)[0].status, answers(client)[0].body) == (206, b"data")
+
+
+@pytest.mark.parametrize(
+    ("request_", "name"),
+    [
+        (put(KEY, b"x", "If-None-Match:"), "PUT"),
+        (put(KEY, b"x", "If-Match: "), "PUT"),
+        (get(KEY, "If-Match:", "x-amz-if-match-size:", method="DELETE"), "DELETE"),
+        (put(KEY, b"", "x-amz-copy-source: /repo/main/a", "If-None-Match:"), "PUT"),
+    ],
+)
+def test_an_empty_condition_on_a_write_is_none(request_: bytes, name: str) -> None:
+    """L13"""
+    rig, _ = started(request_)
+    assert lines(rig.target) == [f"{name} {KEY}".encode()]
 
 
 def test_the_size_of_an_object_is_asked_for() -> None:

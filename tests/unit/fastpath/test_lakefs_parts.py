@@ -9,11 +9,11 @@ import pytest
 
 from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
 from fastpath.dialects.lakefs.part_requests import (
-    check_copied_range,
     check_part_number,
     check_uploads,
     no_such_upload,
     parts_query,
+    read_copied_range,
 )
 from fastpath.errors import S3Error
 from fastpath.query import parse_query
@@ -41,8 +41,8 @@ def test_bad_part_numbers(number: str) -> None:
 
 
 def test_ranges_of_a_copied_part() -> None:
-    check_copied_range({})
-    check_copied_range({b"x-amz-copy-source-range": b"bytes=0-0"})
+    assert read_copied_range({}) is None
+    assert read_copied_range({b"x-amz-copy-source-range": b"bytes=0-0"}) == (0, 0)
     for sent in (
         b"0-4",
         b"bytes=4-2",
@@ -53,7 +53,7 @@ def test_ranges_of_a_copied_part() -> None:
         b"octets=0-1",
     ):
         fields = {b"x-amz-copy-source-range": sent}
-        error = refused(lambda fields=fields: check_copied_range(fields))  # type: ignore[misc]
+        error = refused(lambda fields=fields: read_copied_range(fields))  # type: ignore[misc]
         assert error.kind.code == "InvalidArgument"
         assert error.extras == (
             ("ArgumentName", "x-amz-copy-source-range"),
