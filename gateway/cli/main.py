@@ -24,6 +24,7 @@ Exit codes:
   2  wrong usage
   3  the gateway could not start: configuration, address in use, workers
   4  stopped, but the drain deadline cut connections
+  5  check --connect: a target cannot be reached, or refuses its credentials
 
 \b
 Order of settings: flags, then S3GATEWAY_* variables, then the file, then LAKEFS_* and AWS_*.

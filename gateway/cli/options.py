@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 EXIT_FAILED = 1
+EXIT_TARGET = 5
 
 _CONFIG_OPTIONS = (
     click.option(

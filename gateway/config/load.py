@@ -49,6 +49,11 @@ class Loaded:
     _launch: Mapping[str, object] = field(repr=False)
     _files: list[Path] = field(repr=False)
 
+    @property
+    def source(self) -> str:
+        """What stands for the whole configuration where nothing is more particular."""
+        return str(self._launch.get("config") or "environment")
+
     def watched_files(self) -> list[Path]:
         """The files that were read, or looked for: a change of one asks for another load."""
         return list(self._files)

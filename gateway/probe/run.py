@@ -12,11 +12,13 @@ import contextlib
 import http.client
 from collections.abc import Iterator
 
+from fastpath.causes import of_answer, of_connect
+from gateway.connect.judgement import refusal
 from gateway.probe.conditions import try_conditions, try_versions
 from gateway.probe.findings import Findings
 from gateway.probe.integrity import try_integrity
 from gateway.probe.lists import try_deletes, try_hosts, try_lists
-from gateway.probe.store import ProbeError, Store
+from gateway.probe.store import Answer, ProbeError, Store
 from gateway.probe.streaming import try_streaming
 from gateway.probe.subresources import (
     try_bucket_reads,
@@ -47,8 +49,12 @@ def probe(store: Store, findings: Findings, *, create: bool) -> None:
             _try_own_bucket(store.another(), findings)
         else:
             findings.say("note: settings of buckets and versions: not tried without --create")
+    except http.client.BadStatusLine as error:
+        cause = of_answer(str(error.args[0]).encode("latin-1", "replace"))
+        raise ProbeError(f"the target does not answer: {cause}") from error
     except (OSError, http.client.HTTPException) as error:
-        raise ProbeError(f"the target does not answer: {error}") from error
+        cause = of_connect(error, tls=store.secure)
+        raise ProbeError(f"the target does not answer: {cause}") from error
 
 
 @contextlib.contextmanager
@@ -58,7 +64,7 @@ def _bucket(store: Store, findings: Findings, *, create: bool) -> Iterator[None]
     made = create and there.status == 404  # a bucket that cannot be read may be somebody's
     if not there.good and not made:
         hint = ", make it or allow it by --create" if there.status == 404 else ""
-        raise ProbeError(f"bucket {store.bucket} cannot be read: {there.code}{hint}")
+        raise ProbeError(f"bucket {store.bucket} cannot be read: {_why(store, there)}{hint}")
     if made and not (answer := store.create()).good:
         raise ProbeError(f"cannot create bucket {store.bucket}: {answer.code}")
     try:
@@ -69,6 +75,18 @@ def _bucket(store: Store, findings: Findings, *, create: bool) -> Iterator[None]
             store.ask("DELETE")
         for key in left:
             findings.say(f"note: left behind: {store.bucket}/{key}")
+
+
+def _why(store: Store, refused: Answer) -> str:
+    """The code of a refused HEAD, which has no document: a GET has one; and what helps."""
+    if refused.status not in (400, 401, 403):
+        return refused.code
+    found = store.ask("GET", query="max-keys=0").texts("Code")
+    named = refusal(found[0]) if found else None
+    if named is None:
+        return f"{refused.status} {found[0]}" if found else refused.code
+    message, remedy, _ = named
+    return f"{refused.status} {found[0]}: {message} ({remedy})"
 
 
 def _check(store: Store) -> None:

@@ -16,7 +16,7 @@ def test_help_lists_every_command_and_exit_code(run) -> None:
     assert result.exit_code == 0
     for name in COMMANDS:
         assert f"\n  {name} " in result.output
-    for code in range(5):
+    for code in range(6):
         assert f"\n    {code}  " in result.output
 
 

@@ -1,0 +1,241 @@
+"""Every target at once: who is asked what, and where the findings stand in the configuration.
+
+Rules: one thread for each target, and nobody waits for one beyond the deadline (a resolver cannot
+be interrupted); targets that no rule leads to are named, not asked.
+
+Not here: requests (`attempt`), what answers mean (`judgement`).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from fastpath.sigv4.sign import Signer
+from fastpath.snapshot import Snapshot, load_snapshot
+from gateway.config import Loaded
+from gateway.config.compile import compile_snapshot
+from gateway.config.model import Config
+from gateway.config.problems import Path, Place, Problem, Severity, format_path
+from gateway.connect import judgement
+from gateway.connect.attempt import Answer, Attempt, Failed
+from gateway.connect.judgement import Finding
+from gateway.control.credentials import Keyring
+
+MAX_BUCKETS = 5  # of those that rules name, for each target
+_GLOB = frozenset("*?[{")
+_LATE = Finding("no answer in time", "look at the DNS, at host and port; raise --timeout")
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one target; `said` are lines for a person."""
+
+    target: str
+    endpoint: str
+    state: str = "skipped"  # ok, failed or skipped
+    said: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, object]:
+        """The form of `check --format json`."""
+        facts = {"target": self.target, "endpoint": self.endpoint, "state": self.state}
+        return {**facts, "said": list(self.said)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Who:
+    """Somebody's credentials on a target, and where they stand."""
+
+    name: str
+    signer: Signer
+    path: Path
+
+
+def connect(loaded: Loaded, seconds: float) -> list[Report]:
+    """Try every target of a configuration that is in order, each for at most `seconds`."""
+    model = loaded.model
+    assert model is not None  # in order
+    keyring = Keyring(model, deadline_seconds=seconds)
+    document = {"instance": "", **compile_snapshot(model, keyring.resolve())}
+    snapshot = load_snapshot(0, document)
+    trials = [_Trial(name, model, snapshot, loaded, seconds) for name in model.targets]
+    for trial in trials:
+        trial.warn(keyring.warnings)
+        trial.thread.start()
+    until = time.monotonic() + seconds + 1.0  # a trial that sees its deadline says why
+    reports = [trial.report_by(until) for trial in trials]
+    return reports + _skipped(loaded, model)
+
+
+def _skipped(loaded: Loaded, model: Config) -> list[Report]:
+    configured = loaded.tree.get(("targets",))
+    names = configured if isinstance(configured, dict) else {}
+    said = "no rule leads here"
+    return [Report(name, "", said=[said]) for name in names if name not in model.targets]
+
+
+class _Trial:
+    """One target."""
+
+    def __init__(
+        self, name: str, model: Config, snapshot: Snapshot, loaded: Loaded, seconds: float
+    ) -> None:
+        self._target = snapshot.targets[name]
+        self._model = model
+        self._loaded = loaded
+        self._lakefs = self._target.profile.name == "lakefs"
+        self._report = Report(name, str(model.targets[name].endpoint))
+        self._path: Path = ("targets", name)
+        self._people = self._credentials(snapshot)
+        self._attempt = Attempt(self._target, time.monotonic() + seconds)
+        self._found: list[tuple[Path, Finding]] = []
+        self.thread = threading.Thread(target=self._run, name=f"connect {name}", daemon=True)
+
+    def warn(self, warnings: Iterable[str]) -> None:
+        """What the keyring says of this target's credentials."""
+        start = f"target {self._target.name}: "
+        for warning in warnings:
+            if warning.startswith(start):
+                remedy = "look at its aws_profile, role_arn or the default chain"
+                self._add(self._path, Finding(warning.removeprefix(start), remedy, ""))
+
+    def report_by(self, until: float) -> Report:
+        """The report, waited for until then."""
+        self.thread.join(max(0.0, until - time.monotonic()))
+        found = list(self._found)
+        if self.thread.is_alive():
+            found.append((self._path, _LATE))
+        self._report.problems = [self._problem(path, finding) for path, finding in found]
+        failed = any(problem.severity is Severity.ERROR for problem in self._report.problems)
+        self._report.state = "failed" if failed else "ok"
+        return self._report
+
+    # --- who asks ---
+
+    def _credentials(self, snapshot: Snapshot) -> list[_Who]:
+        """The target's own credentials, and those of identities that have others there."""
+        name = self._target.name
+        people = []
+        if self._target.signer is not None:
+            people.append(_Who("the target's credentials", self._target.signer, self._path))
+        own = {caller.name: caller.signers.get(name) for caller in snapshot.callers.values()}
+        for index, identity in enumerate(self._model.identities):
+            signer = own.get(identity.name)
+            if signer is not None:
+                path: Path = ("auth", "identities", index, "credentials", name)
+                people.append(_Who(f"identity {identity.name}", signer, path))
+        return people
+
+    # --- asking ---
+
+    def _run(self) -> None:
+        try:
+            if not self._people:
+                self._look_in()
+            for who in self._people:
+                self._try(who, first=who is self._people[0])
+        except Failed as failed:
+            self._add(self._path, Finding(*failed.cause))
+        except Exception as fault:  # a defect here must not look like a target in order
+            message = f"could not be tried: {type(fault).__name__}"
+            self._add(self._path, Finding(message, "report this", ""))
+
+    def _look_in(self) -> None:
+        """Nobody has credentials: reach it all the same, unsigned."""
+        answer = self._attempt.health()
+        for finding in judgement.of_connection(answer, time.time()):
+            self._add(self._path, finding)
+        message = "has no credentials: every request is refused"
+        if not self._found:
+            self._add(self._path, Finding(message, "give access_key_id and secret_access_key", ""))
+
+    def _try(self, who: _Who, *, first: bool) -> None:
+        answer = self._attempt.list_buckets(who.signer)
+        if first:
+            for finding in judgement.of_connection(answer, time.time()):
+                self._add(self._path, finding)
+        tls = self._target.route.tls is not None
+        found = list(judgement.of_list(answer, tls=tls, lakefs=self._lakefs))
+        for finding in found:
+            self._add(who.path, finding)
+        if found:
+            return
+        vague = judgement.is_denied(answer) or judgement.lists_nothing(answer)
+        said = f"{who.name}: ListBuckets {answer.status}"
+        served = self._buckets(who)
+        if served:
+            said += f", HEAD of {', '.join(served)}"
+        elif judgement.is_denied(answer):
+            self._deny(who)
+            return
+        elif vague:
+            message = f"cannot tell: ListBuckets is answered {answer.status}"
+            remedy = "name a bucket in a rule and it is tried instead"
+            self._add(who.path, Finding(message, remedy, "", Severity.WARNING))
+        self._report.said.append(said)
+
+    def _deny(self, who: _Who) -> None:
+        """Nothing was allowed; of lakeFS its health check says whether it is there at all."""
+        if self._lakefs and self._attempt.health().status != 200:
+            message = "AccessDenied, and no lakeFS answers /_health there"
+            remedy = "write the address of lakeFS in endpoint, or another profile"
+            self._add(self._path, Finding(message, remedy))
+            return
+        tried = bool(self._named())
+        self._add(who.path, judgement.of_denied(lakefs=self._lakefs, tried=tried))
+
+    def _named(self) -> dict[str, int]:
+        """Buckets that rules send here by their whole name, and the rule's index."""
+        named: dict[str, int] = {}
+        for rule in self._model.rules:
+            if rule.target == self._target.name and not _GLOB & set(rule.pattern):
+                named.setdefault(rule.pattern, rule.number - 1)
+        return dict(list(named.items())[:MAX_BUCKETS])
+
+    def _buckets(self, who: _Who) -> list[str]:
+        """Those that this credential may look at; what is wrong with the others is reported."""
+        served = []
+        region = self._target.region.decode()
+        for bucket, index in self._named().items():
+            answer = self._attempt.head_bucket(who.signer, bucket.encode())
+            regions = self._target.profile.has_regions
+            finding = judgement.of_bucket(answer, bucket, region, regions=regions)
+            if answer.status < 300:
+                served.append(bucket)
+            if finding is None:
+                continue
+            here = finding.setting == "region"
+            path: Path = ("routing", "rules", index, "pattern")
+            self._add(self._path if here else path, finding)
+        return served
+
+    # --- what was found ---
+
+    def _add(self, path: Path, finding: Finding) -> None:
+        if (path, finding) not in self._found:
+            self._found.append((path, finding))
+
+    def _problem(self, path: Path, finding: Finding) -> Problem:
+        if finding.setting and path[0] == "auth" and finding.setting in ("endpoint", "region"):
+            path = self._path
+        tree = self._loaded.tree
+        if finding.setting:
+            path = (*path, _written(finding.setting, path, tree.get))
+        shown = path[1:] if path[0] == "targets" and path[1] in tree.short else path
+        place = tree.place(path) or Place(self._loaded.source)
+        message = finding.message
+        if path[0] != "targets":
+            message = f"target {self._target.name}: {message}"
+        return Problem(place, format_path(shown), message, finding.remedy, finding.severity)
+
+
+def _written(setting: str, path: Path, get: Callable[[Path], object]) -> str:
+    """The setting, or its `_file` if that is how it was given."""
+    named = f"{setting}_file"
+    return named if get((*path, setting)) is None and get((*path, named)) is not None else setting
+
+
+__all__ = ["MAX_BUCKETS", "Answer", "Report", "connect"]
