@@ -72,8 +72,10 @@ def locate(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
     return Address(bucket, _key(raw_key), True, path)
 
 
-def locate_copy_source(raw: bytes) -> tuple[bytes, bytes]:
+def locate_copy_source(raw: bytes, name: str = "x-amz-copy-source") -> tuple[bytes, bytes]:
     """Bucket and key of an `x-amz-copy-source` value (`[/]bucket/key[?versionId=...]`, escaped).
+
+    `name` is the header's; a rename source has the same form.
 
     Held to the same rules as a request's own path, because the target will resolve it with the
     gateway's rights. Raises S3Error InvalidArgument, InvalidURI or KeyTooLongError.
@@ -83,7 +85,7 @@ def locate_copy_source(raw: bytes) -> tuple[bytes, bytes]:
     if _BUCKET.fullmatch(bucket) is None or not key:
         raise S3Error(
             INVALID_ARGUMENT,
-            ("ArgumentName", "x-amz-copy-source"),
+            ("ArgumentName", name),
             ("ArgumentValue", raw.decode("latin-1")),
             message="Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
         )

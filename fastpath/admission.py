@@ -33,6 +33,7 @@ from fastpath.errors import (
 )
 from fastpath.head import RequestHead
 from fastpath.identities import ANYBODY, NOBODY, Caller
+from fastpath.implied import implied
 from fastpath.operations import OPERATIONS, Operation, classify
 from fastpath.payload.choose import BODY_METHODS
 from fastpath.query import is_enforced, lifted_fields, parse_query
@@ -46,6 +47,7 @@ MAX_HOPS = 4  # gateways in a row; a longer chain is a circle through replicas
 
 UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
 COPY_SOURCE = b"x-amz-copy-source"
+RENAME_SOURCE = b"x-amz-rename-source"
 POST_OBJECT = OPERATIONS["PostObject"]
 PREFLIGHT = OPERATIONS["Preflight"]
 
@@ -137,8 +139,8 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
     address, operation, caller = admission.address, admission.operation, admission.caller
     assert address is not None  # located
     assert operation is not None
-    if not caller.may(operation.name, address.bucket):
-        raise S3Error(ACCESS_DENIED)
+    if caller.grants is not None:
+        _check_rights(head, query, operation, address, caller)
     decision = snapshot.routing.plan(address.bucket).decide(operation.routed_as.name, caller.name)
     target = snapshot.targets[decision.target]
     admission.decision = decision
@@ -154,6 +156,8 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in head.fields:
         _check_copy_source(head, snapshot, caller, target)
+    if RENAME_SOURCE in head.fields:
+        _check_rename_source(head, address)
     dialect = target.profile.dialect
     if dialect is not None or operation.is_located:
         admission.translation = translate(
@@ -170,6 +174,17 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
                 head.path,
             ),
         )
+
+
+def _check_rights(
+    head: RequestHead, query: Query, operation: Operation, address: Address, caller: Caller
+) -> None:
+    """The right to the operation, and to those that its headers make it amount to besides."""
+    if not caller.may(operation.name, address.bucket):
+        raise S3Error(ACCESS_DENIED)
+    for other in implied(operation, head.fields, query):
+        if not caller.may(other, address.bucket):
+            raise S3Error(ACCESS_DENIED)
 
 
 def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:
@@ -293,14 +308,7 @@ def _check_copy_source(
     A source elsewhere is refused rather than looked for on the wrong store (CopyObject across
     targets is not there yet).
     """
-    values = [value for name, value in head.headers if name == COPY_SOURCE]
-    if len(values) != 1:  # which one a target believes is anybody's guess
-        raise S3Error(
-            INVALID_ARGUMENT,
-            ("ArgumentName", COPY_SOURCE.decode()),
-            message="Only one copy source may be given.",
-        )
-    bucket, _ = locate_copy_source(values[0])
+    bucket = _source_bucket(head, COPY_SOURCE)
     if not caller.may(_READ_OF_A_COPY.name, bucket):
         raise S3Error(ACCESS_DENIED)
     source = snapshot.routing.plan(bucket).decide(_READ_OF_A_COPY.name, caller.name)
@@ -310,3 +318,24 @@ def _check_copy_source(
             ("Header", COPY_SOURCE.decode()),
             message="Copying between two storage targets is not supported.",
         )
+
+
+def _check_rename_source(head: RequestHead, address: Address) -> None:
+    """A rename stays in its bucket; that its source may be deleted is `implied`."""
+    if _source_bucket(head, RENAME_SOURCE) != address.bucket:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", RENAME_SOURCE.decode()),
+            message="An object can be renamed within its bucket only.",
+        )
+
+
+def _source_bucket(head: RequestHead, name: bytes) -> bytes:
+    values = [value for sent, value in head.headers if sent == name]
+    if len(values) != 1:  # which one a target believes is anybody's guess
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", name.decode()),
+            message="Only one copy source may be given.",
+        )
+    return locate_copy_source(values[0], name.decode())[0]

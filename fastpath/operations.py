@@ -206,6 +206,7 @@ _NEUTRAL = frozenset(
     b"content-md5 content-type".split()  # botocore repeats the headers that SigV2 signs
 )
 
+_SOURCES = (b"x-amz-copy-source", b"x-amz-rename-source")
 _SERVICE, _BUCKET, _OBJECT, _NONE = b"service", b"bucket", b"object", b"-"
 
 _Key = tuple[bytes, bytes, bytes]  # level, method, sub-resource
@@ -298,11 +299,11 @@ def classify(
 def is_neutral(name: bytes) -> bool:
     """Whether a parameter has no say in which operation a request is.
 
-    A copy source in the query would be a copy that nobody checks the source of.
+    A source in the query would be one that nobody checks.
     """
     if name in _NEUTRAL:
         return True
-    return name[:2] in (b"x-", b"X-") and not name.lower().startswith(b"x-amz-copy-source")
+    return name[:2] in (b"x-", b"X-") and not name.lower().startswith(_SOURCES)
 
 
 def _sub_resource(query: _Query) -> bytes | None:
