@@ -2,6 +2,10 @@
 
     row 0           totals of the incarnations that are gone (its INCARNATION cell: see `totals`)
     row 1..n        one worker incarnation each, from fork to reap
+    row n+1         control's, whichever incarnation
+
+    STARTED = REQUESTS + CUT + LOST + IN_FLIGHT, and with an access log, once all is written,
+    LOG_WRITTEN = REQUESTS + CUT less the lines that were lost (docs/logs.md)
 
 Rules: a cell has one writer, the worker whose row it is in, except before its fork and after its
 reap, when it belongs to the supervisor; the page is made before the first fork, so that control
@@ -26,17 +30,17 @@ class Slot(IntEnum):
     PID = 3
     WORKER = 4  # index 0..N-1
     CONNECTIONS = 5  # gauge: downstream connections open
-    IN_FLIGHT = 6  # gauge: requests begun and not ended
+    IN_FLIGHT = 6  # gauge: requests started and neither finished nor cut
     UPSTREAM = 7  # gauge: upstream connections open
     ACCEPTED = 8
-    REQUESTS = 9
+    REQUESTS = 9  # finished: answered, refused, broken off or left by their client
     ERRORS_4XX = 10
     ERRORS_5XX = 11
     BYTES_IN = 12
     BYTES_OUT = 13
     RETRIES = 14
-    LOG_DROPPED = 15  # log lines that found the log socket full
-    CUT = 16  # connections closed in mid-request by the drain deadline
+    LOG_DROPPED = 15  # log lines that found the log socket full, or could not be written
+    CUT = 16  # requests that were running when their worker had to leave
     ABORTED = 17  # requests whose client left early
     CONNECTS = 18  # upstream connections opened
     CONNECT_ERRORS = 19
@@ -44,6 +48,10 @@ class Slot(IntEnum):
     SIGNATURES_REFUSED = 21  # answers of targets that refused the gateway's own signature
     REDIRECTED = 22  # answers of targets that named another region for a bucket
     SPLICED = 23  # bytes of bodies that the kernel moved
+    STARTED = 24  # requests whose head was understood, or refused as one
+    LOST = 25  # requests that ended with their worker: its IN_FLIGHT when it was reaped
+    LOG_WRITTEN = 26  # access lines in the access log
+    NOTICES_LOST = 27  # messages that standard error did not take
 
 
 SLOTS: Final = 64  # cells of a row; 512 bytes, so that no two workers share a cache line
@@ -70,7 +78,7 @@ class Page:
     def __init__(self, rows: int = ROWS) -> None:
         self._rows = rows
         self._incarnations = 0
-        self._cells = memoryview(mmap.mmap(-1, (rows + 1) * SLOTS * 8)).cast("Q")
+        self._cells = memoryview(mmap.mmap(-1, (rows + 2) * SLOTS * 8)).cast("Q")
 
     def acquire(self, pid: int = 0) -> int:
         """The number of a free row, zeroed and marked as used. Raises PageFull."""
@@ -87,9 +95,23 @@ class Page:
         """The cells of a row, format 'Q', indexed by `Slot`."""
         return self._cells[number * SLOTS : (number + 1) * SLOTS]
 
+    @property
+    def supervisor_row(self) -> memoryview:
+        """What the supervisor counts by itself goes straight to the totals."""
+        return self.row(_TOTALS)
+
+    @property
+    def control_row(self) -> memoryview:
+        """Control's cells, which outlive it: there is one control process at a time."""
+        return self.row(self._rows + 1)
+
     def retire(self, number: int) -> None:
-        """Adds the counters of a reaped incarnation to the totals and frees its row."""
+        """Adds the counters of a reaped incarnation to the totals and frees its row.
+
+        What it had in flight is lost with it.
+        """
         row = self.row(number)
+        row[Slot.LOST] = row[Slot.IN_FLIGHT]
         totals = self.row(_TOTALS)
         totals[_SEQUENCE] += 1  # odd: readers wait
         for slot in COUNTERS:
@@ -110,9 +132,10 @@ class Page:
         leave the lock odd for ever, hence the bound.
         """
         sums: dict[Slot, int] = {}
+        control = self._rows + 1
         for _ in range(_READ_ATTEMPTS):
             before = self._cells[_SEQUENCE]
-            rows = [self.row(number) for number in (_TOTALS, *self.live())]
+            rows = [self.row(number) for number in (_TOTALS, *self.live(), control)]
             sums = {slot: sum(row[slot] for row in rows) for slot in Slot if slot not in FACTS}
             if before % 2 == 0 and self._cells[_SEQUENCE] == before:
                 break

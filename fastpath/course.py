@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from fastpath.admission import Admission
+from fastpath.counters import Slot
 from fastpath.errors import INTERNAL_ERROR, S3Error
 from fastpath.framing import NO_BODY, body_is_unclear
 from fastpath.phases import ANSWERING, EARLY, END, ENDED, LEASING, Event, after
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from fastpath.service import Service
     from fastpath.upstream import UpstreamConnection
 
+_FINISHED = Slot.REQUESTS
 NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 
 # Whose success says that the body was read: it is stored, or was answered member by member.
@@ -131,9 +133,17 @@ class Course:
     def client_lost(self) -> None:
         """The client is gone: cancel upstream."""
         if self.phase is not ENDED:
-            self.code = self.code or "ClientGone"
+            self.code = "ClientGone"
+            self._service.count_aborted()
             self._leave_upstream()
             self._end_log()
+
+    def cut(self) -> None:
+        """The worker leaves and waits for nobody."""
+        if self.phase is not ENDED:
+            self.code = "Cut"
+            self._leave_upstream()
+            self._end_log(Slot.CUT)
 
     # --- ends ---
 
@@ -193,7 +203,7 @@ class Course:
             self.refuse(S3Error(INTERNAL_ERROR))
 
     def _break_off(self) -> None:
-        self.code = self.code or "BrokenOff"
+        self.code = "BrokenOff"
         self._leave_upstream()
         self._end_log()
         self._client.abort()
@@ -233,7 +243,7 @@ class Course:
             and not upstream.answered_early
         )
 
-    def _end_log(self) -> None:
+    def _end_log(self, how: Slot = _FINISHED) -> None:
         if self.phase is not ENDED:
             self._move(END)
-            self._service.journal.exchange_ended(self)
+            self._service.journal.exchange_ended(self, how)

@@ -80,11 +80,7 @@ class DownstreamConnection(WritingHalf):
         self._room = room_of(self.transport)
         self._await_request()
         if not self._service.enter(self):
-            ids = (self._service.next_request_id(), self._service.host_id)
-            self.send(
-                error_reply(S3Error(SLOW_DOWN, retry_after=1), ids, to_head=False, keep=False)
-            )
-            self._close()
+            self._refuse_head(S3Error(SLOW_DOWN, retry_after=1))
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large body to the kernel.

@@ -61,26 +61,25 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._told: dict[Cause, float] = {}  # clients' mistakes, and when they were told last
 
-    def exchange_ended(self, exchange: Course) -> None:
-        """Count an exchange, and log it if there is an access log."""
+    def exchange_ended(self, exchange: Course, how: Slot = _REQUESTS) -> None:
+        """Count an exchange as finished, or as CUT, and log it if there is an access log."""
         row = self._row
         row[_IN_FLIGHT] -= 1
-        row[_REQUESTS] += 1
+        row[how] += 1
         if exchange.bytes_in:
             row[_BYTES_IN] += exchange.bytes_in
         row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
-        if exchange.code == "ClientGone":
-            row[Slot.ABORTED] += 1
         if self._form is not None:
             self._take(ACCESS + self._form(self._access_line(exchange)))
 
     def head_refused(
         self, connection: DownstreamConnection, request_id: str, fault: S3Error, came: bytes
     ) -> None:
-        """A head that was not understood: nothing but its sender and what `came` is known."""
+        """A head that was not understood or not read: nothing but its sender and what `came`."""
         self.client_mistaken(of_request(came), connection.remote)
+        self._row[Slot.STARTED] += 1
         self._row[Slot.REQUESTS] += 1
         self._row[Slot.ERRORS_4XX if fault.kind.status < 500 else Slot.ERRORS_5XX] += 1
         if self._form is not None:

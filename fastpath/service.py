@@ -21,6 +21,7 @@ from fastpath.places import Places
 from fastpath.pool import Pool
 from fastpath.renewals import Renewals
 from fastpath.turns import Turns
+from fastpath.unsent import unsent
 
 if TYPE_CHECKING:
     from fastpath.downstream import DownstreamConnection
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from fastpath.snapshot import Route, Snapshot
     from fastpath.splice import Splicer
 
-_IN_FLIGHT = Slot.IN_FLIGHT  # by itself; `phases` says why
+_STARTED, _IN_FLIGHT = Slot.STARTED, Slot.IN_FLIGHT  # by themselves; `phases` says why
 
 TICK = 0.5  # seconds between two looks at every deadline
 
@@ -122,7 +123,13 @@ class Service:
 
     def exchange_began(self) -> None:
         """A request is under way; the journal is told of its end."""
-        self.row[_IN_FLIGHT] += 1
+        row = self.row
+        row[_STARTED] += 1
+        row[_IN_FLIGHT] += 1
+
+    def count_aborted(self) -> None:
+        """A client left before its answer was whole."""
+        self.row[Slot.ABORTED] += 1
 
     def count_retry(self) -> None:
         """A request goes up a second time."""
@@ -154,12 +161,19 @@ class Service:
             self.empty.set()
 
     def cut(self) -> int:
-        """Break off what is still running; how many requests that were."""
-        running = [c for c in self.connections if c.exchange is not None]
-        self.row[Slot.CUT] += len(running)
+        """Break off what still runs; how many connections were cut.
+
+        An answer that has ended for the gateway may not have reached its client yet.
+        """
+        cut = 0
         for connection in list(self.connections):
+            exchange = connection.exchange
+            if exchange is not None:
+                exchange.cut()
+            if exchange is not None or unsent(connection.transport):
+                cut += 1
             connection.abort()
-        return len(running)
+        return cut
 
     def close(self) -> None:
         """Drop all upstream connections."""

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from fastpath.frames import FrameReader, FrameType, encode
 from gateway.control import publication
-from gateway.control.logs import LogWriter
+from gateway.control.access_log import AccessLog, AccessLogError
+from gateway.control.logs import LogReader
 from gateway.control.publication import Publication, Refusal
 from gateway.supervisor.notices import Notices
 
@@ -67,6 +68,7 @@ class Control:
         self._notices = Notices(
             str(seat.launch.get("log_level")), str(seat.launch.get("log_format") or "text")
         )
+        self._notices.count_in(seat.page.control_row)
         self._present: Publication | None = None
         self._stamps: publication.Stamps = {}  # as the configuration was read
         self._last_look: publication.Stamps = {}
@@ -74,7 +76,7 @@ class Control:
         self._tickets: asyncio.Queue[int | None] = asyncio.Queue()  # None: look at the wishes
         self._wishes: set[str] = set()  # targets that want fresh credentials
         self._wished_at: dict[str, float] = {}  # monotonic seconds
-        self._logs: LogWriter | None = None
+        self._logs: LogReader | None = None
         self._writer: asyncio.StreamWriter
         self._loop: asyncio.AbstractEventLoop
         self._refresh_at: float | None = None  # epoch seconds
@@ -147,7 +149,12 @@ class Control:
         self._present = found
         self._take_keyring(found)
         if self._logs is None:
-            self._start_logs(found.boot)
+            try:
+                self._start_logs(found.boot)
+            except AccessLogError as error:
+                self._notices.error(str(error))
+                await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
+                return
         await self._send(encode(FrameType.BOOT, 0, found.boot))
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
 
@@ -215,14 +222,21 @@ class Control:
     # Logs
 
     def _start_logs(self, boot_payload: bytes) -> None:
+        """Raises AccessLogError; then nothing was started, and it may be called again."""
         settings = json.loads(boot_payload)
         self._notices.configure(settings["log_level"], settings["log_format"])
-        self._logs = LogWriter(
-            self._seat.log,
-            settings["access_log"],
-            settings["log_format"],
-            self._notices,
-            self._wish,
+        access_log = None
+        if settings["access_log"] not in ("off", ""):
+            row = self._seat.page.control_row
+            access_log = AccessLog(settings["access_log"], row, self._notices)
+            try:
+                access_log.open()
+            except AccessLogError as error:
+                if not self._seat.boot_payload:
+                    raise
+                self._notices.error(str(error))  # workers serve: what cannot be written is lost
+        self._logs = LogReader(
+            self._seat.log, access_log, settings["log_format"], self._notices, self._wish
         )
         self._logs.start()
 

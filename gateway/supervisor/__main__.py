@@ -13,6 +13,7 @@ import os
 import sys
 
 from gateway.supervisor import tempo
+from gateway.supervisor.descriptors import fill_standard_descriptors, unblock_standard_error
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.supervisor import EXIT_STARTUP, Supervisor
 
@@ -21,7 +22,8 @@ EXIT_USAGE = 2
 
 def main(arguments: list[str]) -> int:
     """Runs a supervisor; its exit status."""
-    _fill_standard_descriptors()
+    fill_standard_descriptors()
+    unblock_standard_error()
     notices = Notices()
     try:
         launch = json.loads(arguments[0]) if len(arguments) == 1 else None
@@ -37,16 +39,6 @@ def main(arguments: list[str]) -> int:
         notices.error(str(error))
         return EXIT_STARTUP
     return Supervisor(launch, times, notices).run()
-
-
-def _fill_standard_descriptors() -> None:
-    """Opens those of 0, 1, 2 that are closed, or the first sockets would take their numbers."""
-    while True:
-        descriptor = os.open(os.devnull, os.O_RDWR)
-        if descriptor > 2:
-            os.close(descriptor)
-            return
-        os.set_inheritable(descriptor, True)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Final, NoReturn
 
 from fastpath.frames import Frame, FrameFault, FrameReader
 from gateway.supervisor import signals
+from gateway.supervisor.notices import Notices
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
@@ -173,9 +174,7 @@ def _name_and_leash(title: str, parent: int) -> None:
 def _last_words(title: str) -> None:
     """A crash of a child that its own code did not catch: the operator needs the place."""
     text = traceback.format_exc().strip().splitlines()
-    line = f"s3gateway: error: {title} crashed: {text[-1]} ({' < '.join(_places(text))})\n"
-    with contextlib.suppress(OSError):
-        os.write(2, line.encode("utf-8", "replace"))
+    Notices().error(f"{title} crashed: {text[-1]} ({' < '.join(_places(text))})")
 
 
 def _places(traceback_lines: list[str]) -> list[str]:

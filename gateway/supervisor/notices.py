@@ -1,8 +1,10 @@
 """Messages to the operator: one line each on standard error, one write each.
 
-Rules: nothing here raises, a full or closed standard error loses the line; no secret is ever
-passed in; a line is one `write`, shorter than PIPE_BUF where possible, so that lines of several
-processes do not mix.
+    2026-11-28T23:57:59.123Z s3gateway: warning: worker 0 (pid 17) killed by SIGKILL
+
+Rules: nothing here raises or waits: a line that standard error does not take at once is lost and
+counted, and the next that it takes says how many were; no secret is ever passed in; a line is one
+`write`, shorter than PIPE_BUF where possible, so that lines of several processes do not mix.
 
 Not here: access and event lines of the workers (`gateway.control.logs`).
 """
@@ -11,8 +13,15 @@ from __future__ import annotations
 
 import json
 import os
+import select
+import socket
+import stat
+import threading
 import time
+from datetime import UTC, datetime
 from typing import Final
+
+from fastpath.counters import Slot
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 
@@ -22,15 +31,23 @@ _STANDARD_ERROR: Final = 2
 class Notices:
     """Where a process says what happens to it."""
 
-    __slots__ = ("_form", "_threshold")
+    __slots__ = ("_form", "_lock", "_lost", "_row", "_threshold", "_torn")
 
     def __init__(self, level: str = "info", form: str = "text") -> None:
         self.configure(level, form)
+        self._lock = threading.Lock()  # control writes from several threads
+        self._row: memoryview | None = None
+        self._lost = 0  # lines since the last one that was written
+        self._torn = False  # that one was written in part
 
     def configure(self, level: str, form: str) -> None:
         """Takes over the settings of the configuration; unknown words mean info and text."""
         self._threshold = LEVELS.index(level) if level in LEVELS else LEVELS.index("info")
         self._form = form
+
+    def count_in(self, row: memoryview) -> None:
+        """Counts lost lines in this row of the counters from now on."""
+        self._row = row
 
     def wants(self, level: str) -> bool:
         """Whether a message of this level is written."""
@@ -48,23 +65,66 @@ class Notices:
     def error(self, message: str) -> None:
         self.say("error", message)
 
-    def say(self, level: str, message: str) -> None:
-        """Writes one message unless its level is below the threshold."""
-        if not self.wants(level):
-            return
-        flat = message.replace("\n", "; ")
-        if self._form == "json":
-            entry = {"time": round(time.time(), 3), "level": level, "message": flat}
-            self.line(json.dumps(entry))
-        else:
-            self.line(f"s3gateway: {level}: {flat}")
+    def say(self, level: str, message: str, at: float | None = None) -> None:
+        """Writes one message unless its level is below the threshold; `at` is in epoch seconds."""
+        if self.wants(level):
+            self.line(self._formed(level, message, time.time() if at is None else at))
 
     def line(self, text: str) -> None:
         """Writes one line as it is."""
-        try:
-            os.write(_STANDARD_ERROR, text.encode("utf-8", "replace") + b"\n")
-        except OSError:
-            return  # nobody reads standard error; there is no better place to say so
+        with self._lock:
+            if not (self._tell_losses() and self._put(text)):
+                self._lost += 1
+                if self._row is not None:
+                    self._row[Slot.NOTICES_LOST] += 1
+
+    def _tell_losses(self) -> bool:
+        """Says how many lines are missing here; whether standard error takes lines again."""
+        if self._lost:
+            lost = plural(self._lost, "message")
+            text = f"{lost} lost: standard error was full or closed"
+            if not self._put(self._formed("warning", text, time.time())):
+                return False
+            self._lost = 0
+        return True
+
+    def _formed(self, level: str, message: str, at: float) -> str:
+        flat = message.replace("\n", "; ")
+        if self._form == "json":
+            return json.dumps({"time": round(at, 3), "level": level, "message": flat})
+        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+        return f"{moment[:23]}Z s3gateway: {level}: {flat}"
+
+    def _put(self, text: str) -> bool:
+        """Writes one line, if all of it can be written now; what was torn before ends first."""
+        torn = b"\n" if self._torn else b""
+        data = torn + text.encode("utf-8", "replace") + b"\n"
+        written = _write_at_once(data)
+        if written > len(torn):
+            self._torn = written < len(data)
+        elif written:
+            self._torn = False
+        return written == len(data)
+
+
+def _write_at_once(data: bytes) -> int:
+    """How many of these bytes standard error takes without making us wait.
+
+    It may be shared with others, so that it stays as it is: blocking, where `descriptors` could not
+    open a second way to it. What a pipe takes after it was looked at is PIPE_BUF at least.
+    """
+    written = 0
+    try:
+        if stat.S_ISSOCK(os.fstat(_STANDARD_ERROR).st_mode):
+            with socket.socket(fileno=os.dup(_STANDARD_ERROR)) as connection:
+                return connection.send(data, socket.MSG_DONTWAIT)
+        poll = select.poll()
+        poll.register(_STANDARD_ERROR, select.POLLOUT)
+        while written < len(data) and poll.poll(0):
+            written += os.write(_STANDARD_ERROR, data[written : written + select.PIPE_BUF])
+    except OSError:
+        pass  # nobody reads standard error; there is no better place to say so
+    return written
 
 
 def plural(count: int, noun: str) -> str:

@@ -21,7 +21,7 @@ def write(path: object) -> None:
     if not isinstance(path, str) or not path:
         return
     try:
-        with open(path, "w", encoding="ascii") as file:
+        with open(path, "w", encoding="ascii", opener=_at_once) as file:
             file.write(f"{os.getpid()}\n")
     except OSError as error:
         raise PidfileError(f"cannot write the pid file {path}: {error.strerror}") from error
@@ -32,7 +32,12 @@ def remove(path: object) -> None:
     if not isinstance(path, str) or not path:
         return
     with contextlib.suppress(OSError, ValueError):
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="ascii", opener=_at_once) as file:
             ours = int(file.read()) == os.getpid()
         if ours:
             os.unlink(path)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Opens a file; a pipe at its place would make us wait for its other end."""
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)

@@ -21,7 +21,7 @@ from typing import Final
 
 from fastpath.counters import Page
 from fastpath.frames import Frame, FrameFault, FrameType, encode
-from gateway.supervisor import boot, pidfile, sockets
+from gateway.supervisor import account, boot, pidfile, sockets
 from gateway.supervisor.broadcast import Generations
 from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_place import ControlPlace
@@ -63,7 +63,8 @@ class Supervisor:
         self._tempo = tempo
         self._notices = notices
         self._signals = SelfPipe()
-        page = Page()  # before the first fork: every child sees the same memory
+        page = self._page = Page()  # before the first fork: every child sees the same memory
+        notices.count_in(page.supervisor_row)
         self._generations = Generations()
         self._phase = Phase.CONFIGURING
         self._status = EXIT_OK
@@ -401,11 +402,16 @@ class Supervisor:
             self._control.signal(signal.SIGKILL)
         if self._control.child is None and not self._crew.count:
             self._phase = Phase.GONE
-            if self._status == EXIT_OK:
-                self._notices.info("stopped: clean")
-            elif self._status == EXIT_CUT:
-                cut = plural(self._crew.cut, "connection")
-                self._notices.warning(f"stopped: {cut} cut")
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        if self._boot is not None and self._status != EXIT_STARTUP:
+            wanted = self._boot.access_log != "off"
+            self._notices.info(account.told(self._page.totals(), access_log=wanted))
+        if self._status == EXIT_OK:
+            self._notices.info("stopped: clean")
+        elif self._status == EXIT_CUT:
+            self._notices.warning(f"stopped: {plural(self._crew.cut, 'connection')} cut")
 
 
 def _log_pair() -> tuple[socket.socket, socket.socket]:

@@ -121,12 +121,6 @@ def test_a_log_file_is_reopened_after_rotation(config: dict[str, object]) -> Non
         assert rotated.read_text().count("\n") == 1
 
 
-def test_a_log_that_cannot_be_opened_does_not_stop_the_gateway(config: dict[str, object]) -> None:
-    with Gateway.start(config, access_log="/nonexistent/access.log") as gateway:
-        gateway.wait_for_log("access log /nonexistent/access.log: No such file")
-        assert gateway.request("GET", "/bucket/key").status == 200
-
-
 def test_the_log_level_silences_messages(config: dict[str, object]) -> None:
     with Gateway(config, log_level="error") as gateway:
         wait_until(lambda: len(gateway.worker_pids()) == 2, "workers are there", 20)

@@ -20,7 +20,7 @@ from tests.process.harness import ROOT, Gateway, open_config, run_to_end, wait_u
 def test_it_boots_and_serves(config: dict[str, object]) -> None:
     with Gateway.start(config, workers=2) as gateway:
         assert gateway.log_contains(
-            r"^s3gateway: info: ready: 2 workers serve generation 1 on http://127\.0\.0\.1:\d+$"
+            r"^\S+Z s3gateway: info: ready: 2 workers serve generation 1 on http://127\.0\.0\.1:\d+$"
         )
         assert gateway.request("GET", "/bucket/key").body == OBJECT
         assert gateway.request("PUT", "/bucket/new", b"abc").status == 200

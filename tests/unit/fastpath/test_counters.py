@@ -38,6 +38,30 @@ def test_retiring_keeps_counters_and_drops_gauges() -> None:
     assert not any(page.row(gone))
 
 
+def test_what_a_worker_had_in_flight_is_lost_with_it() -> None:
+    """A7: the gauge is folded when the worker is reaped."""
+    page = Page(rows=2)
+    number = page.acquire()
+    row = page.row(number)
+    row[Slot.STARTED], row[Slot.REQUESTS], row[Slot.CUT], row[Slot.IN_FLIGHT] = 9, 5, 1, 3
+    page.retire(number)
+    totals = page.totals()
+    assert totals[Slot.LOST] == 3
+    assert totals[Slot.STARTED] == totals[Slot.REQUESTS] + totals[Slot.CUT] + totals[Slot.LOST]
+
+
+def test_supervisor_and_control_count_in_rows_of_their_own() -> None:
+    """A7: what they lose is in the totals, whatever workers come and go."""
+    page = Page(rows=1)
+    page.supervisor_row[Slot.NOTICES_LOST] = 2
+    page.control_row[Slot.NOTICES_LOST] = 3
+    page.control_row[Slot.LOG_WRITTEN] = 4
+    page.retire(page.acquire())
+    assert page.totals()[Slot.NOTICES_LOST] == 5
+    assert page.totals()[Slot.LOG_WRITTEN] == 4
+    assert page.live() == []
+
+
 def test_rows_are_used_again_with_a_new_incarnation() -> None:
     page = Page(rows=1)
     number = page.acquire()

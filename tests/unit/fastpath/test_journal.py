@@ -64,6 +64,45 @@ def test_every_exchange_leaves_one_line_and_is_counted() -> None:
     assert [rig.count(slot) for slot in counted] == [3, 1, 1, 5]
 
 
+def test_a_request_that_is_cut_leaves_one_line_and_is_counted() -> None:
+    """A7: whatever it was doing when the worker had to leave; nothing tells of it twice."""
+    rig = Rig()
+    clients = [rig.connect() for _ in range(4)]
+    clients[0].says(get())  # no answer yet
+    clients[1].says(get())
+    rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")  # in its answer
+    clients[2].says(put("/g-b/k", b"12345")[:-2])  # in its body
+    assert rig.service.cut() == 3  # the fourth was idle
+    rig.settle()
+    told = [(line["method"], line["status"], line["code"]) for line in rig.lines("access")]
+    assert told == [("GET", 0, "Cut"), ("GET", 200, "Cut"), ("PUT", 0, "Cut")]
+    counted = (Slot.STARTED, Slot.CUT, Slot.REQUESTS, Slot.IN_FLIGHT, Slot.ABORTED)
+    assert [rig.count(slot) for slot in counted] == [3, 3, 0, 0, 0]
+    assert all(client.transport.aborted for client in clients)
+
+
+def test_the_account_of_every_way_a_request_can_end() -> None:
+    """A7: started = finished + cut + in flight, and a line for each that is not in flight."""
+    rig = Rig(limits={"connections": 3})
+    answered, gone, broken = (rig.connect() for _ in range(3))
+    answered.says(get() + b"GET /-/healthz HTTP/1.1\r\nHost: h\r\n\r\n" + get("/x"))
+    rig.target.says(ok(b"whole"))
+    refused = rig.connect()  # one too many: it is told so before it asks
+    assert b"SlowDown" in refused.heard
+    gone.says(get())
+    gone.leaves()
+    rig.settle()
+    broken.says(get())
+    rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    rig.target.leaves()
+    rig.settle()
+    answered.says(b"garbage\r\n\r\n")
+    codes = [line["code"] for line in rig.lines("access")]
+    assert codes == ["", "InvalidBucketName", "SlowDown", "ClientGone", "BrokenOff", "BadRequest"]
+    counted = (Slot.STARTED, Slot.REQUESTS, Slot.CUT, Slot.IN_FLIGHT, Slot.ABORTED)
+    assert [rig.count(slot) for slot in counted] == [6, 6, 0, 0, 1]
+
+
 def test_lines_wait_a_little_and_travel_together() -> None:
     rig = Rig()
     rig.connect().says(get("/x") * 3)
