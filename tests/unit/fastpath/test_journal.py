@@ -75,7 +75,7 @@ def test_a_request_that_is_cut_leaves_one_line_and_is_counted() -> None:
     assert rig.service.cut() == 3  # the fourth was idle
     rig.settle()
     told = [(line["method"], line["status"], line["code"]) for line in rig.lines("access")]
-    assert told == [("GET", 0, "Cut"), ("GET", 200, "Cut"), ("PUT", 0, "Cut")]
+    assert sorted(told) == [("GET", 0, "Cut"), ("GET", 200, "Cut"), ("PUT", 0, "Cut")]
     counted = (Slot.STARTED, Slot.CUT, Slot.REQUESTS, Slot.IN_FLIGHT, Slot.ABORTED)
     assert [rig.count(slot) for slot in counted] == [3, 3, 0, 0, 0]
     assert all(client.transport.aborted for client in clients)
@@ -90,13 +90,13 @@ def test_the_account_of_every_way_a_request_can_end() -> None:
     refused = rig.connect()  # one too many: it is told so before it asks
     assert b"SlowDown" in refused.heard
     gone.says(get())
-    gone.leaves()
+    gone.resets()
     rig.settle()
     broken.says(get())
     rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
     rig.target.leaves()
     rig.settle()
-    answered.says(b"garbage\r\n\r\n")
+    rig.connect().says(b"garbage\r\n\r\n")
     codes = [line["code"] for line in rig.lines("access")]
     assert codes == ["", "InvalidBucketName", "SlowDown", "ClientGone", "BrokenOff", "BadRequest"]
     counted = (Slot.STARTED, Slot.REQUESTS, Slot.CUT, Slot.IN_FLIGHT, Slot.ABORTED)
@@ -104,7 +104,7 @@ def test_the_account_of_every_way_a_request_can_end() -> None:
 
 
 def test_lines_wait_a_little_and_travel_together() -> None:
-    rig = Rig()
+    rig = Rig(limits={"refused_requests": 0})  # as many as one likes
     rig.connect().says(get("/x") * 3)
     assert rig.sink.datagrams == []
     rig.loop.now += FLUSH_SECONDS
