@@ -83,6 +83,7 @@ def test_a_full_standard_error_stops_nothing(config: dict[str, object], tmp_path
         full_pipe(tmp_path) as (path, end),
         started_into(config, "2>", path, access_log="-") as gateway,
     ):
+        wait_until(lambda: _served_by(gateway) == {"0#1", "1#1"}, "both workers serve")
         pid = gateway.kill_worker(0)
         wait_until(lambda: len({*gateway.worker_pids()} - {pid}) == 2, "the worker is replaced")
         control = gateway.control_pid()
@@ -104,9 +105,13 @@ def test_a_full_standard_error_stops_nothing(config: dict[str, object], tmp_path
         assert told.endswith("info: stopped: clean\n")
 
 
-def _serves_generation(gateway: Gateway, generation: int) -> bool:
+def _served_by(gateway: Gateway) -> set[str]:
     gateway.request("GET", "/bucket/key")
-    return any(line.endswith(f"#{generation}") for line in gateway.stdout)
+    return {line.rpartition(" ")[2] for line in gateway.stdout}
+
+
+def _serves_generation(gateway: Gateway, generation: int) -> bool:
+    return any(place.endswith(f"#{generation}") for place in _served_by(gateway))
 
 
 def test_a_full_access_log_stops_nothing(
