@@ -106,13 +106,18 @@ def test_boto3_walks_folders(sdk: Any) -> None:
 
 @pytest.mark.parametrize("operation", ["list_objects_v2", "list_objects"])
 @pytest.mark.parametrize("asked", [{}, {"Delimiter": "/"}])
-def test_boto3_finds_branches_page_by_page(sdk: Any, operation: str, asked: dict[str, str]) -> None:
-    """lakeFS tells V1 where a list of branches goes on only if there is a delimiter."""
+def test_boto3_finds_branches_page_by_page(
+    sdk: Any, lakefs: LakeFS, operation: str, asked: dict[str, str]
+) -> None:
+    """L3: lakeFS tells V1 where a list of branches goes on only if there is a delimiter, and would
+    go on from `dev/` behind `dev-a`.
+    """
+    lakefs.store.repositories["repo"].add_branch("dev-a", "main")
     pages = sdk.get_paginator(operation).paginate(
         Bucket="repo", **asked, PaginationConfig={"PageSize": 1}
     )
     found = [row["Prefix"] for page in pages for row in page["CommonPrefixes"]]
-    assert found == ["dev/", "main/"]
+    assert found == ["dev/", "dev-a/", "main/"]
 
 
 # What lakeFS leaves out
@@ -180,6 +185,29 @@ def test_a_bad_max_keys_does_not_reach_lakefs(client: Client, lakefs: LakeFS, se
 # Where it begins
 
 
+@pytest.mark.parametrize("where", ["marker", "list-type=2&start-after"])
+def test_a_marker_that_is_the_prefix_is_a_marker(
+    client: Client, lakefs: LakeFS, where: str
+) -> None:
+    """L2."""
+    entries = lakefs.store.repositories["repo"].branches["main"].entries
+    entries["dir/"] = entries["dir/a"] = entries["a.txt"]
+    path = f"/repo?prefix=main/dir/&max-keys=1&{where}=main/dir/"
+    assert names(client.send("GET", path)) == ["main/dir/a"]
+    assert names(client.send("GET", f"{path}a")) == []
+
+
+@pytest.mark.parametrize("where", ["marker", "list-type=2&start-after"])
+def test_a_common_prefix_with_nothing_behind_the_marker_is_not_shown(
+    client: Client, where: str
+) -> None:
+    """L19."""
+    path = f"/repo?prefix=main/&delimiter=/&{where}=main/b"
+    assert names(client.send("GET", f"{path}/1"))[0] == "main/b/"
+    for after in (f"{path}/2", f"{path}/"):
+        assert names(client.send("GET", after)) == ["main/c&amp;d +é", "main/e"]
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
@@ -237,9 +265,26 @@ def test_a_list_does_not_turn_in_a_circle(client: Client, lakefs: LakeFS) -> Non
     first = client.send("GET", path)
     assert names(first) == ["main/a\nb"]
     token = value(first, "NextContinuationToken")
-    answer = client.send("GET", f"{path}&continuation-token={token}")
-    assert (answer.status, answer.code) == (501, "NotImplemented")
-    assert client.send("GET", "/repo?prefix=main/a%0A").status == 501
+    assert names(client.send("GET", f"{path}&continuation-token={token}")) == ["main/a.txt"]
+    for query in ("prefix=main/a%0A", "prefix=main/&marker=main/a%0Ab"):
+        assert client.send("GET", f"/repo?{query}").code == "NotImplemented"
+
+
+@pytest.mark.parametrize("operation", ["list_objects_v2", "list_objects"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_keys_that_xml_cannot_hold_are_paged_over(
+    sdk: Any, lakefs: LakeFS, operation: str, size: int
+) -> None:
+    """L17: going on from U+FFFD would leave out what stands between it and the key itself."""
+    entries = lakefs.store.repositories["repo"].branches["main"].entries
+    for key in ("a\x01", "a\x02", "a\nb", "d\ufffe", "zz\x1f"):
+        entries[key] = entries["a.txt"]
+    pages = sdk.get_paginator(operation).paginate(
+        Bucket="repo", Prefix="main/", PaginationConfig={"PageSize": size}
+    )
+    shown = [row["Key"].removeprefix("main/") for page in pages for row in page["Contents"]]
+    untold = {"a\x01": "a\ufffd", "a\x02": "a\ufffd", "d\ufffe": "d\ufffd", "zz\x1f": "zz\ufffd"}
+    assert shown == [untold.get(key, key) for key in sorted(entries)]
 
 
 def test_another_list_type_is_an_invalid_argument(client: Client, lakefs: LakeFS) -> None:

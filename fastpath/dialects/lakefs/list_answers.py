@@ -5,7 +5,8 @@
 
 Rules: streaming, one row is kept at a time, so that rows stay in lakeFS's order (common prefixes
 first; S3 writes them last, and no reader depends on it); what is cut must say where it goes on, or
-it is broken off; nothing of a key is lost that lakeFS wrote.
+it is broken off; where lakeFS cannot say it, it is said at the end, of V1 as well without a
+delimiter; nothing of a key is lost that lakeFS wrote.
 
 Not here: what was asked for (`list_requests`), reading XML (`documents`).
 """
@@ -16,6 +17,7 @@ from hashlib import sha256
 
 from fastpath.dialects.lakefs.documents import DocumentReader, Event, Row, unreadable
 from fastpath.dialects.lakefs.list_requests import Listing
+from fastpath.dialects.lakefs.positions import Progress, is_told
 from fastpath.dialects.lakefs.tokens import wrap
 from fastpath.s3xml import DECLARATION, NAMESPACE, element, url_encoded
 
@@ -35,7 +37,8 @@ class ListAnswer:
         self._head_is_out = False
         self._is_cut = False
         self._says_next = False
-        self._last_prefix = ""
+        self._last_name = ""
+        self._progress = Progress(listing.begin)
 
     def feed(self, data: bytes) -> bytes:
         """Translate a piece. Raises S3Error ServiceUnavailable."""
@@ -95,7 +98,8 @@ class ListAnswer:
         count = "0" if listing.nothing else self._fields.get("KeyCount", "")
         if not count.isdecimal():
             raise unreadable()
-        return [*parts, element("KeyCount", count)]
+        shown = max(0, int(count) - sum(listing.begin[1:]))
+        return [*parts, element("KeyCount", str(shown))]
 
     def _head_of_v1(self) -> list[str]:
         return [self._name("Marker", self._listing.after), self._next()]
@@ -103,36 +107,48 @@ class ListAnswer:
     # --- where it goes on ---
 
     def _next(self) -> str:
-        """What lakeFS said of the next page, once it did."""
-        listing = self._listing
-        name = "NextContinuationToken" if listing.is_v2 else "NextMarker"
-        mark = self._fields.get(name)
-        if not (self._is_cut and mark) or self._says_next or self._goes_on_at_a_branch:
+        """What lakeFS said of the next page, once it did, if that can be gone on from."""
+        mark = self._fields.get(self._next_name)
+        if not (self._is_cut and mark) or self._says_next or self._listing.of_branches:
+            return ""
+        if not is_told(mark):
             return ""
         self._says_next = True
-        if listing.is_v2:
-            return element(name, wrap(listing.bucket, mark))
-        return self._name(name, mark)
-
-    @property
-    def _goes_on_at_a_branch(self) -> bool:
-        """V1: lakeFS names the branch, without a delimiter none; S3 the common prefix."""
-        return self._listing.of_branches and not self._listing.is_v2
+        return self._named_next(mark)
 
     def _next_at_the_end(self) -> str:
-        if self._goes_on_at_a_branch and self._last_prefix:
-            return self._name("NextMarker", self._last_prefix)
-        if self._listing.is_v2 or self._listing.delimiter:
+        """Of branches it is the last common prefix, as of S3; lakeFS names the branch, or none."""
+        listing, last = self._listing, self._last_name
+        if listing.of_branches and last:
+            return self._named_next(last)
+        if last and not is_told(self._fields.get(self._next_name) or last):
+            sealed = wrap(listing.bucket, self._progress.position.text)
+            return element(self._next_name, sealed)
+        if listing.is_v2 or listing.delimiter:
             raise unreadable()
         return ""  # V1 without a delimiter: the last key is the marker
+
+    @property
+    def _next_name(self) -> str:
+        return "NextContinuationToken" if self._listing.is_v2 else "NextMarker"
+
+    def _named_next(self, mark: str) -> str:
+        if self._listing.is_v2:
+            return element(self._next_name, wrap(self._listing.bucket, mark))
+        return self._name(self._next_name, mark)
 
     # --- rows ---
 
     def _row(self, row: Row) -> str:
         fields = row.fields
-        name = "Key" if row.name == _CONTENTS else "Prefix"
-        if not fields.get(name):
+        name, passed = "Key", self._progress.pass_key
+        if row.name == _PREFIXES:
+            name, passed = "Prefix", self._progress.pass_prefix
+        self._last_name = fields.get(name, "")
+        if not self._last_name:
             raise unreadable()
+        if passed(self._last_name):
+            return ""
         parts = []
         owner = self._listing.owners and row.name == _CONTENTS
         for field, text in fields.items():
@@ -142,8 +158,6 @@ class ListAnswer:
             parts.append(self._name(field, text) if field == name else element(field, text))
         if owner:
             parts.append(f"<Owner>{OWNER}</Owner>")
-        if row.name == _PREFIXES:
-            self._last_prefix = fields[name]
         return f"<{row.name}>{''.join(parts)}</{row.name}>"
 
     def _name(self, name: str, text: str) -> str:

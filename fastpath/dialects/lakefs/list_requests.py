@@ -3,10 +3,11 @@
     prefix=main/&start-after=a           ->  from the beginning: `a` stands before the prefix
     prefix=main/&start-after=main/b      ->  behind it
     prefix=main/&start-after=z           ->  nothing: all of the prefix stands before `z`
+    prefix=&marker=dev/                  ->  behind the branch `dev`, before `dev-a`
 
-Rules: pure; only parameters that lakeFS reads go up, each once; at most 1,000 keys are asked for;
-a marker of another branch, which lakeFS refuses, means what it means to S3; what lakeFS would cut
-off, or start behind another key for, is refused.
+Rules: pure; only parameters that lakeFS reads go up, each once; at most 1,000 keys are asked for,
+and those that were shown before (`positions`); a marker of another branch, which lakeFS refuses,
+means what it means to S3; what lakeFS would cut off, or start behind another key for, is refused.
 
 Not here: the answer (`list_answers`), tokens (`tokens`).
 """
@@ -18,10 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from fastpath.dialects.lakefs.names import is_branch
+from fastpath.dialects.lakefs.positions import UNTOLD, Position, is_told, read_position
 from fastpath.dialects.lakefs.tokens import unwrap
 from fastpath.errors import INVALID_ARGUMENT, INVALID_URI, NOT_IMPLEMENTED, S3Error
 
 MAX_KEYS = 1000  # of one page, as of S3
+_MAX_ROWS = 10000  # that lakeFS gives at once
 _MAX_INT = 2147483647
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,64}")
 # What each version has that the other has not, and AWS's word for it (AWS errors 4.23).
@@ -41,7 +45,7 @@ class Listing:
 
     after: `start-after` or `marker`, as sent.
     token: the continuation token, as sent.
-    mark: where lakeFS goes on; empty for the beginning.
+    begin: where lakeFS goes on, and what of its rows was shown before; no mark: the beginning.
     nothing: no key can be in it.
     """
 
@@ -51,7 +55,7 @@ class Listing:
     delimiter: str
     after: str
     token: str
-    mark: str
+    begin: Position
     max_keys: int
     nothing: bool
     encoded: bool
@@ -72,8 +76,8 @@ class Listing:
             ("list-type", "2" if self.is_v2 else ""),
             ("prefix", "" if self.prefix.startswith("/") else self.prefix),
             ("delimiter", self.delimiter),
-            (where, "" if self.nothing else self.mark),
-            ("max-keys", "0" if self.nothing else str(self.max_keys)),
+            (where, "" if self.nothing else self.begin.mark),
+            ("max-keys", "0" if self.nothing else str(self.max_keys + sum(self.begin[1:]))),
         ]
         return "&".join(f"{name}={quote(text, safe='')}" for name, text in pairs if text).encode()
 
@@ -89,27 +93,21 @@ def read_listing(query: Query, bucket: bytes, *, is_v2: bool) -> Listing:
     prefix = _text(values, "prefix")
     after = _text(values, "start-after" if is_v2 else "marker")
     token = _text(values, "continuation-token")
-    mark = after
-    if "continuation-token" in values:
-        mark = unwrap(bucket, values["continuation-token"]) or ""
-        if not mark.startswith(prefix) or not mark:
-            raise invalid("continuation-token", "The continuation token provided is incorrect")
+    delimiter = _text(values, "delimiter")
     _refuse_cut(prefix, "\n")
-    is_behind = mark > prefix and not mark.startswith(prefix)
-    if mark <= prefix or _stands_before_branches(prefix, mark):
-        mark = ""
-    if not is_behind:
-        _refuse_cut(mark, "\n\ufffd")
+    begin = _resumed(values, bucket, prefix) or _after(after, prefix, delimiter)
+    if begin is not None and max_keys + sum(begin[1:]) > _MAX_ROWS:
+        raise _not_told()
     return Listing(
         bucket=bucket,
         is_v2=is_v2,
         prefix=prefix,
-        delimiter=_text(values, "delimiter"),
+        delimiter=delimiter,
         after=after,
         token=token,
-        mark=mark,
+        begin=begin or Position(""),
         max_keys=max_keys,
-        nothing=is_behind or not max_keys or prefix.startswith("/"),
+        nothing=begin is None or not max_keys or prefix.startswith("/"),
         encoded=encoded,
         owners=not is_v2 or values.get("fetch-owner", b"").lower() == b"true",
     )
@@ -168,9 +166,51 @@ def _text(values: dict[str, bytes], name: str) -> str:
         raise S3Error(INVALID_URI) from None
 
 
-def _stands_before_branches(prefix: str, mark: str) -> bool:
-    """A slash sorts before every name of a branch, and lakeFS would not see it."""
-    return "/" not in prefix and mark.startswith("/")
+def _resumed(values: dict[str, bytes], bucket: bytes, prefix: str) -> Position | None:
+    """Where a list goes on that was made here: of V1, only what no key can say.
+
+    Raises S3Error for a token that is none.
+    """
+    token = "continuation-token" in values
+    held = unwrap(bucket, values["continuation-token"] if token else values.get("marker", b""))
+    position = read_position(held) if held else None
+    if position is not None and (position.mark.startswith(prefix) or not position.mark):
+        return position
+    if not token:
+        return None
+    if not held or not held.startswith(prefix) or not is_told(held):
+        raise invalid("continuation-token", "The continuation token provided is incorrect")
+    return Position(held if "/" in prefix else _behind_branch(held))
+
+
+def _after(after: str, prefix: str, delimiter: str) -> Position | None:
+    """Where a list begins that is to begin behind a name; None: there is nothing behind it."""
+    if after > prefix and not after.startswith(prefix):
+        return None
+    if after < prefix:
+        return Position("")
+    _refuse_cut(after, UNTOLD)
+    if "/" not in prefix:
+        return Position(_behind_branch(after))
+    return Position(_behind_key(after, prefix, delimiter))
+
+
+def _behind_branch(after: str) -> str:
+    """The name that branches must sort behind; to lakeFS they have no slash, to S3 they end in one.
+
+    Of `dev/` it is `dev`. Of `dev` it is a name before it, because `dev/` stands behind `dev`.
+    """
+    name, slash, _ = after.partition("/")
+    if slash or not is_branch(name.encode()):
+        return name
+    return f"{name[:-1]}{chr(ord(name[-1]) - 1)}~"  # no branch has a tilde
+
+
+def _behind_key(after: str, prefix: str, delimiter: str) -> str:
+    """lakeFS begins with the key itself: inside a common prefix it must begin with the next."""
+    at = after.find(delimiter, len(prefix)) if delimiter else -1
+    is_inside = 0 <= at < len(after) - len(delimiter)
+    return f"{after}\0" if is_inside else after
 
 
 def _refuse_cut(name: str, signs: str) -> None:
@@ -179,8 +219,12 @@ def _refuse_cut(name: str, signs: str) -> None:
     U+FFFD would leave keys out.
     """
     if any(sign in name for sign in signs):
-        raise S3Error(
-            NOT_IMPLEMENTED,
-            message="A list cannot begin at a key with a line break or a control character on the "
-            "storage that serves this bucket.",
-        )
+        raise _not_told()
+
+
+def _not_told() -> S3Error:
+    return S3Error(
+        NOT_IMPLEMENTED,
+        message="A list cannot begin at a key with a line break or a control character on the "
+        "storage that serves this bucket.",
+    )

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
+from fastpath.dialects.lakefs.positions import Position
 from fastpath.dialects.lakefs.tokens import unwrap, wrap
 from fastpath.errors import S3Error
 from fastpath.query import parse_query
@@ -40,7 +41,8 @@ def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
     ("prefix", "after", "mark", "nothing"),
     [
         ("main/", "main/b", "main/b", False),
-        ("main/", "main/", "", False),
+        ("main/", "main/", "main/", False),  # to lakeFS the beginning
+        ("main/dir/", "main/dir/", "main/dir/", False),  # L2: a key may be the prefix
         ("main/", "dev/z", "", False),
         ("main/", "MAIN/c", "", False),  # lakeFS would take it for `main/c`
         ("main/", "/", "", False),
@@ -50,7 +52,11 @@ def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
         ("main/b", "main/a", "", False),
         ("main/b", "main/c", "", True),
         ("main/é", "main/é1", "main/é1", False),
-        ("", "dev", "dev", False),
+        ("", "dev/", "dev", False),  # L3: to lakeFS `dev/` stands behind `dev-a`
+        ("dev", "dev-a/x", "dev-a", False),
+        ("", "dev", "deu~", False),  # to S3 the branch `dev/` stands behind it
+        ("dev", "dev", "deu~", False),
+        ("", "a.b", "a.b", False),
         ("", "/x", "", False),
         ("d", "main", "", True),
     ],
@@ -63,7 +69,7 @@ def test_a_marker_means_what_it_means_to_s3(
         v1(f"prefix={prefix}&marker={after}"),
     ):
         assert listing.after == after
-        assert (listing.mark if not nothing else "", listing.nothing) == (mark, nothing)
+        assert (listing.begin.mark, listing.nothing) == (mark, nothing)
         assert (b"max-keys=0" in listing.query) is nothing
         assert (
             f"={mark}&".replace("/", "%2F").replace("é", "%C3%A9").encode() in listing.query
@@ -153,11 +159,59 @@ def test_what_lakefs_would_cut_at_a_line_break_is_refused(query: str) -> None:
 
 def test_a_list_does_not_go_on_behind_a_key_that_lakefs_did_not_tell() -> None:
     """It writes U+FFFD for control characters: going on there would leave keys out."""
-    for mark in ("main/a\nb", "main/x\ufffdy"):
-        error = refused(f"prefix=main/&continuation-token={wrap(BUCKET, mark)}", is_v2=True)
-        assert error.kind.code == "NotImplemented"
-    assert v2("prefix=main/&start-after=main/x%01y").mark == "main/x\x01y"
+    for mark in ("main/a%0Ab", "main/x\ufffdy"):
+        assert refused(f"prefix=main/&start-after={mark}", is_v2=True).kind.code == "NotImplemented"
+        assert refused(f"prefix=main/&marker={mark}", is_v2=False).kind.code == "NotImplemented"
+    assert v2("prefix=main/&start-after=main/x%01y").begin.mark == "main/x\x01y"
     assert v2("prefix=main/&start-after=zz%0A").nothing
+
+
+@pytest.mark.parametrize(
+    ("after", "delimiter", "mark"),
+    [
+        ("main/b/1", "/", "main/b/1\0"),
+        ("main/b/1", "", "main/b/1"),
+        ("main/b/1", "x", "main/b/1"),
+        ("main/b/", "/", "main/b/"),  # the common prefix itself: lakeFS leaves it out
+        ("main/b//", "/", "main/b//\0"),
+        ("main/b//", "//", "main/b//"),
+        ("main/b", "/", "main/b"),
+    ],
+)
+def test_a_list_begins_behind_a_key_inside_a_common_prefix(
+    after: str, delimiter: str, mark: str
+) -> None:
+    """L19: lakeFS begins with the key itself, and so shows a prefix that has nothing more."""
+    found = v2(f"prefix=main/&start-after={after}&delimiter={delimiter}").begin.mark
+    assert found == v1(f"prefix=main/&marker={after}&delimiter={delimiter}").begin.mark == mark
+
+
+def test_a_position_goes_up_as_a_mark_and_more_rows() -> None:
+    """L17: what was shown behind the mark is asked for again, and left out."""
+    sealed = wrap(BUCKET, Position("main/a", 2, 3).text)
+    for listing in (
+        v2(f"prefix=main/&max-keys=7&continuation-token={sealed}"),
+        v1(f"prefix=main/&max-keys=7&marker={sealed}"),
+    ):
+        assert listing.begin == ("main/a", 2, 3)
+        assert b"=main%2Fa&max-keys=12" in listing.query
+    begin = wrap(BUCKET, Position("", 0, 3).text)
+    assert v1(f"prefix=main/&marker={begin}").query == b"prefix=main%2F&max-keys=1003"
+    for token in (
+        wrap(BUCKET, Position("dev/a", 2, 3).text),
+        wrap(BUCKET, "main/a\nb"),
+        wrap(BUCKET, "main/a\n1"),
+    ):
+        error = refused(f"prefix=main/&continuation-token={token}", is_v2=True)
+        assert error.kind.code in ("InvalidArgument", "NotImplemented")
+    assert v1(f"prefix=main/&marker={wrap(BUCKET, 'main/a')}").begin.mark == ""  # a key
+
+
+def test_a_position_among_too_many_keys_is_refused() -> None:
+    """lakeFS gives 10,000 rows at once."""
+    sealed = wrap(BUCKET, Position("main/a", 0, 9500).text)
+    error = refused(f"prefix=main/&continuation-token={sealed}", is_v2=True)
+    assert error.kind.code == "NotImplemented"
 
 
 @pytest.mark.parametrize("name", ["prefix", "start-after", "delimiter", "continuation-token"])
