@@ -24,7 +24,8 @@ from gateway.config.collector import without_collector
 from gateway.config.identities import implicit_identities, read_identities
 from gateway.config.model import Config, Cors, CorsRule, Identity, Target
 from gateway.config.nodes import Tree, read_documents
-from gateway.config.problems import Place, Problem, Problems
+from gateway.config.problems import Path as Setting
+from gateway.config.problems import Place, Problem, Problems, one_of
 from gateway.config.processors import usable_processors
 from gateway.config.reading import Reader
 from gateway.config.secrets import Files, expand_variables
@@ -192,10 +193,9 @@ class _Assembly:
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         rules.report_unreachable(reader, found)
-        unknown = not identities and auth.mode != "open" and auth.anonymous != "forward"
-        if unknown and not reader.problems.fatal:
-            message = "nobody is known, every request is refused"
-            reader.warn(("auth", "identities"), message, "add auth.identities")
+        cors = self._cors(auth.cors)
+        if auth.mode != "open" and not reader.problems.fatal:
+            self._warn_of_callers(identities, loopback, anonymous=auth.anonymous == "forward")
         return Config(
             environment=environment,
             listen=listen,
@@ -206,12 +206,28 @@ class _Assembly:
             mode=auth.mode,
             sigv2=auth.sigv2,
             anonymous=auth.anonymous,
-            cors=self._cors(auth.cors),
+            cors=cors,
             identities=tuple(identities),
             targets=targets,
             rules=tuple(found),
             default_target=routing.default_target,
         )
+
+    def _warn_of_callers(
+        self, identities: list[Identity], loopback: bool, *, anonymous: bool
+    ) -> None:
+        """Nobody can come in, or only who has the key of a target."""
+        at: Setting = ("auth", "identities")
+        if not identities and not anonymous:
+            message = "nobody is known, every request is refused"
+            self._reader.warn(at, message, "add auth.identities")
+        keys = [identity.name for identity in identities if identity.implicit]
+        if keys:
+            reach = "and reach every target" if loopback else "and reach that target alone"
+            whose = f"the key of {one_of(keys)}"
+            message = f"is not set: clients must sign with {whose}, {reach}"
+            hint = "give each client a key of its own"
+            self._reader.warn(at, message, hint, tolerated=loopback)
 
     def _cors(self, section: schema.Cors | None) -> Cors | None:
         if section is None:

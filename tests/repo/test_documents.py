@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
 import gateway
+from gateway.config import load
 from tests.repo.tree import ROOT, modules, tracked
 
 
@@ -136,3 +138,19 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert not missing
     entries = re.findall(r"^- `(?:router|auth|targets|routing)[^\n]*(?:\n  [^\n]+)*", text, re.M)
     assert not [entry for entry in entries if "Default:" not in entry]
+
+
+def test_the_first_example_says_who_may_connect(tmp_path: Path) -> None:
+    """D1: its client signs with the key of an identity, and `check` has nothing to say of it."""
+    text = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)[:1]
+    file = tmp_path / "gateway.yaml"
+    file.write_text(example)
+    loaded = load({"config": str(file)}, {})
+    assert (loaded.problems, loaded.notes) == ([], [])
+    assert loaded.model is not None
+    (identity,) = loaded.model.identities
+    (client,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    assert f'aws_access_key_id="{identity.keys.access_key_id}"' in client
+    secret = identity.keys.secret_access_key.get_secret_value()
+    assert f'aws_secret_access_key="{secret}"' in client

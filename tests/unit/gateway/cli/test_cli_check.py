@@ -30,10 +30,20 @@ def full(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_configuration_in_order(run) -> None:
-    result = run("check", "--config", BASIC)
+def test_a_configuration_in_order(run, full: Path) -> None:
+    result = run("check", "--config", full)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"{BASIC}: ok\n"
+    assert result.stderr == f"{full}: ok\n"
+
+
+def test_without_identities_it_is_said_who_may_connect(run) -> None:
+    """D1: a note, so that --strict passes the seed's first example; off loopback a warning."""
+    result = run("check", "--strict", "--config", BASIC)
+    assert result.exit_code == 0
+    assert result.stdout == (
+        f"{BASIC}:1:1: auth.identities: warning: is not set: clients must sign with the key of "
+        "lakefs, and reach every target (give each client a key of its own)\n"
+    )
 
 
 def test_problems_are_lines_on_stdout(run, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_what_nothing_reaches_is_left_out_and_only_noted(desk: Desk) -> None:
     loaded = desk.load(S3)
     assert list(loaded.model.targets) == ["s3"]
     assert loaded.problems == []
-    assert [note.path for note in loaded.notes] == ["lakefs"]
+    assert [note.path for note in loaded.notes] == ["lakefs", "auth.identities"]
 
 
 @pytest.mark.parametrize(
