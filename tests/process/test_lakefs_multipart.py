@@ -233,6 +233,14 @@ def test_questions_are_asked_only_in_doubt(client: Client, lakefs: LakeFS) -> No
 # Uploads of a bucket
 
 
+@only_s3
+@pytest.mark.parametrize("query", ["prefix=", "prefix=&delimiter=", "prefix=&key-marker="])
+def test_a_filter_that_is_empty_is_none(client: Client, query: str) -> None:
+    """L14: `rclone cleanup` sends it."""
+    upload = begin(client)
+    assert upload.encode() in client.send("GET", f"/repo?uploads&{query}").body
+
+
 @pytest.mark.parametrize("query", ["prefix=main/", "delimiter=/", "encoding-type=url"])
 def test_uploads_cannot_be_filtered(client: Client, lakefs: LakeFS, query: str) -> None:
     answer = client.send("GET", f"/repo?uploads&{query}")

@@ -71,6 +71,34 @@ def test_a_key_that_is_not_there(client: Client, key: str) -> None:
     assert head.fields["x-amz-request-id"]
 
 
+@pytest.mark.parametrize(
+    ("ref", "reaches"),
+    [
+        ("main@@", False),
+        ("main@~1", False),
+        ("main~1@", False),
+        ("v1.0@", False),
+        ("v1.0$", False),
+        ("main^2", True),
+        ("main^9", True),
+        ("v1@", True),
+        ("v1$", True),
+        ("v1.0~9", True),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_expression_that_names_nothing(
+    client: Client, lakefs: LakeFS, method: str, ref: str, reaches: bool
+) -> None:
+    """L8: lakeFS says 500 of most of them; what it alone can know is asked."""
+    repository = lakefs.store.repositories["repo"]
+    repository.tags["v1"] = repository.tags["v1.0"] = repository.commit("main", "first")
+    answer = client.send(method, f"/repo/{ref}/a.txt")
+    assert answer.status == 404
+    assert answer.code == ("NoSuchKey" if method == "GET" else "")
+    assert bool(lakefs.seen) is reaches
+
+
 @pytest.mark.parametrize("ref", ["main~0", "main@", "main$", "main~", "dev^0"])
 def test_an_expression_is_for_lakefs_to_read(client: Client, lakefs: LakeFS, ref: str) -> None:
     assert client.send("GET", f"/repo/{ref}/a.txt").status in (200, 404)

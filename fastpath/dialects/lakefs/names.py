@@ -1,6 +1,7 @@
 """What a request to lakeFS names: a repository, and in each key a ref and a path.
 
-    /repository/ref/path      reads: branch, tag, commit, each with ~N ^N @ $    writes: a branch
+    /repository/ref/path      reads: branch, tag, commit, each with ~N or ^N; branch@, branch$
+                              writes: a branch
 
 Rules: pure; a name that lakeFS cannot have is answered as S3 answers a name that it has not; the
 message says what is wrong with it, because S3 has no branches; nothing of it reaches lakeFS, which
@@ -24,7 +25,8 @@ from fastpath.errors import (
 
 _REPOSITORY = re.compile(rb"[a-z0-9][a-z0-9-]{2,62}")
 _BRANCH = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_-]*")
-_REF = re.compile(rb"[^\s~^@$]+(?:[~^][0-9]{0,9}|[@$])*")
+_REF = re.compile(rb"[^\s~^@$]+(?:[~^][0-9]{0,9})*|[A-Za-z0-9_][A-Za-z0-9_-]*[@$]")
+_EXPRESSION = re.compile(rb"[^/]*[~^@$]")
 
 
 def check_repository(bucket: bytes) -> None:
@@ -43,6 +45,11 @@ def check_read(key: bytes) -> None:
     ref, _, path = key.partition(b"/")
     if not (path and _REF.fullmatch(ref)):
         raise no_such_key(key)
+
+
+def has_expression(key: bytes) -> bool:
+    """Whether the ref of a key is more than a name: lakeFS alone knows whether it can be."""
+    return _EXPRESSION.match(key) is not None
 
 
 def check_write(asked: Asked) -> None:

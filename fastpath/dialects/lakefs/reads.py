@@ -3,7 +3,8 @@
 Rules: one request to lakeFS; conditions are judged by the ETag and date of its own answer, whose
 body is then not sent; a Range whose If-Range does not stand is asked for again, whole; an object
 has one part, because lakeFS does not keep where its parts were; of a range beyond the end lakeFS
-does not say the size, so that is asked; an empty object has no range at all.
+does not say the size, so that is asked; an empty object has no range at all; a 500 of a ref like
+`main^2`, or `v1@` of a tag, may mean that there is no such commit or branch, so that is asked.
 
 Not here: judging conditions (`conditions`).
 """
@@ -11,10 +12,11 @@ Not here: judging conditions (`conditions`).
 from __future__ import annotations
 
 import re
+from urllib.parse import quote_from_bytes
 
 from fastpath.conditions import range_stands, read_conditions
 from fastpath.dialects.lakefs.list_requests import invalid
-from fastpath.dialects.lakefs.names import check_read
+from fastpath.dialects.lakefs.names import check_read, has_expression, no_such_key
 from fastpath.dialects.lakefs.part_requests import check_part_number
 from fastpath.dialects.lakefs.promises import check_clients_key
 from fastpath.dialects.lakefs.request import Request
@@ -35,6 +37,7 @@ from fastpath.errors import (
     INVALID_REQUEST,
     S3Error,
 )
+from fastpath.errorxml import read_error
 from fastpath.head import ResponseHead
 
 _PREFIX = b"response-"
@@ -57,6 +60,7 @@ class Read(Request):
         self._range = asked.fields.get(b"range")
         if_range = asked.fields.get(b"if-range") or None
         self._if_range = if_range if self._range is not None else None
+        self._asks_ref = False
 
     def answer(self, head: ResponseHead) -> Answer:
         if head.status == 416 and self._if_range is not None:
@@ -94,11 +98,19 @@ class Read(Request):
         return AGAIN
 
     def question(self, status: int) -> Question | None:
+        if status == 500 and has_expression(self.asked.key):
+            self._asks_ref = True
+            ref = quote_from_bytes(self.asked.key.partition(b"/")[0], safe="")
+            query = f"list-type=2&prefix={ref}%2F&max-keys=1"
+            return Question(b"/" + self.asked.bucket, query.encode())
         if status != 416 or self._if_range is not None:
             return None
         return Question(self.asked.path, b"", b"HEAD")
 
     def conclude(self, reply: Reply) -> S3Error | None:
+        if self._asks_ref:
+            unknown = reply.status == 400 and read_error(reply.body).get("Code") == "BadRequest"
+            return no_such_key(self.asked.key) if unknown else None
         size = reply.fields.get(b"content-length", b"")
         if reply.status != 200 or not size.isdigit():
             return None

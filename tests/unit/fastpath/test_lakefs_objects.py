@@ -110,6 +110,30 @@ def test_another_profile_is_not_translated() -> None:
 # Questions
 
 
+@pytest.mark.parametrize(
+    ("reply", "status"),
+    [
+        (ok(b"<Error><Code>BadRequest</Code></Error>", status="400 Bad Request"), 404),
+        (ok(b"<ListBucketResult/>"), 500),
+        (ok(b"<Error><Code>InternalError</Code></Error>", status="500 Oops"), 500),
+    ],
+)
+def test_a_ref_that_may_be_none_is_asked_about(reply: bytes, status: int) -> None:
+    """L8: a list below it is a bad request if it is none; otherwise the 500 is lakeFS's own."""
+    rig, client = started(get("/repo/main^2/k"))
+    rig.target.says(ok(b"<Error><Code>InternalError</Code></Error>", status="500 Oops"))
+    assert lines(rig.target)[-1] == b"GET /repo?list-type=2&prefix=main%5E2%2F&max-keys=1"
+    rig.target.says(reply)
+    assert answers(client)[0].status == status
+
+
+def test_a_500_of_a_name_is_lakefs_s_own() -> None:
+    """L8: it is not asked about."""
+    rig, client = started(get(KEY))
+    rig.target.says(ok(b"<Error><Code>InternalError</Code></Error>", status="500 Oops"))
+    assert answers(client)[0].status == 500
+
+
 COPY = put("/repo/main/to", b"", "x-amz-copy-source: /repo/main/a+b?versionId=null")
 TYPED = put(
     "/repo/main/to",

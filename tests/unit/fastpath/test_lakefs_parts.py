@@ -72,8 +72,9 @@ def test_parts_are_asked_for_by_what_lakefs_reads() -> None:
 
 def test_uploads_cannot_be_filtered() -> None:
     check_uploads(parse_query(b"uploads&max-uploads=7&key-marker=x"))
+    check_uploads(parse_query(b"uploads&prefix=&delimiter="))  # L14: as if absent
     for name in (b"prefix", b"delimiter", b"encoding-type"):
-        error = refused(lambda name=name: check_uploads([(b"uploads", b""), (name, b"")]))  # type: ignore[misc]
+        error = refused(lambda name=name: check_uploads([(b"uploads", b""), (name, b"x")]))  # type: ignore[misc]
         assert (error.kind.status, name.decode() in error.message) == (501, True)
     assert refused(lambda: check_uploads([(b"max-uploads", b"x")])).kind.code == "InvalidArgument"
 
