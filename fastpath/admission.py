@@ -159,7 +159,7 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
     if RENAME_SOURCE in head.fields:
         _check_rename_source(head, address)
     dialect = target.profile.dialect
-    if dialect is not None or operation.is_located:
+    if dialect is not None or operation.is_translated:
         admission.translation = translate(
             dialect,
             Asked(

@@ -118,11 +118,13 @@ MALFORMED_XML = Kind(
     "MalformedXML",
     "The XML you provided was not well-formed or did not validate against our published schema",
 )
+MAX_MESSAGE_LENGTH = Kind(400, "MaxMessageLengthExceeded", "Your request was too big.")
 METHOD_NOT_ALLOWED = Kind(
     405,
     "MethodNotAllowed",
     "The specified method is not allowed against this resource.",
 )
+USER_KEY = Kind(400, "UserKeyMustBeSpecified", "User key must be specified.")
 MISSING_CONTENT_LENGTH = Kind(
     411, "MissingContentLength", "You must provide the Content-Length HTTP header."
 )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from fastpath.admission import POST_OBJECT, Admission, admit
 from fastpath.cors import answer_preflight
 from fastpath.course import Course
+from fastpath.dialects.deletion import refused_answer
 from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
@@ -31,7 +32,7 @@ from fastpath.holdback import Held, Next, conclude, decide, question_of_signatur
 from fastpath.hosting import server_name
 from fastpath.inquiry import Inquiry, question_head
 from fastpath.interpreter import Interpreter
-from fastpath.payload.choose import BODY_METHODS, STREAMING
+from fastpath.payload.choose import BODY_METHODS, STREAMING, Passage
 from fastpath.phases import (
     ANSWERED,
     ANSWERING,
@@ -186,15 +187,7 @@ class Exchange(Course):
             connection.read_less()
         self._move(LEASED)
         posting = self._posting
-        raw, request = (self._raw, self.head) if posting is None else (posting.raw, posting.head)
-        head = upstream_head(
-            raw,
-            request,
-            self.admission,
-            self.snapshot.instance,
-            time.time(),
-            self._passage,
-        )
+        head = self._head_up(self._passage)
         if not self.body_left and posting is None:
             connection.send_head(head, self.head.method)
             self._request_sent()
@@ -208,6 +201,12 @@ class Exchange(Course):
         if self.head.expect_continue and self._tries == 1 and posting is None:
             self._client.send(CONTINUE)
         self._client.resume_body()
+
+    def _head_up(self, passage: Passage | None) -> bytes:
+        posting = self._posting
+        raw, head = (self._raw, self.head) if posting is None else (posting.raw, posting.head)
+        instance = self.snapshot.instance
+        return upstream_head(raw, head, self.admission, instance, time.time(), passage)
 
     def request_bytes(self, data: bytes, last: bool) -> None:
         """A piece of the body, while `wants_body`."""
@@ -230,6 +229,8 @@ class Exchange(Course):
                 return
             if not (data or last):
                 return
+            if last and not self._settle_batch(data):
+                return
         head, self._upstream_head = self._upstream_head, b""
         if head:
             upstream.send_head(head, self.head.method, data)
@@ -239,6 +240,18 @@ class Exchange(Course):
             upstream.send_body(data)
         if last:
             self._request_sent()
+
+    def _settle_batch(self, body: bytes) -> bool:
+        """Keys may have been taken out of a batch: another head, or the answer if none is left."""
+        batch = self._passage.batch if self._passage is not None else None
+        if batch is None or not batch.refused:
+            return True
+        if body:
+            self._upstream_head = self._head_up(Passage(batch, batch.reframing(body)))
+            return True
+        self._leave_upstream()
+        self._answer(refused_answer(batch.refused))
+        return False
 
     def request_sink(self) -> RequestSink | None:
         """Where the rest of the body may be spliced to; None: somebody has to look at it."""

@@ -91,6 +91,8 @@ def upstream_head(
         signed, added = _without(signed, drop), _without(added, drop)
     if translation is not None:
         added = [*added, *translation.add]
+    if reframing is not None:
+        added = [*added, *reframing.add]
     signed += added
     signatures = signer.sign(head.method, path, query, host, signed, payload, now)
     if passage is not None and reframing is not None:

@@ -37,7 +37,7 @@ class Operation:
     action: str  # read, write, list, delete or admin
     method: str  # the HTTP method that rules match it by; a DeleteObjects is a DELETE
     routed_as: Operation = field(init=False, repr=False)
-    is_located: bool = field(init=False, repr=False, default=False)  # its answer says where it is
+    is_translated: bool = field(init=False, repr=False, default=False)  # for whatever target
 
     def __post_init__(self) -> None:
         self.routed_as = self
@@ -185,8 +185,9 @@ _MULTIPART = (
     "ListMultipartUploads",
 )
 
-# Their answers say under which address something is found (`dialects.location`).
-_LOCATED = ("CompleteMultipartUpload", "CreateBucket")
+# What every target's requests or answers are changed of: answers that say under which address
+# something is found (`dialects.location`), batches with keys that must not go up.
+_TRANSLATED = ("CompleteMultipartUpload", "CreateBucket", "DeleteObjects")
 
 # What rules match it by, where that is not the method it travels by.
 _MATCHED_BY = {"DeleteObjects": "DELETE", "SelectObjectContent": "GET"}
@@ -235,8 +236,8 @@ def _build() -> None:
             _SUB_RESOURCES.setdefault(key[2], set()).add(key[0])
     for name in _MULTIPART:
         OPERATIONS[name].routed_as = OPERATIONS["CreateMultipartUpload"]
-    for name in _LOCATED:
-        OPERATIONS[name].is_located = True
+    for name in _TRANSLATED:
+        OPERATIONS[name].is_translated = True
     OPERATIONS["Preflight"] = Operation("Preflight", "read", "OPTIONS")
     OPERATIONS["Unclassified"] = Operation("Unclassified", "admin", "")
     for operation in tuple(OPERATIONS.values()):

@@ -24,8 +24,12 @@ def passage_of(head: RequestHead, admission: Admission) -> Passage | None:
         profile = without_signature(profile)
     fields = {**head.fields, **dict(admission.added)} if admission.added else head.fields
     secure = target.route.tls is not None
-    also = admission.translation.check if admission.translation is not None else None
+    translation = admission.translation
+    also = translation.check if translation is not None else None
+    batch = translation.batch if translation is not None else None
     return choose(
         head,
-        Context(fields, operation, admission.payload, admission.proof, profile, secure, also),
+        Context(
+            fields, operation, admission.payload, admission.proof, profile, secure, also, batch
+        ),
     )

@@ -92,8 +92,3 @@ OPERATIONS: Mapping[str, Callable[[Asked], Translation]] = {
     "CompleteMultipartUpload": _Complete,
     "CreateBucket": _Create,
 }
-
-
-def translate(asked: Asked) -> Translation:
-    """What of a request, or its answer, changes on a target that speaks S3."""
-    return OPERATIONS[asked.operation](asked)

@@ -23,6 +23,7 @@ from typing import Final, NamedTuple, Protocol
 
 from fastpath.errors import S3Error
 from fastpath.head import ResponseHead
+from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -126,6 +127,7 @@ class Translation:
     drop: names of the client's header lines that do not go up, in lower case.
     add: header lines that go up besides.
     check: what its body must agree with besides.
+    batch: what takes keys out of its body; those are in the answer then.
     first: what is asked before it goes up.
     secure: the client speaks TLS; known once the request is on its way.
     """
@@ -134,6 +136,7 @@ class Translation:
     drop: tuple[bytes, ...] = ()
     add: Fields = ()
     check: Check | None = None
+    batch: Batch | None = None
     first: Question | None = None
     secure: bool = False
 

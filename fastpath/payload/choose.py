@@ -22,11 +22,13 @@ from fastpath.errors import (
 )
 from fastpath.head import RequestHead
 from fastpath.operations import Operation
+from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
 from fastpath.payload.deletions import DeletedKeys
 from fastpath.payload.filters import BodyFilter, CheckedBody, StreamedBody
 from fastpath.payload.framers import ChunkFramer, Framer, PlainFramer
+from fastpath.payload.reframing import Reframing
 from fastpath.payload.seals import Seals
 from fastpath.payload.trailers import Trailers
 from fastpath.profiles import Profile
@@ -72,23 +74,12 @@ STREAMING: dict[bytes, Mode] = {
 }
 
 
-class Reframing(NamedTuple):
-    """What the upstream head says of a body that does not go up as it came.
-
-    `drop` are names of the client's headers that are no longer true, `lines` what replaces them.
-    """
-
-    payload: bytes
-    length: int
-    drop: tuple[bytes, ...]
-    lines: bytes
-
-
 class Passage(NamedTuple):
     """How a body goes up; without `reframing`, its head stays as it is."""
 
     filter: BodyFilter
     reframing: Reframing | None = None
+    batch: Batch | None = None  # the filter, if it may change the body
 
 
 class Context(NamedTuple):
@@ -104,6 +95,7 @@ class Context(NamedTuple):
     profile: Profile
     secure: bool  # the way to the target is encrypted
     also: Check | None = None  # what the target's dialect wants to know of the body
+    batch: Batch | None = None  # what takes keys out of it
 
 
 def choose(head: RequestHead, context: Context) -> Passage | None:
@@ -117,6 +109,9 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
     profile, payload, length = context.profile, context.payload, head.content_length
     checks: list[Check] = []
     trusted = context.operation.name in _UPLOADS or profile.verifies_documents
+    batch = context.batch
+    if batch is not None:
+        trusted = False  # the target may get another body
     if payload != UNSIGNED_PAYLOAD and not (trusted and profile.verifies_digest and length):
         checks.append(DigestCheck(payload))
     if not (trusted and profile.verifies_md5):
@@ -127,6 +122,9 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
         checks.append(DeletedKeys())
     if context.also is not None:
         checks.append(context.also)
+    if batch is not None:
+        batch.require(checks, context.fields)
+        return Passage(batch, None, batch)
     return Passage(CheckedBody(checks)) if checks else None
 
 

@@ -4,15 +4,15 @@ Rules: expat, fed piece by piece, nothing kept but the element at hand; a docume
 reading; what cannot be read is refused rather than left to another reader to understand; the last
 piece of the body waits for the verdict, and without it no target deletes anything.
 
-Not here: whether the caller may delete (`admission`), splitting a batch.
+Not here: whether the caller may delete (`admission`), keys that are refused one by one
+(`batches`).
 """
 
 from __future__ import annotations
 
 from xml.parsers import expat
 
-from fastpath.addressing import MAX_KEY_BYTES
-from fastpath.errors import KEY_TOO_LONG, MALFORMED_XML, NOT_IMPLEMENTED, S3Error
+from fastpath.errors import MALFORMED_XML, NOT_IMPLEMENTED, S3Error
 
 # Characters of one key as it is written; 1,024 bytes make no more, not even as references.
 _MAX_TEXT = 16384
@@ -47,7 +47,7 @@ class DeletedKeys:
         self._parse(data, last=False)
 
     def confirm(self) -> None:
-        """The document is complete. Raises S3Error MalformedXML, KeyTooLong or NotImplemented."""
+        """The document is complete. Raises S3Error MalformedXML or NotImplemented."""
         self._parse(b"", last=True)
         if self._unfit:
             raise S3Error(MALFORMED_XML)
@@ -102,9 +102,6 @@ def _judge_key(key: str) -> S3Error | None:
         return _refusal("A key with a line break", hint=" Please delete it alone.")
     if not key.removeprefix("/").partition("/")[2]:
         return _refusal("A key without a path behind its branch")
-    # The target would report the error of this key for all keys of its branch.
-    if (size := len(key.encode())) > MAX_KEY_BYTES:
-        return S3Error(KEY_TOO_LONG, ("Size", str(size)), ("MaxSizeAllowed", str(MAX_KEY_BYTES)))
     return None
 
 

@@ -26,6 +26,7 @@ from fastpath.framing import ChunkedReader
 from fastpath.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
 from fastpath.limits import Limits
 from fastpath.operations import classify
+from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
 from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.completions import CompletedParts
@@ -184,6 +185,16 @@ def _http_chunks(data: bytes) -> None:
         reader.feed(piece)
 
 
+def _batch(data: bytes) -> None:
+    """What is left of a batch is read as the same keys, and none of it is refused."""
+    batch = Batch()
+    left = batch.feed(data, True)
+    if batch.refused and left:
+        again = Batch()
+        again.feed(left, True)
+        assert not again.refused
+
+
 def _document(new_check: Callable[[], Check], data: bytes) -> None:
     def judge(pieces: Iterator[bytes]) -> None:
         check = new_check()
@@ -247,6 +258,7 @@ HARNESSES: dict[str, Harness] = {
     "upload": _upload,
     "http-chunks": _http_chunks,
     "error-xml": _error,
+    "batch": _batch,
     "delete-xml": lambda data: _document(DeletedKeys, data),
     "completion-xml": lambda data: _document(CompletedParts, data),
     "list-xml": _listing,

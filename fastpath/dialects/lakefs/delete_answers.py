@@ -8,8 +8,12 @@ Not here: which keys may be deleted (`payload.deletions`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from fastpath.dialects.deletion import error_entries
 from fastpath.dialects.lakefs.documents import DocumentReader, Row, unreadable
 from fastpath.dialects.lakefs.faults import in_a_batch
+from fastpath.payload.batches import Refused
 from fastpath.s3xml import DECLARATION, NAMESPACE, element
 
 _ROOT = "DeleteResult"
@@ -19,7 +23,9 @@ _CODE, _MESSAGE = "Code", "Message"
 class DeletedAnswer:
     """Rewrites the answer to one DeleteObjects."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Sequence[Refused] = ()) -> None:
+        """`refused`: keys that did not go up."""
+        self._refused = refused
         self.status: int | None = None
         self._reader = DocumentReader(_ROOT, [("Deleted",), ("Error",)])
         self._opening = f'{DECLARATION}<{_ROOT} xmlns="{NAMESPACE}">'
@@ -32,7 +38,7 @@ class DeletedAnswer:
     def finish(self) -> bytes:
         """The end. Raises S3Error ServiceUnavailable."""
         self._reader.finish()
-        return self._opened(f"</{_ROOT}>")
+        return self._opened(f"{error_entries(self._refused)}</{_ROOT}>")
 
     def _opened(self, text: str) -> bytes:
         opening, self._opening = self._opening, ""

@@ -15,6 +15,7 @@ from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Amendment, Answer, Asked
 from fastpath.head import ResponseHead
 from fastpath.operations import MethodRefused
+from fastpath.payload.batches import Batch
 
 
 class DeleteObject(Request):
@@ -36,5 +37,10 @@ class DeleteObject(Request):
 class DeleteObjects(Request):
     """The deletion of many."""
 
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        self._refused = (batch := Batch()).refused
+        self.batch = batch
+
     def success(self, head: ResponseHead) -> Answer:
-        return DeletedAnswer()
+        return DeletedAnswer(self._refused)

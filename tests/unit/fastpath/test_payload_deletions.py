@@ -88,17 +88,10 @@ def test_the_null_version_is_the_object_itself() -> None:
     assert judged(body) == judged(body, 1) == ""
 
 
-def test_a_key_that_is_too_long_refuses_the_batch() -> None:
-    """lakeFS would say of every key of the branch that it was not deleted."""
-    assert judged(document("main/a", "main/" + "k" * 1019)) == ""
-    assert judged(document("main/a", "main/" + "k" * 1020)) == "KeyTooLongError"
-    assert judged(document("main/" + "é" * 510)) == "KeyTooLongError"
-
-
 @pytest.mark.timeout(10)
 def test_a_key_of_many_references_costs_what_it_is_long() -> None:
     """Each comes by itself; counting them over from the start took a worker 2 s for a key."""
-    assert judged(document(*["main/" + "&lt;" * 16_000] * 10)) == "KeyTooLongError"
+    assert judged(document(*["main/" + "&lt;" * 16_000] * 10)) == ""
 
 
 def test_a_key_elsewhere_is_none() -> None:
@@ -107,4 +100,4 @@ def test_a_key_elsewhere_is_none() -> None:
 
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_verdict(body: bytes) -> None:
-    assert judged(body, 7) in ("", "KeyTooLongError", "MalformedXML", "NotImplemented")
+    assert judged(body, 7) in ("", "MalformedXML", "NotImplemented")

@@ -1,0 +1,80 @@
+"""The answer to a DeleteObjects of which keys were refused here: their errors join the target's.
+
+Rules: streaming, the end of the document is kept until it is known where it ends; every other byte
+stays as it is; an answer that is no DeleteResult (an error in a 200) stays as it is.
+
+Not here: which keys are refused (`payload.batches`), what a dialect makes of the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from fastpath.answers import Answer as OwnAnswer
+from fastpath.dialects.translation import Answer, Asked, Translation
+from fastpath.head import ResponseHead
+from fastpath.payload.batches import Batch, Refused
+from fastpath.s3xml import DECLARATION, NAMESPACE, element
+
+_END_BYTES = 4096  # more than the last tag, or a whole document without entries
+_END = re.compile(rb"</(?:[\w.-]+:)?DeleteResult\s*>\s*\Z")
+_EMPTY = re.compile(rb"<((?:[\w.-]+:)?DeleteResult)(\s[^<>]*?)?/>\s*\Z")
+
+
+def error_entries(refused: Sequence[Refused]) -> str:
+    """The Error elements of a DeleteResult."""
+    return "".join(
+        "<Error>"
+        + element("Key", key)
+        + (element("VersionId", version) if version else "")
+        + element("Code", error.kind.code)
+        + element("Message", error.message)
+        + "</Error>"
+        for key, version, error in refused
+    )
+
+
+def refused_answer(refused: Sequence[Refused]) -> OwnAnswer:
+    """The whole answer where no key is left."""
+    inner = error_entries(refused)
+    document = f'{DECLARATION}<DeleteResult xmlns="{NAMESPACE}">{inner}</DeleteResult>'
+    return OwnAnswer(200, (), document.encode())
+
+
+class MergedAnswer:
+    """A Rendering: the target's DeleteResult with more errors at its end."""
+
+    def __init__(self, refused: Sequence[Refused]) -> None:
+        self.status: int | None = None
+        self._errors = error_entries(refused).encode()
+        self._kept = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """All but the end."""
+        self._kept += data
+        passed, self._kept = self._kept[:-_END_BYTES], self._kept[-_END_BYTES:]
+        return passed
+
+    def finish(self) -> bytes:
+        """The end, with the errors before it."""
+        kept = self._kept
+        if (end := _END.search(kept)) is not None:
+            return kept[: end.start()] + self._errors + kept[end.start() :]
+        if (empty := _EMPTY.search(kept)) is not None:
+            tag, rest = empty[1], empty[2] or b""
+            opened = b"<%b%b>%b</%b>" % (tag, rest, self._errors, tag)
+            return kept[: empty.start()] + opened
+        return kept
+
+
+class DeleteObjects(Translation):
+    """A batch for a target that speaks S3."""
+
+    def __init__(self, _: Asked) -> None:
+        self.batch = Batch()
+
+    def answer(self, head: ResponseHead) -> Answer:
+        if head.status != 200 or self.batch is None or not self.batch.refused:
+            return None
+        return MergedAnswer(self.batch.refused)
