@@ -35,6 +35,7 @@ class FrameType(IntEnum):
     BOOT = 16  # control -> supervisor: settings read once at start (JSON)
     PUBLISH = 17  # control -> supervisor: a compiled snapshot (JSON); the supervisor numbers it
     REFUSED = 18  # control -> supervisor: configuration unusable (UTF-8 text, already printed)
+    CONFIGURATION = 19  # both ways: the text of the next PUBLISH; the one to go back to
     RELOAD = 32  # supervisor -> control: read the configuration again
     PUBLISHED = 33  # supervisor -> control: `generation` is acknowledged by every worker
 

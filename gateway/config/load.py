@@ -28,7 +28,7 @@ from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
 from gateway.config.processors import usable_processors
 from gateway.config.reading import Reader
-from gateway.config.secrets import Files, expand_variables
+from gateway.config.secrets import Files, Stamp, expand_variables
 from gateway.config.targets import ALWAYS, TargetReader
 
 MAX_FILE_BYTES = 64 << 20  # 100,000 rules are about 10 MiB
@@ -47,8 +47,10 @@ class Loaded:
     problems: list[Problem]
     notes: list[Problem]
     tree: Tree = field(repr=False)
+    text: str | None = field(repr=False)  # of the file; None if there is none to be had
+    stamps: dict[Path, Stamp | None] = field(repr=False)  # of the files that the settings name
     _launch: Mapping[str, object] = field(repr=False)
-    _files: list[Path] = field(repr=False)
+    _file: Path | None = field(repr=False)
 
     @property
     def source(self) -> str:
@@ -56,8 +58,8 @@ class Loaded:
         return str(self._launch.get("config") or "environment")
 
     def watched_files(self) -> list[Path]:
-        """The files that were read, or looked for: a change of one asks for another load."""
-        return list(self._files)
+        """The files that were read, or looked for."""
+        return ([self._file] if self._file else []) + list(self.stamps)
 
     def boot(self) -> dict[str, object]:
         """The settings that hold for the life of the process; only with a model."""
@@ -79,17 +81,24 @@ class Loaded:
         }
 
 
-def load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
-    """Read everything `launch` and `environ` point to. Never raises for what a user wrote."""
+def load(
+    launch: Mapping[str, object], environ: Mapping[str, str], text: str | None = None
+) -> Loaded:
+    """Read everything `launch` and `environ` point to. Never raises for what a user wrote.
+
+    With a `text` that is what the file says, whatever it says by now.
+    """
     with without_collector():
-        return _load(launch, environ)
+        return _load(launch, environ, text)
 
 
-def _load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
+def _load(launch: Mapping[str, object], environ: Mapping[str, str], text: str | None) -> Loaded:
     problems = Problems()
     config = launch.get("config")
     file = Path(str(config)) if config else None
-    tree, environment = _tree(file, launch, environ, problems)
+    if file is not None and text is None:
+        text = _read(file, problems)
+    tree, environment = _tree(file, text, (launch, environ), problems)
     reader = Reader(tree, problems, source=str(file) if file else "environment")
     files = Files(file.parent if file else Path(), reader)
     model = None
@@ -100,8 +109,10 @@ def _load(launch: Mapping[str, object], environ: Mapping[str, str]) -> Loaded:
         problems=[problem for problem in problems.sorted() if not problem.tolerated],
         notes=[problem for problem in problems.sorted() if problem.tolerated],
         tree=tree,
+        text=text,
+        stamps=files.seen,
         _launch=launch,
-        _files=([file] if file else []) + files.seen,
+        _file=file,
     )
 
 
@@ -111,13 +122,16 @@ def _unreadable(problems: Problems) -> bool:
 
 
 def _tree(
-    file: Path | None, launch: Mapping[str, object], environ: Mapping[str, str], problems: Problems
+    file: Path | None,
+    text: str | None,
+    settings: tuple[Mapping[str, object], Mapping[str, str]],
+    problems: Problems,
 ) -> tuple[Tree, str | None]:
+    launch, environ = settings
     base = layers.from_environ(environ)
     if file is None:
         documents: list[Tree] = [layers.without_file()]
     else:
-        text = _read(file, problems)
         documents = [] if text is None else read_documents(text, str(file), problems)
         if text is not None and not documents and not problems.fatal:
             problems.add(Problem(Place(str(file)), "file", "is empty"))

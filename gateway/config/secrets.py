@@ -18,6 +18,9 @@ from gateway.config.reading import Reader
 
 MAX_FILE_BYTES = 1 << 20  # a certificate bundle is 200 KiB
 
+# What changes when a file is written or replaced: nanoseconds, bytes, inode.
+Stamp = tuple[int, int, int]
+
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -64,7 +67,7 @@ class Files:
     def __init__(self, base: FilePath, reader: Reader) -> None:
         self._base = base
         self._reader = reader
-        self.seen: list[FilePath] = []
+        self.seen: dict[FilePath, Stamp | None] = {}  # as they were before they were read
 
     def resolve(self, name: str) -> FilePath:
         return self._base / FilePath(name).expanduser()
@@ -72,8 +75,7 @@ class Files:
     def text(self, name: str, path: Path) -> str | None:
         """A file's text; None, and a problem at `path`, when there is none to be had."""
         file = self.resolve(name)
-        if file not in self.seen:
-            self.seen.append(file)
+        self.seen.setdefault(file, stamp(file))
         try:
             with file.open("rb") as stream:
                 raw = stream.read(MAX_FILE_BYTES + 1)
@@ -100,3 +102,12 @@ class Files:
             self._reader.error(path, problem)
             return None
         return value
+
+
+def stamp(file: FilePath) -> Stamp | None:
+    """The stamp of a file; None for one that is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

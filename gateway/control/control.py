@@ -1,8 +1,9 @@
 """The control process: answers RELOAD, refreshes credentials in time, runs the log writer.
 
-Rules: it publishes nothing that did not load whole; it never exits by itself, not even when the
-configuration is bad: the supervisor decides; it leaves when its channel ends, after the last log
-lines; what may block (files, metadata services) runs in a thread.
+Rules: it publishes nothing that did not load whole, and no text that the operator did not ask for;
+it never exits by itself, not even when the configuration is bad: the supervisor decides; it leaves
+when its channel ends, after the last log lines; what may block (files, metadata services) runs in a
+thread.
 
 Not here: loading and compiling (`publication`), writing lines (`logs`).
 """
@@ -22,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from fastpath.frames import FrameReader, FrameType, encode
+from gateway.config.secrets import stamp
 from gateway.control import publication
 from gateway.control.access_log import AccessLog, AccessLogError
 from gateway.control.logs import LogReader
@@ -50,6 +52,7 @@ class Seat:
     page: Page  # counters of every worker
     instance: str  # the same for the life of the supervisor
     boot_payload: bytes  # the settings in force; empty in the first control process
+    text: bytes  # of the configuration in force; the same, and empty without a file
 
 
 def run(seat: Seat) -> NoReturn:
@@ -70,6 +73,7 @@ class Control:
         )
         self._notices.count_in(seat.page.control_row)
         self._present: Publication | None = None
+        self._text = seat.text.decode() or None  # of the configuration that was accepted last
         self._stamps: publication.Stamps = {}  # as the configuration was read
         self._last_look: publication.Stamps = {}
         self._warned: frozenset[str] = frozenset()
@@ -105,9 +109,14 @@ class Control:
                 for frame in frames.feed(data):
                     if frame.type is FrameType.RELOAD:
                         self._tickets.put_nowait(frame.generation)
+                    elif frame.type is FrameType.CONFIGURATION:  # workers rejected the last one
+                        self._text = frame.payload.decode() or None
+                        self._tickets.put_nowait(0)
 
     async def _work(self) -> None:
         await self._load(0)
+        if self._seat.text:
+            await self._tell_difference()
         while True:
             ticket = await self._next()
             if ticket is not None:
@@ -133,11 +142,17 @@ class Control:
     # Load and publish
 
     async def _load(self, ticket: int) -> None:
-        """Reads the configuration; publishes it or says why not."""
+        """Reads the configuration; publishes it or says why not.
+
+        Without a ticket nobody asked for it: it is the text that was accepted last, with the
+        secrets as they are now.
+        """
+        text = None if ticket else self._text
         found = await asyncio.to_thread(
-            publication.read, self._seat.launch, self._seat.instance, self._present
+            publication.read, self._seat.launch, self._seat.instance, self._present, text
         )
-        self._stamps = publication.stamps(found.files)
+        if not (ticket and isinstance(found, Refusal)):
+            self._stamps = found.stamps
         if isinstance(found, Refusal):
             for line in found.errors:
                 self._notices.line(line)
@@ -147,6 +162,7 @@ class Control:
         self._warn(found.warnings)
         snapshot = await asyncio.to_thread(found.snapshot)
         self._present = found
+        self._text = found.text or None
         self._take_keyring(found)
         if self._logs is None:
             try:
@@ -156,7 +172,15 @@ class Control:
                 await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
                 return
         await self._send(encode(FrameType.BOOT, 0, found.boot))
+        await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
+
+    async def _tell_difference(self) -> None:
+        """Says that the file was changed while nobody could say so, and what that means."""
+        path = str(self._seat.launch.get("config"))
+        told = await asyncio.to_thread(publication.differs, path, self._seat.text.decode())
+        if told:
+            self._notices.warning(f"{path} {told}, which is served on until a reload (SIGHUP)")
 
     def _warn(self, lines: tuple[str, ...]) -> None:
         """Writes the warnings that the configuration before did not have."""
@@ -214,7 +238,7 @@ class Control:
 
     def _files_changed(self) -> bool:
         """Whether a watched file changed, and is the same at two looks in a row since then."""
-        now = publication.stamps(tuple(self._stamps))
+        now = {file: stamp(file) for file in self._stamps}
         settled = now == self._last_look
         self._last_look = now
         return settled and now != self._stamps

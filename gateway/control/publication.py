@@ -9,6 +9,7 @@ Not here: when to do it (`control`), how each step works (`gateway.config`, `cre
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Mapping
@@ -20,13 +21,17 @@ from fastpath.rulebook import pack
 from gateway import config
 from gateway.config.collector import without_collector
 from gateway.config.compile import compile_snapshot
+from gateway.config.secrets import Stamp
 from gateway.control.credentials import Keyring
 
 if TYPE_CHECKING:
     from gateway.config.model import Config
 
 
-Stamps = dict[Path, tuple[int, int, int] | None]
+# Of the files of secrets and certificates. The configuration itself is not among them: a secret is
+# replaced whole, but a configuration may be saved in the middle of an edit, and half a list of
+# rules is valid. It takes effect when the operator says so.
+Stamps = dict[Path, Stamp | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,7 @@ class Refusal:
 
     errors: tuple[str, ...]
     warnings: tuple[str, ...]
-    files: tuple[Path, ...]
+    stamps: Stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,8 @@ class Publication:
     instance: str
     warnings: tuple[str, ...]
     boot: bytes
-    files: tuple[Path, ...]
+    text: str  # what the file said; empty without one
+    stamps: Stamps
 
     def snapshot(self) -> bytes:
         """Resolves credentials and compiles; blocks for as long as the keyring may."""
@@ -68,25 +74,27 @@ class Publication:
 
 
 def read(
-    launch: Mapping[str, object], instance: str, previous: Publication | None
+    launch: Mapping[str, object],
+    instance: str,
+    previous: Publication | None,
+    text: str | None = None,
 ) -> Publication | Refusal:
-    """Loads and validates the configuration."""
+    """Loads and validates the configuration: `text`, or what is in the file."""
     with without_collector():
-        return _read(launch, instance, previous)
+        return _read(launch, instance, previous, text)
 
 
 def _read(
-    launch: Mapping[str, object], instance: str, previous: Publication | None
+    launch: Mapping[str, object], instance: str, previous: Publication | None, text: str | None
 ) -> Publication | Refusal:
-    loaded = config.load(launch, os.environ)
+    loaded = config.load(launch, os.environ, text)
     found = [
         (problem.severity is config.Severity.ERROR, problem.format()) for problem in loaded.problems
     ]
     errors = tuple(line for is_error, line in found if is_error)
     warnings = tuple(line for is_error, line in found if not is_error)
-    files = _secret_files(loaded.watched_files(), launch.get("config"))
     if loaded.model is None:
-        return Refusal(errors, warnings, files)
+        return Refusal(errors, warnings, loaded.stamps)
     model = replace(loaded.model, rules=())
     return Publication(
         model=model,
@@ -95,32 +103,18 @@ def _read(
         instance=instance,
         warnings=warnings,
         boot=json.dumps(loaded.boot(), sort_keys=True).encode(),
-        files=files,
+        text=loaded.text or "",
+        stamps=loaded.stamps,
     )
 
 
-def _secret_files(files: list[Path], configuration: object) -> tuple[Path, ...]:
-    """The files without the configuration itself, which takes effect when the operator says so.
-
-    A rotated secret is replaced whole; a configuration may be saved in the middle of an edit, and
-    half a list of rules is valid.
-    """
-    return tuple(
-        file for file in files if configuration is None or file != Path(str(configuration))
-    )
-
-
-def stamps(files: tuple[Path, ...]) -> Stamps:
-    """What changes when a file is written or replaced; None for one that is not there."""
-    return {file: _stamp(file) for file in files}
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
+def differs(path: str, text: str) -> str:
+    """How the file differs from the text in force; empty if it does not."""
     try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+        now = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    return "" if now == text.encode() else "differs from the configuration in force"
 
 
-__all__ = ["Publication", "Refusal", "Stamps", "read", "stamps"]
+__all__ = ["Publication", "Refusal", "Stamps", "differs", "read"]

@@ -1,8 +1,8 @@
 """Control's place: the present process, its crash record, and the reload it works on.
 
 Rules: one reload at a time; those asked for meanwhile become one more; control is replaced for as
-long as workers serve, and a reload that dies with it is done by its replacement, which reads the
-configuration as it starts.
+long as workers serve. Its replacement gets the text of the configuration in force, so that nothing
+that was saved meanwhile goes live; a reload that died with it is tried once more.
 
 Not here: what control sends (`supervisor`), what it does (`gateway.control`).
 """
@@ -45,23 +45,24 @@ class ControlPlace:
         self._running = 0  # number of the reload that runs; 0 = none
         self._numbered = 0
         self._wanted = False
+        self._tried_again = False  # the reload that runs died with control before
         self._deadline = 0.0  # monotonic; of the reload that runs
         self.child: Child | None = None
 
     # Spawn and reap
 
-    def spawn_missing(self, boot_payload: bytes, now: float) -> None:
-        """Starts control if it is missing and its time has come."""
+    def spawn_missing(self, boot_payload: bytes, text: bytes, now: float) -> None:
+        """Starts control if it is missing and its time has come; `text` is what it loads."""
         if self.child is not None or now < self._start_monotonic:
             return
         try:
-            self._spawn(boot_payload)
+            self._spawn(boot_payload, text)
         except OSError as error:
             self._crashes += 1
             self._start_monotonic = now + max(back_off(self._crashes), 1.0)
             self._notices.error(f"control cannot be started: {error}")
 
-    def _spawn(self, boot_payload: bytes) -> None:
+    def _spawn(self, boot_payload: bytes, text: bytes) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
 
@@ -76,6 +77,7 @@ class ControlPlace:
                     page=self._page,
                     instance=self._instance,
                     boot_payload=boot_payload,
+                    text=text,
                 )
             )
 
@@ -94,6 +96,11 @@ class ControlPlace:
 
     def bury(self, child: Child, status: int, now: float) -> None:
         """Frees the place of a reaped process and sets the time of its replacement."""
+        if self._running and not self._tried_again:
+            self._wanted = self._tried_again = True
+        elif self._running:
+            self._notices.error("configuration unchanged: control died of this reload twice")
+            self._tried_again = False
         self.forget(child)
         if now - child.spawned_monotonic >= STABLE_SECONDS:
             self._crashes = 0
@@ -118,11 +125,9 @@ class ControlPlace:
 
     def begin_reload(self, now: float) -> None:
         """Begins the reload that is wanted, if it can."""
-        if not self._wanted or self._running:
+        if not self._wanted or self._running or self.child is None:
             return
         self._wanted = False
-        if self.child is None:
-            return  # the next one reads the configuration as it starts
         self._numbered += 1
         self._running = self._numbered
         self._deadline = now + self._tempo.control_seconds
@@ -132,6 +137,7 @@ class ControlPlace:
         """These reloads have taken effect or were refused."""
         if self._running in answered:
             self._running = 0
+            self._tried_again = False
 
     def watch(self, now: float) -> None:
         """Kills a control process that works on a reload for ever."""

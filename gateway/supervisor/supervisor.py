@@ -70,6 +70,7 @@ class Supervisor:
         self._status = EXIT_OK
         self._boot: boot.Boot | None = None
         self._boot_payload = b""
+        self._offered = b""  # the text of the configuration that control publishes next
         self._deadline: float | None = None  # monotonic; of the phase
         self._watched = time.monotonic()  # when heartbeats were looked at last
         # The workers' end and control's end of the log stay here: both outlive any child.
@@ -158,6 +159,7 @@ class Supervisor:
         if self._generations.roll_back(time.monotonic() + self._tempo.acknowledge_seconds):
             self._crew.send(self._generations.frame)
             self._notices.error("configuration unchanged: 1 problem")
+            self._control.tell(encode(FrameType.CONFIGURATION, 0, self._generations.text))
             self._control.end_reload(self._generations.tickets)
         elif self._phase is Phase.STARTING:
             self._abandon_start()
@@ -178,6 +180,8 @@ class Supervisor:
         match frame.type:
             case FrameType.BOOT:
                 self._take_boot(frame.payload)
+            case FrameType.CONFIGURATION:
+                self._offered = frame.payload
             case FrameType.PUBLISH:
                 self._take_snapshot(frame)
             case FrameType.REFUSED if self._phase is Phase.CONFIGURING:
@@ -208,7 +212,8 @@ class Supervisor:
 
     def _take_snapshot(self, frame: Frame) -> None:
         now = time.monotonic()
-        new = self._generations.publish(frame.payload, now + self._tempo.acknowledge_seconds)
+        deadline = now + self._tempo.acknowledge_seconds
+        new = self._generations.publish(frame.payload, deadline, self._offered)
         if self._phase is Phase.CONFIGURING:
             self._start()
             return
@@ -367,7 +372,7 @@ class Supervisor:
 
     def _reconcile(self, now: float) -> None:
         if self._phase <= Phase.SERVING:
-            self._control.spawn_missing(self._boot_payload, now)
+            self._control.spawn_missing(self._boot_payload, self._generations.text, now)
         match self._phase:
             case Phase.CONFIGURING:
                 self._limit_configuring(now)

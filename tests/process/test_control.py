@@ -8,6 +8,8 @@ import signal
 import threading
 from pathlib import Path
 
+import pytest
+
 from tests.doubles.target import Target
 from tests.process.harness import Gateway, wait_until
 from tests.process.load import Load
@@ -46,19 +48,85 @@ def test_a_worker_restarts_while_control_is_stopped(config: dict[str, object]) -
         os.kill(control, signal.SIGCONT)
 
 
-def test_a_replaced_control_with_a_bad_file_changes_nothing(config: dict[str, object]) -> None:
-    with Gateway.start(config) as gateway:
-        gateway.write_config("nonsense: true\n")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("nonsense: true\n", "differs from the configuration in force"),
+        ("{auth: {mode: sigv4}}\n", "differs from the configuration in force"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_replaced_control_serves_what_was_accepted(
+    config: dict[str, object], target: Target, tmp_path: Path, text: str | None, told: str
+) -> None:
+    """A9: whatever was saved meanwhile, until the operator asks for it; secrets are new."""
+    secret, rotating = _rotating(config, target, tmp_path)
+    with Gateway.start(rotating, access_log="-") as gateway:
+        accepted = gateway.config_path.read_text()
+        if text is None:
+            gateway.config_path.unlink()
+        else:
+            gateway.write_config(text)
         os.kill(gateway.control_pid(), signal.SIGKILL)
-        gateway.wait_for_log("configuration unchanged: 1 problem", 20)
+        gateway.wait_for_log(
+            rf"warning: {gateway.config_path} {told}, which is served on until", 20
+        )
+        gateway.wait_for_log("generation 1 is served by")
+        _replace(secret, "second-secret-of-the-test")
+        gateway.wait_for_log("generation 2 is served by", 15)
         assert gateway.request("GET", "/bucket/key").status == 200
-        assert gateway.reload(config) == 1
+        assert gateway.log.text().count(told) == 1
+        assert not gateway.log_contains("problem|error")
+        gateway.write_config(accepted)
+        assert gateway.reload() == 2
 
 
-def test_a_rotated_secret_takes_effect_by_itself(
+def test_a_rotated_secret_takes_no_edit_with_it(
     config: dict[str, object], target: Target, tmp_path: Path
 ) -> None:
-    secret = tmp_path / "secret"
+    """A9: the edit is valid already, and not finished."""
+    secret, rotating = _rotating(config, target, tmp_path)
+    with Gateway.start(rotating) as gateway:
+        gateway.write_config({**rotating, "auth": {"mode": "sigv4"}})
+        _replace(secret, "second-secret-of-the-test")
+        gateway.wait_for_log("generation 2 is served by", 15)
+        assert gateway.request("GET", "/bucket/key").status == 200
+        assert gateway.reload() == 3
+        assert gateway.request("GET", "/bucket/key").status == 403
+
+
+def test_a_refused_reload_leaves_the_accepted_text_in_force(
+    config: dict[str, object], target: Target, tmp_path: Path
+) -> None:
+    """A9: its secrets are still watched, and control may be killed."""
+    secret, rotating = _rotating(config, target, tmp_path)
+    with Gateway.start(rotating) as gateway:
+        assert gateway.reload("nonsense: true\n") is None
+        _replace(secret, "second-secret-of-the-test")
+        gateway.wait_for_log("generation 2 is served by", 15)
+        os.kill(gateway.control_pid(), signal.SIGKILL)
+        gateway.wait_for_log("differs from the configuration in force", 20)
+        gateway.wait_for_log("generation 2 is served by", 15)
+        assert gateway.request("GET", "/bucket/key").status == 200
+
+
+def test_a_reload_that_dies_with_control_is_done_by_the_next(config: dict[str, object]) -> None:
+    """A9: the operator did ask for it."""
+    with Gateway.start(config) as gateway:
+        control = gateway.control_pid()
+        os.kill(control, signal.SIGSTOP)
+        gateway.write_config({**config, "routing": {"default_target": "main", "environment": "x"}})
+        gateway.signal(signal.SIGHUP)
+        assert gateway.request("GET", "/bucket/key").status == 200
+        os.kill(control, signal.SIGKILL)
+        gateway.wait_for_log("generation 2 is served by all 2 workers", 20)
+
+
+def _rotating(
+    config: dict[str, object], target: Target, directory: Path
+) -> tuple[Path, dict[str, object]]:
+    """A file with the target's secret, and the configuration that names it."""
+    secret = directory / "secret"
     secret.write_text("first-secret-of-the-test")
     main = {
         "profile": "generic",
@@ -66,10 +134,21 @@ def test_a_rotated_secret_takes_effect_by_itself(
         "access_key_id": "TESTACCESSKEY",
         "secret_access_key_file": str(secret),
     }
-    with Gateway.start({**config, "targets": {"main": main}}) as gateway:
-        fresh = tmp_path / "secret.new"
-        fresh.write_text("second-secret-of-the-test")
-        fresh.replace(secret)
+    return secret, {**config, "targets": {"main": main}}
+
+
+def _replace(file: Path, text: str) -> None:
+    fresh = file.with_suffix(".new")
+    fresh.write_text(text)
+    fresh.replace(file)
+
+
+def test_a_rotated_secret_takes_effect_by_itself(
+    config: dict[str, object], target: Target, tmp_path: Path
+) -> None:
+    secret, rotating = _rotating(config, target, tmp_path)
+    with Gateway.start(rotating) as gateway:
+        _replace(secret, "second-secret-of-the-test")
         gateway.wait_for_log("a secret file changed", 15)
         gateway.wait_for_log("generation 2 is served by all 2 workers", 15)
         assert gateway.request("GET", "/bucket/key").status == 200

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway import config
 from gateway.config.compile import compile_snapshot
-from gateway.control.publication import Publication, Refusal, read
+from gateway.config.secrets import stamp
+from gateway.control.publication import Publication, Refusal, differs, read
 
 TEXT = """
 s3: {endpoint: "http://127.0.0.1:9000", access_key_id: AKID2, secret_access_key: hidden-2}
@@ -59,3 +62,50 @@ def test_a_configuration_with_errors_publishes_nothing(launch: dict[str, object]
     found = read(launch, "mark", None)
     assert isinstance(found, Refusal)
     assert ":7:28: routing.rules[2].target: 'nowhere' is no target" in found.errors[0]
+
+
+def test_an_accepted_text_is_loaded_whatever_the_file_says(launch: dict[str, object]) -> None:
+    """A9: with the places of its problems, and without reading the file."""
+    accepted = published(launch)
+    Path(str(launch["config"])).write_text("half: [")
+    again = read(launch, "mark", accepted, accepted.text)
+    assert isinstance(again, Publication)
+    assert again.snapshot() == accepted.snapshot()
+    assert isinstance(read(launch, "mark", accepted), Refusal)
+    Path(str(launch["config"])).unlink()
+    assert isinstance(read(launch, "mark", accepted, accepted.text), Publication)
+
+
+def test_how_a_file_differs_is_told(launch: dict[str, object]) -> None:
+    """A9: a byte order mark is no difference."""
+    path = str(launch["config"])
+    assert differs(path, TEXT) == ""
+    Path(path).write_bytes(codecs.BOM_UTF8 + TEXT.encode())
+    assert differs(path, TEXT) == ""
+    assert differs(path, published(launch).text) == ""
+    Path(path).write_text(TEXT + "#")
+    assert "differs" in differs(path, TEXT)
+    Path(path).write_bytes(b"\xff")
+    assert "differs" in differs(path, TEXT)
+    Path(path).unlink()
+    assert "cannot be read: No such file" in differs(path, TEXT)
+
+
+def test_a_file_that_changes_while_it_is_read_has_changed(
+    launch: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A9: its stamp is taken before, or a rotation in that moment would be missed for good."""
+    secret = tmp_path / "secret"
+    secret.write_text("hidden-3")
+    text = TEXT.replace("secret_access_key: hidden-2", f"secret_access_key_file: {secret}")
+    Path(str(launch["config"])).write_text(text)
+    really = Path.open
+
+    def opened_late(self: Path, *how: Any, **more: Any) -> Any:
+        if self == secret and how == ("rb",):
+            secret.write_text("hidden-four")
+        return really(self, *how, **more)
+
+    monkeypatch.setattr(Path, "open", opened_late)
+    found = published(launch)
+    assert found.stamps[secret] != stamp(secret)

@@ -70,3 +70,16 @@ def test_after_a_rollback_the_same_bad_snapshot_is_tried_again() -> None:
     generations.settle()
     assert generations.publish(b"bad", 40.0)
     assert generations.current == 4
+
+
+def test_the_text_goes_with_the_snapshot_and_back_with_it() -> None:
+    """A9: a comment is text as well; what workers reject was not accepted."""
+    generations = Generations()
+    generations.publish(b"one", 10.0, b"first")
+    generations.settle()
+    generations.publish(b"one", 20.0, b"first  # comment")
+    assert generations.text == b"first  # comment"
+    generations.publish(b"bad", 30.0, b"second")
+    assert generations.text == b"second"
+    assert generations.roll_back(40.0)
+    assert generations.text == b"first  # comment"
