@@ -80,7 +80,15 @@ def locate_copy_source(raw: bytes, name: str = "x-amz-copy-source") -> tuple[byt
     Held to the same rules as a request's own path, because the target will resolve it with the
     gateway's rights. Raises S3Error InvalidArgument, InvalidURI or KeyTooLongError.
     """
-    path = percent_decode(raw.partition(b"?")[0])
+    try:
+        path = percent_decode(raw.partition(b"?")[0])
+    except S3Error:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", "x-amz-copy-source"),
+            ("ArgumentValue", raw.decode("latin-1")),
+            message="Invalid copy source encoding.",
+        ) from None
     bucket, _, key = path.removeprefix(b"/").partition(b"/")
     if _BUCKET.fullmatch(bucket) is None or not key:
         raise S3Error(

@@ -224,7 +224,7 @@ def _identify(
         admission.payload = _claimed_payload(head)
         return
     try:
-        proof = authenticate(head, query, address, snapshot.callers, snapshot.sigv2, now)
+        proof = authenticate(head, query, address, snapshot.callers, snapshot.accepted, now)
     except S3Error as error:
         if error.kind is not ANONYMOUS or not snapshot.anonymous:
             raise

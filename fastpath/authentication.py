@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 from fastpath import sigv2
 from fastpath.addressing import Address
@@ -29,6 +30,16 @@ class Sigv2(StrEnum):
     ALL = "all"
 
 
+class Accepted(NamedTuple):
+    """Which signatures are looked at: `auth.sigv2` and `auth.regions`.
+
+    regions: what a SigV4 scope may name, any if it is empty; SigV2 names none.
+    """
+
+    sigv2: Sigv2
+    regions: tuple[bytes, ...] = ()
+
+
 _OFF, _ALL = Sigv2.OFF, Sigv2.ALL  # by themselves; `phases` says why
 
 
@@ -37,7 +48,7 @@ def authenticate(
     query: Query,
     address: Address,
     identities: Mapping[bytes, Identity],
-    accepted: Sigv2,
+    accepted: Accepted,
     now: float,
 ) -> Proof:
     """Verifies the one signature of a request; `query` are the decoded pairs of the head.
@@ -46,12 +57,12 @@ def authenticate(
     """
     authorization = head.fields.get(b"authorization", b"")
     if authorization:
-        if accepted is _ALL and authorization[:4].upper() == b"AWS ":
+        if accepted.sigv2 is _ALL and authorization[:4].upper() == b"AWS ":
             verify.refuse_second_mechanism(query, authorization)
             return _proof(sigv2.verify_header(head, query, address, identities, now), False)
-    elif query and accepted is not _OFF and _is_sigv2(query):
+    elif query and accepted.sigv2 is not _OFF and _is_sigv2(query):
         return _proof(sigv2.verify_query(head, query, address, identities, now), True)
-    return verify.authenticate(head, query, identities, now)
+    return verify.authenticate(head, query, identities, now, accepted.regions)
 
 
 def _is_sigv2(query: Query) -> bool:

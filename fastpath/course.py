@@ -246,4 +246,6 @@ class Course:
     def _end_log(self, how: Slot = _FINISHED) -> None:
         if self.phase is not ENDED:
             self._move(END)
+            if self._posting is not None:
+                self._posting.close()
             self._service.journal.exchange_ended(self, how)

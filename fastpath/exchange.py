@@ -105,7 +105,9 @@ class Exchange(Course):
         if self.admission.operation is not POST_OBJECT:
             self._answer(answer_preflight(cors, self.head.fields, address))
             return
-        self._posting = Posting(self.head, self.admission, self.snapshot, now)
+        self._posting = Posting(
+            self.head, self.admission, self.snapshot, now, self._service.form_memory
+        )
         self._move(FORM)
         if self.head.expect_continue:
             self._client.send(CONTINUE)

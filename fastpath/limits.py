@@ -73,9 +73,13 @@ class Limits:
     # When so much of a body is left that nobody has to look at, the kernel moves it, between legs
     # of plain http; below, copying is as cheap (docs/adr/0005-splice.md has the measurement).
     splice_bytes: int = 65536
-    # As much of a browser's form, from its file on, is gathered rather than streamed: one read's
-    # worth. Of a longer form the file must be the last field.
-    form_gather_bytes: int = 262144
+    # As much of a browser's form, from its file on, is gathered rather than streamed, because only
+    # its end tells how long the file is: a photograph with a submit button behind it (AWS's own
+    # example). Of a longer form the file must be the last field.
+    form_gather_bytes: int = 8388608
+    # Bytes of all forms that one worker gathers at a time; one more is told SlowDown at once. Each
+    # is held twice while it goes up, so that forms never take more than 128 MiB.
+    forms_bytes: int = 67108864
     # Buckets kept in the LRU; a plan is shared by all buckets of the same shape.
     cached_buckets: int = 10000
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from fastpath.addressing import Address
 from fastpath.admission import Admission, admit_form
 from fastpath.answers import Answer
-from fastpath.errors import ACCESS_DENIED, MISSING_CONTENT_LENGTH, S3Error
+from fastpath.errors import ACCESS_DENIED, MISSING_CONTENT_LENGTH, SLOW_DOWN, S3Error
 from fastpath.forms.answer import form_answer
 from fastpath.forms.file import FormFile, GatheredFile, StreamedFile
 from fastpath.forms.policy import Policy, check_policy
@@ -26,17 +26,41 @@ from fastpath.snapshot import Snapshot
 from fastpath.uploads import passage_of
 
 
+class GatheringMemory:
+    """How many bytes of forms one worker gathers now."""
+
+    __slots__ = ("_used",)
+
+    def __init__(self) -> None:
+        self._used = 0
+
+    def reserve(self, count: int, limit: int) -> None:
+        """Take `count` bytes of `limit`. Raises S3Error SlowDown."""
+        if self._used + count > limit:
+            raise S3Error(SLOW_DOWN, retry_after=1)
+        self._used += count
+
+    def free(self, count: int) -> None:
+        """Give back what was reserved."""
+        self._used -= count
+
+
 class Posting:
-    """One form. Once `feed` said so, `head`, `raw` and `file` are those of its PutObject."""
+    """One form. Once `feed` said so, `head`, `raw` and `file` are those of its PutObject.
+
+    Whoever made it must `close` it.
+    """
 
     __slots__ = (
         "_admission",
         "_boundary",
         "_fields",
         "_form",
+        "_memory",
         "_now",
         "_policy",
         "_reader",
+        "_reserved",
         "_rest",
         "_snapshot",
         "file",
@@ -45,7 +69,12 @@ class Posting:
     )
 
     def __init__(
-        self, form: RequestHead, admission: Admission, snapshot: Snapshot, now: float
+        self,
+        form: RequestHead,
+        admission: Admission,
+        snapshot: Snapshot,
+        now: float,
+        memory: GatheringMemory,
     ) -> None:
         """`admission` knows the bucket; `now` in epoch seconds. Raises S3Error: it is no form."""
         self._boundary = boundary_of(form.fields.get(b"content-type", b""))
@@ -60,6 +89,8 @@ class Posting:
         self._fields: dict[bytes, bytes] = {}
         self._policy: Policy | None = None
         self._rest: list[bytes] = []  # what came from the file's first byte on
+        self._memory = memory
+        self._reserved = 0  # bytes of it
         self.file: FormFile
         self.head: RequestHead
         self.raw = b""
@@ -76,7 +107,11 @@ class Posting:
         self._rest.append(data)
         assert self._form.content_length is not None
         left = self._form.content_length - reader.start
-        if left <= self._snapshot.limits.form_gather_bytes:
+        limits = self._snapshot.limits
+        if left <= limits.form_gather_bytes:
+            if not self._reserved:
+                self._memory.reserve(left, limits.forms_bytes)
+                self._reserved = left
             if not last:
                 return False
             self.file = GatheredFile(b"".join(self._rest), self._boundary)
@@ -87,6 +122,11 @@ class Posting:
         passage = passage_of(self.head, self._admission)
         self.file.lead_to(passage.filter if passage is not None else None)
         return True
+
+    def close(self) -> None:
+        """Nothing of the form is needed any more."""
+        self._memory.free(self._reserved)
+        self._reserved = 0
 
     def _admit(self) -> None:
         """The fields are complete: who sent them, what they allow, where the file goes."""
@@ -106,7 +146,7 @@ class Posting:
             if not snapshot.anonymous:
                 raise S3Error(ACCESS_DENIED)
             return NOBODY
-        identity = authenticate_form(fields, snapshot.callers, snapshot.sigv2, self._now)
+        identity = authenticate_form(fields, snapshot.callers, snapshot.accepted, self._now)
         self._policy = check_policy(fields[b"policy"], fields, form.bucket, self._now)
         return snapshot.callers[identity.access_key_id]
 

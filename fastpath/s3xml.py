@@ -1,8 +1,10 @@
 """XML as S3 writes it: error answers, and the pieces that other documents are made of.
 
 Rules: AWS's shape to the byte: declaration, newline, no white space between elements; `<Error>` has
-no namespace, Code, Message, extras, RequestId, HostId, and no `Resource`. The result is well-formed
-whatever a client sent: text is escaped, and characters that XML cannot hold are replaced.
+no namespace, Code, Message, extras, RequestId, HostId, no `Resource`, and quotation marks as they
+are (clients look for `["eq", "$key", "value"]` in it), which other documents write as `&quot;`. The
+result is well-formed whatever a client sent: text is escaped, and characters that XML cannot hold
+are replaced.
 
 Not here: which error it is (`errors`), status line and headers (`reply`), what stands in a
 translated document (`dialects`).
@@ -11,6 +13,7 @@ translated document (`dialects`).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote_plus
 
 from fastpath.errors import S3Error
@@ -22,21 +25,26 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REPLACEMENT = "\ufffd"
 # A bare CR would be read back as LF (XML 1.0 section 2.11).
-_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"})
+_ERROR_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
+_ESCAPES = _ERROR_ESCAPES | {ord('"'): "&quot;"}
 
 
 def error_document(error: S3Error, request_id: str, host_id: str) -> bytes:
     """The body of the answer to a request that failed with `error`."""
-    parts = [DECLARATION, "<Error>", element("Code", error.kind.code)]
-    parts.append(element("Message", error.message))
-    parts += [element(name, value) for name, value in error.extras]
+    texts = (("Code", error.kind.code), ("Message", error.message), *error.extras)
+    parts = [DECLARATION, "<Error>"]
+    parts += [_element(name, text, _ERROR_ESCAPES) for name, text in texts]
     parts.append(f"<RequestId>{request_id}</RequestId><HostId>{host_id}</HostId></Error>")
     return "".join(parts).encode()
 
 
 def element(name: str, text: str) -> str:
     """One element that holds text."""
-    return f"<{name}>{_FORBIDDEN.sub(_REPLACEMENT, text).translate(_ESCAPES)}</{name}>"
+    return _element(name, text, _ESCAPES)
+
+
+def _element(name: str, text: str, escapes: Mapping[int, str]) -> str:
+    return f"<{name}>{_FORBIDDEN.sub(_REPLACEMENT, text).translate(escapes)}</{name}>"
 
 
 def url_encoded(text: str) -> str:

@@ -19,6 +19,7 @@ from fastpath.counters import Slot
 from fastpath.outgoing import Outbox
 from fastpath.places import Places
 from fastpath.pool import Pool
+from fastpath.posting import GatheringMemory
 from fastpath.renewals import Renewals
 from fastpath.turns import Turns
 from fastpath.unsent import unsent
@@ -58,6 +59,7 @@ class Service:
         self.connections: set[DownstreamConnection] = set()
         self.handshakes = 0  # TLS handshakes of clients that run
         self.places = Places()
+        self.form_memory = GatheringMemory()
         self.renewals = Renewals(journal, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
         self._loop = loop

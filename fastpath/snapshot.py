@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from fastpath.authentication import Sigv2
+from fastpath.authentication import Accepted, Sigv2
 from fastpath.cors import Cors, CorsRule, compile_pattern
 from fastpath.globs import compile_glob
 from fastpath.identities import Caller, Grant
@@ -94,7 +94,7 @@ class Snapshot:
     instance: bytes
     domains: tuple[bytes, ...]
     open: bool  # `auth.mode: open`: nobody is verified
-    sigv2: Sigv2
+    accepted: Accepted  # signatures of clients
     cors: Cors | None
     anonymous: bool  # `auth.anonymous: forward`: unsigned requests go up unsigned
     limits: Limits
@@ -122,7 +122,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         instance=document["instance"].encode(),
         domains=tuple(domain.lower().encode() for domain in document["domains"]),
         open=document["auth"]["mode"] == "open",
-        sigv2=Sigv2(document["auth"]["sigv2"]),
+        accepted=_accepted(document["auth"]),
         cors=_cors(document["auth"]["cors"]),
         anonymous=document["auth"]["anonymous"] == "forward",
         limits=limits,
@@ -133,6 +133,10 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
             Rulebook(document["rules"]), document["default_target"], limits.cached_buckets
         ),
     )
+
+
+def _accepted(entry: Document) -> Accepted:
+    return Accepted(Sigv2(entry["sigv2"]), tuple(region.encode() for region in entry["regions"]))
 
 
 def _cors(entry: Document | None) -> Cors | None:

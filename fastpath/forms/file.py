@@ -24,9 +24,10 @@ _MUST_END = (
 
 
 def file_in(rest: bytes, boundary: bytes) -> bytes:
-    """The file in all that came from its first byte on; what follows it is ignored, as on AWS.
+    """The file in all that came from its first byte on.
 
-    Raises S3Error.
+    The fields behind it, and what follows the closing boundary, are ignored, as on AWS (RFC 2046
+    section 5.1.1: an epilogue). Raises S3Error.
     """
     data, delimiter, behind = rest.partition(b"\r\n--" + boundary)
     if not delimiter:

@@ -32,7 +32,7 @@ Fields = Mapping[bytes, bytes]  # by lower-case name
 _EXEMPT = frozenset((b"awsaccesskeyid", b"policy", b"signature", b"x-amz-signature"))
 _IGNORED = b"x-ignore-"
 _EXPIRATION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,18}", re.ASCII)
+_NUMBER = re.compile(r"-?[0-9]{1,30}", re.ASCII)
 _RANGE = "content-length-range"
 
 
@@ -68,7 +68,7 @@ def check_policy(encoded: bytes, fields: Fields, bucket: bytes, now: float) -> P
             ranges.append(_bounds(name, wanted, shown))
             continue
         field = name.removeprefix("$").lower().encode()
-        if field not in values or not _holds(operator, values[field], wanted.encode()):
+        if field not in values or not _holds(operator, field, values[field], wanted.encode()):
             raise _failed(shown)
         covered.add(field)
     extra = [name for name in values if not _is_covered(name, covered)]
@@ -82,8 +82,13 @@ def _is_covered(name: bytes, covered: set[bytes]) -> bool:
     return name in covered or name in _EXEMPT or name.startswith(_IGNORED)
 
 
-def _holds(operator: str, value: bytes, wanted: bytes) -> bool:
-    return value == wanted if operator == "eq" else value.startswith(wanted)
+def _holds(operator: str, field: bytes, value: bytes, wanted: bytes) -> bool:
+    if operator == "eq":
+        return value == wanted
+    if field == b"content-type":
+        # The one field whose value is a list: each of its members must begin so.
+        return all(member.strip(b" \t").startswith(wanted) for member in value.split(b","))
+    return value.startswith(wanted)
 
 
 def _read(encoded: bytes) -> dict[str, Any]:

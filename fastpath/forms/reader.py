@@ -1,9 +1,9 @@
 """A multipart/form-data body up to its file: the fields, and where the file begins.
 
 Rules: strict and bounded (RFC 7578, RFC 2046 section 5.1.1): lines end with CRLF, nothing stands
-before the first boundary or behind it on its line, a name comes once; what comes before the file
-is at most MAX_PRE_DATA bytes, as on AWS; the result, and every refusal, is the same however the
-bytes are cut; no byte of a boundary is ever data.
+behind a boundary on its line, a name comes once; a preamble and an epilogue are ignored; what comes
+before the file is at most MAX_PRE_DATA bytes, as on AWS; the result, and every refusal, is the same
+however the bytes are cut; no byte of a boundary is ever data.
 
 Not here: where the file ends (`file`), what the fields mean (`policy`, `put`).
 """
@@ -23,6 +23,7 @@ from fastpath.errors import (
 )
 
 MAX_PRE_DATA = 20480  # bytes before the file (AWS errors 5.6)
+MAX_PARTS_BEHIND = 100  # parts behind the file, which have no other bound than the form's own
 FILE = b"file"
 
 _TYPE = re.compile(rb"multipart/form-data[ \t]*(?:;|\Z)", re.IGNORECASE)
@@ -55,12 +56,13 @@ def boundary_of(content_type: bytes) -> bytes:
 class FormReader:
     """The fields of one form, fed in any pieces until `begun`."""
 
-    __slots__ = ("_at", "_boundary", "_buffer", "begun", "fields", "filename", "start")
+    __slots__ = ("_at", "_boundary", "_buffer", "_opened", "begun", "fields", "filename", "start")
 
     def __init__(self, boundary: bytes) -> None:
         self._boundary = b"--" + boundary
         self._buffer = b""
         self._at = 0  # everything before is understood
+        self._opened = False  # the first boundary was there
         self.fields: dict[bytes, bytes] = {}  # by lower-case name, in the order of the form
         self.filename = b""  # without its directories
         self.begun = False  # the file's first byte is at `start`
@@ -84,6 +86,8 @@ class FormReader:
 
     def _step(self, window: bytes) -> bool:
         """Read one boundary and the part behind it; False when more must come."""
+        if not self._opened and not self._skip_preamble(window):
+            return False
         at = self._after_boundary(window)
         if at < 0:
             return False
@@ -108,6 +112,14 @@ class FormReader:
         self._at = close + 2
         return True
 
+    def _skip_preamble(self, window: bytes) -> bool:
+        """Whether the first boundary is there; what stands before it is no part of the form."""
+        if window.startswith(self._boundary):
+            self._opened = True
+        elif (at := window.find(b"\r\n" + self._boundary)) >= 0:
+            self._opened, self._at = True, at + 2
+        return self._opened
+
     def _after_boundary(self, window: bytes) -> int:
         """Where the part behind the next boundary line begins; -1 if that is not known yet."""
         end = self._at + len(self._boundary)
@@ -123,17 +135,20 @@ class FormReader:
 def names_behind(rest: bytes, boundary: bytes) -> list[bytes]:
     """Names of the parts that follow a file; `rest` begins with the boundary line behind it.
 
-    Raises S3Error unless `rest` ends the form, with or without a last CRLF.
+    Raises S3Error if no closing boundary ends the form. What stands behind that is no part of it.
     """
-    parts = (b"\r\n" + rest).split(b"\r\n--" + boundary)[1:]
-    if parts[-1] not in (b"--", b"--\r\n"):
-        raise S3Error(FORM_MALFORMED)
-    names = []
-    for part in parts[:-1]:
-        head, blank, _ = part.partition(b"\r\n\r\n")
-        if not blank or not head.startswith(b"\r\n"):
+    delimiter = b"\r\n--" + boundary
+    names: list[bytes] = []
+    at = len(delimiter) - 2  # in `rest`, which lacks the CRLF of its first delimiter
+    while not rest.startswith(b"--", at):
+        end = rest.find(b"\r\n\r\n", at)
+        next_at = rest.find(delimiter, at)
+        if not rest.startswith(b"\r\n", at) or not at < end < next_at:
             raise S3Error(FORM_MALFORMED)
-        names.append(_disposition(head[2:])[0])
+        if len(names) == MAX_PARTS_BEHIND:
+            raise S3Error(FORM_MALFORMED)
+        names.append(_disposition(rest[at + 2 : end])[0])
+        at = next_at + len(delimiter)
     return names
 
 

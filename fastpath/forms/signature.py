@@ -10,11 +10,11 @@ Not here: what the policy allows (`policy`), requests signed in their head (`aut
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 
-from fastpath.authentication import Sigv2
+from fastpath.authentication import Accepted, Sigv2
 from fastpath.errors import (
     AUTH_MECHANISMS,
     INVALID_ACCESS_KEY_ID,
@@ -25,7 +25,7 @@ from fastpath.errors import (
     SIGV2_REFUSED,
     S3Error,
 )
-from fastpath.sigv4.credential import Form, parse_credential
+from fastpath.sigv4.credential import Form, parse_credential, wrong_region
 from fastpath.sigv4.dates import parse_basic
 from fastpath.sigv4.identity import Identity
 from fastpath.sigv4.keys import remember, signing_key
@@ -45,17 +45,20 @@ def is_anonymous(fields: Fields) -> bool:
 
 
 def authenticate_form(
-    fields: Fields, identities: Mapping[bytes, Identity], accepted: Sigv2, now: float
+    fields: Fields,
+    identities: Mapping[bytes, Identity],
+    accepted: Accepted,
+    now: float,
 ) -> Identity:
     """Who signed the policy of a form that is somebody's. Raises S3Error."""
     if b"awsaccesskeyid" in fields or b"signature" in fields:
         if b"x-amz-algorithm" in fields or b"x-amz-signature" in fields:
             raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
-        if accepted is Sigv2.OFF:
+        if accepted.sigv2 is Sigv2.OFF:
             raise S3Error(SIGV2_REFUSED)
         identity = _sigv2(fields, identities)
     else:
-        identity = _sigv4(fields, identities, now)
+        identity = _sigv4(fields, identities, now, accepted.regions)
     token = fields.get(b"x-amz-security-token")
     if token is not None:
         # No identity here has a session, so no token can be one of ours.
@@ -84,7 +87,9 @@ def _sigv2(fields: Fields, identities: Mapping[bytes, Identity]) -> Identity:
     return identity
 
 
-def _sigv4(fields: Fields, identities: Mapping[bytes, Identity], now: float) -> Identity:
+def _sigv4(
+    fields: Fields, identities: Mapping[bytes, Identity], now: float, regions: Sequence[bytes]
+) -> Identity:
     policy, algorithm, credential, date, signature = [require(fields, name) for name in _SIGV4]
     if algorithm != b"AWS4-HMAC-SHA256":
         raise _argument("Only AWS4-HMAC-SHA256 is supported", "X-Amz-Algorithm", algorithm)
@@ -94,8 +99,10 @@ def _sigv4(fields: Fields, identities: Mapping[bytes, Identity], now: float) -> 
         raise _argument(text, "X-Amz-Date", date)
     try:
         scope = parse_credential(credential, _IN_FORM)
+        if regions and scope.region not in regions:
+            raise wrong_region(scope.region, regions[0], _IN_FORM)
     except S3Error as fault:
-        raise _argument(fault.message, "X-Amz-Credential", credential) from None
+        raise _argument(fault.message, "X-Amz-Credential", credential, *fault.extras) from None
     if scope.date != date[:8]:
         text = "Invalid credential date. Date is not the same as X-Amz-Date."
         raise _argument(text, "X-Amz-Credential", credential)
@@ -126,10 +133,9 @@ def _compare(access_key_id: bytes, policy: bytes, expected: bytes, signature: by
         )
 
 
-def _argument(text: str, name: str, value: bytes) -> S3Error:
-    return S3Error(
-        INVALID_ARGUMENT, ("ArgumentName", name), ("ArgumentValue", _text(value)), message=text
-    )
+def _argument(text: str, name: str, value: bytes, *extras: tuple[str, str]) -> S3Error:
+    argument = (("ArgumentName", name), ("ArgumentValue", _text(value)))
+    return S3Error(INVALID_ARGUMENT, *argument, *extras, message=text)
 
 
 def _text(value: bytes) -> str:

@@ -2,7 +2,7 @@
 
 Rules: the order of checks and every text are AWS's (docs/errors.md names the source of each); the
 same credential faults have another code and prefix in a header than in a query, which is what
-`Form` holds; any region is good, only an empty one is not.
+`Form` holds; any region is good unless `auth.regions` names some, only an empty one never is.
 
 Not here: whether the key exists and the signature matches (`verify`).
 """
@@ -27,8 +27,8 @@ class Form(NamedTuple):
     kind: Kind
     prefix: str
 
-    def fault(self, text: str) -> S3Error:
-        return S3Error(self.kind, message=self.prefix + text)
+    def fault(self, text: str, *extras: tuple[str, str]) -> S3Error:
+        return S3Error(self.kind, *extras, message=self.prefix + text)
 
 
 IN_HEADER = Form(AUTH_HEADER_MALFORMED, "The authorization header is malformed; ")
@@ -113,6 +113,13 @@ def parse_credential(credential: bytes, form: Form) -> Scope:
             f'incorrect terminal "{_text(terminal)}". This endpoint uses "aws4_request".'
         )
     return Scope(access_key_id, date, region, credential[len(access_key_id) + 1 :])
+
+
+def wrong_region(region: bytes, expected: bytes, form: Form) -> S3Error:
+    """A scope of another region than is served here (AWS errors 1.17, 2.15, 5.9)."""
+    right = _text(expected)
+    text = f"the region '{_text(region)}' is wrong; expecting '{right}'"
+    return form.fault(text, ("Region", right))
 
 
 def _text(value: bytes) -> str:

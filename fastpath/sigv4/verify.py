@@ -46,10 +46,12 @@ from fastpath.sigv4.canonical import (
     string_to_sign,
 )
 from fastpath.sigv4.credential import (
+    IN_HEADER,
     IN_QUERY,
     Scope,
     parse_authorization,
     parse_credential,
+    wrong_region,
 )
 from fastpath.sigv4.dates import basic, extended, parse_any, parse_basic
 from fastpath.sigv4.identity import Identity
@@ -108,20 +110,25 @@ class _Claim(NamedTuple):
 
 
 def authenticate(
-    head: RequestHead, query: Query, identities: Mapping[bytes, Identity], now: float
+    head: RequestHead,
+    query: Query,
+    identities: Mapping[bytes, Identity],
+    now: float,
+    regions: Sequence[bytes] = (),
 ) -> Proof:
     """Verifies a header or presigned SigV4 signature; `query` are the decoded pairs of the head.
 
+    `regions` are those that a scope may name; any, if there are none.
     Raises S3Error; of kind ANONYMOUS if the request claims to be nobody's.
     """
     authorization = head.fields.get(b"authorization", b"")
     if authorization:
-        claim, token = _header_claim(head, query, authorization, now)
+        claim, token = _header_claim(head, query, authorization, now, regions)
         return _prove(head, claim, identities, token, False)
     if query:
         parameters = _parameters(query)
         if b"X-Amz-Algorithm" in parameters:
-            claim = _presigned_claim(head, query, parameters, now)
+            claim = _presigned_claim(head, query, parameters, now, regions)
             token = parameters.get(b"X-Amz-Security-Token")
             return _prove(head, claim, identities, token, True)
         if b"Signature" in parameters or b"AWSAccessKeyId" in parameters:
@@ -143,7 +150,7 @@ def _parameters(query: Query) -> dict[bytes, bytes]:
 
 
 def _header_claim(
-    head: RequestHead, query: Query, authorization: bytes, now: float
+    head: RequestHead, query: Query, authorization: bytes, now: float, regions: Sequence[bytes]
 ) -> tuple[_Claim, bytes | None]:
     """The claim of an Authorization header and the session token that came with it."""
     if query:
@@ -158,6 +165,10 @@ def _header_claim(
     _check_payload(payload)
     timestamps, date = request_time(fields, now)
     scope, signed, signature = parse_authorization(rest)
+    if regions and scope.region not in regions:
+        error = wrong_region(scope.region, regions[0], IN_HEADER)
+        error.fields = ((b"x-amz-bucket-region", regions[0]),)  # SDKs sign again for it
+        raise error
     if scope.date != date:
         raise S3Error(
             AUTH_HEADER_MALFORMED,
@@ -173,7 +184,7 @@ def refuse_second_mechanism(query: Query, authorization: bytes) -> None:
     """A request is signed in one place only; `authorization` is the header that it has."""
     for name, _ in query:
         if name == b"X-Amz-Algorithm" or name == b"Signature":
-            raise _argument(AUTH_MECHANISMS, authorization)
+            raise _argument(AUTH_MECHANISMS, authorization.partition(b" ")[0])
 
 
 def _check_scheme(authorization: bytes, scheme: bytes, space: bytes) -> None:
@@ -186,7 +197,7 @@ def _check_scheme(authorization: bytes, scheme: bytes, space: bytes) -> None:
     if upper == _ALGORITHM_V4A:
         raise S3Error(SIGV4A_NOT_IMPLEMENTED)
     if upper != _ALGORITHM:
-        raise _argument(AUTH_TYPE, authorization)
+        raise _argument(AUTH_TYPE, scheme)
 
 
 def request_time(fields: Mapping[bytes, bytes], now: float) -> tuple[tuple[bytes, ...], bytes]:
@@ -218,7 +229,11 @@ def request_time(fields: Mapping[bytes, bytes], now: float) -> tuple[tuple[bytes
 
 
 def _presigned_claim(
-    head: RequestHead, query: Query, parameters: Mapping[bytes, bytes], now: float
+    head: RequestHead,
+    query: Query,
+    parameters: Mapping[bytes, bytes],
+    now: float,
+    regions: Sequence[bytes],
 ) -> _Claim:
     algorithm = parameters[b"X-Amz-Algorithm"]
     if algorithm != _ALGORITHM:
@@ -240,6 +255,8 @@ def _presigned_claim(
         ) from None
     _check_lifetime(sent, lifetime, now)
     scope = parse_credential(credential, IN_QUERY)
+    if regions and scope.region not in regions:
+        raise wrong_region(scope.region, regions[0], IN_QUERY)
     if scope.date != sent[:8]:
         raise _query_fault(
             f'Invalid credential date "{_text(scope.date)}". This date is not the same as '
@@ -380,6 +397,10 @@ def _check_payload(payload: bytes) -> None:
 
 
 def _argument(kind: Kind, value: bytes, name: str = "Authorization") -> S3Error:
+    """Of an Authorization header `value` is the scheme alone.
+
+    AWS repeats all of it, but what stands behind the scheme may be a token or a password.
+    """
     return S3Error(kind, ("ArgumentName", name), ("ArgumentValue", _text(value)))
 
 

@@ -33,6 +33,7 @@ def compile_snapshot(
         "auth": {
             "mode": model.mode,
             "sigv2": model.sigv2,
+            "regions": list(model.regions),
             "anonymous": model.anonymous,
             "cors": None if model.cors is None else asdict(model.cors),
         },

@@ -44,6 +44,8 @@ def effective(model: Config) -> dict[str, object]:
         "sigv2": model.sigv2,
         "anonymous": model.anonymous,
     }
+    if model.regions:
+        auth["regions"] = list(model.regions)
     if model.cors is not None:
         auth["cors"] = _cors(model.cors)
     identities = [_identity(one) for one in model.identities if not one.implicit]

@@ -219,6 +219,7 @@ class _Assembly:
             limits=Limits(**router.limits.model_dump()),
             mode=auth.mode,
             sigv2=auth.sigv2,
+            regions=tuple(auth.regions),
             anonymous=auth.anonymous,
             cors=cors,
             identities=tuple(identities),

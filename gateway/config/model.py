@@ -152,6 +152,7 @@ class Config:
     limits: Limits
     mode: str
     sigv2: str
+    regions: tuple[str, ...]  # that a client's scope may name; any, if empty
     anonymous: str
     cors: Cors | None
     identities: tuple[Identity, ...]

@@ -277,6 +277,7 @@ class Auth(Section):
 
     mode: Annotated[str, Word("sigv4", "open")] = "sigv4"
     sigv2: Annotated[str, Word("presigned", "all", "off")] = "presigned"
+    regions: UniqueItems[Region] = []
     anonymous: Annotated[str, Word("deny", "forward")] = "deny"
     cors: Maybe[Cors] = None
     identities: list[Identity] = []

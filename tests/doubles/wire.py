@@ -41,6 +41,7 @@ def document(
     *,
     mode: str = "open",
     sigv2: str = "presigned",
+    regions: Iterable[str] = (),
     anonymous: str = "deny",
     cors: dict[str, Any] | None = None,
     profile: str = "s3",
@@ -78,7 +79,13 @@ def document(
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
-        "auth": {"mode": mode, "sigv2": sigv2, "anonymous": anonymous, "cors": cors},
+        "auth": {
+            "mode": mode,
+            "sigv2": sigv2,
+            "regions": list(regions),
+            "anonymous": anonymous,
+            "cors": cors,
+        },
         "limits": {**asdict(Limits()), **(limits or {})},
         "certificate": None,
         "identities": [

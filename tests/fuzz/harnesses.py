@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fastpath.addressing import locate
-from fastpath.authentication import Sigv2, authenticate
+from fastpath.authentication import Accepted, Sigv2, authenticate
 from fastpath.dialects.lakefs.list_answers import ListAnswer
 from fastpath.dialects.lakefs.list_requests import read_listing
 from fastpath.errors import S3Error
@@ -132,7 +132,7 @@ def _signature(data: bytes) -> None:
     """Who signed a head, by SigV4 or SigV2, in its header or its query."""
     head = parse_request_head(data, Limits())
     address = locate(head, _DOMAINS)
-    authenticate(head, parse_query(head.query), address, IDENTITIES, Sigv2.ALL, NOON)
+    authenticate(head, parse_query(head.query), address, IDENTITIES, Accepted(Sigv2.ALL), NOON)
 
 
 class _Receiver:

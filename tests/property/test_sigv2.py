@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastpath.addressing import locate
-from fastpath.authentication import Sigv2, authenticate
+from fastpath.authentication import Accepted, Sigv2, authenticate
 from fastpath.errors import S3Error
 from fastpath.head import RequestHead, parse_request_head
 from fastpath.limits import Limits
@@ -92,7 +92,9 @@ def raw_of(request: AWSRequest) -> bytes:
 
 def verify(head: RequestHead, now: float) -> Proof:
     address = locate(head, (DOMAIN.encode(),))
-    return authenticate(head, parse_query(head.query), address, IDENTITIES, Sigv2.ALL, now)
+    return authenticate(
+        head, parse_query(head.query), address, IDENTITIES, Accepted(Sigv2.ALL), now
+    )
 
 
 def signed(method: str, key: str, query: Pairs, headers: dict[str, str]) -> AWSRequest:

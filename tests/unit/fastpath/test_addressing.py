@@ -124,7 +124,6 @@ def test_a_copy_source_is_located(raw: bytes, expected: tuple[bytes, bytes]) -> 
         (b"../secret/key", "InvalidArgument"),
         (b"mine/../secret/key", "InvalidURI"),
         (b"mine/%2e%2e/secret/key", "InvalidURI"),
-        (b"mine/%zz", "InvalidURI"),
         (b"mine/" + b"k" * 1025, "KeyTooLongError"),
         (b"arn:aws:s3:us-east-1:1:accesspoint/x/object/k", "InvalidArgument"),
     ],
@@ -133,3 +132,16 @@ def test_a_copy_source_obeys_the_rules_of_a_path(raw: bytes, code: str) -> None:
     with pytest.raises(S3Error) as caught:
         locate_copy_source(raw)
     assert caught.value.kind.code == code
+
+
+@pytest.mark.parametrize("raw", [b"bucket/%ZZ", b"bucket/a%", b"%zz/key", b"/bucket/%2", b"%"])
+def test_a_copy_source_with_an_escape_that_is_none(raw: bytes) -> None:
+    """P9: AWS names the header, not the URI of the request."""
+    with pytest.raises(S3Error) as caught:
+        locate_copy_source(raw)
+    error = caught.value
+    assert (error.kind.code, error.message) == ("InvalidArgument", "Invalid copy source encoding.")
+    assert error.extras == (
+        ("ArgumentName", "x-amz-copy-source"),
+        ("ArgumentValue", raw.decode()),
+    )

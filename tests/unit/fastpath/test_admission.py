@@ -232,3 +232,12 @@ def test_a_copy_source_is_decoded_before_it_is_cut() -> None:
 def test_two_copy_sources_are_none() -> None:
     raw = get("/b-b/k", "x-amz-copy-source: b-b/x", "X-Amz-Copy-Source: secret/y", method="PUT")
     assert refused(raw).kind.status == 400
+
+
+def test_the_regions_of_the_configuration_are_those_that_a_scope_may_name() -> None:
+    """P5: `auth.regions`; any region without it."""
+    raw = signed("GET", "/g-b/key")
+    assert admitted(raw, mode="sigv4").proof
+    assert admitted(raw, mode="sigv4", regions=["us-east-1"]).proof
+    error = refused(raw, mode="sigv4", regions=["eu-west-1"])
+    assert error.kind.code == "AuthorizationHeaderMalformed"

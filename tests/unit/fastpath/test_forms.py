@@ -18,7 +18,8 @@ from tests.unit.fastpath.clients import answers, one
 DATA = b"the file\r\n--not the boundary\r\n"
 CONDITIONS = [{"bucket": "b-b"}, ["starts-with", "$key", "k"]]
 STORED = ok(b"", 'ETag: "abc"', "x-amz-version-id: v1")
-BIG = bytes(range(256)) * 2048  # 512 KiB: more than is gathered
+BIG = bytes(range(256)) * 2048  # 512 KiB
+STREAMED = {"limits": {"form_gather_bytes": 262144}}  # less than BIG
 
 
 def started(**options: Any) -> tuple[Rig, Peer]:
@@ -90,7 +91,7 @@ def test_byte_by_byte() -> None:
 
 @pytest.mark.parametrize("step", [1000, 65536, 10**7])
 def test_a_long_file_streams_and_its_last_bytes_wait(step: int) -> None:
-    rig, client = started()
+    rig, client = started(**STREAMED)
     whole = post(forms.body(fields(), BIG))
     pieces = [whole[at : at + step] for at in range(0, len(whole), step)]
     client.says(*pieces[:-1], pieces[-1][:-1])
@@ -142,19 +143,57 @@ def test_the_file_s_name_is_filled_in_without_its_directories() -> None:
         assert upstream(rig)[1]["x-amz-meta-name"] == "photo.png"
 
 
-def test_what_follows_the_file_is_ignored() -> None:
+@pytest.mark.parametrize("data", [DATA, BIG, BIG * 15], ids=["30 B", "512 KiB", "7.5 MiB"])
+def test_what_follows_the_file_is_ignored(data: bytes) -> None:
+    """P3: AWS's own example has its submit button behind the file."""
     rig, client = started()
     behind = field("submit", b"Upload") + field("key", b"other")
-    client.says(post(forms.body(fields(), DATA, behind=behind)))
+    whole = post(forms.body(fields(), data, behind=behind))
+    client.says(*[whole[at : at + 250000] for at in range(0, len(whole), 250000)])
     assert upstream(rig)[0] == "PUT /b-b/k/a%20b HTTP/1.1"
-    assert upstream(rig)[2] == DATA
+    assert upstream(rig)[2] == data
 
 
-@pytest.mark.parametrize("end", [b"--", b"--\r\n"])
-def test_the_last_line_may_lack_its_end(end: bytes) -> None:
+EDGE = b"\r\n--" + BOUNDARY.encode()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [b"--", b"--\r\n", b"--\r\n\r\n", b"--\r\nan epilogue", b"-- \r\n", b"--" + EDGE + b"\r\nx"],
+)
+@pytest.mark.parametrize("data", [DATA, BIG], ids=["30 B", "512 KiB"])
+def test_what_follows_the_last_boundary_is_ignored(data: bytes, end: bytes) -> None:
+    """P3: RFC 2046 section 5.1.1: an epilogue is no part of the form."""
     rig, client = started()
-    client.says(post(forms.body(fields(), DATA, end=end)))
+    client.says(post(forms.body(fields(), data, end=end)))
+    assert upstream(rig)[2] == data
+
+
+@pytest.mark.parametrize("preamble", [b"\r\n", b"This is a form.\r\n", b"--no\r\n\r\n"])
+def test_what_stands_before_the_first_boundary_is_ignored(preamble: bytes) -> None:
+    """P3: RFC 2046 section 5.1.1: so is a preamble, however it is cut."""
+    rig, client = started()
+    whole = post(preamble + forms.body(fields(), DATA))
+    client.says(*[whole[at : at + 7] for at in range(0, len(whole), 7)])
     assert upstream(rig)[2] == DATA
+
+
+def test_forms_that_are_gathered_share_a_bound() -> None:
+    """P3: what one worker holds of forms is bounded; one more is told to come again."""
+    rig = Rig(mode="sigv4", limits={"forms_bytes": len(BIG) + 1000})
+    first, second = rig.connect(), rig.connect()
+    whole = post(forms.body(fields(), BIG))
+    first.says(whole[:-100])
+    second.says(whole)
+    assert one(second, b"POST").code == "SlowDown"
+    first.says(whole[-100:])
+    rig.target.says(STORED)
+    assert one(first, b"POST").status == 204
+    third = rig.connect()
+    third.says(whole)
+    assert len(rig.targets) == 1
+    rig.target.says(STORED)
+    assert one(third, b"POST").status == 204
 
 
 def test_an_empty_file() -> None:
@@ -291,7 +330,7 @@ def test_a_refusal_of_the_gateway_s_signature_is_hidden() -> None:
 
 
 def test_a_target_that_says_stored_before_it_was_is_not_believed() -> None:
-    rig, client = started()
+    rig, client = started(**STREAMED)
     whole = post(forms.body(fields(), BIG))
     client.says(whole[: len(whole) // 2])
     rig.target.says(STORED)
@@ -408,7 +447,7 @@ def test_the_size(least: int, most: int, error: str) -> None:
 
 def test_the_size_of_a_long_file_is_known_before_it_came() -> None:
     form = post(forms.body(fields(None, ["content-length-range", 0, 300000]), BIG))
-    assert refused(form[:30000]).startswith("400 EntityTooLarge")
+    assert refused(form[:30000], **STREAMED).startswith("400 EntityTooLarge")
 
 
 @pytest.mark.parametrize(
@@ -425,7 +464,7 @@ def test_the_size_of_a_long_file_is_known_before_it_came() -> None:
 )
 def test_a_long_form_that_does_not_end_as_it_must_never_completes(change: Any) -> None:
     content = change(forms.body(fields(), BIG))
-    rig, client = started()
+    rig, client = started(**STREAMED)
     whole = post(content)
     client.says(*[whole[at : at + 50000] for at in range(0, len(whole), 50000)])
     answer = one(client, b"POST")
@@ -437,7 +476,7 @@ def test_a_long_form_that_does_not_end_as_it_must_never_completes(change: Any) -
 
 def test_a_field_behind_a_long_file_is_refused_and_not_stored() -> None:
     content = forms.body(fields(), BIG, behind=field("submit", b"Upload"))
-    rig, client = started()
+    rig, client = started(**STREAMED)
     whole = post(content)
     client.says(*[whole[at : at + 50000] for at in range(0, len(whole), 50000)])
     assert b"the file must be the last field" in one(client, b"POST").body

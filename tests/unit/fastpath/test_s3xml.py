@@ -36,8 +36,11 @@ def test_the_shape() -> None:
     ],
 )
 def test_text_survives_or_is_replaced(value: str, read_back: str | None) -> None:
+    """P8: and quotation marks are written as AWS writes them in an error, not escaped."""
     error = S3Error(ACCESS_DENIED, ("Thing", value), message=value)
-    root = ElementTree.fromstring(error_document(error, "ID", "HOST"))
+    document = error_document(error, "ID", "HOST")
+    root = ElementTree.fromstring(document)
     assert root.findtext("Thing") == (read_back or "")
     assert root.findtext("Message") == (read_back or ACCESS_DENIED.message)
+    assert "&quot;" not in document.decode()
     assert [child.tag for child in root] == ["Code", "Message", "Thing", "RequestId", "HostId"]

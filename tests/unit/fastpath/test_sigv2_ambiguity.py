@@ -6,7 +6,7 @@ import itertools
 from urllib.parse import quote
 
 from fastpath.addressing import locate
-from fastpath.authentication import Sigv2, authenticate
+from fastpath.authentication import Accepted, Sigv2, authenticate
 from fastpath.errors import S3Error
 from fastpath.head import parse_request_head
 from fastpath.limits import Limits
@@ -37,7 +37,12 @@ def text_of(query: tuple[tuple[str, str], ...]) -> str | None:
     head = parse_request_head(raw, Limits())
     try:
         authenticate(
-            head, parse_query(head.query), locate(head, ()), IDENTITIES, Sigv2.PRESIGNED, 0.0
+            head,
+            parse_query(head.query),
+            locate(head, ()),
+            IDENTITIES,
+            Accepted(Sigv2.PRESIGNED),
+            0.0,
         )
     except S3Error as error:
         return dict(error.extras).get("StringToSign")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastpath.addressing import locate
-from fastpath.authentication import Sigv2, authenticate
+from fastpath.authentication import Accepted, Sigv2, authenticate
 from fastpath.errors import S3Error
 from fastpath.head import RequestHead, parse_request_head
 from fastpath.limits import Limits
@@ -30,7 +30,7 @@ BY_NAME = {case.name: case for case in CASES}
 
 def verify(case: Case, head: RequestHead, now: float = NOW) -> Proof:
     address = locate(head, (DOMAIN.encode(),))
-    accepted = Sigv2(case.recipe.accepts)
+    accepted = Accepted(Sigv2(case.recipe.accepts))
     return authenticate(head, parse_query(head.query), address, IDENTITIES, accepted, now)
 
 
@@ -114,7 +114,7 @@ def test_life_of_a_url_ends_with_the_second() -> None:
 def test_nobody_is_known(name: str) -> None:
     head = parse_request_head(BY_NAME[name].render(HOST, NOW)[0], Limits())
     with pytest.raises(S3Error, match="InvalidAccessKeyId"):
-        authenticate(head, parse_query(head.query), locate(head, ()), {}, Sigv2.ALL, NOW)
+        authenticate(head, parse_query(head.query), locate(head, ()), {}, Accepted(Sigv2.ALL), NOW)
 
 
 def test_sigv4_is_verified_whatever_sigv2_says() -> None:
@@ -129,7 +129,7 @@ def test_sigv4_is_verified_whatever_sigv2_says() -> None:
         recipe = signatures.Recipe(form=form)
         raw = signatures.Case("", "", recipe, {}).render(HOST, NOW).raw
         head = parse_request_head(raw, Limits())
-        for accepted in Sigv2:
+        for accepted in map(Accepted, Sigv2):
             proof = authenticate(
                 head, parse_query(head.query), locate(head, ()), identities, accepted, NOW
             )

@@ -97,3 +97,48 @@ def test_nobody_is_known() -> None:
     head = head_of(Recipe())
     with pytest.raises(S3Error, match="InvalidAccessKeyId"):
         authenticate(head, [], {}, NOW)
+
+
+REGIONS = (b"us-east-1", b"eu-central-1")
+WRONG = "the region 'us-west-2' is wrong; expecting 'us-east-1'"
+
+
+@pytest.mark.parametrize(
+    ("form", "code", "prefix", "told"),
+    [
+        (
+            "header",
+            "AuthorizationHeaderMalformed",
+            "The authorization header is malformed; ",
+            ((b"x-amz-bucket-region", b"us-east-1"),),
+        ),
+        (
+            "query",
+            "AuthorizationQueryParametersError",
+            "Error parsing the X-Amz-Credential parameter; ",
+            (),
+        ),
+    ],
+)
+@pytest.mark.parametrize("secret", ["", "of somebody else"])
+def test_a_scope_of_another_region(
+    form: str, code: str, prefix: str, told: object, secret: str
+) -> None:
+    """P5: refused as AWS does (AWS errors 1.17, 2.15), before the signature is looked at."""
+    head = head_of(Recipe(form=form, region="us-west-2", secret=secret))
+    with pytest.raises(S3Error) as caught:
+        authenticate(head, parse_query(head.query), IDENTITIES, NOW, REGIONS)
+    error = caught.value
+    assert (error.kind.status, error.kind.code) == (400, code)
+    assert error.message == prefix + WRONG
+    assert error.extras == (("Region", "us-east-1"),)
+    assert error.fields == told
+
+
+@pytest.mark.parametrize("form", ["header", "query"])
+@pytest.mark.parametrize("region", ["us-east-1", "eu-central-1"])
+def test_a_scope_of_a_region_that_is_served(form: str, region: str) -> None:
+    """P5: any of the list is good."""
+    head = head_of(Recipe(form=form, region=region))
+    proof = authenticate(head, parse_query(head.query), IDENTITIES, NOW, REGIONS)
+    assert proof.region == region.encode()

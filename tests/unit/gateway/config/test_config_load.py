@@ -83,7 +83,13 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "format": 2,
         "environment": None,
         "domains": ["s3.example.com"],
-        "auth": {"mode": "sigv4", "sigv2": "presigned", "anonymous": "deny", "cors": None},
+        "auth": {
+            "mode": "sigv4",
+            "sigv2": "presigned",
+            "regions": [],
+            "anonymous": "deny",
+            "cors": None,
+        },
         "limits": asdict(Limits()),
         "certificate": None,
         "identities": [
