@@ -297,6 +297,21 @@ def classify(
     return _rare(method, level, sub, fields)
 
 
+def way_of(operation: Operation) -> tuple[_Key, tuple[bytes, ...]]:
+    """How it travels: level, method and sub-resource, and what refines it.
+
+    Raises KeyError for what is no row of the table.
+    """
+    for key, found in _PLAIN.items():
+        if found is operation:
+            return key, ()
+    for key, refinements in _REFINED.items():
+        for needed, found in refinements:
+            if found is operation:
+                return key, needed
+    raise KeyError(operation.name)
+
+
 def is_neutral(name: bytes) -> bool:
     """Whether a parameter has no say in which operation a request is.
 

@@ -1,9 +1,9 @@
-"""`s3gateway explain`: which rule decides a request, and why the ones before it did not.
+"""`s3gateway explain`: what becomes of a request: the rules tried, the target, or the error.
 
-Rules: the decision is made by the workers' own code on the workers' own snapshot; credentials are
-not resolved.
+Rules: the answer is that of the workers' own code on the workers' own snapshot; credentials are not
+resolved; a request that is refused is explained as well, so that is no failure.
 
-Not here: the decision (`fastpath.routing`).
+Not here: finding it out (`gateway.explain`).
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ import click
 from gateway.cli.options import config_options, load_or_fail
 
 if TYPE_CHECKING:
-    from fastpath.operations import Operation
+    from fastpath.identities import Caller
     from fastpath.routing import Step
-    from fastpath.snapshot import Snapshot, Target
     from gateway.config.model import Config
+    from gateway.explain.request import Place
+    from gateway.explain.trial import Outcome
 
 
-@click.command(short_help="Print which rule decides a request, and why.")
+@click.command(short_help="Print what becomes of a request, and why.")
 @config_options
-@click.option("--operation", default="GetObject", show_default=True, help="S3 operation name.")
+@click.option(
+    "--operation", default="GetObject", show_default=True, help="S3 operation or HTTP method."
+)
 @click.option("--identity", metavar="NAME", help="Who signs the request.")
+@click.option("--query", metavar="TEXT", default="", help="Its query, as versionId=1&tagging.")
+@click.option("--header", "headers", metavar="LINE", multiple=True, help="A header: NAME: VALUE.")
 @click.option(
     "--format",
     "form",
@@ -36,71 +41,56 @@ if TYPE_CHECKING:
 )
 @click.argument("bucket")
 @click.argument("key", default="")
-def explain(
-    bucket: str, key: str, operation: str, identity: str | None, form: str, **values: Any
+def explain(  # noqa: PLR0913 (click passes each option by its name)
+    bucket: str,
+    key: str,
+    operation: str,
+    identity: str | None,
+    query: str,
+    headers: tuple[str, ...],
+    form: str,
+    **values: Any,
 ) -> None:
-    """Print the rules that are tried for a request, in order, and the one that wins."""
-    from fastpath.routing import explain as steps_of
+    """Print the rules that are tried for a request, in order, and the target that serves it; or
+    the error that its client gets.
 
-    wanted = _operation(operation)
-    model, snapshot = _loaded(values)
-    caller = _caller(snapshot, identity)
-    steps = steps_of(
-        snapshot.routing, model.rules, bucket.encode(), wanted.routed_as.name, identity or ""
-    )
-    target = snapshot.targets[_winner(snapshot, steps)]
-    remarks = _remarks(wanted, caller, bucket, target)
-    address = _endpoint(target, bucket)
-    if form == "json":
-        report = {
-            "bucket": bucket,
-            "key": key,
-            "operation": wanted.name,
-            "routed_as": wanted.routed_as.name,
-            "identity": identity,
-            "rules": [_as_dict(step) for step in steps],
-            "target": target.name,
-            "endpoint": address,
-            "remarks": remarks,
-        }
-        click.echo(json.dumps(report, indent=2))
-        return
-    for step in steps:
-        click.echo(_as_text(step))
-    click.echo(f"target {target.name}: {address} (profile {target.profile.name})")
-    for remark in remarks:
-        click.echo(f"note: {remark}")
+    BUCKET may be an address with its key: s3://bucket/key. Without an identity, one that may do
+    everything is assumed.
+    """
+    from gateway.explain.request import Unclear, place_of, request_of
+    from gateway.explain.trial import try_out
 
-
-def _operation(name: str) -> Operation:
-    from fastpath.operations import OPERATIONS
-    from gateway.config.problems import did_you_mean
-
-    found = OPERATIONS.get(name)
-    if found is None:
-        hint = did_you_mean(name, OPERATIONS) or "name an operation, for example GetObject"
-        raise click.BadParameter(f"{name!r} is no S3 operation. {hint}", param_hint="--operation")
-    return found
-
-
-def _loaded(values: dict[str, Any]) -> tuple[Config, Snapshot]:
-    """What was written, and what a worker makes of it."""
+    try:
+        place = place_of(bucket, key)
+        request = request_of(place, operation, query, headers)
+    except Unclear as unclear:
+        raise click.UsageError(str(unclear)) from None
     loaded = load_or_fail(values)
-    from fastpath.snapshot import load_snapshot
-    from gateway.config.compile import compile_snapshot
-
     assert loaded.model is not None  # load_or_fail ends otherwise
-    snapshot = load_snapshot(0, {"instance": "", **compile_snapshot(loaded.model, {})})
-    return loaded.model, snapshot
+    outcome = try_out(request, place.key, _caller(loaded.model, identity), loaded.model)
+    if "/" in place.bucket:
+        outcome.remarks.append("bucket and key are two words, or one address: s3://bucket/key")
+    if form == "json":
+        click.echo(json.dumps(_report(outcome, place, identity), indent=2))
+        return
+    for step in outcome.steps:
+        click.echo(_as_text(step))
+    if outcome.target is not None:
+        name, profile = outcome.target.name, outcome.target.profile.name
+        click.echo(f"target {name}: {outcome.endpoint} (profile {profile})")
+    for remark in outcome.remarks:
+        click.echo(f"note: {remark}")
+    if outcome.error is not None:
+        click.echo(f"refused: {outcome.error}")
 
 
-def _caller(snapshot: Snapshot, name: str | None) -> Any:
-    """The identity of that name; anybody if none is asked for."""
-    from fastpath.identities import ANYBODY
+def _caller(model: Config, name: str | None) -> Caller:
+    """The identity of that name; one that may do everything if none is asked for."""
+    from gateway.explain.trial import EVERYBODY, snapshot_of
 
     if name is None:
-        return ANYBODY
-    callers = {caller.name: caller for caller in snapshot.callers.values()}
+        return EVERYBODY
+    callers = {caller.name: caller for caller in snapshot_of(model).callers.values()}
     if name not in callers:
         known = ", ".join(sorted(callers)) or "none"
         message = f"{name!r} is no identity. Known: {known}"
@@ -108,34 +98,24 @@ def _caller(snapshot: Snapshot, name: str | None) -> Any:
     return callers[name]
 
 
-def _endpoint(target: Target, bucket: str) -> str:
-    """Where the target is asked for the bucket: below the bucket's own host if it is."""
-    from fastpath.addressing import Address
-    from fastpath.hosting import host_and_path
-
-    name = bucket.encode()
-    host, _ = host_and_path(target, Address(name, b"", True, b"/" + name))
-    return f"{'https' if target.route.tls else 'http'}://{host.decode()}"
-
-
-def _winner(snapshot: Snapshot, steps: list[Step]) -> str:
-    rule = next(step for step in steps if step.won).rule
-    return snapshot.routing.default.target if rule is None else rule.target
-
-
-def _remarks(operation: Operation, caller: Any, bucket: str, target: Any) -> list[str]:
-    """What would happen to the request all the same."""
-    remarks: list[str] = []
-    if operation.routed_as is not operation:
-        began = operation.routed_as.name
-        remarks.append(f"{operation.name} goes where its upload went: routed as {began}")
-    if not caller.may(operation.name, bucket.encode()):
-        remarks.append(f"identity {caller.name} is not allowed {operation.name} on {bucket}")
-    if not caller.reaches(target.name):
-        remarks.append(f"identity {caller.name} does not reach target {target.name}")
-    if target.profile.refuses(operation.name):
-        remarks.append(f"a target of profile {target.profile.name} has no {operation.name}")
-    return remarks
+def _report(outcome: Outcome, place: Place, identity: str | None) -> dict[str, object]:
+    operation, target, error = outcome.operation, outcome.target, outcome.error
+    refused = None
+    if error is not None:
+        kind = error.kind
+        refused = {"status": kind.status, "code": kind.code, "message": error.message}
+    return {
+        "bucket": place.bucket,
+        "key": place.key,
+        "operation": operation.name if operation else None,
+        "routed_as": operation.routed_as.name if operation else None,
+        "identity": identity,
+        "rules": [_as_dict(step) for step in outcome.steps],
+        "target": target.name if target else None,
+        "endpoint": outcome.endpoint or None,
+        "remarks": outcome.remarks,
+        "refused": refused,
+    }
 
 
 def _as_dict(step: Step) -> dict[str, object]:

@@ -1,0 +1,196 @@
+"""What an operator typed, as the head of a request that a client would send.
+
+Rules: bytes go into the path as an SDK would escape them, so that a name which is no bucket stays
+none; what an operation needs besides bucket and key is filled in with examples.
+
+Not here: what becomes of the request (`trial`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlsplit
+
+from fastpath.operations import METHODS, OPERATIONS, way_of
+from gateway.config.problems import did_you_mean
+
+_SAFE = "/-_.~"
+_EXAMPLE = "example"
+_PRESIGNED = frozenset(
+    (
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-security-token",
+        "x-amz-signature",
+        "x-amz-signedheaders",
+        "awsaccesskeyid",
+        "expires",
+        "signature",
+    )
+)
+_ORIGIN = "https://app.example.com"
+
+
+class Unclear(Exception):
+    """It cannot be told which request is meant; the text is for an operator."""
+
+
+@dataclass(slots=True)
+class Request:
+    """A request to be explained: `path` and `query` as they would be on the wire."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+    def raw(self, host: str, lines: Sequence[bytes] = ()) -> bytes:
+        """The head, with more header `lines`, each with its CRLF."""
+        target = f"{self.path}?{self.query}" if self.query else self.path
+        own = "".join(f"{name}: {value}\r\n" for name, value in self.headers)
+        text = f"{self.method} {target} HTTP/1.1\r\nHost: {host}\r\n{own}"
+        return text.encode("utf-8", "surrogateescape") + b"".join(lines) + b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Bucket and key as they were meant, and a query that came with them."""
+
+    bucket: str
+    key: str
+    query: str = ""
+
+
+def place_of(bucket: str, key: str) -> Place:
+    """`BUCKET KEY`, `s3://bucket/key`, an object's ARN, or its URL on the gateway (path style)."""
+    scheme, separator, rest = bucket.partition("://")
+    if bucket.startswith("arn:aws") and ":s3:::" in bucket:
+        scheme, separator, rest = "s3", "://", bucket.partition(":s3:::")[2]
+    if not separator:
+        return Place(bucket, key)
+    query = ""
+    if scheme in ("http", "https"):
+        parts = urlsplit(bucket)
+        rest, query = parts.path.removeprefix("/"), parts.query
+    elif scheme not in ("s3", "s3a", "s3n"):
+        raise Unclear(f"{scheme}:// is no address of S3: give s3://bucket/key, or bucket and key")
+    name, _, inner = rest.partition("/")
+    if inner and key:
+        raise Unclear("the key is given twice: in the address and behind it")
+    return Place(name, inner or key, query)
+
+
+def request_of(place: Place, word: str, query: str, headers: Sequence[str]) -> Request:
+    """The request of an operation, or of an HTTP method. Raises Unclear."""
+    given = [_header(line) for line in headers]
+    asked = _unsigned("&".join(filter(None, (place.query, query.removeprefix("?")))))
+    if word.encode() in METHODS:
+        request = Request(word, _path(place), asked, given)
+    else:
+        request = _of_operation(place, word, asked, given)
+    if request.method == "OPTIONS":
+        _fill(request.headers, "origin", _ORIGIN)
+        _fill(request.headers, "access-control-request-method", "GET")
+    return request
+
+
+def _unsigned(query: str) -> str:
+    """Without the signature of a presigned URL: the request is signed anew."""
+    parts = query.split("&")
+    return "&".join(one for one in parts if one.partition("=")[0].lower() not in _PRESIGNED)
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon or not name.strip() or "\n" in line or "\r" in line:
+        raise Unclear(f"{name!r} is no header: write NAME: VALUE")
+    return name.strip().lower(), value.strip()
+
+
+def _fill(headers: list[tuple[str, str]], name: str, value: str) -> None:
+    if all(known != name for known, _ in headers):
+        headers.append((name, value))
+
+
+def _path(place: Place) -> str:
+    """In path style; a bucket is one segment, whatever is in it."""
+    if not place.bucket:
+        return "/"
+    bucket = quote(os.fsencode(place.bucket), safe="-_.~")
+    key = quote(os.fsencode(place.key), safe=_SAFE)
+    return f"/{bucket}/{key}" if place.key else f"/{bucket}"
+
+
+def _of_operation(place: Place, word: str, query: str, headers: list[tuple[str, str]]) -> Request:
+    operation = OPERATIONS.get(word)
+    if operation is None:
+        raise Unclear(_unknown(word))
+    if word == "Preflight":
+        return Request("OPTIONS", _path(place), query, headers)
+    if word == "Unclassified":
+        return Request("GET", _path(place), _joined(query, "unknown-to-s3gateway"), headers)
+    (level, method, sub), needed = way_of(operation)
+    request = Request(method.decode(), "", query, headers)
+    place = _at_level(place, level, operation.name, request)
+    request.path = _path(place)
+    if sub != b"-":
+        name = sub.decode()
+        _ask(request, f"{name}={_EXAMPLE}" if name == "uploadId" else name)
+    for part in needed:
+        _refine(request, part.decode(), place)
+    return request
+
+
+def _unknown(word: str) -> str:
+    actions = {operation.action for operation in OPERATIONS.values()}
+    if word in actions:
+        some = next(o.name for o in OPERATIONS.values() if o.action == word)
+        return f"{word!r} is a class of operations: name one of them, for example {some}"
+    known = [*OPERATIONS, *(method.decode() for method in sorted(METHODS))]
+    hint = did_you_mean(word, known) or "name one, for example GetObject or PUT"
+    return f"{word!r} is no S3 operation or HTTP method. {hint}"
+
+
+def _at_level(place: Place, level: bytes, name: str, request: Request) -> Place:
+    """The place as far as the operation has one; a missing part is an example."""
+    if level == b"service":
+        if place.bucket:
+            request.remarks.append(f"{name} names no bucket: {place.bucket} is left out")
+        return Place("", "")
+    if level == b"bucket":
+        if place.key and name.startswith("List"):
+            _ask(request, f"prefix={quote(os.fsencode(place.key), safe='')}")
+        elif place.key and name != "PostObject":
+            request.remarks.append(f"{name} names no key: {place.key} is left out")
+        return Place(place.bucket, "")
+    if not place.key:
+        request.remarks.append(f"no key is given: main/{_EXAMPLE} is looked at")
+        return Place(place.bucket, f"main/{_EXAMPLE}")
+    return place
+
+
+def _refine(request: Request, part: str, place: Place) -> None:
+    """A parameter or header that makes the operation another one than without."""
+    if part.startswith("x-"):
+        source = f"/{quote(os.fsencode(place.bucket))}/{quote(os.fsencode(place.key), safe=_SAFE)}"
+        _fill(request.headers, part, source if part == "x-amz-copy-source" else _EXAMPLE)
+        return
+    name, equals, value = part.partition("=")
+    _ask(request, f"{name}={value if equals else '1' if name == 'partNumber' else _EXAMPLE}")
+
+
+def _ask(request: Request, parameter: str) -> None:
+    """Add a parameter, unless it was given."""
+    name = parameter.partition("=")[0]
+    given = {one.partition("=")[0] for one in request.query.split("&")}
+    if name not in given:
+        request.query = _joined(request.query, parameter)
+
+
+def _joined(query: str, parameter: str) -> str:
+    return f"{query}&{parameter}" if query else parameter

@@ -1,0 +1,163 @@
+"""A request, signed and admitted as a worker would: what was decided, or the error a client gets.
+
+Rules: the outcome is `fastpath.admission`'s; the rules tried are shown even where a request is
+refused before, if its bucket and operation are known; without an identity everybody is assumed to
+be allowed everything, so that the rules can be looked at alone.
+
+Not here: making the request (`request`), printing (`gateway.cli.explain`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from fastpath.addressing import Address, checked_key
+from fastpath.admission import POST_OBJECT, PREFLIGHT, Admission, admit, admit_form
+from fastpath.cors import answer_preflight
+from fastpath.errors import S3Error
+from fastpath.head import RequestHead, parse_request_head
+from fastpath.hosting import host_and_path
+from fastpath.identities import Caller
+from fastpath.implied import implied
+from fastpath.operations import Operation
+from fastpath.query import parse_query
+from fastpath.routing import Step
+from fastpath.routing import explain as steps_of
+from fastpath.sigv4.sign import Credentials, Signer
+from fastpath.snapshot import Snapshot, Target, load_snapshot
+from gateway.config.compile import compile_snapshot
+from gateway.config.model import Config
+from gateway.explain.request import Request
+
+EVERYBODY = Caller("", b"EXPLAIN", b"explain")  # may do everything, and no rule names it
+_REGION = b"us-east-1"  # of a client's signature: any is taken
+_UNSIGNED = b"UNSIGNED-PAYLOAD"
+_OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of the signature here
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a request. No operation: it was not understood as one; no error: it goes."""
+
+    operation: Operation | None = None
+    steps: list[Step] = field(default_factory=list)
+    target: Target | None = None
+    endpoint: str = ""
+    error: S3Error | None = None
+    remarks: list[str] = field(default_factory=list)
+
+
+def snapshot_of(model: Config) -> Snapshot:
+    """What a worker makes of a configuration; credentials that must be asked for are stand-ins."""
+    stand_in = {"access_key_id": "X", "secret_access_key": "X", "token": None, "expires": None}
+    known: Mapping[str, Mapping[str, object]] = {
+        name: stand_in for name, target in model.targets.items() if target.source is not None
+    }
+    return load_snapshot(0, {"instance": "explain", **compile_snapshot(model, known)})
+
+
+def try_out(request: Request, key: str, caller: Caller, model: Config) -> Outcome:
+    """Admit the request of `caller`. `key` is a form's, which stands in its body."""
+    snapshot = snapshot_of(model)
+    callers = {**snapshot.callers, EVERYBODY.access_key_id: EVERYBODY}
+    snapshot = replace(snapshot, callers=callers)
+    admission, outcome = Admission(), Outcome(remarks=list(request.remarks))
+    head: RequestHead | None = None
+    try:
+        head = _signed(request, caller, snapshot)
+        admit(head, snapshot, time.time(), admission)
+        if admission.operation is POST_OBJECT:
+            outcome.remarks.append("a browser's form: signed and named in its body, sent as PUT")
+            assert admission.address is not None  # located
+            form = Address(admission.address.bucket, checked_key(key.encode()), True, head.path)
+            admit_form(head, form, caller, snapshot, admission)
+        elif admission.operation is PREFLIGHT and admission.signer is None:
+            assert admission.address is not None  # located
+            answer_preflight(snapshot.cors, head.fields, admission.address)
+            outcome.remarks.append("the gateway answers preflights itself, by auth.cors")
+    except S3Error as error:
+        outcome.error = error
+    _tell(outcome, admission, head, caller, snapshot, model)
+    return outcome
+
+
+def _signed(request: Request, caller: Caller, snapshot: Snapshot) -> RequestHead:
+    """The head as it would come in. Raises S3Error if a worker would not take it."""
+    host = "localhost"
+    if snapshot.open or request.method == "OPTIONS":
+        return parse_request_head(request.raw(host), snapshot.limits)
+    bare = parse_request_head(request.raw(host), snapshot.limits)
+    payload = bare.fields.get(b"x-amz-content-sha256", _UNSIGNED)
+    request.headers = [pair for pair in request.headers if pair[0] not in _OWN]
+    signed = [
+        pair
+        for pair in bare.headers
+        if pair[0].startswith(b"x-amz-") and pair[0].decode("latin-1") not in _OWN
+    ]
+    credentials = Credentials(caller.access_key_id, caller.secret)
+    lines = Signer(credentials, _REGION).sign(
+        bare.method, bare.path, bare.query, host.encode(), signed, payload, time.time()
+    )
+    if bare.method == b"POST" and not bare.query and b"/" not in bare.path[1:]:
+        lines = []  # a form, which is signed in its body
+    return parse_request_head(request.raw(host, lines), snapshot.limits)
+
+
+def _tell(
+    outcome: Outcome,
+    admission: Admission,
+    head: RequestHead | None,
+    caller: Caller,
+    snapshot: Snapshot,
+    model: Config,
+) -> None:
+    """What was found out on the way, and why it ended there."""
+    address, operation = admission.address, admission.operation
+    if address is None or operation is None or head is None:
+        return
+    outcome.operation = operation
+    if operation is PREFLIGHT and admission.decision is None:
+        return
+    routed = operation.routed_as
+    outcome.steps = steps_of(
+        snapshot.routing, model.rules, address.bucket, routed.name, caller.name
+    )
+    won = next(step for step in outcome.steps if step.won).rule
+    name = snapshot.routing.default.target if won is None else won.target
+    target = outcome.target = snapshot.targets[name]
+    host, _ = host_and_path(target, Address(address.bucket, b"", True, b"/" + address.bucket))
+    outcome.endpoint = f"{'https' if target.route.tls else 'http'}://{host.decode()}"
+    if routed is not operation:
+        text = f"{operation.name} goes where its upload went: routed as {routed.name}"
+        outcome.remarks.append(text)
+    if outcome.error is not None:
+        outcome.remarks += _reasons(admission, head, caller, snapshot, target)
+
+
+def _reasons(
+    admission: Admission, head: RequestHead, caller: Caller, snapshot: Snapshot, target: Target
+) -> list[str]:
+    """Whatever of an identity or a target stands in the way, in words."""
+    operation, address = admission.operation, admission.address
+    assert operation is not None  # told of
+    assert address is not None
+    bucket, who = address.bucket, f"identity {caller.name}"
+    on = f" on {bucket.decode()}" if bucket else ""
+    reasons = []
+    if not caller.may(operation.name, bucket):
+        reasons.append(f"{who} is not allowed {operation.name}{on}")
+    query = parse_query(head.query) if head.query else []
+    reasons += [
+        f"{who} is not allowed {other}{on}, which a header amounts to"
+        for other in sorted(implied(operation, head.fields, query))
+        if not caller.may(other, bucket)
+    ]
+    if not caller.reaches(target.name):
+        reasons.append(f"{who} does not reach target {target.name}")
+    if target.profile.refuses(operation.name):
+        reasons.append(f"a target of profile {target.profile.name} has no {operation.name}")
+    if snapshot.signer(target, caller) is None:
+        reasons.append(f"target {target.name} has no credentials for this request")
+    return reasons

@@ -1,0 +1,198 @@
+"""`s3gateway explain` does what the gateway does, and says why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fastpath.operations import OPERATIONS, Operation
+from gateway.config import load
+from gateway.explain.request import place_of, request_of
+from gateway.explain.trial import EVERYBODY, try_out
+
+FULL = """
+auth:
+  identities:
+    - {name: reader, access_key_id: A, secret_access_key: hidden, allow: [{actions: [read]}]}
+    - {name: writer, access_key_id: W, secret_access_key: hidden, allow: [{actions: [write]}]}
+s3: {endpoint: "http://127.0.0.1:9000", access_key_id: B, secret_access_key: hidden}
+lakefs: {endpoint: "http://127.0.0.1:8000", access_key_id: C, secret_access_key: hidden}
+routing:
+  rules:
+    - {pattern: "x-*", operations: [write], target: lakefs, description: "versioned\\twrites"}
+    - {pattern: "x-*", target: s3}
+    - {pattern: "repo*", target: lakefs}
+"""
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Path:
+    file = tmp_path / "full.yaml"
+    file.write_text(FULL)
+    return file
+
+
+def test_explain_prints_the_rules_tried_and_the_winner(run, full: Path) -> None:
+    result = run("explain", "-c", full, "x-a", "some/key", "--operation", "HeadObject")
+    assert result.stdout.splitlines() == [
+        "  rule 1 (line 10) x-*: HeadObject is not among its operations  # versioned writes",
+        "> rule 2 (line 11) x-*: matches: target s3",
+        "target s3: http://127.0.0.1:9000 (profile s3)",
+    ]
+
+
+def test_explain_says_when_no_rule_matches(run, full: Path) -> None:
+    lines = run("explain", "-c", full, "other").stdout.splitlines()
+    assert lines[-3:] == [
+        "> no rule matched: default target s3",
+        "target s3: http://127.0.0.1:9000 (profile s3)",
+        "note: no key is given: main/example is looked at",
+    ]
+
+
+def test_explain_says_what_would_stop_the_request(run, full: Path) -> None:
+    command = ("explain", "-c", full, "x-a", "--identity", "reader", "--operation")
+    assert run(*command, "UploadPart").stdout.splitlines()[-3:] == [
+        "note: UploadPart goes where its upload went: routed as CreateMultipartUpload",
+        "note: identity reader is not allowed UploadPart on x-a",
+        "refused: 403 AccessDenied: Access Denied",
+    ]
+
+
+def test_explain_shows_the_host_of_a_bucket_that_has_one(run, full: Path) -> None:
+    store = "{endpoint: 'http://store.test', addressing: virtual, access_key_id: A, "
+    text = full.read_text() + f"targets: {{named: {store}secret_access_key: hidden-4}}}}\n"
+    full.write_text(text.replace("target: s3", "target: named"))
+    for bucket, host in (("x-a", "x-a.store.test"), ("x-A", "store.test")):
+        line = run("explain", "-c", full, bucket, "k").stdout.splitlines()[-1]
+        assert line == f"target named: http://{host} (profile generic)"
+
+
+def test_explain_as_json(run, full: Path) -> None:
+    result = run("explain", "-c", full, "x-a", "k", "--operation", "PutObject", "--format", "json")
+    report = json.loads(result.stdout)
+    assert (report["target"], report["endpoint"]) == ("lakefs", "http://127.0.0.1:8000")
+    assert [rule["won"] for rule in report["rules"]] == [True]
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        (["--operation", "getobject"], "did you mean GetObject?"),
+        (["--operation", "put"], "did you mean PUT?"),
+        (["--operation", "frobnicate"], "name one, for example GetObject or PUT"),
+        (["--operation", "write"], "is a class of operations: name one of them"),
+        (["--header", "nonsense"], "is no header: write NAME: VALUE"),
+        (["--identity", "nobody"], "Known: reader, writer"),
+    ],
+)
+def test_explain_knows_its_words(run, full: Path, flags: list[str], hint: str) -> None:
+    result = run("explain", "-c", full, "b", *flags)
+    assert result.exit_code == 2
+    assert hint in result.stderr
+
+
+PUT = ["x-a", "main/k", "--operation", "PUT"]
+
+# Arguments; the operation that was found, the target, and the error's code (None: it goes).
+CASES: dict[str, tuple[list[str], str | None, str | None, str | None]] = {
+    "s3 address": (["s3://x-a/some/key"], "GetObject", "s3", None),
+    "ARN": (["arn:aws:s3:::repo/main/k"], "GetObject", "lakefs", None),
+    "URL": (["http://gw.test:8080/x-a/k?versionId=3"], "GetObject", "s3", None),
+    "presigned URL": (["http://gw/x-a/k?X-Amz-Signature=0&X-Amz-Date=1"], "GetObject", "s3", None),
+    "climbs": (["x-a", "../up"], None, None, "InvalidURI"),
+    "climbs nowhere": (["x-a", "a/../b"], "GetObject", "s3", None),
+    "climbs by address": (["s3://x-a/../../etc"], None, None, "InvalidURI"),
+    "no bucket": (["bad bucket", "k"], None, None, "InvalidBucketName"),
+    "a bucket of one letter": (["x", "k"], None, None, "InvalidBucketName"),
+    "two words in one": (["x-a/k"], None, None, "InvalidBucketName"),
+    "key too long": (["x-a", "k" * 1025], None, None, "KeyTooLongError"),
+    "read without branch": (["repo", "nobranch"], "GetObject", "lakefs", "NoSuchKey"),
+    "write without branch": (
+        ["repo", "nobranch", "--operation", "PutObject"],
+        "PutObject",
+        "lakefs",
+        "InvalidRequest",
+    ),
+    "PUT": (["x-a", "main/k", "--operation", "PUT"], "PutObject", "lakefs", None),
+    "PUT of an acl": (
+        ["x-a", "k", "--operation", "PUT", "--query", "acl"],
+        "PutObjectAcl",
+        "s3",
+        None,
+    ),
+    "POST of an object": (["x-a", "k", "--operation", "POST"], None, None, "MethodNotAllowed"),
+    "not allowed": (
+        ["x-a", "k", "--operation", "PUT", "--identity", "reader"],
+        "PutObject",
+        "lakefs",
+        "AccessDenied",
+    ),
+    "a header that needs more": (
+        [*PUT, "--identity", "writer", "--header", "x-amz-acl: public-read"],
+        "PutObject",
+        "lakefs",
+        "AccessDenied",
+    ),
+    "what lakeFS lacks": (
+        ["repo", "main/k", "--operation", "PutObjectAcl"],
+        "PutObjectAcl",
+        "lakefs",
+        "NotImplemented",
+    ),
+    "two sub-resources": (["x-a", "k", "--query", "acl&tagging"], None, None, "InvalidArgument"),
+    "unknown parameter": (["x-a", "k", "--query", "novelty"], "Unclassified", "s3", None),
+    "copy from another target": (
+        ["x-a", "main/k", "--operation", "CopyObject", "--header", "x-amz-copy-source: /other/k"],
+        "CopyObject",
+        "lakefs",
+        "NotImplemented",
+    ),
+    "a form": (["x-a", "main/k", "--operation", "PostObject"], "PutObject", "lakefs", None),
+    "a preflight": (["x-a", "k", "--operation", "OPTIONS"], "Preflight", None, "AccessForbidden"),
+    "a list": (["repo", "main/", "--operation", "ListObjectsV2"], "ListObjectsV2", "lakefs", None),
+    "the buckets": (["any", "--operation", "ListBuckets"], "ListBuckets", "s3", None),
+    "a bad header": (["x-a", "k", "--header", "a b: c"], None, None, "BadRequest"),
+}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"D6 {case}")
+def test_explain_does_what_the_gateway_does(run, full: Path, case: str) -> None:
+    words, operation, target, code = CASES[case]
+    done = run("explain", "-c", full, *words, "--format", "json")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.stdout)
+    refused = report["refused"]
+    assert (report["operation"], report["target"]) == (operation, target)
+    assert (refused and refused["code"]) == code
+    text = run("explain", "-c", full, *words).stdout
+    assert ("refused: " in text) is (code is not None)
+    assert "hidden" not in text
+
+
+@pytest.mark.parametrize(
+    "operation", [*dict.fromkeys(OPERATIONS.values())], ids=lambda one: f"D6 {one.name}"
+)
+def test_the_request_of_an_operation_is_that_operation(full: Path, operation: Operation) -> None:
+    """Every operation's example is classified as what it is an example of."""
+    model = load({"config": str(full)}, {}).model
+    assert model is not None
+    request = request_of(place_of("x-a", "main/k"), operation.name, "", ())
+    outcome = try_out(request, "main/k", EVERYBODY, model)
+    found = outcome.operation
+    assert found is not None
+    assert found.name == {"PostObject": "PutObject"}.get(operation.name, operation.name)
+
+
+def test_a_bucket_and_a_key_in_one_word_get_a_hint(run, full: Path) -> None:
+    """D6: the error alone would not help who typed it."""
+    text = run("explain", "-c", full, "x-a/k").stdout
+    assert "note: bucket and key are two words, or one address: s3://bucket/key\n" in text
+    for words, says in (
+        (["s3://x-a/k", "k"], "the key is given twice"),
+        (["ftp://x-a/k"], "ftp:// is no address of S3"),
+    ):
+        done = run("explain", "-c", full, *words)
+        assert (done.exit_code, says in done.stderr) == (2, True)
