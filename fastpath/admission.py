@@ -34,8 +34,7 @@ from fastpath.errors import (
 from fastpath.head import RequestHead
 from fastpath.identities import ANYBODY, NOBODY, Caller
 from fastpath.implied import implied
-from fastpath.operations import OPERATIONS, Operation, classify
-from fastpath.payload.choose import BODY_METHODS
+from fastpath.operations import BODY_METHODS, OPERATIONS, Operation, classify
 from fastpath.query import is_enforced, lifted_fields, parse_query
 from fastpath.routing import Decision
 from fastpath.sigv4.sign import Signer, Unsigned

@@ -16,8 +16,19 @@ from fastpath.admission import Admission
 from fastpath.counters import Slot
 from fastpath.errors import INTERNAL_ERROR, S3Error
 from fastpath.framing import NO_BODY, body_is_unclear
-from fastpath.phases import ANSWERING, EARLY, END, ENDED, LEASING, Event, after
+from fastpath.phases import (
+    ANSWERING,
+    EARLY,
+    END,
+    ENDED,
+    LEASING,
+    READING,
+    SENDING,
+    Event,
+    after,
+)
 from fastpath.reply import error_reply, own_reply
+from fastpath.retry import may_resend
 
 if TYPE_CHECKING:
     from fastpath.answers import Answer
@@ -115,6 +126,30 @@ class Course:
         operation = self.admission.operation
         name = operation.name if operation is not None else "?"
         return f"<Exchange {self.request_id} {name} {self.phase.name}>"
+
+    @property
+    def wants_body(self) -> bool:
+        """Whether bytes of the request's body are of use now."""
+        return self.phase is SENDING or self.phase is READING
+
+    @property
+    def waits_for_target(self) -> bool:
+        """Whether the body must wait for a connection."""
+        return self.phase is LEASING
+
+    @property
+    def body_taken(self) -> bool:
+        """Whether bytes of the body went up, which nobody has any more."""
+        return self.bytes_in > 0 and (self._passage is None or self._passage.goes_up)
+
+    def _may_resend(self, stale: bool) -> bool:
+        return may_resend(
+            self.head.method,
+            self.head.fields,
+            stale=stale,
+            body_taken=self.body_taken,
+            tries=self._tries,
+        )
 
     def _move(self, event: Event) -> None:
         self.phase = after(self.phase, event)
@@ -233,7 +268,7 @@ class Course:
         A server may answer without reading a body (most refuse so), and takes what lies unread for
         the next request: the next client's answers would be out of step by one.
         """
-        if not self.bytes_in:
+        if not self.body_taken:
             return True
         operation = self.admission.operation
         return (

@@ -24,7 +24,7 @@ from fastpath.cors import answer_preflight
 from fastpath.course import Course
 from fastpath.dialects.deletion import refused_answer
 from fastpath.dialects.translation import Question, Reply
-from fastpath.errors import SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
+from fastpath.errors import INVALID_REQUEST, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.forward import upstream_head
 from fastpath.framing import BY_LENGTH, IN_CHUNKS, BodyKind, request_body
 from fastpath.head import ResponseHead
@@ -32,7 +32,8 @@ from fastpath.holdback import Held, Next, conclude, decide, question_of_signatur
 from fastpath.hosting import server_name
 from fastpath.inquiry import Inquiry, question_head
 from fastpath.interpreter import Interpreter
-from fastpath.payload.choose import BODY_METHODS, STREAMING, Passage
+from fastpath.operations import BODY_METHODS
+from fastpath.payload.choose import STREAMING, Passage
 from fastpath.phases import (
     ANSWERED,
     ANSWERING,
@@ -43,7 +44,6 @@ from fastpath.phases import (
     HELD,
     HELD_EARLY,
     LEASED,
-    LEASING,
     READ,
     READING,
     RESEND,
@@ -52,7 +52,6 @@ from fastpath.phases import (
 )
 from fastpath.posting import Posting
 from fastpath.reply import CONTINUE, relayed_head
-from fastpath.retry import may_resend
 from fastpath.sinks import AnswerSink, RequestSink
 from fastpath.uploads import passage_of
 from fastpath.verdict import IN_QUESTION
@@ -69,16 +68,6 @@ class Exchange(Course):
 
     __slots__ = ()
 
-    @property
-    def wants_body(self) -> bool:
-        """Whether bytes of the request's body are of use now."""
-        return self.phase is SENDING or self.phase is READING
-
-    @property
-    def waits_for_target(self) -> bool:
-        """Whether the body must wait for a connection."""
-        return self.phase is LEASING
-
     # --- the request ---
 
     def start(self) -> None:
@@ -94,8 +83,11 @@ class Exchange(Course):
             return
         streaming = admission.payload in STREAMING
         request_body(self.head, streaming=streaming)
-        if streaming or self.head.method in BODY_METHODS:
+        if streaming or self.body_left or self.head.method in BODY_METHODS:
             self._prepare_body(admission)
+            if self._passage is not None and not self._passage.goes_up:
+                self._read_first()
+                return
         self._set_out()
 
     def _begin_unsigned(self, now: float) -> None:
@@ -108,21 +100,33 @@ class Exchange(Course):
         self._posting = Posting(
             self.head, self.admission, self.snapshot, now, self._service.form_memory
         )
+        self._read_first()
+
+    def _read_first(self) -> None:
+        """Read the body before a connection is looked for."""
+        if self._posting is None and self.body_left > self.snapshot.limits.ignored_body_bytes:
+            self.wants_close = True
+            raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")
         self._move(FORM)
         if self.head.expect_continue:
             self._client.send(CONTINUE)
         self._client.resume_body()
 
-    def _form_bytes(self, posting: Posting, data: bytes, last: bool) -> None:
+    def _read_bytes(self, data: bytes, last: bool) -> None:
+        """A form, or a body that S3 does not know: it is what was signed, and goes no further."""
+        posting = self._posting
         try:
-            if not posting.feed(data, last):
-                return
+            if posting is not None:
+                last = posting.feed(data, last)
+            elif self._passage is not None:
+                self._passage.filter.feed(data, last)
         except S3Error as error:
             self.refuse(error)
             return
-        self._filter = posting.file
-        self._move(READ)
-        self._set_out()
+        if last:
+            self._filter = posting.file if posting is not None else None
+            self._move(READ)
+            self._set_out()
 
     def _set_out(self) -> None:
         """Look for a connection; of an upload it must be known before where its bucket is.
@@ -215,8 +219,7 @@ class Exchange(Course):
         self.bytes_in += len(data)
         self.body_left = 0 if last else self.body_left - len(data)
         if self.phase is READING:
-            assert self._posting is not None
-            self._form_bytes(self._posting, data, last)
+            self._read_bytes(data, last)
         else:
             self._send_body(data, last)
 
@@ -465,15 +468,6 @@ class Exchange(Course):
             return
         self._service.journal.upstream_fault(self, reason)
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
-
-    def _may_resend(self, stale: bool) -> bool:
-        return may_resend(
-            self.head.method,
-            self.head.fields,
-            stale=stale,
-            body_taken=self.bytes_in > 0,
-            tries=self._tries,
-        )
 
     # --- the client ---
 

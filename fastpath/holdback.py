@@ -85,7 +85,7 @@ def decide(exchange: Exchange, held: Held, service: Service) -> Next:
         key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,
         host=target.route.host,
     )
-    replayable = not held.early and not exchange.bytes_in
+    replayable = not held.early and not exchange.body_taken
     if isinstance(verdict, Elsewhere):
         return _elsewhere(exchange, verdict, service, replayable=replayable)
     if isinstance(verdict, Misled):

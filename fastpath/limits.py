@@ -80,6 +80,9 @@ class Limits:
     # Bytes of all forms that one worker gathers at a time; one more is told SlowDown at once. Each
     # is held twice while it goes up, so that forms never take more than 128 MiB.
     forms_bytes: int = 67108864
+    # A body where S3 has none (GET, HEAD, DELETE, a copy) is read, verified and not sent on; a
+    # longer one is refused. Nobody needs it: one read's worth.
+    ignored_body_bytes: int = 65536
     # Buckets kept in the LRU; a plan is shared by all buckets of the same shape.
     cached_buckets: int = 10000
 

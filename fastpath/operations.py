@@ -27,6 +27,9 @@ from fastpath.errors import (
 
 ACTIONS = frozenset(("read", "write", "list", "delete", "admin"))
 METHODS = frozenset((b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS"))
+# Methods whose requests have a body in S3, but for these operations (botocore's model).
+BODY_METHODS = frozenset((b"PUT", b"POST"))
+_BODILESS = frozenset(("CopyObject", "CreateMultipartUpload", "RenameObject", "UploadPartCopy"))
 
 
 @dataclass(slots=True, eq=False)
@@ -350,6 +353,11 @@ def _conflict(query: _Query) -> S3Error:
         ("ArgumentValue", names[0]),
         message=f"Conflicting query string parameters: {', '.join(names)}",
     )
+
+
+def takes_body(operation: Operation, method: bytes) -> bool:
+    """Whether S3 reads the body of such a request; a target may leave another one unread."""
+    return method in BODY_METHODS and operation.name not in _BODILESS
 
 
 def _all_there(needed: tuple[bytes, ...], query: _Query, fields: Mapping[bytes, bytes]) -> bool:

@@ -6,7 +6,8 @@
                   +-> HELD_EARLY -> EARLY --------------> ENDED
                   +-------------------^
 
-A browser's form is READING, from LEASING and back to it, until its fields are known.
+A browser's form is READING, from LEASING and back to it, until its fields are known; and a request
+with a body where S3 has none, until that is read.
 
 Rules: what the table does not name is a defect; every phase but the last can end; an answer that
 may be no business of the client's (`verdict`) is held until that is known.
@@ -30,7 +31,7 @@ class Phase(IntEnum):
     ENDED = 5
     HELD = 6  # the answer is held back until it is known what it means
     HELD_EARLY = 7  # the same, and the request is not complete
-    READING = 8  # a form comes in; it is not known yet what is asked for
+    READING = 8  # a body comes in that is read here first
 
 
 class Event(IntEnum):
@@ -42,8 +43,8 @@ class Event(IntEnum):
     RESEND = 3
     END = 4
     DOUBTED = 5  # answered, but held back
-    FORM = 6  # what is asked for is in the body
-    READ = 7  # and known now
+    FORM = 6  # the body is read here first
+    READ = 7  # and that is done
 
 
 # Members by themselves, for what every request passes: Python 3.11 calls a function for

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 from fastpath.errors import (
@@ -21,7 +22,7 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.head import RequestHead
-from fastpath.operations import Operation
+from fastpath.operations import Operation, takes_body
 from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
@@ -55,8 +56,7 @@ _ABOUT_AN_OBJECT = frozenset(
         "WriteGetObjectResponse",
     }
 )
-# A body with another method means nothing; AWS does not look at its digest either (errors 1.34).
-BODY_METHODS = frozenset({b"PUT", b"POST"})
+_NO_BODY = sha256().hexdigest().encode()
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
@@ -80,6 +80,7 @@ class Passage(NamedTuple):
     filter: BodyFilter
     reframing: Reframing | None = None
     batch: Batch | None = None  # the filter, if it may change the body
+    goes_up: bool = True  # else it is read, and verified, before the request goes up without it
 
 
 class Context(NamedTuple):
@@ -99,13 +100,15 @@ class Context(NamedTuple):
 
 
 def choose(head: RequestHead, context: Context) -> Passage | None:
-    """How the body of a request of BODY_METHODS, or in a streaming mode, goes up.
+    """How the body of a request that has one, or may have one, goes up.
 
     None: as it comes. Raises S3Error.
     """
     mode = STREAMING.get(context.payload)
     if mode is not None:
         return _streamed(context, mode)
+    if head.content_length and not takes_body(context.operation, head.method):
+        return _not_sent(context)
     profile, payload, length = context.profile, context.payload, head.content_length
     checks: list[Check] = []
     trusted = context.operation.name in _UPLOADS or profile.verifies_documents
@@ -126,6 +129,17 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
         batch.require(checks, context.fields)
         return Passage(batch, None, batch)
     return Passage(CheckedBody(checks)) if checks else None
+
+
+def _not_sent(context: Context) -> Passage:
+    """A body where S3 has none: a target that does not read it would take it for a request."""
+    checks = _md5_header(context)
+    payload = context.payload
+    if payload != UNSIGNED_PAYLOAD:
+        checks.insert(0, DigestCheck(payload))
+        payload = _NO_BODY
+    reframing = Reframing(payload, 0, (b"content-md5",), b"")
+    return Passage(CheckedBody(checks), reframing, goes_up=False)
 
 
 # --- what the headers say of the body ---
