@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fastpath.addressing import Address, locate, locate_copy_source
-from fastpath.authentication import authenticate
+from fastpath.authentication import authenticate, claimed_key_id
 from fastpath.dialects import translate
 from fastpath.dialects.translation import Asked, Translation
 from fastpath.errors import (
@@ -32,7 +32,7 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.head import RequestHead
-from fastpath.identities import ANYBODY, NOBODY, Caller
+from fastpath.identities import ANYBODY, NOBODY, Caller, unverified
 from fastpath.implied import implied
 from fastpath.operations import BODY_METHODS, OPERATIONS, Operation, classify
 from fastpath.query import is_enforced, lifted_fields, parse_query
@@ -226,6 +226,8 @@ def _identify(
         proof = authenticate(head, query, address, snapshot.callers, snapshot.accepted, now)
     except S3Error as error:
         if error.kind is not ANONYMOUS or not snapshot.anonymous:
+            claimed = claimed_key_id(head, query)
+            admission.caller = unverified(claimed) if claimed else ANYBODY
             raise
         admission.caller = NOBODY
         admission.payload = _unsigned_payload(head)

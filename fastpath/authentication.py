@@ -8,6 +8,7 @@ Not here: how either is verified (`sigv4`, `sigv2`), what the identity may do (`
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
@@ -40,6 +41,12 @@ class Accepted(NamedTuple):
     regions: tuple[bytes, ...] = ()
 
 
+# AWS's key ids have 16 to 128 characters.
+MAX_CLAIM = 128
+
+# `AWS4-HMAC-SHA256 Credential=KEY/...`, `AWS KEY:SIGNATURE`
+_CLAIM = re.compile(rb"Credential=([^/,]+)/|\AAWS ([^:]+):", re.IGNORECASE)
+
 _OFF, _ALL = Sigv2.OFF, Sigv2.ALL  # by themselves; `phases` says why
 
 
@@ -63,6 +70,23 @@ def authenticate(
     elif query and accepted.sigv2 is not _OFF and _is_sigv2(query):
         return _proof(sigv2.verify_query(head, query, address, identities, now), True)
     return verify.authenticate(head, query, identities, now, accepted.regions)
+
+
+def claimed_key_id(head: RequestHead, query: Query) -> bytes:
+    """The access key id that a request names which nobody was verified for; empty if none.
+
+    For the log: a part of it that can be no signature, and bounded.
+    """
+    authorization = head.fields.get(b"authorization", b"")
+    claim = _CLAIM.search(authorization) if authorization else None
+    if claim is not None:
+        return (claim[1] or claim[2])[:MAX_CLAIM]
+    for name, value in query:
+        if name == b"X-Amz-Credential":
+            return value.partition(b"/")[0][:MAX_CLAIM]
+        if name == b"AWSAccessKeyId":
+            return value[:MAX_CLAIM]
+    return b""
 
 
 def _is_sigv2(query: Query) -> bool:

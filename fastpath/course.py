@@ -163,6 +163,13 @@ class Course:
         """Tell the operator what the target did."""
         self._service.journal.upstream_fault(self, reason)
 
+    def overhear(self, document: Held, data: bytes) -> None:
+        """Take a piece of an error's document that goes on at once: its code is for the log."""
+        wanted = document.take(data)
+        self.code = document.code()
+        if self.code or not wanted:
+            self._held = None
+
     # --- the client leaves ---
 
     def client_lost(self) -> None:

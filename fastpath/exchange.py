@@ -54,7 +54,7 @@ from fastpath.posting import Posting
 from fastpath.reply import CONTINUE, relayed_head
 from fastpath.sinks import AnswerSink, RequestSink
 from fastpath.uploads import passage_of
-from fastpath.verdict import IN_QUESTION
+from fastpath.verdict import IN_QUESTION, MAX_ERROR
 
 if TYPE_CHECKING:
     from fastpath.sigv4.sign import Signer
@@ -329,6 +329,8 @@ class Exchange(Course):
     def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         self._move(ANSWERED)
         self.status = head.status
+        if head.status >= 400:
+            self._held = Held(b"", head, kind, early=False, most=MAX_ERROR)
         if self.phase is EARLY:
             self.wants_close = True
             self._client.resume_body()  # only to read it away
@@ -348,9 +350,11 @@ class Exchange(Course):
     def answer_bytes(self, data: bytes) -> None:
         """A piece of the answer's body."""
         if self._held is not None:
-            if not self._held.take(data):
-                self._judge(self._held, complete=False)
-            return
+            if self.phase is HELD or self.phase is HELD_EARLY:
+                if not self._held.take(data):
+                    self._judge(self._held, complete=False)
+                return
+            self.overhear(self._held, data)
         self.bytes_out += len(data)
         if self.answer_kind is not BY_LENGTH and self.head.http_minor:
             data = b"%x\r\n%b\r\n" % (len(data), data)
@@ -370,7 +374,8 @@ class Exchange(Course):
 
     def answer_complete(self) -> None:
         """The target's answer is whole."""
-        if self._held is not None and not self._judge(self._held, complete=True):
+        doubted = self._held if self.phase in (HELD, HELD_EARLY) else None
+        if doubted is not None and not self._judge(doubted, complete=True):
             return
         if self.answer_kind >= IN_CHUNKS and self.head.http_minor:
             self._client.send(b"0\r\n\r\n")

@@ -12,12 +12,14 @@ Not here: what an answer means (`verdict`), the states of a request (`exchange`)
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from fastpath.causes import TLS_ON_PLAIN, wants_tls
 from fastpath.counters import Slot
 from fastpath.dialects.translation import Question
+from fastpath.errorxml import read_error
 from fastpath.framing import BodyKind
 from fastpath.head import ResponseHead
 from fastpath.places import stays_home
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
     from fastpath.dialects.translation import Reply
     from fastpath.exchange import Exchange
     from fastpath.service import Service
+
+
+# A code as S3 and its like have them; anything else is not for a log.
+_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class Next(IntEnum):
@@ -45,9 +51,18 @@ class Next(IntEnum):
 class Held:
     """An answer that nothing of was sent to the client."""
 
-    __slots__ = ("_pieces", "_size", "early", "head", "kind", "raw")
+    __slots__ = ("_most", "_pieces", "_size", "early", "head", "kind", "raw")
 
-    def __init__(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, early: bool) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        head: ResponseHead,
+        kind: BodyKind,
+        *,
+        early: bool,
+        most: int = MAX_HELD,
+    ) -> None:
+        self._most = most
         self.raw = raw
         self.head = head
         self.kind = kind
@@ -59,7 +74,15 @@ class Held:
         """Keep a piece; False when there is enough to judge by."""
         self._pieces.append(data)
         self._size += len(data)
-        return self._size < MAX_HELD
+        return self._size < self._most
+
+    def code(self) -> str:
+        """The code of the error document that came so far; empty if there is none yet."""
+        body = self.body
+        if b"</Code>" not in body or b"content-encoding" in self.head.fields:
+            return ""
+        code = read_error(body[: self._most]).get("Code", "")
+        return code if _CODE.fullmatch(code) else ""
 
     @property
     def body(self) -> bytes:

@@ -64,6 +64,13 @@ class Caller(Identity):
         return self.targets is None or target in self.targets
 
 
+def unverified(access_key_id: bytes) -> Caller:
+    """Who claims to have this key, and may do nothing: `?KEY` in the log, as no identity's name."""
+    return Caller(f"{UNVERIFIED}{access_key_id.decode('utf-8', 'replace')}", b"", b"", grants=())
+
+
+UNVERIFIED = "?"
+
 # Who calls under `auth.mode: open`.
 ANYBODY = Caller("", b"", b"")
 

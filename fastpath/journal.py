@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from fastpath.accesslog import FORMS, AccessLine
 from fastpath.causes import Cause, of_request
 from fastpath.counters import Slot
+from fastpath.identities import UNVERIFIED
 
 if TYPE_CHECKING:
     from fastpath.course import Course
@@ -31,6 +32,8 @@ MAX_DATAGRAM = 32768  # bytes; well below the default AF_UNIX socket buffer of 2
 FLUSH_SECONDS = 0.1
 # A misconfigured health check or load balancer makes the same mistake every second or so.
 SAME_MISTAKE_SECONDS = 60.0
+# As rarely is one of many failed authentications told; each has its access line.
+FAILED_AUTHENTICATION_SECONDS = 1.0
 ACCESS = b"="  # what an access line begins with: control writes the rest of it as it is
 _FLUSH_LINES = 64
 
@@ -59,6 +62,8 @@ class Journal:
         self._form = FORMS.get(access_log)
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._unverified_at = -math.inf  # when a failed authentication was told last
+        self._unverified_since = 0  # that were not told since
         self._told: dict[Cause, float] = {}  # clients' mistakes, and when they were told last
 
     def exchange_ended(self, exchange: Course, how: Slot = _REQUESTS) -> None:
@@ -71,8 +76,26 @@ class Journal:
         row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
+            if exchange.admission.caller.name.startswith(UNVERIFIED):
+                self._unverified(exchange)
         if self._form is not None:
             self._take(ACCESS + self._form(self._access_line(exchange)))
+
+    def _unverified(self, exchange: Course) -> None:
+        """Somebody's authentication failed: told at intervals, or it floods."""
+        now = self._loop.time()
+        if now < self._unverified_at + FAILED_AUTHENTICATION_SECONDS:
+            self._unverified_since += 1
+            return
+        more, self._unverified_at, self._unverified_since = self._unverified_since, now, 0
+        self.event(
+            "warning",
+            f"authentication failed: {exchange.code}",
+            access_key_id=exchange.admission.caller.name.removeprefix(UNVERIFIED),
+            remote=exchange.remote,
+            request_id=exchange.request_id,
+            untold=str(more) if more else "",
+        )
 
     def head_refused(
         self, connection: DownstreamConnection, request_id: str, fault: S3Error, came: bytes

@@ -18,10 +18,10 @@ from fastpath.forms.file import FormFile, GatheredFile, StreamedFile
 from fastpath.forms.policy import Policy, check_policy
 from fastpath.forms.put import address_of, filled_in, put_head, raw_head
 from fastpath.forms.reader import FormReader, boundary_of
-from fastpath.forms.signature import authenticate_form, is_anonymous
+from fastpath.forms.signature import authenticate_form, claimed_in_form, is_anonymous
 from fastpath.framing import request_body
 from fastpath.head import RequestHead, ResponseHead
-from fastpath.identities import ANYBODY, NOBODY, Caller
+from fastpath.identities import ANYBODY, NOBODY, Caller, unverified
 from fastpath.snapshot import Snapshot
 from fastpath.uploads import passage_of
 
@@ -146,9 +146,15 @@ class Posting:
             if not snapshot.anonymous:
                 raise S3Error(ACCESS_DENIED)
             return NOBODY
-        identity = authenticate_form(fields, snapshot.callers, snapshot.accepted, self._now)
+        try:
+            identity = authenticate_form(fields, snapshot.callers, snapshot.accepted, self._now)
+        except S3Error:
+            claimed = claimed_in_form(fields)
+            self._admission.caller = unverified(claimed) if claimed else ANYBODY
+            raise
+        caller = self._admission.caller = snapshot.callers[identity.access_key_id]
         self._policy = check_policy(fields[b"policy"], fields, form.bucket, self._now)
-        return snapshot.callers[identity.access_key_id]
+        return caller
 
     def _measure(self, length: int) -> None:
         if self._policy is not None:

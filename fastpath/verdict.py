@@ -33,6 +33,9 @@ IN_QUESTION = frozenset({301, 302, 307, 308, 400, 401, 403})
 # is the canonical request behind it.
 MAX_HELD = 65536
 
+# As much as is read of another error document on its way: its code stands at its beginning.
+MAX_ERROR = 4096
+
 # Refusals that fresh credentials may cure, and the others. AWS: API/ErrorResponses, and the common
 # errors of its other services, whose words API gateways use.
 _RENEW = frozenset(

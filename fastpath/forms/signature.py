@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 
-from fastpath.authentication import Accepted, Sigv2
+from fastpath.authentication import MAX_CLAIM, Accepted, Sigv2
 from fastpath.errors import (
     AUTH_MECHANISMS,
     INVALID_ACCESS_KEY_ID,
@@ -64,6 +64,12 @@ def authenticate_form(
         # No identity here has a session, so no token can be one of ours.
         raise S3Error(INVALID_TOKEN, ("Token-0", _text(token)))
     return identity
+
+
+def claimed_in_form(fields: Fields) -> bytes:
+    """The access key id that a form names which nobody was verified for; empty if none."""
+    credential = fields.get(b"x-amz-credential", b"").partition(b"/")[0]
+    return (credential or fields.get(b"awsaccesskeyid", b""))[:MAX_CLAIM]
 
 
 def require(fields: Fields, name: str) -> bytes:
