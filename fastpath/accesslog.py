@@ -2,7 +2,7 @@
 
     text: time remote identity method bucket/key operation target#rule status code bytes_in
           bytes_out seconds request_id worker#generation     ("-" for nothing)
-    json: an object with the fields of `AccessLine`, and "kind": "access"
+    json: an object with the fields of `AccessLine`, and "kind": "access"    (docs/logs.md)
 
 Rules: pure; a line is ASCII and has no control character whatever a client sent, so that no request
 can forge a line or move a terminal's cursor; the text form has the same number of words always.
