@@ -19,6 +19,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -36,6 +37,7 @@ from fastpath.unsent import bound_unsent
 EXIT_CLEAN = 0
 EXIT_BOOT = 3
 EXIT_CUT = 4
+EXIT_CRASHED = 70  # EX_SOFTWARE
 
 _DEFAULT_DRAIN_SECONDS = 30.0
 
@@ -59,7 +61,10 @@ class Seat:
 
 
 def run(seat: Seat) -> NoReturn:
-    """Serve until told to leave. Exits 0 after a clean drain, 4 if it cut something, 3 unbooted."""
+    """Serve until told to leave.
+
+    Exits 0 after a clean drain, 4 if it cut something, 3 unbooted, 70 if a core task ended.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     hush()
@@ -114,17 +119,17 @@ class Worker:
         self._journal = Journal(
             loop, seat.log, seat.row, worker=seat.index, access_log=seat.access_log
         )
-        beat = loop.create_task(self._beat())
+        beat = self._keep(self._beat())
         snapshot = await self._first_snapshot()
         self._service = Service(loop, snapshot, self._journal, seat.row, Splicer(loop))
         self._service.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
-        sweep = loop.create_task(self._sweep())
+        sweep = self._keep(self._sweep())
         gc.freeze()  # what is here now stays: keep the collector away from it
         await self._accept()
         self._tell(FrameType.READY, snapshot.generation)
-        listen = loop.create_task(self._obey())
+        listen = self._keep(self._obey())
         await self._left.wait()
         cut = await self._drain()
         for task in (beat, sweep, listen):
@@ -133,6 +138,20 @@ class Worker:
         self._journal.flush()
         self._tell(FrameType.DRAINED, 0, json.dumps({"cut": cut}).encode())
         return EXIT_CUT if cut else EXIT_CLEAN
+
+    def _keep(self, core: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Run a task without which the worker is of no use."""
+        task = asyncio.get_running_loop().create_task(core)
+        task.add_done_callback(self._end_without)
+        return task
+
+    def _end_without(self, task: asyncio.Task[None]) -> None:
+        """Such a task ended by itself: leave, to be replaced."""
+        if task.cancelled():
+            return
+        self._journal.crash(None, task.exception() or RuntimeError(f"{task.get_coro()} ended"))
+        self._journal.flush()
+        os._exit(EXIT_CRASHED)
 
     # --- boot ---
 

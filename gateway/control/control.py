@@ -17,6 +17,7 @@ import math
 import os
 import signal
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from gateway.supervisor.notices import Notices
 if TYPE_CHECKING:
     from fastpath.counters import Page
 
+_EXIT_CRASHED: Final = 70  # EX_SOFTWARE
 _READ_BYTES: Final = 65536
 _LAST_LINES_SECONDS: Final = 3.0
 # Two refreshes are never closer than this, whatever the source says about expiry.
@@ -59,8 +61,16 @@ def run(seat: Seat) -> NoReturn:
     """Lives until the channel ends."""
     # A service supervisor may send SIGTERM to the whole group: the last lines come after it.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.excepthook = _end_without
     asyncio.run(Control(seat).live())
     os._exit(0)
+
+
+def _end_without(ended: threading.ExceptHookArgs) -> None:
+    """A thread ended by a defect: without it lines or credentials would be lost in silence."""
+    name = ended.thread.name if ended.thread is not None else "?"
+    Notices().error(f"control: thread {name} ended: {ended.exc_type.__name__}: {ended.exc_value}")
+    os._exit(_EXIT_CRASHED)
 
 
 class Control:
@@ -95,10 +105,11 @@ class Control:
         work = asyncio.create_task(self._work())
         end = asyncio.create_task(self._listen(reader))
         done, _ = await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
-        if work in done and (fault := work.exception()):
-            # Out of here the process ends with a traceback, and the supervisor replaces it.
-            self._finish_logs()
-            raise fault
+        for task in done:
+            if fault := task.exception():
+                # Out of here the process ends with a traceback, and the supervisor replaces it.
+                self._finish_logs()
+                raise fault
         self._finish_logs()
         os._exit(0)  # a thread that waits for a metadata service must not hold us
 

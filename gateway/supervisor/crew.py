@@ -22,6 +22,7 @@ from gateway.supervisor import sockets
 from gateway.supervisor.boot import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices
+from gateway.supervisor.pulse import Pulse, Reading
 from gateway.supervisor.tempo import (
     LONG_BACK_OFF_SECONDS,
     MUTE_SECONDS,
@@ -41,6 +42,7 @@ class Worker(Child):
         "index",
         "killed",
         "mute_since",
+        "pulse",
         "ready_since",
         "row",
         "row_number",
@@ -57,11 +59,7 @@ class Worker(Child):
         self.cut = 0  # connections, as it says itself
         self.killed = False  # by us
         self.mute_since: float | None = None  # monotonic; its channel is closed
-
-    def silent_seconds(self, now: float, trusted_since: float) -> float:
-        """For how long its event loop has given no sign."""
-        beat = self.row[Slot.HEARTBEAT] / 1e9
-        return now - max(beat, self.ready_since or 0.0, trusted_since)
+        self.pulse = Pulse()
 
 
 class Place:
@@ -268,9 +266,11 @@ class Crew:
             return (
                 f"is not ready after {waited:.1f} s" if waited > self._tempo.boot_seconds else None
             )
-        silent = worker.silent_seconds(now, self._trusted_since)
-        if silent > self._tempo.heartbeat_seconds:
-            return f"gave no sign for {silent:.1f} s"
+        since = max(worker.ready_since, self._trusted_since)
+        reading = Reading.take(worker.pid, worker.row)
+        hangs = worker.pulse.fault(reading, now, since, self._tempo.heartbeat_seconds)
+        if hangs is not None:
+            return hangs
         if deadline is not None and now > deadline and worker.served < generation:
             return f"did not take generation {generation} in time"
         return None

@@ -15,6 +15,10 @@ from typing import Final
 # Longest sleep of the loop: what is only seen by looking (heartbeats) is seen this late.
 TICK_SECONDS: Final = 0.5
 
+# A worker whose counters move, or that waits for a processor, may go so many times its heartbeat
+# limit without a turn of its loop (a minute): no request takes that long of the processor.
+BUSY_BEATS: Final = 12
+
 # Delays before the first, second, ... restart in a row; a lone crash costs nothing.
 BACK_OFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # From this delay on, the connections that queue for the worker are better refused than kept.
@@ -40,7 +44,8 @@ class TempoError(Exception):
 class Tempo:
     """Times that can be set from outside."""
 
-    # Workers beat every 0.5 s; ten missed beats are no garbage collection.
+    # Workers beat every 0.5 s; ten missed beats are no garbage collection. Of a worker that can
+    # run, its own time on a processor counts (`pulse`).
     heartbeat_seconds: float = 5.0
     # A worker takes 100,000 rules in a tenth of a second, but globs with ? or [] in 0.1 ms each.
     acknowledge_seconds: float = 15.0
