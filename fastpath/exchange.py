@@ -124,7 +124,10 @@ class Exchange(Course):
             self.refuse(error)
             return
         if last:
-            self._filter = posting.file if posting is not None else None
+            if posting is not None:
+                self._filter, self._passage = posting.file, posting.passage
+            else:
+                self._filter = None
             self._move(READ)
             self._set_out()
 
@@ -179,8 +182,8 @@ class Exchange(Course):
         passage = passage_of(self.head, admission)
         if passage is None:
             return
+        self._passage = passage
         if self.body_left:
-            self._passage = passage
             self._filter = passage.filter
         else:
             passage.filter.feed(b"", True)

@@ -22,6 +22,7 @@ from fastpath.forms.signature import authenticate_form, claimed_in_form, is_anon
 from fastpath.framing import request_body
 from fastpath.head import RequestHead, ResponseHead
 from fastpath.identities import ANYBODY, NOBODY, Caller, unverified
+from fastpath.payload.choose import Passage
 from fastpath.snapshot import Snapshot
 from fastpath.uploads import passage_of
 
@@ -46,7 +47,7 @@ class GatheringMemory:
 
 
 class Posting:
-    """One form. Once `feed` said so, `head`, `raw` and `file` are those of its PutObject.
+    """One form. Once `feed` said so, `head`, `raw`, `file` and `passage` are of its PutObject.
 
     Whoever made it must `close` it.
     """
@@ -65,6 +66,7 @@ class Posting:
         "_snapshot",
         "file",
         "head",
+        "passage",
         "raw",
     )
 
@@ -93,6 +95,7 @@ class Posting:
         self._reserved = 0  # bytes of it
         self.file: FormFile
         self.head: RequestHead
+        self.passage: Passage | None = None
         self.raw = b""
 
     def feed(self, data: bytes, last: bool) -> bool:
@@ -119,7 +122,7 @@ class Posting:
             self.file = StreamedFile(b"".join(self._rest), left, self._boundary)
         self._rest.clear()
         self._measure(self.file.length)
-        passage = passage_of(self.head, self._admission)
+        passage = self.passage = passage_of(self.head, self._admission)
         self.file.lead_to(passage.filter if passage is not None else None)
         return True
 

@@ -91,6 +91,9 @@ _SEAWEEDFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
     "PutObject": frozenset({b"x-amz-write-offset-bytes"}),
 }
 
+# What `x-amz-checksum-*` can name, as it stands there; the first five are older than 2026.
+_OLD_CHECKSUMS = frozenset({b"crc32", b"crc32c", b"crc64nvme", b"sha1", b"sha256"})
+CHECKSUMS = _OLD_CHECKSUMS | {b"md5", b"sha512", b"xxhash128", b"xxhash3", b"xxhash64"}
 STREAMING_MODES = frozenset(
     {
         b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
@@ -110,10 +113,16 @@ class Profile:
     verifies_digest: refuses an upload whose SHA-256 is not the signed one, with the error of S3, so
         the gateway need not hash it on the way. An upload is the body of a PutObject or UploadPart.
     verifies_md5: refuses an upload that is not what Content-MD5 says.
-    verifies_checksums: refuses an upload that is not what x-amz-checksum-* says, in each algorithm.
+    verifies_checksums: refuses an upload that is not what x-amz-checksum-* says, in each algorithm
+        of `checksums`.
     verifies_documents: does the same for other bodies, the keys of a DeleteObjects above all.
+    checksums: the algorithms whose checksums it keeps. One of another algorithm is verified on the
+        way and goes no further, nor does the algorithm of a multipart upload.
     streaming: the values of x-amz-content-sha256 it takes for aws-chunked bodies; to others such a
-        body goes without its framing.
+        body goes without its framing. Without one that has a trailer, parts lose theirs, so that
+        the algorithm of a multipart upload goes no further.
+    keeps_aws_chunked: would keep `Content-Encoding: aws-chunked` with the object, and takes those
+        modes without that header; so it gets them without.
     operations: all it has, or None for no list.
     lacks: operations it takes for others, so that they must not reach it.
     overlooks: by operation, query parameters and headers that change its meaning and that the
@@ -133,7 +142,9 @@ class Profile:
     verifies_md5: bool = False
     verifies_checksums: bool = False
     verifies_documents: bool = False
+    checksums: frozenset[bytes] = frozenset()
     streaming: frozenset[bytes] = frozenset()
+    keeps_aws_chunked: bool = False
     operations: frozenset[str] | None = None
     lacks: frozenset[str] = frozenset()
     overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
@@ -164,19 +175,30 @@ PROFILES: dict[str, Profile] = {
         verifies_md5=True,
         verifies_checksums=True,
         verifies_documents=True,
+        checksums=CHECKSUMS,
         streaming=STREAMING_MODES,
         has_regions=True,
         virtual_hosts=True,
         lists=LIST_FEATURES,
         anonymous=True,
     ),
-    "generic": Profile("generic", verifies_digest=False, anonymous=True, assumed=True),
+    # Where no trailer is known to be taken, no part can keep its checksum. A store that holds parts
+    # to the algorithm of their upload would refuse them all, so it is not told of one.
+    "generic": Profile(
+        "generic",
+        verifies_digest=False,
+        checksums=_OLD_CHECKSUMS,
+        anonymous=True,
+        assumed=True,
+    ),
     "seaweedfs": Profile(
         "seaweedfs",
         verifies_digest=False,
         verifies_md5=True,
         verifies_checksums=True,
-        # It takes all modes, but keeps `Content-Encoding: aws-chunked` with the object.
+        checksums=_OLD_CHECKSUMS,
+        streaming=STREAMING_MODES,
+        keeps_aws_chunked=True,
         lacks=_SEAWEEDFS_LACKS,
         overlooks=_SEAWEEDFS_OVERLOOKS,
         lists=frozenset({"encoding-type", "start-after"}),
@@ -204,7 +226,7 @@ def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
 def _value(name: str, value: Any) -> Any:
     if name == "overlooks":
         return {operation: _encoded(names) for operation, names in value.items()}
-    if name == "streaming":
+    if name in ("checksums", "streaming"):
         return _encoded(value)
     return frozenset(value) if isinstance(value, list) else value
 

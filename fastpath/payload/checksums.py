@@ -1,6 +1,7 @@
 """The checksums S3 knows: names, sizes, and running values at C speed.
 
 Rules: a value travels as base64 of the big-endian bytes; nothing here loops over bytes in Python.
+xxHash is seeded with 0, as botocore has it; the C library behind it (`awscrt`) has no Rust.
 
 Not here: what a wrong one is answered with (`checks`).
 """
@@ -51,6 +52,22 @@ class _Crc:
         return self._value.to_bytes(self._size, "big")
 
 
+class _XXHash:
+    """One of the xxHash family as a running checksum."""
+
+    __slots__ = ("_hash",)
+
+    def __init__(self, kind: Callable[[], crt.XXHash]) -> None:
+        self._hash = kind()
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self._hash.update(bytes(data))  # it takes no view of what could change
+
+    def digest(self) -> bytes:
+        value: bytes = self._hash.finalize()
+        return value
+
+
 def _crc32() -> Checksum:
     return _Crc(zlib.crc32, 4)
 
@@ -67,6 +84,22 @@ def _sha1() -> Checksum:
     return hashlib.sha1(usedforsecurity=False)
 
 
+def _md5() -> Checksum:
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _xxhash64() -> Checksum:
+    return _XXHash(crt.XXHash.new_xxhash64)
+
+
+def _xxhash3() -> Checksum:
+    return _XXHash(crt.XXHash.new_xxhash3_64)
+
+
+def _xxhash128() -> Checksum:
+    return _XXHash(crt.XXHash.new_xxhash3_128)
+
+
 # Algorithm -> what starts one, and the bytes of its value.
 ALGORITHMS: dict[bytes, tuple[Callable[[], Checksum], int]] = {
     b"crc32": (_crc32, 4),
@@ -74,6 +107,11 @@ ALGORITHMS: dict[bytes, tuple[Callable[[], Checksum], int]] = {
     b"crc64nvme": (_crc64nvme, 8),
     b"sha1": (_sha1, 20),
     b"sha256": (hashlib.sha256, 32),
+    b"sha512": (hashlib.sha512, 64),
+    b"md5": (_md5, 16),
+    b"xxhash64": (_xxhash64, 8),
+    b"xxhash3": (_xxhash3, 8),
+    b"xxhash128": (_xxhash128, 16),
 }
 
 

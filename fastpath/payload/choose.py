@@ -26,9 +26,11 @@ from fastpath.operations import Operation, takes_body
 from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
+from fastpath.payload.crossing import SDK_ALGORITHM, Crossing, crossing_of
 from fastpath.payload.deletions import DeletedKeys
 from fastpath.payload.filters import BodyFilter, CheckedBody, StreamedBody
 from fastpath.payload.framers import ChunkFramer, Framer, PlainFramer
+from fastpath.payload.members import BlankedMembers
 from fastpath.payload.reframing import Reframing
 from fastpath.payload.seals import Seals
 from fastpath.payload.trailers import Trailers
@@ -42,7 +44,6 @@ from fastpath.sigv4.verify import (
 )
 
 _DECODED_LENGTH = b"x-amz-decoded-content-length"
-_SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
 _TRAILER = b"x-amz-trailer"
 # Whose body is an object's data.
 _UPLOADS = frozenset({"PutObject", "UploadPart"})
@@ -57,6 +58,7 @@ _ABOUT_AN_OBJECT = frozenset(
     }
 )
 _NO_BODY = sha256().hexdigest().encode()
+_NOTHING: tuple[bytes, ...] = ()
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
@@ -107,38 +109,73 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
     mode = STREAMING.get(context.payload)
     if mode is not None:
         return _streamed(context, mode)
-    if head.content_length and not takes_body(context.operation, head.method):
-        return _not_sent(context)
-    profile, payload, length = context.profile, context.payload, head.content_length
+    payload, length = context.payload, head.content_length
+    crossing = crossing_of(context.profile, context.secure)
+    if length and not takes_body(context.operation, head.method):
+        return _not_sent(context, crossing)
+    if crossing is not None and context.operation.name == "CompleteMultipartUpload":
+        return _completion(context, crossing, length)
+    checks = _checks(context, length, crossing)
+    behind = _NOTHING
+    if crossing is not None:
+        behind = crossing.left_behind(context.operation.name, context.fields)
+    if context.batch is not None:
+        context.batch.require(checks, context.fields)
+        return Passage(context.batch, None, context.batch)
+    if behind:
+        return Passage(CheckedBody(checks), Reframing(payload, length, behind, b""))
+    return Passage(CheckedBody(checks)) if checks else None
+
+
+def _checks(context: Context, length: int | None, crossing: Crossing | None) -> list[Check]:
+    """What is left to the gateway to verify."""
+    profile, payload = context.profile, context.payload
     checks: list[Check] = []
     trusted = context.operation.name in _UPLOADS or profile.verifies_documents
-    batch = context.batch
-    if batch is not None:
+    if context.batch is not None:
         trusted = False  # the target may get another body
     if payload != UNSIGNED_PAYLOAD and not (trusted and profile.verifies_digest and length):
         checks.append(DigestCheck(payload))
     if not (trusted and profile.verifies_md5):
         checks += _md5_header(context)
-    if not (trusted and profile.verifies_checksums):
-        checks += _checksum_header(context, trailer=False)
+    verified = trusted and profile.verifies_checksums
+    if not verified or crossing is not None:
+        checks += _checksum_header(context, trailer=False, there=crossing if verified else None)
     if profile.mistakes_deletes and context.operation.name == "DeleteObjects":
         checks.append(DeletedKeys())
     if context.also is not None:
         checks.append(context.also)
-    if batch is not None:
-        batch.require(checks, context.fields)
-        return Passage(batch, None, batch)
-    return Passage(CheckedBody(checks)) if checks else None
+    return checks
 
 
-def _not_sent(context: Context) -> Passage:
+def _completion(context: Context, crossing: Crossing, length: int | None) -> Passage:
+    """A CompleteMultipartUpload with checksums that its target is not to see.
+
+    Its document is another one afterwards, so that what is said of the client's stays here too.
+    """
+    checks: list[Check] = []
+    if context.payload != UNSIGNED_PAYLOAD:
+        checks.append(DigestCheck(context.payload))
+    checks += _md5_header(context)
+    if context.also is not None:
+        checks.append(context.also)
+    name = context.operation.name
+    behind = (*crossing.left_behind(name, context.fields), b"content-md5")
+    body = BlankedMembers(checks, lambda algorithm: crossing.takes(name, algorithm))
+    return Passage(body, Reframing(UNSIGNED_PAYLOAD, length, behind, b""))
+
+
+def _not_sent(context: Context, crossing: Crossing | None) -> Passage:
     """A body where S3 has none: a target that does not read it would take it for a request."""
     checks = _md5_header(context)
     payload = context.payload
     if payload != UNSIGNED_PAYLOAD:
         checks.insert(0, DigestCheck(payload))
         payload = _NO_BODY
-    reframing = Reframing(payload, 0, (b"content-md5",), b"")
+    behind = _NOTHING
+    if crossing is not None:
+        behind = crossing.left_behind(context.operation.name, context.fields)
+    reframing = Reframing(payload, 0, (*behind, b"content-md5"), b"")
     return Passage(CheckedBody(checks), reframing, goes_up=False)
 
 
@@ -156,8 +193,13 @@ def _md5_header(context: Context) -> list[Check]:
     return [MD5Check(expected, in_hex=context.operation.name == "PutObject")]
 
 
-def _checksum_header(context: Context, *, trailer: bool) -> list[Check]:
-    """x-amz-checksum-* (AWS errors 3.15 to 3.18, 4.10)."""
+def _checksum_header(
+    context: Context, *, trailer: bool, there: Crossing | None = None
+) -> list[Check]:
+    """x-amz-checksum-* (AWS errors 3.15 to 3.18, 4.10).
+
+    `there`: the target verifies what crosses.
+    """
     if context.operation.name in _ABOUT_AN_OBJECT:
         return []
     fields = context.fields
@@ -177,14 +219,15 @@ def _checksum_header(context: Context, *, trailer: bool) -> list[Check]:
         expected = decode(fields[name], ALGORITHMS[algorithm][1])
         if expected is None:
             raise _invalid(f"Value for {name.decode()} header is invalid.")
-        checks.append(ChecksumCheck(algorithm, expected))
+        if there is None or not there.takes(context.operation.name, algorithm):
+            checks.append(ChecksumCheck(algorithm, expected))
     _check_sdk_algorithm(fields, names[0] if names else fields.get(_TRAILER) if trailer else None)
     return checks
 
 
 def _check_sdk_algorithm(fields: Mapping[bytes, bytes], name: bytes | None) -> None:
     """`name` is the checksum header or trailer that is sent."""
-    algorithm = fields.get(_SDK_ALGORITHM)
+    algorithm = fields.get(SDK_ALGORITHM)
     if algorithm is None:
         return
     if name is None:
@@ -204,9 +247,10 @@ def _invalid(text: str) -> S3Error:
 
 
 def _streamed(context: Context, mode: Mode) -> Passage:
-    if context.operation.name not in _UPLOADS:
+    name, fields = context.operation.name, context.fields
+    if name not in _UPLOADS:
         raise S3Error(CONTENT_SHA256_MISPLACED)
-    fields = context.fields
+    crossing = crossing_of(context.profile, context.secure)
     declared = fields.get(_TRAILER)
     expects_trailer = mode.trailers and declared is not None
     checks = [*_md5_header(context), *_checksum_header(context, trailer=expects_trailer)]
@@ -214,15 +258,25 @@ def _streamed(context: Context, mode: Mode) -> Passage:
     if trailers.check is not None:
         checks.append(trailers.check)
     decoded = _decoded_length(fields)
-    upstream = _upstream_mode(context, mode, trailers)
+    behind, crosses = _NOTHING, True
+    if crossing is not None:
+        behind = crossing.left_behind(name, fields)
+        crosses = trailers.check is None or crossing.takes(name, trailers.algorithm)
+    upstream = _upstream_mode(context, mode, trailers) if crosses else None
     framer: Framer
     if upstream is None:
         framer = PlainFramer(decoded)
-        reframing = Reframing(UNSIGNED_PAYLOAD, decoded, *_unframed(fields, expects_trailer))
+        behind += (_DECODED_LENGTH, _TRAILER)
+        if expects_trailer:
+            behind += (SDK_ALGORITHM,)
+        reframing = Reframing(UNSIGNED_PAYLOAD, decoded, *_uncoded(fields, behind))
     else:
         signed = STREAMING[upstream].signed
         framer = ChunkFramer(decoded, signed=signed, trailer=trailers.shape)
-        reframing = Reframing(upstream, framer.length, (), b"")
+        coding = behind, b""
+        if context.profile.keeps_aws_chunked:
+            coding = _uncoded(fields, behind)
+        reframing = Reframing(upstream, framer.length, *coding)
     proof = context.proof
     seals = Seals(proof) if mode.signed and proof is not None else None
     body = StreamedBody(decoded, mode.signed, seals, trailers, checks, framer)
@@ -240,22 +294,27 @@ def _upstream_mode(context: Context, mode: Mode, trailers: Trailers) -> bytes | 
     """The streaming mode towards the target; None: the plain body.
 
     AWS takes unsigned trailers over an encrypted connection only; over another the gateway signs.
+    A checksum is worth more than the mode it came in.
     """
-    if mode.signed or not context.secure:
-        wanted = STREAMING_SIGNED if trailers.shape is None else STREAMING_SIGNED_TRAILER
+    streaming = context.profile.streaming
+    unsigned = (STREAMING_UNSIGNED_TRAILER,) if context.secure else ()
+    if trailers.shape is not None:
+        signed = (STREAMING_SIGNED_TRAILER,)
+        wanted = signed + unsigned if mode.signed else unsigned + signed
+    elif mode.signed or not context.secure:
+        wanted = (STREAMING_SIGNED,)
     else:
-        wanted = STREAMING_UNSIGNED_TRAILER
-    return wanted if wanted in context.profile.streaming else None
+        wanted = unsigned
+    return next((name for name in wanted if name in streaming), None)
 
 
-def _unframed(fields: Mapping[bytes, bytes], trailer: bool) -> tuple[tuple[bytes, ...], bytes]:
-    """Which headers speak of a framing that is gone, and what is left of Content-Encoding."""
-    drop = [_DECODED_LENGTH, _TRAILER]
-    if trailer:
-        drop.append(_SDK_ALGORITHM)
+def _uncoded(
+    fields: Mapping[bytes, bytes], drop: tuple[bytes, ...]
+) -> tuple[tuple[bytes, ...], bytes]:
+    """`drop`, and what is left of Content-Encoding without a word of the framing."""
     encoding = fields.get(b"content-encoding")
     if encoding is None:
-        return tuple(drop), b""
+        return drop, b""
     codings = [part.strip(b" \t") for part in encoding.split(b",")]
     left = b",".join(coding for coding in codings if coding.lower() not in (b"aws-chunked", b""))
     return (*drop, b"content-encoding"), b"content-encoding: %b\r\n" % left if left else b""

@@ -18,7 +18,7 @@ class Reframing(NamedTuple):
     """
 
     payload: bytes
-    length: int
+    length: int | None
     drop: tuple[bytes, ...]
     lines: bytes
     add: Sequence[tuple[bytes, bytes]] = ()

@@ -21,7 +21,7 @@ _SIGNATURE = b"x-amz-trailer-signature"
 class Trailers:
     """What one body's trailer section must hold; `check` is its checksum's, if one is declared."""
 
-    __slots__ = ("_allowed", "_name", "_signed", "_size", "check")
+    __slots__ = ("_allowed", "_name", "_signed", "_size", "algorithm", "check")
 
     def __init__(self, declared: bytes | None, *, allowed: bool, signed: bool) -> None:
         """`declared` is the value of x-amz-trailer. Raises S3Error when it names no checksum."""
@@ -29,6 +29,7 @@ class Trailers:
         self._signed = signed
         self._name = b""
         self._size = 0
+        self.algorithm = b""
         self.check: ChecksumCheck | None = None
         if allowed and declared is not None:
             self._declare(declared.lower())
@@ -40,7 +41,7 @@ class Trailers:
                 INVALID_REQUEST,
                 message="The value specified in the x-amz-trailer header is not supported",
             )
-        self._name = name
+        self._name, self.algorithm = name, algorithm
         self._size = ALGORITHMS[algorithm][1]
         self.check = ChecksumCheck(algorithm)
 

@@ -57,6 +57,10 @@ def lost_safeties(profile: Profile, changed: Profile) -> Iterator[tuple[str, str
     for name, what in _CHECKS.items():
         if getattr(changed, name) and not getattr(profile, name):
             yield name, f"nothing checks {what} of an upload if the target does not"
+    if profile.verifies_checksums and changed.verifies_checksums:
+        added = sorted(name.decode() for name in changed.checksums - profile.checksums)
+        if added:
+            yield "checksums", f"nothing checks {_few(added)} of an upload if the target does not"
     if changed.verifies_documents and not profile.verifies_documents:
         yield "verifies_documents", "nothing checks the keys of a DeleteObjects in transit"
     if profile.mistakes_deletes and not changed.mistakes_deletes:

@@ -21,7 +21,7 @@ from pydantic import create_model as create_pydantic_model
 from fastpath.cors import METHODS as CORS_METHODS
 from fastpath.limits import ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
-from fastpath.profiles import LIST_FEATURES, STREAMING_MODES
+from fastpath.profiles import CHECKSUMS, LIST_FEATURES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
 from gateway.config.problems import did_you_mean
 from gateway.config.words import (
@@ -302,7 +302,9 @@ class ProfileOverrides(Section):
     verifies_md5: Boolean = False
     verifies_checksums: Boolean = False
     verifies_documents: Boolean = False
+    checksums: list[Annotated[str, Word(*sorted(name.decode() for name in CHECKSUMS))]] = []
     streaming: list[Annotated[str, Word(*sorted(m.decode() for m in STREAMING_MODES))]] = []
+    keeps_aws_chunked: Boolean = False
     operations: Annotated[
         list[OperationWord] | None, BeforeValidator(_all), AfterValidator(_together)
     ] = None

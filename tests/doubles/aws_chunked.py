@@ -33,6 +33,11 @@ CHECKSUMS: dict[str, Callable[[bytes], bytes]] = {
     "crc64nvme": lambda data: int(crt.crc64nvme(data)).to_bytes(8, "big"),
     "sha1": lambda data: hashlib.sha1(data, usedforsecurity=False).digest(),
     "sha256": lambda data: hashlib.sha256(data).digest(),
+    "sha512": lambda data: hashlib.sha512(data).digest(),
+    "md5": lambda data: hashlib.md5(data, usedforsecurity=False).digest(),
+    "xxhash64": lambda data: bytes(crt.XXHash.compute_xxhash64(data)),
+    "xxhash3": lambda data: bytes(crt.XXHash.compute_xxhash3_64(data)),
+    "xxhash128": lambda data: bytes(crt.XXHash.compute_xxhash3_128(data)),
 }
 
 _NO_LENGTH = b"\r\ncontent-length: 0\r\n"  # as a head is made first
@@ -210,7 +215,7 @@ def upload(
 
 def read(head: bytes, wire: bytes, secret: str) -> tuple[bytes, list[str]]:
     """The data and the trailer lines a store finds behind this head; fails if anything is wrong."""
-    mode = re.search(rb"x-amz-content-sha256: (\S+)", head)
+    mode = re.search(rb"(?i)x-amz-content-sha256: (\S+)", head)
     assert mode
     seal = None if mode[1].decode() == UNSIGNED_TRAILER else Seal.of_head(head, secret)
     data, sizes = [], []

@@ -16,6 +16,7 @@ from fastpath.errors import S3Error
 from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.filters import StreamedBody
 from fastpath.payload.framers import ChunkFramer, PlainFramer
+from fastpath.payload.members import BlankedMembers
 from fastpath.payload.trailers import Trailers
 from tests.doubles.aws_chunked import cut, frame
 
@@ -129,3 +130,43 @@ def test_the_doubles_framing_comes_out_as_it_went_in(lengths: list[int], size: i
     data = b"".join(chunks)
     wire = frame(chunks, None, []).wire()
     assert filtered(unframed(len(data), None), cut(wire, size))[1] == data
+
+
+MEMBERS = st.sampled_from(
+    [
+        "<Part>",
+        "</Part>",
+        "<ETag>&quot;e&quot;</ETag>",
+        "<ChecksumCRC32>AAAAAA==</ChecksumCRC32>",
+        "<s:ChecksumSHA512 a='1'>AAAA</s:ChecksumSHA512>",
+        "<ChecksumSHA512/>",
+        "<ChecksumSHA512></ChecksumSHA512 >",
+        "<Checks>a</Checks>",
+        "< <Checksum",
+        " ",
+    ]
+)
+
+
+@given(st.lists(MEMBERS, max_size=8), st.lists(st.integers(0, 200), max_size=6))
+def test_members_are_blanked_however_the_document_is_cut(
+    members: list[str], cuts: list[int]
+) -> None:
+    """P1: the length stays, other bytes stay, and no piece of a checksum goes up early."""
+    document = "".join(members).encode()
+    at = sorted({min(cut, len(document)) for cut in cuts})
+    pieces = [document[a:b] for a, b in zip([0, *at], [*at, len(document)], strict=True)]
+
+    def through(*parts: bytes) -> bytes:
+        body = BlankedMembers((), lambda algorithm: algorithm == b"crc32")
+        *early, last = parts
+        return b"".join([*[body.feed(part, False) for part in early], body.feed(last, True)])
+
+    whole = through(document)
+    assert through(*pieces) == whole
+    assert len(whole) == len(document)
+    expected = "".join(
+        " " * len(member) if "ChecksumSHA512" in member else member for member in members
+    )
+    if "< <Checksum" not in members:
+        assert whole == expected.encode()

@@ -10,6 +10,7 @@ import pytest
 
 from gateway.config.model import Rule
 from tests.doubles import forms
+from tests.doubles.aws_chunked import checksum
 from tests.doubles.forms import BOUNDARY, field
 from tests.doubles.http1 import ok
 from tests.doubles.wire import KEY, Peer, Rig
@@ -411,6 +412,19 @@ def test_checksums_in_the_form_are_verified() -> None:
     ):
         form = post(forms.body(fields({name: value}), DATA))
         assert refused(form, profile="generic").startswith(f"400 {code}")
+
+
+def test_a_checksum_that_the_target_does_not_keep_is_verified_and_stays_here() -> None:
+    """P1: of a form as of an upload."""
+    rig, client = started(profile="seaweedfs")
+    extra = {"x-amz-checksum-sha512": checksum("sha512", DATA)}
+    client.says(post(forms.body(fields(extra), DATA)))
+    _, headers, body = upstream(rig)
+    assert (body, "x-amz-checksum-sha512" in headers) == (DATA, False)
+    wrong = {"x-amz-checksum-sha512": checksum("sha512", b"other")}
+    assert refused(post(forms.body(fields(wrong), DATA)), profile="seaweedfs").startswith(
+        "400 BadDigest"
+    )
 
 
 def test_a_wrong_checksum_of_a_long_file_never_completes() -> None:

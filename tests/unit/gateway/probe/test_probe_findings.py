@@ -63,6 +63,7 @@ def test_overrides_make_the_nearest_profile_the_one_that_was_found() -> None:
     made = findings(verifies_digest=True, verifies_md5=True, verifies_checksums=True)
     made.word("streaming", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", True, "")
     made.word("streaming", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER", False, "")
+    made.word("streaming", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", False, "")
     made.lack("GetObjectTorrent", False, "")
     made.lack("GetObjectAcl", True, "")
     made.overlook("PutObject", "x-amz-write-offset-bytes", False, "")

@@ -1,0 +1,109 @@
+"""Which checksums of a request its target gets, and which go no further than here.
+
+A store may hold every part to the algorithm that its upload was begun with, and refuse a part that
+comes without. So a target is told of an algorithm only if the checksums of the parts can get there
+too: if it keeps them, and takes a trailer, because SDKs send the checksum of a part as one.
+
+Rules: the profile, the way to the target and the algorithm decide alone, so that any worker treats
+all requests of one upload alike; what stays behind was verified on the way, but for the checksum of
+a whole object in parts, which nobody here sees; an algorithm or type that S3 does not have is
+refused here if the target is not told of it.
+
+Not here: verifying (`checks`), trailers (`choose`), the document of a CompleteMultipartUpload
+(`members`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastpath.errors import INVALID_REQUEST, S3Error
+from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES
+from fastpath.profiles import Profile
+from fastpath.sigv4.verify import STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER
+
+_ALGORITHM = HEADER_PREFIX + b"algorithm"
+_TYPE = HEADER_PREFIX + b"type"
+SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
+_ALL = len(ALGORITHMS)
+_OF_AN_UPLOAD = frozenset({"CompleteMultipartUpload", "CreateMultipartUpload", "UploadPart"})
+_OF_OBJECTS = _OF_AN_UPLOAD | {"PutObject"}
+# AWS "Checking object integrity": what can be of a whole object in parts, and what only of parts.
+_FULL_OBJECT = frozenset({b"crc32", b"crc32c", b"crc64nvme"})
+_COMPOSITE = frozenset(ALGORITHMS) - {b"crc64nvme"}
+
+
+class Crossing:
+    """What may cross to a target that does not take everything."""
+
+    __slots__ = ("_algorithms", "_trailers")
+
+    def __init__(self, profile: Profile, secure: bool) -> None:
+        """`secure`: the way to the target is encrypted; over another, trailers must be signed."""
+        streaming = profile.streaming
+        self._algorithms = profile.checksums
+        self._trailers = STREAMING_SIGNED_TRAILER in streaming or (
+            secure and STREAMING_UNSIGNED_TRAILER in streaming
+        )
+
+    def takes(self, operation: str, algorithm: bytes) -> bool:
+        """Whether a checksum of this algorithm crosses; that of a document always does."""
+        if operation not in _OF_OBJECTS:
+            return True
+        return algorithm in self._algorithms and (self._trailers or operation not in _OF_AN_UPLOAD)
+
+    def left_behind(self, operation: str, fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+        """Names of the header lines that go no further. Raises S3Error."""
+        if operation == "CreateMultipartUpload":
+            return self._of_a_new_upload(fields)
+        names = [
+            name
+            for name in fields
+            if name.startswith(HEADER_PREFIX)
+            and name not in NOT_VALUES
+            and not self.takes(operation, name[len(HEADER_PREFIX) :])
+        ]
+        if operation == "CompleteMultipartUpload" and (names or not self._trailers):
+            names.append(_TYPE)
+        elif names:
+            names.append(SDK_ALGORITHM)
+        return tuple(names)
+
+    def _of_a_new_upload(self, fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
+        sent = fields.get(_ALGORITHM)
+        if sent is None:
+            return ()
+        algorithm = sent.lower()
+        if self.takes("CreateMultipartUpload", algorithm):
+            return ()
+        _check_type(algorithm, fields.get(_TYPE))
+        return (_ALGORITHM, _TYPE, SDK_ALGORITHM)
+
+
+def crossing_of(profile: Profile, secure: bool) -> Crossing | None:
+    """What may cross to such a target; None: everything."""
+    if len(profile.checksums) == _ALL and STREAMING_SIGNED_TRAILER in profile.streaming:
+        return None
+    return Crossing(profile, secure)
+
+
+def _check_type(algorithm: bytes, kind: bytes | None) -> None:
+    """Whether S3 has such an upload (AWS errors 3.19; versitygw s3err, arsenal)."""
+    if algorithm not in ALGORITHMS:
+        known = ", ".join(sorted(name.decode().upper() for name in ALGORITHMS))
+        raise S3Error(
+            INVALID_REQUEST,
+            message="Checksum algorithm provided is unsupported. Please try again with any of the "
+            f"valid types: [{known}]",
+        )
+    types = {b"FULL_OBJECT": _FULL_OBJECT, b"COMPOSITE": _COMPOSITE}
+    if kind is None:
+        return
+    if kind.upper() not in types:
+        raise S3Error(INVALID_REQUEST, message="Value for x-amz-checksum-type header is invalid.")
+    if algorithm not in types[kind.upper()]:
+        raise S3Error(
+            INVALID_REQUEST,
+            message=f"The {kind.decode().upper()} checksum type cannot be used with the "
+            f"{algorithm.decode()} checksum algorithm.",
+        )
