@@ -8,11 +8,14 @@ Not here: trying (the other modules), what capabilities mean (`fastpath.profiles
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fastpath.profiles import PROFILES, Profile
 from gateway.config.capabilities import Capabilities, capabilities, differences
+
+# How headers begin that the translation of a dialect judges: a target may ignore them.
+_JUDGED: Mapping[str | None, tuple[str, ...]] = {"lakefs": ("x-amz-copy-source-if-",)}
 
 
 @dataclass(slots=True)
@@ -71,7 +74,7 @@ class Findings:
             of = names.setdefault(operation, set())
             if not ignored:
                 of.discard(name)
-            elif not profile.refuses(operation):
+            elif not (profile.refuses(operation) or name.startswith(_judged_here(profile))):
                 of.add(name)
         return {operation: sorted(of) for operation, of in sorted(names.items()) if of}
 
@@ -81,6 +84,10 @@ class Findings:
             (profile, differences(profile, self.applied(profile))) for profile in PROFILES.values()
         ]
         return min(candidates, key=lambda candidate: len(candidate[1]))
+
+
+def _judged_here(profile: Profile) -> tuple[str, ...]:
+    return _JUDGED.get(profile.dialect, ())
 
 
 def _texts(value: object) -> list[str]:

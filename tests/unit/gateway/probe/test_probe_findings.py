@@ -91,3 +91,15 @@ def test_what_a_profile_refuses_anyway_is_no_override() -> None:
     made.lack("PutObjectLegalHold", True, "")
     made.overlook("RenameObject", "if-match", True, "")
     assert made.applied(PROFILES["lakefs"]) == capabilities(PROFILES["lakefs"])
+
+
+def test_what_the_translation_judges_is_not_told_as_overlooked() -> None:
+    """C7: an override would refuse what is judged here."""
+    made = Findings(say=lambda _: None)
+    for operation in ("CopyObject", "UploadPartCopy"):
+        made.overlook(operation, "x-amz-copy-source-if-match", True, "")
+    assert (
+        made.applied(PROFILES["lakefs"])["overlooks"]
+        == (capabilities(PROFILES["lakefs"])["overlooks"])
+    )
+    assert "CopyObject" in made.applied(PROFILES["generic"])["overlooks"]
