@@ -16,7 +16,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from fastpath.addressing import Address, locate, locate_copy_source
+from fastpath.addressing import Address, locate, locate_copy_source, spaced, with_spaces
 from fastpath.authentication import authenticate, claimed_key_id
 from fastpath.dialects import translate
 from fastpath.dialects.translation import Asked, Translation
@@ -74,6 +74,7 @@ class Admission:
         "operation",
         "payload",
         "proof",
+        "restated",
         "signer",
         "target",
         "translation",
@@ -87,6 +88,7 @@ class Admission:
         self.caller: Caller = ANYBODY
         self.payload = UNSIGNED_PAYLOAD
         self.proof: Proof | None = None  # None: nobody is verified
+        self.restated: Sequence[tuple[bytes, bytes]] = ()  # headers that are sent in other words
         self.decision: Decision | None = None
         self.target: Target | None = None
         self.signer: Signer | Unsigned | None = None
@@ -154,8 +156,10 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
     elif admission.signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in head.fields:
+        head = _restated(head, COPY_SOURCE, admission)
         _check_copy_source(head, snapshot, caller, target)
     if RENAME_SOURCE in head.fields:
+        head = _restated(head, RENAME_SOURCE, admission)
         _check_rename_source(head, address)
     dialect = target.profile.dialect
     if dialect is not None or operation.is_translated:
@@ -235,6 +239,8 @@ def _identify(
     admission.caller = snapshot.callers[proof.identity.access_key_id]
     admission.payload = proof.payload
     admission.proof = proof
+    if proof.spaced:
+        admission.address = with_spaces(head, snapshot.domains)
 
 
 def _unsigned_payload(head: RequestHead) -> bytes:
@@ -299,6 +305,26 @@ def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead)
 
 def _is_void(name: bytes, fields: Mapping[bytes, bytes]) -> bool:
     return b"if-" in name and not fields[name]
+
+
+def _restated(head: RequestHead, name: bytes, admission: Admission) -> RequestHead:
+    """The head with a source in which no `+` stands raw, so that every target reads the same key.
+
+    S3 reads a space there (rclone escapes it for that reason); a version behind it stays.
+    """
+    key, question, version = head.fields[name].partition(b"?")
+    if b"+" not in key:
+        return head
+    value = spaced(key) + question + version
+    others = [field for field in head.headers if field[0] != name]
+    if len(others) < len(head.headers) - 1:
+        return head  # two of them: refused
+    if any(field[0] == name for field in admission.added):
+        kept = [field for field in admission.added if field[0] != name]
+        admission.added = [*kept, (name, value)]
+    else:
+        admission.restated = [*admission.restated, (name, value)]
+    return replace(head, headers=[*others, (name, value)], fields={**head.fields, name: value})
 
 
 def _check_copy_source(

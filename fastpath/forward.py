@@ -12,6 +12,7 @@ Not here: whether the request may go at all (`admission`), its body (`exchange`)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 from fastpath.admission import HOP_NAME, Admission
@@ -68,9 +69,10 @@ def upstream_head(
     assert address is not None  # admitted
     assert target is not None
     assert signer is not None
-    host, path = target.authority, address.path
-    if target.virtual:
-        host, path = host_and_path(target, address)
+    if admission.restated:
+        raw, head = _restated(raw, head, admission.restated)
+    virtual = target.virtual
+    host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
     query, drop = upstream_query(head.query, admission.lifted), _NOTHING
     payload, length, added = admission.payload, head.content_length, admission.added
     translation = admission.translation
@@ -111,6 +113,16 @@ def upstream_head(
     kept = without_lines(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
     lines.append(kept[2:])
     return b"".join(lines)
+
+
+def _restated(
+    raw: bytes, head: RequestHead, restated: Sequence[tuple[bytes, bytes]]
+) -> tuple[bytes, RequestHead]:
+    """The client's head with these headers in other words."""
+    names = tuple(name for name, _ in restated)
+    lines = b"".join([b"\r\n%b: %b" % field for field in restated])
+    headers = [*_without(head.headers, names), *restated]
+    return lines_named(names).sub(b"", raw[:-4]) + lines + raw[-4:], replace(head, headers=headers)
 
 
 def _without(

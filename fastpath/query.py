@@ -1,8 +1,9 @@
 """Query strings: raw bytes -> decoded pairs, the headers a presigner moved in, what goes upstream.
 
-Rules: `+` is a plus sign, as S3 signs it, never a space; only `&` separates; an escape that is none
-stays as it is; what is re-emitted is byte for byte what the client sent, because the upstream
-signature is made over it; no part of a client's signature goes upstream.
+Rules: `+` is a space, as S3 reads it, and goes upstream as `%20`, because stores differ in what
+they make of it; only `&` separates; an escape that is none stays as it is; all else that is
+re-emitted is byte for byte what the client sent, because the upstream signature is made over it; no
+part of a client's signature goes upstream.
 
 Not here: the canonical query of a signature (`sigv4.canonical`), what parameters mean
 (`operations`).
@@ -41,15 +42,23 @@ _NEVER_LIFTED = _SIGV4 | {b"x-amz-decoded-content-length", b"x-amz-trailer"}
 _NOT_ENFORCED = re.compile(
     rb"x-amz-(?:checksum-(?!(?:algorithm|mode|type)\Z).*|sdk-checksum-algorithm)", re.DOTALL
 )
+# Headers about the content that aws-sdk-js v2 repeats in the URLs that it presigns. S3 does not
+# read them there (aws-sdk-js issues 780, 1703), and other stores do not know them.
+_OF_THE_CONTENT = frozenset(
+    b"cache-control content-disposition content-encoding content-language content-length "
+    b"content-md5 content-type expires".split()
+)
 _AMZ_NAME = re.compile(rb"x-amz-[a-z0-9._-]+")
-_SUSPECT = re.compile(rb"%|amz-|AWSAccessKeyId|Signature", re.IGNORECASE)
-_PERCENT = ord("%")  # as a number; `addressing` says why
+_SUSPECT = re.compile(rb"[%+]|amz-|AWSAccessKeyId|Signature", re.IGNORECASE)
+_PERCENT, _PLUS = b"%+"  # as numbers; `addressing` says why
 _FIELD_VALUE = re.compile(rb"[\t -~\x80-\xff]*")  # RFC 9110 section 5.5
 
 
 def parse_query(raw: bytes) -> list[tuple[bytes, bytes]]:
     """Decoded (name, value) pairs in wire order, (b"acl", b"") for `acl`, no empty segments."""
     pairs: list[tuple[bytes, bytes]] = []
+    if _PLUS in raw:
+        raw = raw.replace(b"+", b"%20")
     for segment in raw.split(b"&"):
         if segment:
             name, _, value = segment.partition(b"=")
@@ -72,11 +81,16 @@ def is_field_value(value: bytes) -> bool:
 
 def is_enforced(name: bytes) -> bool:
     """Whether S3 holds a request to this header where it was only signed in the query."""
-    return _NOT_ENFORCED.fullmatch(name) is None
+    return _NOT_ENFORCED.fullmatch(name) is None and name not in _OF_THE_CONTENT
+
+
+def is_of_the_content(name: bytes) -> bool:
+    """Whether a parameter of a presigned URL repeats a header about the content."""
+    return name.lower() in _OF_THE_CONTENT
 
 
 def lifted_fields(query: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The x-amz-* headers that whoever presigned the request moved into its query.
+    """The headers that whoever presigned the request moved into its query: x-amz-*, the content's.
 
     Names in lower case, each once (of a repeated one the first); values without outer white space.
     Empty for a query that carries no signature.
@@ -87,7 +101,7 @@ def lifted_fields(query: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, byt
     lifted: dict[bytes, bytes] = {}
     for spelt, value in query:
         name = spelt.lower()
-        if name not in _NEVER_LIFTED and is_field(name, value):
+        if name in _OF_THE_CONTENT or (name not in _NEVER_LIFTED and is_field(name, value)):
             lifted.setdefault(name, value.strip(b" \t"))
     return list(lifted.items())
 
@@ -100,6 +114,7 @@ def upstream_query(raw: bytes, lifted: Collection[bytes] = ()) -> bytes:
     """
     if not _SUSPECT.search(raw):
         return raw
+    raw = raw.replace(b"+", b"%20")
     parts = [(unquote_to_bytes(part.partition(b"=")[0]), part) for part in raw.split(b"&")]
     gone = _SIGV2 if any(name in _SIGV2_MARKS for name, _ in parts) else frozenset[bytes]()
     return b"&".join(

@@ -37,7 +37,7 @@ from fastpath.errors import (
 )
 from fastpath.head import RequestHead
 from fastpath.operations import is_neutral
-from fastpath.query import is_field
+from fastpath.query import is_field, is_of_the_content
 from fastpath.sigv4.dates import extended
 from fastpath.sigv4.identity import Identity
 from fastpath.sigv4.verify import request_time
@@ -121,7 +121,8 @@ def _prove(
     identity = identities.get(access_key_id)
     if identity is None:
         raise S3Error(INVALID_ACCESS_KEY_ID, ("AWSAccessKeyId", _text(access_key_id)))
-    strings = [_string_to_sign(head, date, amz, path + rest) for path in _resource_paths(address)]
+    paths = _resource_paths(head, address)
+    strings = [_string_to_sign(head, date, amz, path + rest) for path in paths]
     if not any(compare_digest(_sign(identity.secret, text), signature) for text in strings):
         raise S3Error(
             SIGNATURE_DOES_NOT_MATCH,
@@ -173,14 +174,15 @@ def _amz_fields(fields: Mapping[bytes, bytes], query: Query) -> dict[bytes, byte
     return amz
 
 
-def _resource_paths(address: Address) -> Iterator[bytes]:
+def _resource_paths(head: RequestHead, address: Address) -> Iterator[bytes]:
     """The raw path in path style, whichever style was used (AWS: whole, not decoded).
 
     botocore signs a bucket with a slash after it where it sends none.
     """
-    yield address.path
-    if address.path_style and address.bucket and address.path.count(b"/") == 1:
-        yield address.path + b"/"
+    path = head.path if address.path_style else b"/" + address.bucket + head.path
+    yield path
+    if address.path_style and address.bucket and path.count(b"/") == 1:
+        yield path + b"/"
 
 
 def _resource_query(query: Query) -> bytes:
@@ -201,7 +203,9 @@ def _resource_query(query: Query) -> bytes:
 def _is_signed(name: bytes) -> bool:
     if name in _SIGNED:
         return True
-    return not is_neutral(name) and not name.lower().startswith(b"x-amz-")
+    if is_neutral(name) or is_of_the_content(name):
+        return False
+    return not name.lower().startswith(b"x-amz-")
 
 
 def _hides_parameter(value: bytes) -> bool:

@@ -1,8 +1,9 @@
 """The canonical request and the string to sign, for both directions.
 
 Rules: pure; the path is decoded once and encoded once, never normalised (S3 keys may hold `//`, `.`
-and `..`); `+` is a plus sign; nothing here decides whether a request is good. Source: AWS "Create a
-signed AWS API request", with S3's exception of a path that is encoded only once.
+and `..`); `+` in a path is a plus sign, in a query a space; nothing here decides whether a request
+is good. Source: AWS "Create a signed AWS API request", with S3's exception of a path that is
+encoded only once.
 
 Not here: derived keys (`keys`), what must be signed (`verify`).
 """

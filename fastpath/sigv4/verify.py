@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
+from fastpath.addressing import spaced
 from fastpath.errors import (
     ANONYMOUS,
     AUTH_DATE_MISSING,
@@ -37,6 +39,7 @@ from fastpath.errors import (
     Kind,
     S3Error,
 )
+from fastpath.query import is_field
 from fastpath.sigv4.canonical import (
     canonical_path,
     canonical_query,
@@ -96,6 +99,7 @@ class Proof(NamedTuple):
     date: bytes  # yyyyMMdd, of the scope
     region: bytes
     canonical: bytes = b""  # the canonical request, to be shown when a chunk's signature is bad
+    spaced: bool = False  # it is good if a raw `+` in the path is a space
 
 
 class _Claim(NamedTuple):
@@ -130,7 +134,7 @@ def authenticate(
         if b"X-Amz-Algorithm" in parameters:
             claim = _presigned_claim(head, query, parameters, now, regions)
             token = parameters.get(b"X-Amz-Security-Token")
-            return _prove(head, claim, identities, token, True)
+            return _prove(_with_parameters(head, claim, query), claim, identities, token, True)
         if b"Signature" in parameters or b"AWSAccessKeyId" in parameters:
             raise S3Error(SIGV2_REFUSED)
     raise S3Error(ANONYMOUS)
@@ -316,15 +320,20 @@ def _prove(
     identity = identities.get(scope.access_key_id)
     if identity is None:
         raise S3Error(INVALID_ACCESS_KEY_ID, ("AWSAccessKeyId", _text(scope.access_key_id)))
-    canonical = canonical_request(
-        head.method,
-        canonical_path(head.path),
-        claim.query,
-        signed.lines(head.fields),
-        claim.signed,
-        claim.payload,
-    )
-    timestamp = _matching_timestamp(identity, claim, canonical)
+    lines = signed.lines(head.fields)
+    canonical = _canonical(head, head.path, claim, lines)
+    is_spaced = False
+    try:
+        timestamp = _matching_timestamp(identity, claim, canonical)
+    except S3Error:
+        # AWS reads `+` in a path as a space, and so do clients that encode as forms do.
+        if b"+" not in head.path:
+            raise
+        is_spaced = True
+        again = _canonical(head, spaced(head.path), claim, lines)
+        if (found := _timestamp(identity, claim, again)) is None:
+            raise
+        timestamp, canonical = found, again
     if token is not None:
         # No identity here has a session, so no token can be one of ours.
         raise S3Error(INVALID_TOKEN, ("Token-0", _text(token)))
@@ -342,7 +351,31 @@ def _prove(
         scope.date,
         scope.region,
         canonical,
+        is_spaced,
     )
+
+
+def _canonical(head: RequestHead, path: bytes, claim: _Claim, lines: bytes) -> bytes:
+    return canonical_request(
+        head.method, canonical_path(path), claim.query, lines, claim.signed, claim.payload
+    )
+
+
+def _with_parameters(head: RequestHead, claim: _Claim, query: Query) -> RequestHead:
+    """The head with signed x-amz-* headers that came in the query only, as S3 reads them there.
+
+    aws-sdk-js v2 signs them as headers and repeats them in the query (aws-sdk-js-v3 issue 5414).
+    """
+    names = signed_names(claim.signed).among
+    missing = {
+        name: value.strip(b" \t")
+        for spelt, value in reversed(query)
+        if (name := spelt.lower()) in names
+        and name not in head.fields
+        and name[:6] == b"x-amz-"
+        and is_field(name, value)
+    }
+    return replace(head, fields={**head.fields, **missing}) if missing else head
 
 
 def _check_all_signed(fields: Mapping[bytes, bytes], names: Set[bytes]) -> None:
@@ -366,14 +399,22 @@ def _check_all_signed(fields: Mapping[bytes, bytes], names: Set[bytes]) -> None:
 def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> bytes:
     """The timestamp under which the signature is good. Raises SignatureDoesNotMatch."""
     scope = claim.scope
+    timestamp = _timestamp(identity, claim, canonical)
+    if timestamp is not None:
+        return timestamp
+    to_sign = string_to_sign(claim.timestamps[0], scope.value, canonical)
+    raise signature_mismatch(scope.access_key_id, to_sign, claim.signature, canonical)
+
+
+def _timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> bytes | None:
+    scope = claim.scope
     key = signing_key(identity.secret, scope.date, scope.region)
     for timestamp in claim.timestamps:
         to_sign = string_to_sign(timestamp, scope.value, canonical)
         if compare_digest(key.sign(to_sign), claim.signature):
             remember(identity.secret, scope.date, scope.region, key)
             return timestamp
-    to_sign = string_to_sign(claim.timestamps[0], scope.value, canonical)
-    raise signature_mismatch(scope.access_key_id, to_sign, claim.signature, canonical)
+    return None
 
 
 def signature_mismatch(

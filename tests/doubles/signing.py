@@ -101,6 +101,7 @@ class RawClient:
 
 
 def _canonical_query(query: bytes) -> str:
+    query = query.replace(b"+", b"%20")  # as S3 reads it
     pairs = [pair.partition(b"=")[::2] for pair in query.split(b"&") if pair]
     escaped = [(_escape(name), _escape(value)) for name, value in pairs]
     return "&".join(f"{name}={value}" for name, value in sorted(escaped))

@@ -278,7 +278,7 @@ class _Draft:
 
 def _canonical_query(raw: str) -> str:
     pairs = []
-    for segment in raw.split("&"):
+    for segment in raw.replace("+", "%20").split("&"):
         if segment:
             name, _, value = segment.partition("=")
             pairs.append(tuple(quote(unquote_to_bytes(part), safe="~") for part in (name, value)))

@@ -50,8 +50,8 @@ def field(up: bytes, name: str) -> str:
     "target",
     [
         "/bucket/key",
-        "/bucket/a//b/./c%2Fd%2fe+%20~%7E'()*!",
-        "/bucket/%E2%98%83?versionId=%2B+x&y",
+        "/bucket/a//b/./c%2Fd%2fe%2B%20~%7E'()*!",
+        "/bucket/%E2%98%83?versionId=%2B%20x&y",
         "/bucket?list-type=2&prefix=&encoding-type=url",
         "/bucket/?prefix=a%20b&x-id=ListObjects",
         "/",
