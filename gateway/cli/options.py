@@ -24,6 +24,17 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 EXIT_FAILED = 1
 EXIT_TARGET = 5
 
+
+class _Switch(click.types.BoolParamType):
+    """A switch whose variable may say nonsense: the configuration's problems tell of it."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            return value
+
+
 _CONFIG_OPTIONS = (
     click.option(
         "-c",
@@ -51,6 +62,7 @@ _CONFIG_OPTIONS = (
     click.option(
         "--insecure-open",
         is_flag=True,
+        type=_Switch(),
         envvar="S3GATEWAY_INSECURE_OPEN",
         help="Allow auth.mode: open on an address that others can reach.",
     ),

@@ -67,17 +67,20 @@ def without_file() -> Tree:
     return tree
 
 
-def from_flags(launch: Mapping[str, object]) -> Tree:
-    """What `--listen` and `--workers` (or their S3GATEWAY_ variables) say."""
+def from_flags(launch: Mapping[str, object], environ: Mapping[str, str]) -> Tree:
+    """What `--listen` and `--workers`, or their S3GATEWAY_ variables, say."""
     tree = Tree()
-    listen = launch.get("listen")
-    if listen:
-        addresses = [listen] if isinstance(listen, str) else list(_texts(listen))
+    listen, variable = launch.get("listen"), environ.get("S3GATEWAY_LISTEN", "").split()
+    addresses = [listen] if isinstance(listen, str) else list(_texts(listen)) or variable
+    if addresses:
         items: list[Value] = [Scalar(address, plain=False) for address in addresses]
-        put(tree, ("router", "listen_address"), items, Place("--listen"))
-    workers = launch.get("workers")
+        source = "$S3GATEWAY_LISTEN" if addresses == variable else "--listen"
+        put(tree, ("router", "listen_address"), items, Place(source))
+    said = environ.get("S3GATEWAY_WORKERS") or None
+    workers = said if launch.get("workers") is None else str(launch["workers"])
     if workers is not None:
-        put(tree, ("router", "workers"), Scalar(str(workers)), Place("--workers"))
+        source = "$S3GATEWAY_WORKERS" if workers == said else "--workers"
+        put(tree, ("router", "workers"), Scalar(workers), Place(source))
     return tree
 
 

@@ -30,8 +30,10 @@ from gateway.config.processors import usable_processors
 from gateway.config.reading import Reader
 from gateway.config.secrets import Files, Stamp, expand_variables
 from gateway.config.targets import ALWAYS, TargetReader
+from gateway.config.variables import check_variables, warn_of_unread
 
 MAX_FILE_BYTES = 64 << 20  # 100,000 rules are about 10 MiB
+_READ_APART = ("router", "auth", "targets", "lakefs", "s3", "routing")
 BACKLOG = 2048  # what the kernel takes anyway is net.core.somaxconn, 4,096 by default
 DRAIN_SECONDS = 30.0  # within Kubernetes' terminationGracePeriodSeconds of 30 plus preStop
 
@@ -101,9 +103,11 @@ def _load(launch: Mapping[str, object], environ: Mapping[str, str], text: str | 
     tree, environment = _tree(file, text, (launch, environ), problems)
     reader = Reader(tree, problems, source=str(file) if file else "environment")
     files = Files(file.parent if file else Path(), reader)
+    check_variables(environ, launch, problems)
     model = None
     if not _unreadable(problems):
         model = _Assembly(reader, files, launch, environ).config(environment)
+    warn_of_unread(environ, reader.variables, problems)
     return Loaded(
         model=None if problems.fatal else model,
         problems=[problem for problem in problems.sorted() if not problem.tolerated],
@@ -141,7 +145,7 @@ def _tree(
     chosen = str(flag) if flag else environ.get("ENVIRONMENT") or None
     for document in layers.select(documents, chosen, insist=bool(flag), problems=problems):
         base = layers.overlay(base, document)
-    tree = layers.overlay(base, layers.from_flags(launch))
+    tree = layers.overlay(base, layers.from_flags(launch, environ))
     name = tree.get(("routing", "environment"))
     return tree, str(name) if isinstance(name, str) else None
 
@@ -182,14 +186,14 @@ class _Assembly:
         self._reader = reader
         self._files = files
         self._environ = environ
-        self._insecure_open = bool(launch.get("insecure_open"))
+        self._insecure_open = launch.get("insecure_open") is True
         self._probed = launch.get("probed")  # a target that is wanted although no rule leads there
 
     def config(self, environment: str | None) -> Config | None:
         """The model; with errors it is incomplete, and the caller drops it."""
         reader = self._reader
         expand_variables(reader, self._environ)
-        reader.read(schema.File, (), without=schema.File.model_fields)
+        reader.read(schema.File, (), without=_READ_APART)
         router = reader.read(schema.Router, ("router",)) or schema.Router()
         auth = reader.read(schema.Auth, ("auth",), without=["identities"]) or schema.Auth()
         routing = reader.read(schema.Routing, ("routing",), without=["rules"]) or schema.Routing()

@@ -31,6 +31,7 @@ from gateway.config.problems import (
     one_of,
 )
 from gateway.config.schema import File, Section
+from gateway.config.words import is_later
 
 Model = TypeVar("Model", bound=Section)
 
@@ -43,6 +44,7 @@ class Reader:
         self.problems = problems
         self._source = source  # stands in for what is written nowhere
         self.broken = tree.broken
+        self.variables: set[str] = set()  # that `${VAR}`s name
 
     def shown(self, path: Path) -> str:
         """A path as the user wrote it."""
@@ -150,7 +152,7 @@ def _fields_at(model: Any, location: Path) -> set[str]:
         found = _section_in(annotation)
         if found is not None:
             model = found
-    names = set(model.model_fields)
+    names = {name for name, field in model.model_fields.items() if not is_later(field.metadata)}
     return names - {"lakefs", "s3"} | {"lakefs", "s3"} if model is File else names
 
 

@@ -207,6 +207,8 @@ class Router(Section):
         Listen("127.0.0.1", 8080)
     ]
     admin_address: Later = None
+    trusted_proxies: Later = None
+    watch: Later = None
     workers: Annotated[int | None, BeforeValidator(_workers)] = None
     domains: UniqueItems[Domain] = []
     tls: RouterTLS | None = None
@@ -346,6 +348,7 @@ class Rule(Section):
     conditions: Later = None
     rewrite: Later = None
     fallback: Later = None
+    fallback_on: Later = None
 
 
 class Routing(Section):
@@ -354,6 +357,12 @@ class Routing(Section):
     environment: Maybe[Text] = None
     default_target: Text = "s3"
     custom: Later = None
+    custom_path: Later = None
+    custom_timeout_ms: Later = None
+    custom_failure: Later = None
+    custom_reads: Later = None
+    fallback: Later = None
+    fallback_on: Later = None
     rules: list[Rule] = []
 
 
@@ -366,3 +375,5 @@ class File(Section):
     lakefs: Annotated[Target, OrEmpty] | None = None
     s3: Annotated[Target, OrEmpty] | None = None
     routing: Annotated[Routing, OrEmpty] = Field(default_factory=Routing)
+    admin: Later = None
+    metrics: Later = None

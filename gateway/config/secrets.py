@@ -22,6 +22,10 @@ MAX_FILE_BYTES = 1 << 20  # a certificate bundle is 200 KiB
 Stamp = tuple[int, int, int]
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
+_LITERAL = re.compile(
+    r"\$(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\((?P<inner>[A-Za-z_][A-Za-z0-9_]*)\))"
+)
+_SECRETS = frozenset(("secret_access_key", "access_key_id"))
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -41,7 +45,10 @@ def _expanded(value: Value, path: Path, reader: Reader, environ: Mapping[str, st
         return [
             _expanded(member, (*path, index), reader, environ) for index, member in enumerate(value)
         ]
-    if value is None or "${" not in value:
+    if value is None or "$" not in value:
+        return value
+    _warn_of_literals(value, path, reader, environ)
+    if "${" not in value:
         return value
     for match in _REFERENCE.finditer(value):
         _check(match, path, reader, environ)
@@ -51,6 +58,7 @@ def _expanded(value: Value, path: Path, reader: Reader, environ: Mapping[str, st
 
 def _check(match: re.Match[str], path: Path, reader: Reader, environ: Mapping[str, str]) -> None:
     name = match["name"]
+    reader.variables.add(name or "")
     if name is None or (match["end"] and _NAME.match(name) and environ.get(name)):
         return
     if not match["end"] or not _NAME.match(name):
@@ -59,6 +67,28 @@ def _check(match: re.Match[str], path: Path, reader: Reader, environ: Mapping[st
         state = "empty" if name in environ else "not set"
         reader.error(path, f"the environment variable {name} is {state}")
     reader.broken.add(path)
+
+
+def _warn_of_literals(
+    value: Scalar, path: Path, reader: Reader, environ: Mapping[str, str]
+) -> None:
+    """Warn of a `$NAME` that looks meant as a variable: it is taken as it stands.
+
+    Of what may be a secret nothing is shown but the name of a variable that exists.
+    """
+    setting = path[-1]
+    if setting == "description":
+        return
+    secret = setting in _SECRETS
+    for match in _LITERAL.finditer(value):
+        name = match["name"] or match["inner"]
+        exists = name in environ
+        whole = match[0] == value
+        if exists or (name.isupper() and (whole or not secret)):
+            shown = name if exists or not secret else "NAME"
+            hint = f"write ${{{shown}}} for the variable"
+            reader.warn(path, "holds $ and a name, which are taken as they stand", hint)
+            return
 
 
 class Files:

@@ -9,7 +9,7 @@ Not here: which setting has which type (`schema`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -184,6 +184,13 @@ PositiveNumber = Annotated[float, BeforeValidator(_number), AfterValidator(_posi
 WholeOrZero = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive_or_zero)]
 NumberOrZero = Annotated[float, BeforeValidator(_number), AfterValidator(_positive_or_zero)]
 Later = Annotated[Any, BeforeValidator(_not_yet)]
+
+
+def is_later(metadata: Iterable[object]) -> bool:
+    """Whether a field's metadata say that it is still to come: it is no setting to suggest."""
+    return any(isinstance(one, BeforeValidator) and one.func is _not_yet for one in metadata)
+
+
 Maybe = Annotated[Item | None, BeforeValidator(_given)]
 Items = Annotated[list[Item], BeforeValidator(_list)]
 UniqueItems = Annotated[list[Item], BeforeValidator(_list), AfterValidator(_unique)]
@@ -205,6 +212,7 @@ __all__ = [
     "WholeOrZero",
     "Word",
     "fault",
+    "is_later",
     "kind_of",
     "matching",
 ]

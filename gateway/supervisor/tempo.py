@@ -55,7 +55,7 @@ class Tempo:
     control_seconds: float = 120.0
 
 
-_VARIABLES: Final = {
+VARIABLES: Final = {
     "S3GATEWAY_HEARTBEAT_SECONDS": "heartbeat_seconds",
     "S3GATEWAY_ACKNOWLEDGE_SECONDS": "acknowledge_seconds",
     "S3GATEWAY_BOOT_SECONDS": "boot_seconds",
@@ -66,7 +66,7 @@ _VARIABLES: Final = {
 def read(environ: Mapping[str, str]) -> Tempo:
     """The times, as the environment has them. Raises TempoError."""
     chosen: dict[str, float] = {}
-    for variable, field in _VARIABLES.items():
+    for variable, field in VARIABLES.items():
         if text := environ.get(variable):
             try:
                 seconds = float(text)

@@ -37,7 +37,7 @@ RELOADED = re.compile(r"generation (\d+) is served by|configuration unchanged: (
 # For a run of all tests with every body spliced (1), or none (a number no body has).
 SPLICE_BYTES = os.environ.get("TEST_SPLICE_BYTES")
 
-_MARK = "S3GATEWAY_TEST_MARK"
+_MARK = "GATEWAY_TEST_MARK"
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02

@@ -9,6 +9,9 @@ from click.testing import CliRunner, Result
 
 from gateway.cli.main import main
 from gateway.config.layers import VARIABLES
+from tests.unit.gateway.config.loading import desk
+
+__all__ = ["desk"]
 
 Run = Callable[..., Result]
 
