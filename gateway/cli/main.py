@@ -9,10 +9,12 @@ Not here: the commands (one module each), their shared options (`options`).
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
 from gateway import __version__
+from gateway.cli.streams import open_standard_streams, without_tracebacks
 
 # name -> module; the command object has the module's name.
 COMMANDS = ("serve", "check", "config", "explain", "probe", "demo", "version")
@@ -33,6 +35,12 @@ Order of settings: flags, then S3GATEWAY_* variables, then the file, then LAKEFS
 
 class Commands(click.Group):
     """Subcommands that are imported when asked for; flags without one belong to `serve`."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the console script and `python -m gateway.cli` call."""
+        open_standard_streams()
+        with without_tracebacks():
+            return super().__call__(*args, **kwargs)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -12,7 +12,7 @@ import json
 import os
 import sys
 
-from gateway.supervisor import tempo
+from gateway.supervisor import environment, tempo
 from gateway.supervisor.descriptors import fill_standard_descriptors, unblock_standard_error
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.supervisor import EXIT_STARTUP, Supervisor
@@ -24,6 +24,7 @@ def main(arguments: list[str]) -> int:
     """Runs a supervisor; its exit status."""
     fill_standard_descriptors()
     unblock_standard_error()
+    environ = environment.stow()
     notices = Notices()
     try:
         launch = json.loads(arguments[0]) if len(arguments) == 1 else None
@@ -38,7 +39,7 @@ def main(arguments: list[str]) -> int:
     except tempo.TempoError as error:
         notices.error(str(error))
         return EXIT_STARTUP
-    return Supervisor(launch, times, notices).run()
+    return Supervisor({**launch, "environ": environ}, times, notices).run()
 
 
 if __name__ == "__main__":

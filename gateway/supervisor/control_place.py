@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from fastpath.counters import Page
 from fastpath.frames import FrameType, encode
+from gateway.supervisor import environment
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.tempo import STABLE_SECONDS, Tempo, back_off
@@ -66,7 +67,11 @@ class ControlPlace:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
 
+        environ = self._launch.get("environ")
+        stowed = environ if isinstance(environ, int) else -1
+
         def live() -> NoReturn:
+            environment.take(stowed)
             from gateway.control import control  # after the fork: it is not stdlib only
 
             control.run(
@@ -83,7 +88,8 @@ class ControlPlace:
 
         try:
             # No leash: the end of its channel tells it, and it writes the last log lines first.
-            pid = fork("s3gw control", (theirs.fileno(), self._log.fileno()), live, leash=False)
+            keep = (theirs.fileno(), self._log.fileno(), stowed)
+            pid = fork("s3gw control", keep, live, leash=False)
         except OSError:
             ours.close()
             raise
