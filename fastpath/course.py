@@ -29,6 +29,7 @@ from fastpath.phases import (
 )
 from fastpath.reply import error_reply, own_reply
 from fastpath.retry import may_resend
+from fastpath.shares import holder_at
 
 if TYPE_CHECKING:
     from fastpath.answers import Answer
@@ -158,6 +159,11 @@ class Course:
     def remote(self) -> str:
         """The client's address and port."""
         return self._client.remote
+
+    @property
+    def holder(self) -> str:
+        """Whose share of connections it takes from: who signed, else the client's address."""
+        return self.admission.caller.name or holder_at(self._client.remote.rpartition(":")[0])
 
     def blame(self, reason: str) -> None:
         """Tell the operator what the target did."""

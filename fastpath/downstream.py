@@ -224,6 +224,7 @@ class DownstreamConnection(WritingHalf):
         exchange = self.exchange
         if self._unread:
             if exchange is not None and exchange.waits_for_target:
+                self._stop_reading()  # what came is enough to keep
                 return False
             piece, self._ahead = self._ahead[: self._unread], self._ahead[self._unread :]
             if exchange is not None and exchange.wants_body:
@@ -372,6 +373,8 @@ class DownstreamConnection(WritingHalf):
             exchange.refuse(error)
         except Exception as fault:
             exchange.crash(fault)
+        if self._unread and exchange.waits_for_target:
+            self._stop_reading()
 
     def _answer_health(self, head: RequestHead) -> None:
         draining, over = self._service.draining, self._service.now >= self.lifetime.end

@@ -37,6 +37,7 @@ class Inquiry:
         "_connection",
         "_crash",
         "_head",
+        "_holder",
         "_method",
         "_pool",
         "_reply",
@@ -56,15 +57,17 @@ class Inquiry:
         self._told: Callable[[Reply | None], None] | None = told
         self._crash = crash
         self._pool: Pool | None = None
+        self._holder = ""
         self._connection: UpstreamConnection | None = None
         self._reply: ResponseHead | None = None
         self._body: list[bytes] = []
         self._size = 0
 
-    def ask(self, pool: Pool, *, fresh: bool = False) -> None:
-        """Send it as soon as there is a connection."""
+    def ask(self, pool: Pool, holder: str, *, fresh: bool = False) -> None:
+        """Send it as soon as there is a connection, which counts to the `holder`'s share."""
         self._pool = pool
-        pool.lease(self, fresh=fresh)
+        self._holder = holder
+        pool.lease(self, holder, fresh=fresh)
 
     def cancel(self) -> None:
         """Nobody waits for the reply any more."""
@@ -118,7 +121,7 @@ class Inquiry:
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
         if stale and self._pool is not None:
-            self._pool.lease(self, fresh=True)
+            self._pool.lease(self, self._holder, fresh=True)
         else:
             self._tell(None)
 

@@ -82,7 +82,7 @@ class Interpreter:
         self._name = name
         first = self._translation.first
         if first is None:
-            self._pool.lease(self, fresh=fresh, name=name)
+            self._pool.lease(self, self._exchange.holder, fresh=fresh, name=name)
         else:
             self._ask(first, self._learnt)
 
@@ -97,7 +97,7 @@ class Interpreter:
         if reply is None:
             self._exchange.lease_failed("gave no answer to a question", overload=False)
         else:
-            self._pool.lease(self, name=self._name)
+            self._pool.lease(self, self._exchange.holder, name=self._name)
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""
@@ -210,7 +210,7 @@ class Interpreter:
     def _ask(self, question: Question, told: Callable[[Reply | None], None]) -> None:
         head = question_head(self._exchange.admission, question, time.time())
         self._inquiry = Inquiry(head, told, self._exchange.crash, question.method)
-        self._inquiry.ask(self._pool)
+        self._inquiry.ask(self._pool, self._exchange.holder)
 
     def _informed(self, reply: Reply | None) -> None:
         self._inquiry = None

@@ -3,12 +3,14 @@
 Under TLS a connection is good for the one name that the target proved: its own, or a bucket's in
 virtual-host style. All names share one bound.
 
-Rules: never more than `max_connections` open at once, connects included; waiters are served in the
-order they came, each within `wait_seconds`, and one too many is told SlowDown at once; a kept
+Rules: never more than `max_connections` open at once, connects included; no holder (an identity, or
+the address of a client that is none) has more than its share while others may come; waiters are
+served in turn, each within `wait_seconds`, and one too many is told SlowDown at once; a kept
 connection that has anything to read (end of stream, stray bytes) is thrown away, not used; the most
 recently used one goes first, so that surplus ones grow old and close.
 
-Not here: what is sent (`forward`), whether it may be sent twice (`retry`).
+Not here: what is sent (`forward`), whether it may be sent twice (`retry`), what a share is
+(`shares`), whose turn it is (`waiting`).
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
-from collections import Counter, deque
-from typing import TYPE_CHECKING, NamedTuple
+from collections import deque
+from typing import TYPE_CHECKING
 
 from fastpath.causes import of_connect
 from fastpath.counters import Slot
+from fastpath.shares import Shares
 from fastpath.tls import client_context
 from fastpath.upstream import Lessee, UpstreamConnection
+from fastpath.waiting import Line, Waiting
 
 if TYPE_CHECKING:
     from fastpath.outgoing import Outbox
@@ -30,14 +34,6 @@ if TYPE_CHECKING:
     from fastpath.splice import Splicer
 
 _REUSED = Slot.REUSED  # by itself; `phases` says why
-
-
-class Waiter(NamedTuple):
-    """Who waits for a connection, until when (loop time), and to which TLS name."""
-
-    lessee: Lessee
-    deadline: float
-    name: str | None
 
 
 class Pool:
@@ -68,13 +64,15 @@ class Pool:
         self._context: ssl.SSLContext | None = None
         self._idle: deque[UpstreamConnection] = deque()
         self._busy: set[UpstreamConnection] = set()
-        self._connecting: dict[asyncio.Task[None], str | None] = {}  # the name each is for
-        self._waiters: deque[Waiter] = deque()
+        self._connecting: dict[asyncio.Task[None], Line] = {}  # whose waiters each is for
+        percent = self._limits.identity_percent
+        self._shares = Shares(self._limits.max_connections, percent)  # of what is busy or connects
+        self._waiting = Waiting(self._limits.max_waiters, percent)
 
     def __repr__(self) -> str:
         return (
             f"<Pool {self.name} idle={len(self._idle)} busy={len(self._busy)} "
-            f"connecting={len(self._connecting)} waiting={len(self._waiters)}>"
+            f"connecting={len(self._connecting)} waiting={len(self._waiting)}>"
         )
 
     @property
@@ -82,24 +80,29 @@ class Pool:
         """Connections open or being opened."""
         return len(self._idle) + len(self._busy) + len(self._connecting)
 
-    def lease(self, lessee: Lessee, *, fresh: bool = False, name: str | None = None) -> None:
+    def lease(
+        self, lessee: Lessee, holder: str, *, fresh: bool = False, name: str | None = None
+    ) -> None:
         """Find the lessee a connection: `leased` or `lease_failed` is called, perhaps at once.
 
-        `fresh` refuses kept ones, for a second try after a kept one failed. `name`: what the target
-        must prove under TLS, if not the name of the route.
+        `holder`: whose share it counts to. `fresh` refuses kept ones, for a second try after a kept
+        one failed. `name`: what the target must prove under TLS, if not the name of the route.
         """
-        while not fresh and (connection := self._kept(name)) is not None:
-            if connection.silent():
-                self._hand_over(connection, lessee)
-                return
-            connection.abort()
-        if self._idle and self.open >= self._limits.max_connections:
-            self._idle.popleft().abort()  # its place is needed
-        if len(self._waiters) >= self._limits.max_waiters:
+        if self._shares.may_take(holder):
+            while not fresh and (connection := self._kept(name)) is not None:
+                if connection.silent():
+                    self._hand_over(connection, lessee, holder)
+                    return
+                connection.abort()
+            if self._idle and self.open >= self._limits.max_connections:
+                self._idle.popleft().abort()  # its place is needed
+        if not self._waiting.has_room(holder):
             lessee.lease_failed(f"{self.name}: too many requests wait", overload=True)
             return
-        self._waiters.append(Waiter(lessee, self.clock() + self._limits.wait_seconds, name))
-        self._connect_if_needed()
+        until = self.clock() + self._limits.wait_seconds
+        line = self._waiting.add(lessee, holder, name, until)
+        if len(line.waiters) > line.connects and self._has_place_for(line):
+            self._begin_connect(line)
 
     def _kept(self, name: str | None) -> UpstreamConnection | None:
         """Take out the last used connection to this name."""
@@ -116,24 +119,40 @@ class Pool:
 
     def give_up(self, lessee: object) -> None:
         """The lessee does not want a connection any more."""
-        self._waiters = deque(waiter for waiter in self._waiters if waiter.lessee is not lessee)
+        self._waiting.remove(lessee)
 
     def take_back(self, connection: UpstreamConnection) -> None:
         """A connection that ended its exchange cleanly."""
         self._busy.discard(connection)
-        waiter = self._next(connection.name) if self._waiters else None
-        if waiter is not None and connection.silent():
-            self._waiters.remove(waiter)
-            self._hand_over(connection, waiter.lessee)
-        elif self.retired or len(self._connecting) < len(self._waiters):
-            connection.abort()  # its place is needed
-        else:
+        self._shares.give_back(connection.holder)
+        if self._waiting.lines or self.retired:
+            self._keep(connection)
+        else:  # most
             connection.idle_since = self.clock()
             self._idle.append(connection)
 
-    def _next(self, name: str | None) -> Waiter | None:
-        """Who waited longest for a connection to this name."""
-        return next((waiter for waiter in self._waiters if waiter.name == name), None)
+    def _keep(self, connection: UpstreamConnection) -> None:
+        """Give a connection to who waits for one, or keep it for the next."""
+        line = self._waiting.next_for(connection.name, self._shares) if self._waiting else None
+        if self.retired and line is None:
+            connection.abort()
+        elif line is not None:
+            if connection.silent():
+                self._serve(line, connection)
+            else:
+                connection.abort()
+        else:
+            connection.idle_since = self.clock()
+            self._idle.append(connection)
+            if self._waiting:
+                self._look_after_waiters()
+
+    def _serve(self, line: Line, connection: UpstreamConnection) -> bool:
+        """Give a connection to who waited longest in this line; False if nobody does."""
+        lessee = self._waiting.first(line)
+        if lessee is not None:
+            self._hand_over(connection, lessee, line.holder)
+        return lessee is not None
 
     def opened(self) -> None:
         """A connection was made."""
@@ -143,10 +162,12 @@ class Pool:
     def forget(self, connection: UpstreamConnection) -> None:
         """A connection that was closed, by whichever side."""
         self._row[Slot.UPSTREAM] -= 1
-        self._busy.discard(connection)
-        if connection in self._idle:
+        if connection in self._busy:
+            self._busy.discard(connection)
+            self._shares.give_back(connection.holder)
+        elif connection in self._idle:
             self._idle.remove(connection)
-        self._connect_if_needed()
+        self._look_after_waiters()
 
     def retire(self) -> None:
         """Keep nothing from now on: no snapshot knows this route any more."""
@@ -158,8 +179,7 @@ class Pool:
         self._close_idle(before=now - self._limits.idle_seconds)
         for connection in [busy for busy in self._busy if busy.deadline <= now]:
             connection.expire()
-        while self._waiters and self._waiters[0].deadline <= now:
-            lessee = self._waiters.popleft().lessee
+        for lessee in self._waiting.expired(now):
             lessee.lease_failed(f"{self.name}: no connection became free", overload=True)
 
     def close(self) -> None:
@@ -174,47 +194,68 @@ class Pool:
         while self._idle and self._idle[0].idle_since < before:
             self._idle.popleft().abort()
 
-    def _hand_over(self, connection: UpstreamConnection, lessee: Lessee) -> None:
+    def _hand_over(self, connection: UpstreamConnection, lessee: Lessee, holder: str) -> None:
         self._busy.add(connection)
+        self._shares.take(holder)
         if connection.uses:
             self._row[_REUSED] += 1
-        connection.begin(lessee)
+        connection.begin(lessee, holder)
         try:
             lessee.leased(connection)
         except Exception as fault:
             lessee.crash(fault)
 
-    def _connect_if_needed(self) -> None:
-        """A connect for each waiter that none is under way for, as far as the bound goes."""
-        if not self._waiters or self.open >= self._limits.max_connections:
-            return
-        wanted = Counter(self._connecting.values())
-        for waiter in self._waiters:
-            if self.open >= self._limits.max_connections:
+    def _has_place_for(self, line: Line) -> bool:
+        return self.open < self._limits.max_connections and self._shares.may_take(line.holder)
+
+    def _look_after_waiters(self) -> None:
+        """What closed or came back has changed what holders may have: serve them, or connect."""
+        while self._waiting:
+            line = self._waiting.next_to_connect(self._shares)
+            if line is None:
                 return
-            if wanted[waiter.name]:
-                wanted[waiter.name] -= 1
+            connection = self._kept(line.name)
+            if connection is not None:
+                if not connection.silent():
+                    connection.abort()
+                else:
+                    self._serve(line, connection)
                 continue
-            task = self._loop.create_task(self._connect(waiter.name))
-            self._connecting[task] = waiter.name
-            task.add_done_callback(lambda done: self._connecting.pop(done, None))
+            if self.open >= self._limits.max_connections:
+                if not self._idle:
+                    return
+                self._idle.popleft().abort()  # its place is needed
+            self._begin_connect(line)
+
+    def _begin_connect(self, line: Line) -> None:
+        """Connect for a line; until that ends, the connection counts to its holder's share."""
+        line.connects += 1
+        self._shares.take(line.holder)
+        task = self._loop.create_task(self._connect(line.name))
+        self._connecting[task] = line
+        task.add_done_callback(self._end_connect)
+
+    def _end_connect(self, task: asyncio.Task[None]) -> Line | None:
+        line = self._connecting.pop(task, None)
+        if line is not None:
+            line.connects -= 1
+            self._shares.give_back(line.holder)
+        return line
 
     async def _connect(self, name: str | None) -> None:
         try:
             connection = await asyncio.wait_for(self._open(name), self.timeouts.connect_seconds)
         except (OSError, ssl.SSLError, TimeoutError, ValueError) as fault:
-            self._connecting.pop(_this_task(), None)
-            self._connect_failed(fault, name)
+            self._connect_failed(fault)
             return
-        self._connecting.pop(_this_task(), None)
-        waiter = self._next(name)
         if connection.transport.is_closing():
-            self._connect_failed(ConnectionResetError("closed at once"), name)
-        elif waiter is not None:
-            self._waiters.remove(waiter)
-            self._hand_over(connection, waiter.lessee)
-        else:
-            self.take_back(connection)
+            self._connect_failed(ConnectionResetError("closed at once"))
+            return
+        line = self._end_connect(_this_task())
+        assert line is not None  # this task's
+        if not self._serve(line, connection):
+            self._keep(connection)
+        self._waiting.tidy(line)
 
     async def _open(self, name: str | None) -> UpstreamConnection:
         route = self.route
@@ -229,15 +270,17 @@ class Pool:
         )
         return connection
 
-    def _connect_failed(self, fault: Exception, name: str | None) -> None:
+    def _connect_failed(self, fault: Exception) -> None:
+        line = self._end_connect(_this_task())
+        assert line is not None  # this task's
         self._row[Slot.CONNECT_ERRORS] += 1
-        waiter = self._next(name)
-        if waiter is not None:
-            self._waiters.remove(waiter)
+        lessee = self._waiting.first(line)
+        self._waiting.tidy(line)
+        if lessee is not None:
             reason = of_connect(fault, tls=self.route.tls is not None)
-            place = self.name if name is None else f"{self.name} as {name}"
-            waiter.lessee.lease_failed(f"cannot connect to {place}: {reason}", overload=False)
-        self._connect_if_needed()
+            place = self.name if line.name is None else f"{self.name} as {line.name}"
+            lessee.lease_failed(f"cannot connect to {place}: {reason}", overload=False)
+        self._look_after_waiters()
 
 
 def _this_task() -> asyncio.Task[None]:

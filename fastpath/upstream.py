@@ -89,6 +89,41 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     `name`: what the target proved under TLS, if not the name of the route.
     """
 
+    # More than 30 names, which an instance without slots cannot have without being slower.
+    __slots__ = (
+        "_chunks",
+        "_ended",
+        "_flow",
+        "_heard",
+        "_held",
+        "_in_doubt",
+        "_interim",
+        "_keep",
+        "_kind",
+        "_left",
+        "_method",
+        "_outbox",
+        "_partial",
+        "_poll",
+        "_pool",
+        "_reusable",
+        "_room",
+        "_sink",
+        "_usual",
+        "answered_early",
+        "closed",
+        "deadline",
+        "descriptor",
+        "holder",
+        "idle_since",
+        "lessee",
+        "name",
+        "status",
+        "timeouts",
+        "transport",
+        "uses",
+    )
+
     def __init__(self, pool: Pool, name: str | None = None) -> None:
         # connection
         self._pool = pool
@@ -106,6 +141,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._usual = self._room = NEXT_READ  # what bodies are read into
         # exchange
         self.lessee: Lessee | None = None
+        self.holder = ""  # whose share it counts to
         self._method = b""
         self._heard = False  # anything since the request
         self.status = 0  # of the answer
@@ -128,9 +164,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     # --- what the pool and the lessee ask of it ---
 
-    def begin(self, lessee: Lessee) -> None:
+    def begin(self, lessee: Lessee, holder: str) -> None:
         """Work for this lessee from now on."""
         self.lessee = lessee
+        self.holder = holder
         self.uses += 1
         self._room = self._usual
         self._heard = self._held = self.answered_early = False
@@ -193,7 +230,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def expire(self) -> None:
         """The deadline passed."""
         late = "did not answer in time"
-        garbage = self._unanswered() if bytes(self._partial) else ""
+        garbage = self._unanswered() if self._partial else ""
         self._fail(f"{late}; {garbage}" if garbage else late)
 
     # --- asyncio.Protocol ---

@@ -19,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic import create_model as create_pydantic_model
 
 from fastpath.cors import METHODS as CORS_METHODS
-from fastpath.limits import ZERO_IS_OFF, Limits, PoolLimits, Timeouts
+from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
 from fastpath.profiles import CHECKSUMS, LIST_FEATURES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
@@ -31,6 +31,7 @@ from gateway.config.words import (
     Maybe,
     NumberOrZero,
     OrEmpty,
+    Percent,
     PositiveNumber,
     PositiveWhole,
     Text,
@@ -63,7 +64,8 @@ def _from_dataclass(name: str, source: type[Any]) -> type[Section]:
     content: dict[str, Any] = {}
     for field in fields(source):
         kinds = or_zero if field.metadata == ZERO_IS_OFF else positive
-        content[field.name] = (kinds[hints[field.name]], field.default)
+        kind = Percent if field.metadata == PERCENT else kinds[hints[field.name]]
+        content[field.name] = (kind, field.default)
     return create_pydantic_model(name, __base__=Section, __doc__=source.__doc__, **content)
 
 

@@ -97,6 +97,12 @@ def _positive(value: float) -> float:
     return value
 
 
+def _percent(value: int) -> int:
+    if not 1 <= value <= 100:
+        raise fault("must be a number from 1 to 100")
+    return value
+
+
 def _positive_or_zero(value: float) -> float:
     if value < 0:
         raise fault("must not be less than 0", "0 turns it off")
@@ -180,6 +186,7 @@ def _unique(items: list[Item]) -> list[Item]:
 Text = Annotated[str, BeforeValidator(_text)]
 Boolean = Annotated[bool, BeforeValidator(_boolean)]
 PositiveWhole = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive)]
+Percent = Annotated[int, BeforeValidator(_whole), AfterValidator(_percent)]
 PositiveNumber = Annotated[float, BeforeValidator(_number), AfterValidator(_positive)]
 WholeOrZero = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive_or_zero)]
 NumberOrZero = Annotated[float, BeforeValidator(_number), AfterValidator(_positive_or_zero)]
@@ -204,6 +211,7 @@ __all__ = [
     "Maybe",
     "NumberOrZero",
     "OrEmpty",
+    "Percent",
     "PositiveNumber",
     "PositiveWhole",
     "Scalar",

@@ -115,7 +115,7 @@ class WireTransport(asyncio.Transport):
     """
 
     def __init__(self, loop: StillLoop, protocol: asyncio.Protocol, peer: Peer) -> None:
-        super().__init__({"peername": ("192.0.2.1", 50000)})
+        super().__init__({"peername": (peer.address, 50000)})
         self.peer = peer
         self.stuck = False
         self.aborted = False
@@ -252,7 +252,10 @@ class Kernel:
 class Peer:
     """The other end: what a client, or a target, says and hears."""
 
-    def __init__(self, rig: Rig, factory: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(
+        self, rig: Rig, factory: Callable[[], asyncio.Protocol], address: str = "192.0.2.1"
+    ) -> None:
+        self.address = address
         self.kernel = Kernel()
         self.rig = rig
         self.protocol = factory()
@@ -396,9 +399,9 @@ class Rig:
             future.set_result(self._open(future.factory))
         self.settle()
 
-    def connect(self) -> Peer:
+    def connect(self, address: str = "192.0.2.1") -> Peer:
         """A client connects."""
-        client = Peer(self, lambda: DownstreamConnection(self.service))
+        client = Peer(self, lambda: DownstreamConnection(self.service), address)
         self.settle()
         return client
 

@@ -87,6 +87,7 @@ STOREYS = [
     ["inquiry"],
     ["places"],
     ["pool"],
+    ["waiting"],
     ["upstream", "journal", "reset", "unsent", "tls"],
     ["reading", "sinks", "splice"],
     ["outgoing", "turns"],
@@ -120,6 +121,7 @@ STOREYS = [
         "phases",
         "profiles",
         "retry",
+        "shares",
     ],
 ]
 

@@ -27,7 +27,7 @@ class Bench:
 
     def ask(self) -> Inquiry:
         inquiry = Inquiry(HEAD, self.told.append, self.faults.append)
-        inquiry.ask(self.pool)
+        inquiry.ask(self.pool, "client")
         self.rig.settle()
         return inquiry
 

@@ -22,12 +22,15 @@ REQUEST = b"GET / HTTP/1.1\r\n\r\n"
 class Borrower:
     """A lessee that notes what it is told."""
 
-    def __init__(self, pool: Pool, *, fresh: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self, pool: Pool, *, fresh: bool = False, name: str | None = None, holder: str = ""
+    ) -> None:
         self.told: list[Any] = []
         self.connection: UpstreamConnection | None = None
         self.fault_when_leased = False
         self.pool = pool
-        pool.lease(self, fresh=fresh, name=name)
+        # A holder of its own, if none is named.
+        pool.lease(self, holder or str(id(self)), fresh=fresh, name=name)
 
     def leased(self, connection: UpstreamConnection) -> None:
         self.connection = connection
@@ -74,6 +77,11 @@ class Bench:
 
     def borrow(self, count: int = 1, *, fresh: bool = False) -> list[Borrower]:
         borrowers = [Borrower(self.pool, fresh=fresh) for _ in range(count)]
+        self.rig.settle()
+        return borrowers
+
+    def borrow_for(self, holder: str, count: int = 1) -> list[Borrower]:
+        borrowers = [Borrower(self.pool, holder=holder) for _ in range(count)]
         self.rig.settle()
         return borrowers
 
