@@ -2,9 +2,9 @@
 
 Rules: the raw path and the order, spelling and bytes of every header line that stays are the
 client's; headers that a presigner moved into the query are headers again; hop-by-hop and
-Connection-listed lines, the client's signature, date, token and presign parameters, cookies and
-Expect never cross; every `x-amz-*` header and Content-MD5 that crosses is signed (AWS errors 1.28),
-nothing a hop may change is.
+Connection-listed lines, the client's signature, date, token and presign parameters, cookies,
+Expect, and what a target would believe of a proxy (`crossing`) never cross; every `x-amz-*` header
+and Content-MD5 that crosses is signed (AWS errors 1.28), nothing a hop may change is.
 
 Not here: whether the request may go at all (`admission`), its body (`exchange`).
 """
@@ -16,8 +16,9 @@ from dataclasses import replace
 from functools import lru_cache
 
 from fastpath.admission import HOP_NAME, Admission
-from fastpath.head import RequestHead
-from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
+from fastpath.crossing import never_crosses
+from fastpath.head import Headers, RequestHead
+from fastpath.hop import HOP_BY_HOP, lines_named, without_lines, without_named
 from fastpath.hosting import host_and_path
 from fastpath.payload.choose import Passage
 from fastpath.query import upstream_query
@@ -40,15 +41,20 @@ _STAYS_BEHIND = lines_named(
 )
 _NOTHING: tuple[bytes, ...] = ()
 _RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})
-# Names of most heads: found in a set before they are looked at (heads: 3,000 instructions).
-_NOT_SIGNED = _RESIGNED | {
+# Names of most heads: found in a set before they are looked at (heads: 3,000 instructions). They
+# are not signed, and whether they cross is known from above.
+_USUAL = _RESIGNED | {
+    b"accept",
     b"accept-encoding",
     b"amz-sdk-invocation-id",
     b"amz-sdk-request",
     b"authorization",
+    b"connection",
     b"content-length",
     b"content-type",
+    b"expect",
     b"host",
+    b"range",
     b"user-agent",
 }
 
@@ -83,12 +89,9 @@ def upstream_head(
     if reframing is not None:
         payload, length = reframing.payload, reframing.length
         drop = drop + reframing.drop
-    signed = [
-        field
-        for field in head.headers
-        if field[0] not in _NOT_SIGNED
-        and (field[0].startswith(b"x-amz-") or field[0] == b"content-md5")
-    ]
+    signed = [field for field in head.headers if field[0] not in _USUAL]
+    signed, left = _sorted_out(signed, added)
+    drop = drop + left
     if drop:
         signed, added = _without(signed, drop), _without(added, drop)
     if translation is not None:
@@ -122,13 +125,25 @@ def _restated(
     names = tuple(name for name, _ in restated)
     lines = b"".join([b"\r\n%b: %b" % field for field in restated])
     headers = [*_without(head.headers, names), *restated]
-    return lines_named(names).sub(b"", raw[:-4]) + lines + raw[-4:], replace(head, headers=headers)
+    return without_named(raw[:-4], names) + lines + raw[-4:], replace(head, headers=headers)
+
+
+def _sorted_out(
+    fields: Headers, added: Sequence[tuple[bytes, bytes]]
+) -> tuple[Headers, tuple[bytes, ...]]:
+    """Of less usual fields those that are signed, and the names of those that never cross."""
+    if not (fields or added):
+        return fields, _NOTHING
+    left = tuple(name for name, _ in (*fields, *added) if never_crosses(name))
+    signed = [f for f in fields if f[0].startswith(b"x-amz-") or f[0] == b"content-md5"]
+    return signed, left
 
 
 def _without(
     fields: Sequence[tuple[bytes, bytes]], names: tuple[bytes, ...]
 ) -> list[tuple[bytes, bytes]]:
-    return [field for field in fields if field[0] not in names]
+    dropped = frozenset(names)  # a client may send very many
+    return [field for field in fields if field[0] not in dropped]
 
 
 def _via(head: RequestHead, instance: bytes) -> bytes:

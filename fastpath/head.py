@@ -37,6 +37,7 @@ _RESPONSE = re.compile(
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
 _MAX_LENGTH = 2**63 - 1  # bytes; what off_t, and every store, can count
 _MAX_DIGITS = 19
+_MAX_OPTIONS = 100  # of a Connection field, as many as a head usually may have lines
 
 # What no request line and no field may hold, looked for before the end of the head has come.
 _GARBAGE = re.compile(rb"[^\t\r\n -~\x80-\xff]|\r(?!\n)|(?<!\r)\n")
@@ -183,10 +184,10 @@ def _request_headers(raw: bytes) -> Headers:
 
 
 def _joined(headers: Headers) -> dict[bytes, bytes]:
-    fields: dict[bytes, bytes] = {}
+    values: dict[bytes, list[bytes]] = {}
     for name, value in headers:
-        fields[name] = fields[name] + b"," + value if name in fields else value
-    return fields
+        values.setdefault(name, []).append(value)
+    return {name: b",".join(all_values) for name, all_values in values.items()}
 
 
 def _check_host(headers: Headers, fields: dict[bytes, bytes], minor: int) -> None:
@@ -235,6 +236,8 @@ def _length(value: bytes) -> int | None:
 
 def _request_keep_alive(fields: dict[bytes, bytes], minor: int) -> bool:
     tokens = connection_tokens(fields[b"connection"])
+    if len(tokens) > _MAX_OPTIONS:
+        raise _bad_request()
     for token in tokens:
         if token in END_TO_END or token.startswith(b"x-amz-"):
             raise _bad_request()

@@ -1,0 +1,82 @@
+"""Which header fields of a client never cross to a target: one table.
+
+Rules: a target believes these fields of whoever stands before it, and the gateway stands there:
+what a client writes into them would decide what address, host, path, method or user the target
+sees. None is of S3. A name that holds `_` does not cross either, but in metadata: servers that
+follow CGI read `x_amz_acl` as `x-amz-acl`, and nobody has verified or classified that one.
+
+Not here: fields of one hop (`hop`), of the client's signature (`forward`).
+"""
+
+from __future__ import annotations
+
+# What it would tell the target, and the names.
+NEVER_CROSS = {
+    "the client's address": (
+        b"akamai-client-ip",
+        b"client-ip",
+        b"fastly-client-ip",
+        b"forwarded-for",
+        b"remote-addr",
+        b"true-client-ip",
+        b"x-appengine-user-ip",
+        b"x-azure-clientip",
+        b"x-azure-socketip",
+        b"x-client-ip",
+        b"x-client-port",
+        b"x-cluster-client-ip",
+        b"x-coming-from",
+        b"x-originating-ip",
+        b"x-proxyuser-ip",
+        b"x-real-ip",
+        b"x-real-port",
+        b"x-remote-addr",
+        b"x-remote-ip",
+        b"x-source-ip",
+        b"x-true-client-ip",
+    ),
+    "who, where and how, all in one": (b"forwarded", b"x-forwarded", b"x-forward-for"),
+    "host, scheme or path": (
+        b"front-end-https",
+        b"https",
+        b"script-name",
+        b"x-arr-ssl",
+        b"x-host",
+        b"x-https",
+        b"x-rewrite-uri",
+        b"x-rewrite-url",
+        b"x-scheme",
+        b"x-script-name",
+        b"x-url-scheme",
+    ),
+    "the method": (b"x-http-method", b"x-http-method-override", b"x-method-override"),
+    "who is logged in": (
+        b"remote-user",
+        b"x-auth-token",
+        b"x-remote-group",
+        b"x-remote-user",
+        b"x-storage-token",
+        b"x-webauth-user",
+    ),
+    "how a server sends files": (b"x-sendfile-type",),
+    "a proxy for CGI programs": (b"proxy",),
+}
+NEVER_CROSS_PREFIXES = (
+    b"cf-",  # Cloudflare: cf-connecting-ip, cf-ipcountry, ...
+    b"x-accel-",  # nginx, Rack: x-accel-mapping
+    b"x-auth-request-",  # oauth2-proxy
+    b"x-client-cert",
+    b"x-envoy-",  # x-envoy-external-address, x-envoy-original-path, ...
+    b"x-forwarded-",
+    b"x-original-",  # x-original-url, x-original-method, x-original-forwarded-for, ...
+    b"x-ssl-",
+)
+_METADATA = b"x-amz-meta-"
+_NAMES = frozenset(name for names in NEVER_CROSS.values() for name in names)
+
+
+def never_crosses(name: bytes) -> bool:
+    """Whether a field (lower case) stays behind, whatever the target."""
+    if b"_" in name and not name.startswith(_METADATA):
+        return True
+    return name in _NAMES or name.startswith(NEVER_CROSS_PREFIXES)
