@@ -83,7 +83,7 @@ class Inquiry:
         if told is not None:
             told(reply)
 
-    # --- upstream.Lessee ---
+    # --- lessee.Lessee ---
 
     def leased(self, connection: UpstreamConnection) -> None:
         self._connection = connection

@@ -104,7 +104,7 @@ class Interpreter:
         if self._inquiry is not None:
             self._inquiry.cancel()
 
-    # --- upstream.Lessee: the answer ---
+    # --- lessee.Lessee: the answer ---
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         question = self._translation.question(head.status)
@@ -233,7 +233,7 @@ class Interpreter:
         if held.body:
             self.answer_bytes(held.body)
 
-    # --- upstream.Lessee: the rest is the exchange's ---
+    # --- lessee.Lessee: the rest is the exchange's ---
 
     def leased(self, connection: UpstreamConnection) -> None:
         self._exchange.leased(connection)

@@ -25,10 +25,11 @@ from fastpath.causes import of_connect
 from fastpath.counters import Slot
 from fastpath.shares import Shares
 from fastpath.tls import client_context
-from fastpath.upstream import Lessee, UpstreamConnection
+from fastpath.upstream import UpstreamConnection
 from fastpath.waiting import Line, Waiting
 
 if TYPE_CHECKING:
+    from fastpath.lessee import Lessee
     from fastpath.outgoing import Outbox
     from fastpath.snapshot import Route
     from fastpath.splice import Splicer

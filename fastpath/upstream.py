@@ -14,7 +14,7 @@ import contextlib
 import math
 import os
 import select
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 from fastpath.causes import of_answer, of_break, of_silence
 from fastpath.framing import (
@@ -32,6 +32,7 @@ from fastpath.reset import reset
 from fastpath.splice import Flow
 
 if TYPE_CHECKING:
+    from fastpath.lessee import Lessee
     from fastpath.pool import Pool
     from fastpath.sinks import AnswerSink
 
@@ -43,44 +44,6 @@ MAX_INTERIM = 8
 # Chunks in one read from which another connection is served before the next read: 4,000 of one byte
 # cost as much as 4 MiB (0.4 ms), and libuv reads up to 32 times in a turn.
 MANY_CHUNKS = 4000
-
-
-class Lessee(Protocol):
-    """Who a connection works for."""
-
-    def leased(self, connection: UpstreamConnection) -> None:
-        """The connection is yours: write your request."""
-
-    def lease_failed(self, reason: str, *, overload: bool) -> None:
-        """There will be none: the target cannot be reached, or too many wait for it."""
-
-    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        """The answer's head; `more`: bytes of its body are here and come next."""
-
-    def answer_bytes(self, data: bytes) -> None:
-        """A piece of the answer's body, without chunk framing."""
-
-    def answer_sink(self) -> AnswerSink | None:
-        """Where the rest of the body may be spliced to; None: it is to be copied."""
-
-    def answer_complete(self) -> None:
-        """The answer ended where its framing says it ends."""
-
-    def upstream_lost(self, reason: str, *, stale: bool) -> None:
-        """The connection is gone and the answer is not complete.
-
-        `stale`: it had served before and closed without a byte for this lessee, so it may have been
-        closed in the moment of reuse.
-        """
-
-    def crash(self, fault: Exception) -> None:
-        """A defect showed while the lessee was told something."""
-
-    def upstream_paused(self) -> None:
-        """The target does not take the request's bytes as fast as they come."""
-
-    def upstream_resumed(self) -> None:
-        """It does again."""
 
 
 class UpstreamConnection(asyncio.BufferedProtocol):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from fastpath.shares import Shares
 
 if TYPE_CHECKING:
-    from fastpath.upstream import Lessee
+    from fastpath.lessee import Lessee
 
 
 class Line:

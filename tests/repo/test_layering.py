@@ -106,7 +106,7 @@ STOREYS = [
     ["sigv4"],
     ["addressing", "operations", "framing", "hop", "s3xml", "verdict"],
     ["conditions", "head", "query"],
-    ["answers", "client"],
+    ["answers", "client", "lessee"],
     ["lifetime"],
     [
         "accesslog",
