@@ -20,6 +20,7 @@ from fastpath.errors import (
     INVALID_BUCKET_NAME,
     INVALID_URI,
     KEY_TOO_LONG,
+    NOT_IMPLEMENTED,
     S3Error,
 )
 from fastpath.head import RequestHead
@@ -121,6 +122,20 @@ def checked_key(key: bytes) -> bytes:
     if _DOT in key and key.find(b"..") >= 0:
         _check_climb(key)
     return _sized(key)
+
+
+def is_bucket_itself(key: bytes) -> bool:
+    """Whether a key is nothing but separators, so that some stores take the bucket for it."""
+    return not key.strip(b"/\\")
+
+
+def mistaken_key() -> S3Error:
+    """What is said of such a key, where it must not reach such a store."""
+    return S3Error(
+        NOT_IMPLEMENTED,
+        message="A key of nothing but slashes is not available on the storage that serves this "
+        "bucket.",
+    )
 
 
 def is_bucket_host(head: RequestHead, domains: tuple[bytes, ...]) -> bool:

@@ -16,7 +16,15 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from fastpath.addressing import Address, locate, locate_copy_source, spaced, with_spaces
+from fastpath.addressing import (
+    Address,
+    is_bucket_itself,
+    locate,
+    locate_copy_source,
+    mistaken_key,
+    spaced,
+    with_spaces,
+)
 from fastpath.authentication import authenticate, claimed_key_id
 from fastpath.dialects import translate
 from fastpath.dialects.translation import Asked, Translation
@@ -146,7 +154,7 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
     target = snapshot.targets[decision.target]
     admission.decision = decision
     admission.target = target
-    _refuse_beyond(target, operation, caller)
+    _refuse_beyond(target, operation, caller, address)
     overlooked = target.profile.overlooks.get(operation.name)
     if overlooked is not None:
         _refuse_overlooked(overlooked, query, head)
@@ -275,7 +283,7 @@ def _claimed_payload(head: RequestHead) -> bytes:
     return claimed if head.method in BODY_METHODS else UNSIGNED_PAYLOAD
 
 
-def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None:
+def _refuse_beyond(target: Target, operation: Operation, caller: Caller, address: Address) -> None:
     """Refuse what this caller may not send to this target, or what the target has not."""
     if not caller.reaches(target.name):
         raise S3Error(ACCESS_DENIED)
@@ -287,6 +295,8 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller) -> None
             NOT_IMPLEMENTED,
             message=f"{operation.name} is not available on the storage that serves this bucket.",
         )
+    if profile.mistakes_keys and address.key and is_bucket_itself(address.key):
+        raise mistaken_key()
 
 
 def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead) -> None:

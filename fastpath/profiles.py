@@ -127,6 +127,8 @@ class Profile:
     lacks: operations it takes for others, so that they must not reach it.
     overlooks: by operation, query parameters and headers that change its meaning and that the
         target ignores, so that a request with one must not reach it.
+    mistakes_keys: takes a key of nothing but `/` and `\\` for the bucket itself: a DeleteObject of
+        one deletes an empty bucket.
     mistakes_deletes: in a DeleteObjects, cuts a key at its line break and deletes another object,
         and for a key without a path reports a whole batch as deleted that it did not touch.
     dialect: what translates its differences from S3 (`dialects`), or None.
@@ -148,6 +150,7 @@ class Profile:
     operations: frozenset[str] | None = None
     lacks: frozenset[str] = frozenset()
     overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
+    mistakes_keys: bool = False
     mistakes_deletes: bool = False
     dialect: str | None = None
     has_regions: bool = False
@@ -201,6 +204,7 @@ PROFILES: dict[str, Profile] = {
         keeps_aws_chunked=True,
         lacks=_SEAWEEDFS_LACKS,
         overlooks=_SEAWEEDFS_OVERLOOKS,
+        mistakes_keys=True,
         lists=frozenset({"encoding-type", "start-after"}),
         anonymous=True,
     ),

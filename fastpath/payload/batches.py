@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from xml.parsers import expat
 
-from fastpath.addressing import checked_key
+from fastpath.addressing import checked_key, is_bucket_itself, mistaken_key
 from fastpath.errors import MALFORMED_XML, MAX_MESSAGE_LENGTH, USER_KEY, S3Error
 from fastpath.payload.checks import Check
 from fastpath.payload.checksums import HEADER_PREFIX
 from fastpath.payload.reframing import Reframing
+from fastpath.profiles import Profile
 from fastpath.s3xml import DECLARATION, NAMESPACE, element
 from fastpath.sigv4.chain import Chain
 
@@ -46,7 +47,16 @@ class _Unfit(Exception):
 class Batch:
     """A BodyFilter. `judge` says what else than the rule of paths is wrong with a key."""
 
-    __slots__ = ("_body", "_checks", "_fields", "_judge", "_reader", "_size", "refused")
+    __slots__ = (
+        "_body",
+        "_checks",
+        "_fields",
+        "_judge",
+        "_mistaken",
+        "_reader",
+        "_size",
+        "refused",
+    )
 
     def __init__(self, judge: Judge | None = None) -> None:
         self._judge = judge
@@ -54,13 +64,17 @@ class Batch:
         self._fields: Mapping[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size = 0
+        self._mistaken = False  # the target takes some keys for the bucket
         self._reader = _Reader()
         self.refused: list[Refused] = []
 
-    def require(self, checks: Sequence[Check], fields: Mapping[bytes, bytes]) -> None:
-        """What the body as it was sent must agree with, and the headers it came with."""
+    def require(
+        self, checks: Sequence[Check], fields: Mapping[bytes, bytes], profile: Profile
+    ) -> None:
+        """What the body as it was sent must agree with, its headers, and who gets it."""
         self._checks = checks
         self._fields = fields
+        self._mistaken = profile.mistakes_keys
 
     def begin(self, chain: Chain) -> None:
         """Never in chunks."""
@@ -96,6 +110,8 @@ class Batch:
             checked_key(key)
         except S3Error as error:
             return error
+        if self._mistaken and is_bucket_itself(key):
+            return mistaken_key()
         return self._judge(key) if self._judge is not None else None
 
     def _written(self, left: Sequence[Mapping[str, str]]) -> bytes:

@@ -120,7 +120,7 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
     if crossing is not None:
         behind = crossing.left_behind(context.operation.name, context.fields)
     if context.batch is not None:
-        context.batch.require(checks, context.fields)
+        context.batch.require(checks, context.fields, context.profile)
         return Passage(context.batch, None, context.batch)
     if behind:
         return Passage(CheckedBody(checks), Reframing(payload, length, behind, b""))

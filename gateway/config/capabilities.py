@@ -63,6 +63,8 @@ def lost_safeties(profile: Profile, changed: Profile) -> Iterator[tuple[str, str
             yield "checksums", f"nothing checks {_few(added)} of an upload if the target does not"
     if changed.verifies_documents and not profile.verifies_documents:
         yield "verifies_documents", "nothing checks the keys of a DeleteObjects in transit"
+    if profile.mistakes_keys and not changed.mistakes_keys:
+        yield "mistakes_keys", "DeleteObject of a key like `/` may delete the bucket"
     if profile.mistakes_deletes and not changed.mistakes_deletes:
         yield "mistakes_deletes", "a batch of keys may delete other objects than it names"
     yield from _let_through(profile, changed)

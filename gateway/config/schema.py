@@ -314,6 +314,7 @@ class ProfileOverrides(Section):
     ] = None
     lacks: Annotated[list[OperationWord], AfterValidator(_together)] = []
     overlooks: dict[OperationName, list[FieldName]] = {}
+    mistakes_keys: Boolean = False
     mistakes_deletes: Boolean = False
     has_regions: Boolean = False
     virtual_hosts: Boolean = False

@@ -70,6 +70,36 @@ def test_a_bucket_survives_the_deletion_of_a_setting(
     assert exists(bucket)
 
 
+ROOTS = [b"//", b"/%2F", b"///", b"/%5C", b"/%2f%5c"]
+
+
+@pytest.mark.parametrize("path", ROOTS)
+def test_a_bucket_survives_the_deletion_of_a_key_of_slashes(
+    direct: RawClient, through: RawClient, side: Side, path: bytes
+) -> None:
+    """B3: the server deletes the empty bucket; and so it does in a batch."""
+    client = s3_client(side.here.endpoint, side.here.keys)
+
+    def exists() -> bool:
+        return bucket in {entry["Name"] for entry in client.list_buckets()["Buckets"]}
+
+    bucket = f"{side.bucket[:6]}-{uuid.uuid4().hex[:12]}"
+    target = b"/" + bucket.encode() + path
+    client.create_bucket(Bucket=bucket)
+    assert direct.send("DELETE", target, b"")[0] == 204
+    assert not exists()
+    client.create_bucket(Bucket=bucket)
+    for method, query in (("DELETE", b""), ("PUT", b""), ("POST", b"?uploads"), ("GET", b"?acl")):
+        assert through.send(method, target + query, b"")[0] == 501
+    document = deletion("//")
+    status, answer = through.send(
+        "POST", f"/{bucket}?delete".encode(), document, {"content-md5": content_md5(document)}
+    )
+    assert (status, b"<Code>NotImplemented</Code>" in answer) == (200, True)
+    assert exists()
+    client.delete_bucket(Bucket=bucket)
+
+
 @pytest.mark.parametrize("claim", ["content-md5", "x-amz-checksum-crc32", "x-amz-checksum-sha256"])
 def test_keys_are_deleted_only_if_the_list_came_whole(
     direct: RawClient, through: RawClient, side: Side, prefix: str, claim: str

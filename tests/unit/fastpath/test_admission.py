@@ -149,6 +149,19 @@ def test_the_classified_operation_is_what_is_allowed_not_the_method() -> None:
     assert admitted(signed("GET", "/b-b/k"), **options).signer is not None
 
 
+@pytest.mark.parametrize("path", ["//", "/%2F", "///", "/%5C", "/%2f%5c"])
+@pytest.mark.parametrize(
+    ("method", "query"), [("DELETE", ""), ("PUT", ""), ("GET", "?acl"), ("POST", "?uploads")]
+)
+def test_a_key_that_a_target_takes_for_the_bucket(path: str, method: str, query: str) -> None:
+    """B3: it does not reach such a target, virtual-host style either."""
+    raw = signed(method, f"/b-b{path}{query}")
+    assert refused(raw, mode="sigv4", profile="seaweedfs").kind.code == "NotImplemented"
+    assert admitted(raw, mode="sigv4").signer is not None
+    allowed = signed(method, f"/b-b{path}a{query}")
+    assert admitted(allowed, mode="sigv4", profile="seaweedfs").signer is not None
+
+
 # --- copies ---
 
 

@@ -155,6 +155,19 @@ def test_a_lakefs_target() -> None:
     assert "<Code>KeyTooLongError</Code>" in body
 
 
+@pytest.mark.parametrize("key", ["/", "//", "\\", "\\/"])
+def test_a_key_that_a_target_takes_for_the_bucket_fails_alone(key: str) -> None:
+    """B3: on a target that does so, and on no other."""
+    for profile in ("seaweedfs", "s3"):
+        rig = Rig(profile=profile)
+        client = rig.connect()
+        client.says(request(document("a", key)))
+        mistaken = profile == "seaweedfs"
+        assert went_up(rig)[1].count(b"<Key>") == (1 if mistaken else 2)
+        rig.target.says(ok(RESULT))
+        assert (b"<Code>NotImplemented</Code>" in one(client).body) is mistaken
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [
