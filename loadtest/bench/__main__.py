@@ -13,6 +13,7 @@ import argparse
 import json
 import re
 import sys
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,24 +28,25 @@ _OVER_TLS = ("GET 1 KiB", "GET 1 MiB", "PUT 1 MiB")
 _QUICK = ("GET 1 KiB", "GET 64 KiB", "GET 1 MiB", "PUT 1 MiB", "PUT 8 MiB chunks")
 
 
-def full_plan() -> rounds.Plan:
-    """All workloads and peers: about half an hour."""
+def full_plan(absent: Collection[str] = ()) -> rounds.Plan:
+    """All workloads and peers but those that are absent: about half an hour."""
     return rounds.Plan(
         rounds=3,
         seconds=2,
         workloads=workloads.WORKLOADS,
-        contenders=list(contenders.ALL),
+        contenders=[name for name in contenders.ALL if name not in absent],
         over_tls=_at_32(_OVER_TLS),
     )
 
 
-def quick_plan() -> rounds.Plan:
-    """The gateway, Envoy and nginx at 32 connections: under three minutes."""
+def quick_plan(absent: Collection[str] = ()) -> rounds.Plan:
+    """The gateway, Envoy, nginx and optional peers at 32 connections: under three minutes."""
+    optional = [name for name in contenders.OPTIONAL if name not in absent]
     return rounds.Plan(
         rounds=3,
         seconds=2,
         workloads=_at_32(_QUICK),
-        contenders=["s3gateway", "envoy", "nginx"],
+        contenders=["s3gateway", "envoy", "nginx", *optional],
         over_tls=_at_32(("GET 1 MiB",)),
     )
 
@@ -66,7 +68,8 @@ def main(words: list[str]) -> int:
         return 0
     network.move(words)
     quick = chosen.quick
-    plan = quick_plan() if quick else full_plan()
+    absent = () if chosen.only else _absent()
+    plan = quick_plan(absent) if quick else full_plan(absent)
     try:
         for program in _needed(plan, names if not quick else [], chosen.only):
             machine.find(program)
@@ -86,6 +89,18 @@ def main(words: list[str]) -> int:
     _measure_chapters(result, names)
     sys.stdout.write(f"\n{report.goals_table(result)}\n")
     return 0
+
+
+def _absent() -> list[str]:
+    """The optional peers that are not there; each is told of, and how to get it."""
+    found = []
+    for name in contenders.OPTIONAL:
+        try:
+            machine.find(name)
+        except machine.Missing as missing:
+            sys.stderr.write(f"make bench: {missing}; left out\n")
+            found.append(name)
+    return found
 
 
 def _needed(plan: rounds.Plan, names: list[str], only: list[str] | None) -> set[str]:

@@ -310,6 +310,22 @@ def _envoy(port: int, upstream: Upstream) -> dict[str, object]:
     return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
 
 
+def versitygw(upstream: Upstream, directory: Path) -> Contender:
+    """versitygw as a proxy before an S3 store: verifies, decides, signs again, as the gateway."""
+    port = machine.free_port()
+    signed = ["--access", "AKIDBENCHTARGET", "--secret", "bench-target-secret", "--region", REGION]
+    store = ["--endpoint", f"{upstream.scheme}://127.0.0.1:{upstream.port}", "--use-path-style"]
+    verified = ["--access", KEY_ID, "--secret", SECRET, "--region", REGION]
+    listening = ["--port", f"127.0.0.1:{port}", "--quiet"]
+    command = [machine.find("versitygw"), *verified, *listening, "s3", *signed, *store]
+    command += ["--disable-data-integrity-check", "--disable-checksum"]
+    if upstream.certificates is not None:
+        command.append("--ssl-skip-verify")
+    environ = {"GOMAXPROCS": "1", "AWS_CA_BUNDLE": ""}  # its SDK takes none with its own client
+    process = machine.start(command, machine.CONTENDER_CORE, directory, environ)
+    return _ready(Contender("versitygw", port, process))
+
+
 def _ready(contender: Contender, seconds: float = 20.0) -> Contender:
     try:
         what = f"{contender.name} to listen"
@@ -327,5 +343,8 @@ ALL: dict[str, Callable[[Upstream, Path], Contender]] = {
     "nginx-large": nginx_large,
     "haproxy": haproxy,
     "haproxy-splice": haproxy_splice,
+    "versitygw": versitygw,
     "direct": direct,
 }
+# Peers that are measured where they are on PATH, and left out elsewhere.
+OPTIONAL = ("versitygw",)

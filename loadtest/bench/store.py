@@ -30,13 +30,15 @@ http {{
   fastcgi_temp_path {directory}/fastcgi; uwsgi_temp_path {directory}/uwsgi;
   scgi_temp_path {directory}/scgi;
   default_type application/octet-stream;
+  # As a store does: nginx itself gives an ETag to what it reads, none to what it writes.
+  map $request_method $written {{ default ""; PUT '"d41d8cd98f00b204e9800998ecf8427e"'; }}
   server {{
     listen 127.0.0.1:{port} reuseport backlog=4096;
     listen 127.0.0.1:{tls_port} ssl reuseport backlog=4096;
     ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;
     ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     root {directory}/root;
-    location / {{ dav_methods PUT; create_full_put_path on; }}
+    location / {{ dav_methods PUT; create_full_put_path on; add_header ETag $written; }}
     location = /list {{ default_type application/xml; try_files /documents/list =404; }}
   }}
 }}

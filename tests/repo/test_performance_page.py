@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from loadtest.bench import chapters, contents, machine, report, rounds
-from loadtest.bench.__main__ import PAGE, PICTURE, RESULT, _needed
+from loadtest.bench import chapters, contenders, contents, machine, report, rounds
+from loadtest.bench.__main__ import PAGE, PICTURE, RESULT, _needed, full_plan, quick_plan
 
 COMMITTED = json.loads(RESULT.read_text())
 
@@ -68,3 +68,30 @@ def test_a_ratio_is_ours_by_theirs_and_never_a_guess() -> None:
     assert report.ratio(result, "GET 1 KiB", "envoy") == 0.5
     assert report.ratio(result, "GET 1 KiB", "nginx") is None
     assert report.ratio(result, "GET 1 KiB", "envoy", "https") is None
+
+
+def test_an_optional_peer_is_shown_where_it_was_measured_and_nowhere_else() -> None:
+    """D10's kind: what is left out is told, not shown as measured."""
+
+    def figure(contender: str, cpu: float) -> dict[str, object]:
+        where = {"workload": "GET 1 KiB", "upstream": "http", "connections": 32}
+        more = {"requests": 1.0, "p50_us": 1.0, "p99_us": 1.0, "megabytes": 1.0}
+        return {**where, **more, "contender": contender, "cpu_us": cpu}
+
+    without = [figure("s3gateway", 30.0), figure("envoy", 60.0)]
+    with_it = {"figures": [*without, figure("versitygw", 90.0)]}
+    assert "| GET 1 KiB / versitygw | 0.33 | | |" in report.goals_table(with_it)
+    assert "versitygw" in report.full_table(with_it).splitlines()[0]
+    assert "versitygw" in report.picture(with_it)
+    assert "0.33" in report.comparison(COMMITTED, with_it)
+    for text in (report.goals_table, report.full_table, report.picture):
+        assert "versitygw" not in text({"figures": without})
+
+
+def test_optional_peers_are_left_out_of_a_plan_and_of_what_it_needs() -> None:
+    assert set(contenders.OPTIONAL) == set(report.OPTIONAL) <= set(machine.PACKAGES)
+    for plan in (full_plan, quick_plan):
+        absent = plan(contenders.OPTIONAL)
+        assert "versitygw" in plan().contenders
+        assert "versitygw" not in absent.contenders
+        assert "versitygw" not in _needed(absent, [], None)
