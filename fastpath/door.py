@@ -78,7 +78,7 @@ class TLSDoor:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as fault:
-                self._service.journal.event("error", f"cannot accept a connection: {fault}")
+                self._service.short_of(f"cannot accept a connection: {fault}")
                 self._loop.remove_reader(self._listener)
                 self._loop.call_later(_REST_SECONDS, self.open)
                 return

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from fastpath.service import Service
     from fastpath.sinks import RequestSink
 
-HEALTH_PATH = b"/-/healthz"
+READY_PATH = b"/-/readyz"
+HEALTH_PATHS = (b"/-/healthz", READY_PATH)
 _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
 
 
@@ -81,6 +82,8 @@ class DownstreamConnection(WritingHalf):
         self._await_request()
         if not self._service.enter(self):
             self._refuse_head(S3Error(SLOW_DOWN, retry_after=1))
+            if self._service.overfull:  # those that are told so take descriptors, too
+                self.transport.close()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large body to the kernel.
@@ -361,7 +364,7 @@ class DownstreamConnection(WritingHalf):
     def _begin(self, raw: bytes, head: RequestHead) -> None:
         self.deadline = math.inf
         self.lifetime.count()
-        if head.path == HEALTH_PATH and not is_bucket_host(head, self._service.snapshot.domains):
+        if head.path in HEALTH_PATHS and not is_bucket_host(head, self._service.snapshot.domains):
             self._answer_health(head)
             return
         self._unread = NO_LENGTH if head.chunked else head.content_length or 0
@@ -379,7 +382,10 @@ class DownstreamConnection(WritingHalf):
     def _answer_health(self, head: RequestHead) -> None:
         draining, over = self._service.draining, self._service.now >= self.lifetime.end
         keep = head.keep_alive and not (draining or over or head.content_length or head.chunked)
-        self.send(health_reply(head, draining=draining, keep=keep))
+        refuses = b"draining" if draining else b""
+        if head.path == READY_PATH and self._service.full:
+            refuses = refuses or b"full"
+        self.send(health_reply(head, refuses=refuses, keep=keep))
         self.finish(keep=keep)
 
     def _refuse_head(self, fault: S3Error, came: bytes = b"") -> None:

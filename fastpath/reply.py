@@ -154,14 +154,14 @@ def own_reply(
     return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + answer.body
 
 
-def health_reply(request: RequestHead, *, draining: bool, keep: bool) -> bytes:
-    """The answer to `/-/healthz`: 200 while this worker takes requests, 503 while it drains."""
-    body = b"draining\n" if draining else b"ok\n"
+def health_reply(request: RequestHead, *, refuses: bytes, keep: bool) -> bytes:
+    """The answer to `/-/healthz` or `/-/readyz`: 200, or 503 and why."""
+    body = refuses + b"\n" if refuses else b"ok\n"
     head = (
         b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"
         b"Content-Length: %d\r\nConnection: %b\r\n\r\n"
         % (
-            b"503 Service Unavailable" if draining else b"200 OK",
+            b"503 Service Unavailable" if refuses else b"200 OK",
             len(body),
             b"keep-alive" if keep else b"close",
         )

@@ -13,9 +13,11 @@ import asyncio
 import base64
 import hashlib
 import os
+import resource
 from typing import TYPE_CHECKING
 
 from fastpath.counters import Slot
+from fastpath.descriptors import REFUSED_AT_ONCE, is_out, most_connections
 from fastpath.outgoing import Outbox
 from fastpath.places import Places
 from fastpath.pool import Pool
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 _STARTED, _IN_FLIGHT = Slot.STARTED, Slot.IN_FLIGHT  # by themselves; `phases` says why
 
+_LINE_SECONDS = 60.0  # between two lines that say the same of a lack that goes on
 TICK = 0.5  # seconds between two looks at every deadline
 
 
@@ -57,6 +60,9 @@ class Service:
         self.now = loop.time()
         self.draining = False
         self.connections: set[DownstreamConnection] = set()
+        self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._told_short = -_LINE_SECONDS  # when that was
+        self.most = 0  # connections at a time
         self.handshakes = 0  # TLS handshakes of clients that run
         self.places = Places()
         self.form_memory = GatheringMemory()
@@ -78,6 +84,7 @@ class Service:
         """Serve this snapshot from now on; requests in flight end on theirs."""
         self.snapshot = snapshot
         self.turns.at_once = snapshot.limits.requests_per_turn
+        self.most = most_connections(snapshot.limits.connections, self._descriptors)
         known = {target.route.key for target in snapshot.targets.values()}
         known |= self.places.keep(known)
         for key, pool in self._pools.items():
@@ -103,7 +110,30 @@ class Service:
         self.connections.add(connection)
         self.row[Slot.ACCEPTED] += 1
         self.row[Slot.CONNECTIONS] = len(self.connections)
-        return len(self.connections) <= self.snapshot.limits.connections
+        if len(self.connections) <= self.most:
+            return True
+        self.short_of(f"{self.most} connections are open")
+        return False
+
+    @property
+    def full(self) -> bool:
+        """Whether the next client would be turned away."""
+        return len(self.connections) >= self.most
+
+    @property
+    def overfull(self) -> bool:
+        """Whether there is no room even for waiting until a client has read its refusal."""
+        return len(self.connections) > self.most + REFUSED_AT_ONCE
+
+    def short_of(self, what: str) -> None:
+        """Clients are turned away: one line a minute says so."""
+        if self.now < self._told_short + _LINE_SECONDS:
+            return
+        self._told_short = self.now
+        remedy = "limits.connections"
+        if self.most < self.snapshot.limits.connections:
+            remedy = f"the limit of {self._descriptors} descriptors (ulimit -n, LimitNOFILE)"
+        self.journal.event("warning", f"clients are turned away: {what}; raise {remedy}")
 
     def leave(self, connection: DownstreamConnection) -> None:
         """A client's connection is closed."""
@@ -113,7 +143,8 @@ class Service:
 
     def begin_handshake(self) -> bool:
         """A client wants TLS; False when as many shake hands as there may be connections."""
-        if self.handshakes >= self.snapshot.limits.connections:
+        if self.handshakes >= self.most:
+            self.short_of(f"{self.most} handshakes run")
             return False
         self.handshakes += 1
         return True
@@ -141,6 +172,8 @@ class Service:
         """Hold everybody to their deadlines; called every `TICK` seconds."""
         now = self.now = self.clock()
         self.renewals.sweep(now)
+        if is_out():
+            self.short_of("no descriptor is left")
         members: list[DownstreamConnection | Pool] = [*self.connections, *self._pools.values()]
         for member in members:
             try:

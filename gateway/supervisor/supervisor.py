@@ -20,6 +20,7 @@ from enum import IntEnum
 from typing import Final
 
 from fastpath.counters import Page
+from fastpath.descriptors import most_connections
 from fastpath.frames import Frame, FrameFault, FrameType, encode
 from gateway.supervisor import account, boot, pidfile, sockets
 from gateway.supervisor.broadcast import Generations
@@ -63,6 +64,7 @@ class Supervisor:
         self._tempo = tempo
         self._notices = notices
         self._signals = SelfPipe()
+        self._descriptors = 0  # that a process may have
         page = self._page = Page()  # before the first fork: every child sees the same memory
         notices.count_in(page.supervisor_row)
         self._generations = Generations()
@@ -82,7 +84,7 @@ class Supervisor:
         """Supervises until told to stop; the exit status of the process."""
         self._signals.install()
         name_process("s3gateway")
-        _raise_descriptor_limit()
+        self._descriptors = _raise_descriptor_limit()
         self._deadline = time.monotonic() + self._tempo.control_seconds
         while self._phase < Phase.GONE:
             try:
@@ -239,6 +241,14 @@ class Supervisor:
             return
         self._phase = Phase.STARTING
         self._deadline = None
+        connections = self._boot.connections
+        most = most_connections(connections, self._descriptors)
+        if self._descriptors < connections:  # not even one for each; a worker says when it is full
+            self._notices.warning(
+                f"a worker may have {self._descriptors} descriptors, so it serves {most} "
+                f"connections at a time, not limits.connections ({connections}): raise the hard "
+                "limit (ulimit -n, LimitNOFILE) or lower the setting"
+            )
 
     def _abandon_start(self) -> None:
         self._crew.kill()
@@ -427,9 +437,10 @@ def _log_pair() -> tuple[socket.socket, socket.socket]:
     return workers_end, control_end
 
 
-def _raise_descriptor_limit() -> None:
+def _raise_descriptor_limit() -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def _drained(payload: bytes) -> int:

@@ -119,6 +119,7 @@ STOREYS = [
         "frames",
         "globs",
         "counters",
+        "descriptors",
         "lru",
         "phases",
         "profiles",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fastpath.counters import Slot
+from fastpath.descriptors import REFUSED_AT_ONCE, most_connections
 from fastpath.service import Service
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig, WireTransport
@@ -118,6 +121,62 @@ def test_health() -> None:
     client.says(get("/-/healthz"))
     assert one(client).status == 503
     assert client.ended
+
+
+def test_readiness() -> None:
+    """D2: `/-/readyz` is 200 only while the next client would be served."""
+    rig, client = started(mode="sigv4", limits={"connections": 2})
+    ready, alive = get("/-/readyz"), get("/-/healthz")
+    client.says(ready + get("/-/readyz", method="HEAD"))
+    assert [answer.status for answer in answers(client, b"GET", b"HEAD")] == [200, 200]
+    assert rig.lines("access") == []
+    client.take()
+    other = rig.connect()
+    client.says(ready + alive)
+    assert [answer.status for answer in answers(client, b"GET", b"GET")] == [503, 200]
+    assert b"\r\n\r\nfull\n" in client.take()
+    other.leaves()
+    client.says(ready)
+    assert one(client).status == 200
+    client.take()
+    rig.service.drain()
+    client.says(ready)
+    assert (one(client).status, one(client).body) == (503, b"draining\n")
+    assert client.ended
+
+
+def test_who_is_turned_away_is_told_and_so_is_the_operator_once_a_minute() -> None:
+    """A11: one line when the limit bites, and no more of them than one a minute."""
+    rig, _ = started(limits={"connections": 1})
+    refused = [rig.connect() for _ in range(5)]
+    assert [one(client).code for client in refused] == ["SlowDown"] * 5
+    assert len(turned_away(rig)) == 1
+    assert "1 connections are open; raise limits.connections" in turned_away(rig)[0]
+    rig.pass_time(61)
+    rig.connect()
+    assert len(turned_away(rig)) == 2
+
+
+def turned_away(rig: Rig) -> list[str]:
+    told = [event["message"] for event in rig.lines("event") if event["level"] == "warning"]
+    return [line for line in told if line.startswith("clients are turned away: ")]
+
+
+def test_turning_away_takes_a_bounded_number_of_descriptors() -> None:
+    """A11: more than can be told at a time are closed with their answer."""
+    rig, _ = started(limits={"connections": 1})
+    refused = [rig.connect() for _ in range(REFUSED_AT_ONCE + 5)]
+    assert [client.transport.ended for client in refused] == [False] * REFUSED_AT_ONCE + [True] * 5
+    assert {one(client).code for client in refused} == {"SlowDown"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "descriptors", "most"),
+    [(20000, 1 << 20, 20000), (20000, 40064, 20000), (20000, 4096, 2016), (5, 4096, 5), (5, 10, 1)],
+)
+def test_descriptors_bound_connections(wanted: int, descriptors: int, most: int) -> None:
+    """A11: each connection may need two."""
+    assert most_connections(wanted, descriptors) == most
 
 
 def test_a_bucket_may_have_a_key_of_that_name() -> None:

@@ -156,7 +156,7 @@ def test_slow_down() -> None:
 @pytest.mark.parametrize("draining", [False, True])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_health(draining: bool, method: str) -> None:
-    raw = health_reply(request(method=method), draining=draining, keep=True)
+    raw = health_reply(request(method=method), refuses=b"draining" if draining else b"", keep=True)
     (answer,) = read_answers(raw, [method.encode()])
     assert answer.status == (503 if draining else 200)
     assert answer.body == (b"" if method == "HEAD" else b"draining\n" if draining else b"ok\n")
