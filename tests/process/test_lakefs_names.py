@@ -209,3 +209,20 @@ def test_the_sdk_names_them(sdk: Any) -> None:
     with pytest.raises(ClientError) as refused:
         sdk.head_bucket(Bucket="missing")
     assert refused.value.response["Error"]["Code"] == "404"
+
+
+@pytest.mark.parametrize("ref", ["main@@", "main^2", "v1@", "main~0"])
+@pytest.mark.parametrize("query", ["", "?partNumber=1&uploadId="])
+def test_a_copy_from_a_ref_that_names_nothing(
+    client: Client, lakefs: LakeFS, query: str, ref: str
+) -> None:
+    """L8: as a read of it; lakeFS says 400, and 500 of its HEAD. Of `main~0` it is the key."""
+    repository = lakefs.store.repositories["repo"]
+    repository.tags["v1"] = repository.commit("main", "first")
+    if query:
+        begun = client.send("POST", "/repo/main/copy?uploads")
+        query += begun.body.partition(b"<UploadId>")[2].partition(b"<")[0].decode()
+    source = {"x-amz-copy-source": f"/repo/{ref}/missing"}
+    answer = client.send("PUT", f"/repo/main/copy{query}", b"", source)
+    assert said(answer) == (404, "NoSuchKey")
+    assert f"<Key>{ref}/missing</Key>".encode() in answer.body

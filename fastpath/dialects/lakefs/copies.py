@@ -1,7 +1,8 @@
 """The source of a copy: how it goes up, and what must be known of it.
 
     before, if there is a condition, a range or another type     HEAD of the source -> 412, 400, 501
-    after a 404, or a 400 of a copied part                       HEAD of the source -> 404
+    after a 404, or a 400 of a copied part or of a source        HEAD of the source -> 404, or
+    like `main^2`                                                whether there is such a ref -> 404
 
 Rules: a copy source goes up with every byte escaped that lakeFS would read in another way;
 conditions on the source are judged here, by its HEAD, because lakeFS overlooks them: another writer
@@ -27,6 +28,7 @@ from fastpath.dialects.lakefs.names import (
     no_such_key,
 )
 from fastpath.dialects.lakefs.part_requests import COPIED_RANGE, read_copied_range
+from fastpath.dialects.lakefs.refs import ask_ref, has_expression, is_unknown
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, PRECONDITION_FAILED, S3Error
@@ -63,7 +65,7 @@ class Source:
     def check(self, reply: Reply) -> None:
         """The copy must not go up if the reply says so. Raises S3Error."""
         missing = self.missing(reply)
-        if missing is not None:
+        if isinstance(missing, S3Error):
             raise missing
         if not self.must_be_known:
             return
@@ -82,8 +84,15 @@ class Source:
         name = dict(failed.extras).get("Condition", of_a_304)
         return S3Error(PRECONDITION_FAILED, ("Condition", f"{_ON_SOURCE.decode()}{name}"))
 
-    def missing(self, reply: Reply) -> S3Error | None:
-        """Whether it is not there; lakeFS gives a request its id only if it has the repository."""
+    def missing(self, reply: Reply) -> S3Error | Question | None:
+        """Whether it is not there, or what must be asked besides.
+
+        lakeFS gives a request its id only if it has the repository.
+        """
+        if reply.status == 500 and has_expression(self.key):
+            return ask_ref(self.bucket, self.key)
+        if is_unknown(reply):
+            return no_such_key(self.key)
         if reply.status != 404:
             return None
         if b"x-amz-request-id" in reply.fields:

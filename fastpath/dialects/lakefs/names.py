@@ -26,7 +26,6 @@ from fastpath.errors import (
 _REPOSITORY = re.compile(rb"[a-z0-9][a-z0-9-]{2,62}")
 _BRANCH = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _REF = re.compile(rb"[^\s~^@$]+(?:[~^][0-9]{0,9})*|[A-Za-z0-9_][A-Za-z0-9_-]*[@$]")
-_EXPRESSION = re.compile(rb"[^/]*[~^@$]")
 
 
 def check_repository(bucket: bytes) -> None:
@@ -45,11 +44,6 @@ def check_read(key: bytes) -> None:
     ref, _, path = key.partition(b"/")
     if not (path and _REF.fullmatch(ref)):
         raise no_such_key(key)
-
-
-def has_expression(key: bytes) -> bool:
-    """Whether the ref of a key is more than a name: lakeFS alone knows whether it can be."""
-    return _EXPRESSION.match(key) is not None
 
 
 def check_write(asked: Asked) -> None:

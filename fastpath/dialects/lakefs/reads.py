@@ -12,13 +12,13 @@ Not here: judging conditions (`conditions`).
 from __future__ import annotations
 
 import re
-from urllib.parse import quote_from_bytes
 
 from fastpath.conditions import range_stands, read_conditions
 from fastpath.dialects.lakefs.list_requests import invalid
-from fastpath.dialects.lakefs.names import check_read, has_expression, no_such_key
+from fastpath.dialects.lakefs.names import check_read, no_such_key
 from fastpath.dialects.lakefs.part_requests import check_part_number
 from fastpath.dialects.lakefs.promises import check_clients_key
+from fastpath.dialects.lakefs.refs import ask_ref, has_expression, is_unknown
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import (
     AGAIN,
@@ -37,7 +37,6 @@ from fastpath.errors import (
     INVALID_REQUEST,
     S3Error,
 )
-from fastpath.errorxml import read_error
 from fastpath.head import ResponseHead
 
 _PREFIX = b"response-"
@@ -100,17 +99,14 @@ class Read(Request):
     def question(self, status: int) -> Question | None:
         if status == 500 and has_expression(self.asked.key):
             self._asks_ref = True
-            ref = quote_from_bytes(self.asked.key.partition(b"/")[0], safe="")
-            query = f"list-type=2&prefix={ref}%2F&max-keys=1"
-            return Question(b"/" + self.asked.bucket, query.encode())
+            return ask_ref(self.asked.bucket, self.asked.key)
         if status != 416 or self._if_range is not None:
             return None
         return Question(self.asked.path, b"", b"HEAD")
 
     def conclude(self, reply: Reply) -> S3Error | None:
         if self._asks_ref:
-            unknown = reply.status == 400 and read_error(reply.body).get("Code") == "BadRequest"
-            return no_such_key(self.asked.key) if unknown else None
+            return no_such_key(self.asked.key) if is_unknown(reply) else None
         size = reply.fields.get(b"content-length", b"")
         if reply.status != 200 or not size.isdigit():
             return None

@@ -15,6 +15,7 @@ from fastpath.dialects.lakefs.documents import unreadable
 from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.lakefs.names import check_write
 from fastpath.dialects.lakefs.promises import check_promises
+from fastpath.dialects.lakefs.refs import has_expression
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
 from fastpath.errors import NOT_IMPLEMENTED, S3Error
@@ -74,10 +75,13 @@ class CopyObject(Write):
             )
 
     def question(self, status: int) -> Question | None:
-        """lakeFS says 404 of the source, its repository, and the branch to copy to."""
-        return self._source.question() if status == 404 else None
+        """lakeFS says 404 of the source, its repository, and the branch to copy to; a source whose
+        ref cannot be is one of the failures of which it says 400.
+        """
+        is_of_source = status == 404 or (status == 400 and has_expression(self._source.key))
+        return self._source.question() if is_of_source else None
 
-    def conclude(self, reply: Reply) -> S3Error | None:
+    def conclude(self, reply: Reply) -> S3Error | Question | None:
         return self._source.missing(reply)
 
 
