@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from fastpath.profiles import PROFILES, Profile
-from gateway.config.capabilities import Capabilities, capabilities, differences
+from fastpath.profiles import PROFILES, Profile, with_overrides
+from gateway.config.capabilities import Capabilities, capabilities, differences, lost_safeties
 
 # How headers begin that the translation of a dialect judges: a target may ignore them.
 _JUDGED: Mapping[str | None, tuple[str, ...]] = {"lakefs": ("x-amz-copy-source-if-",)}
@@ -83,7 +83,14 @@ class Findings:
         candidates = [
             (profile, differences(profile, self.applied(profile))) for profile in PROFILES.values()
         ]
-        return min(candidates, key=lambda candidate: len(candidate[1]))
+        return min(candidates, key=_distance)
+
+
+def _distance(candidate: tuple[Profile, Capabilities]) -> tuple[bool, int]:
+    """A profile that the findings contradict where it protects somebody is no near one."""
+    profile, overrides = candidate
+    unsafe = any(lost_safeties(profile, with_overrides(profile, overrides)))
+    return unsafe, len(overrides)
 
 
 def _judged_here(profile: Profile) -> tuple[str, ...]:

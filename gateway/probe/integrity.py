@@ -4,6 +4,8 @@ Rules: each is tried where the gateway would trust the target: in PutObject and 
 in DeleteObjects as the example of a document; with a right value, which must be taken, and with a
 wrong one, which must be refused, with an error of the client's: a 500 is tried again by SDKs.
 
+A checksum is tried in each algorithm that the target keeps: HEAD shows it.
+
 Not here: chunked bodies (`streaming`).
 """
 
@@ -29,6 +31,7 @@ class Claim:
     name: str
     headers: Callable[[bytes], dict[str, str]] = lambda _: {}
     signed: bool = False
+    algorithm: str = ""  # of a checksum
 
 
 # Sends a body that is what a claim says, or another one; whether it had its effect.
@@ -44,25 +47,47 @@ def checksum(algorithm: bytes, body: bytes) -> str:
 
 def _checksum_claim(algorithm: bytes) -> Claim:
     name = (HEADER_PREFIX + algorithm).decode()
-    return Claim(name, headers=lambda body: {name: checksum(algorithm, body)})
+    return Claim(
+        name,
+        headers=lambda body: {name: checksum(algorithm, body)},
+        algorithm=algorithm.decode(),
+    )
 
 
 _DIGEST = Claim("x-amz-content-sha256", signed=True)
 _MD5 = Claim("Content-MD5", headers=lambda body: {"content-md5": content_md5(body)})
-_CHECKSUMS = tuple(map(_checksum_claim, ALGORITHMS))
 
 
 def try_integrity(store: Store, findings: Findings) -> None:
-    """Fill in verifies_digest, verifies_md5, verifies_checksums and verifies_documents.
+    """Fill in checksums, verifies_digest, verifies_md5, verifies_checksums, verifies_documents.
 
     Documents are vouched for only if all is verified in them that is verified in uploads.
     """
-    for capability, claims in _CLAIMS.items():
-        _flag(findings, capability, _missed(store, claims, _UPLOADS))
+    kept = [name for name in ALGORITHMS if _keeps(store, findings, name)]
+    all_claims = {
+        "verifies_digest": (_DIGEST,),
+        "verifies_md5": (_MD5,),
+        "verifies_checksums": tuple(map(_checksum_claim, kept)),
+    }
+    for capability, claims in all_claims.items():
+        missed = _missed(store, claims, _UPLOADS) if claims else ["kept in any algorithm"]
+        _flag(findings, capability, missed)
     verified = [
-        claim for name, claims in _CLAIMS.items() if findings.flags[name] for claim in claims
+        claim for name, claims in all_claims.items() if findings.flags[name] for claim in claims
     ]
     _flag(findings, "verifies_documents", _missed(store, verified or [_MD5], _DOCUMENTS))
+
+
+def _keeps(store: Store, findings: Findings, algorithm: bytes) -> bool:
+    """Whether an object has its checksum afterwards."""
+    key, body = store.new_key("checksum"), b"checksum"
+    name, value = (HEADER_PREFIX + algorithm).decode(), checksum(algorithm, body)
+    sent = store.put(key, body, {name: value})
+    shown = store.ask("HEAD", key, headers={"x-amz-checksum-mode": "ENABLED"}).headers
+    kept = sent.good and shown.get(name) == value
+    how = "HEAD shows it" if kept else "HEAD does not show it" if sent.good else sent.code
+    findings.word("checksums", algorithm.decode(), kept, how)
+    return kept
 
 
 def _missed(store: Store, claims: Iterable[Claim], ways: Mapping[str, Send]) -> list[str]:
@@ -95,7 +120,7 @@ def _put(store: Store, claim: Claim, right: bool) -> bool:
 
 def _part(store: Store, claim: Claim, right: bool) -> bool:
     key, body = store.new_key("part"), b"a part"
-    upload = store.begin_upload(key)
+    upload = store.begin_upload(key, claim.algorithm)
     headers, payload = _told(claim, body, right)
     query = f"partNumber=1&uploadId={quote(upload, safe='')}"
     return bool(upload) and _taken(store.ask("PUT", key, query, headers, body, payload), right)
@@ -122,10 +147,5 @@ def deletion(*keys: str) -> bytes:
     return f"<Delete>{objects}</Delete>".encode()
 
 
-_CLAIMS: Mapping[str, tuple[Claim, ...]] = {
-    "verifies_digest": (_DIGEST,),
-    "verifies_md5": (_MD5,),
-    "verifies_checksums": _CHECKSUMS,
-}
 _UPLOADS: Mapping[str, Send] = {"PutObject": _put, "UploadPart": _part}
 _DOCUMENTS: Mapping[str, Send] = {"DeleteObjects": _delete}

@@ -152,8 +152,8 @@ class Store:
         with contextlib.closing(self._connection(name)) as connection:
             connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
             for line in lines:
-                header, _, value = line.rstrip().decode("latin-1").partition(": ")
-                connection.putheader(header, value)
+                header, _, value = line.decode("latin-1").partition(":")
+                connection.putheader(header, value.strip())
             if body or method in ("PUT", "POST"):
                 connection.putheader("content-length", str(len(body)))
             connection.endheaders()
@@ -197,18 +197,31 @@ class Store:
             raise ProbeError(f"cannot write {key}: {answer.code}")
         return key, body
 
-    def begin_upload(self, key: str) -> str:
-        """The id of a new multipart upload, given up by `tidy`; empty if there are none."""
-        found = self.ask("POST", key, "uploads").texts("UploadId")
+    def begin_upload(self, key: str, algorithm: str = "") -> str:
+        """The id of a new multipart upload, given up by `tidy`; empty if there are none.
+
+        Its parts will have checksums of this algorithm: some stores want to be told.
+        """
+        headers = {"x-amz-checksum-algorithm": algorithm.upper()} if algorithm else {}
+        found = self.ask("POST", key, "uploads", headers).texts("UploadId")
         if found:
             self._uploads.append((key, found[0]))
         return found[0] if found else ""
 
     def complete_upload(
-        self, key: str, upload: str, etag: str, headers: Headers | None = None
+        self,
+        key: str,
+        upload: str,
+        etag: str,
+        headers: Headers | None = None,
+        checksum: tuple[str, str] | None = None,
     ) -> Answer:
-        """End an upload of one part."""
-        part = f"<Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
+        """End an upload of one part; `checksum`: its algorithm and value."""
+        member = ""
+        if checksum is not None:
+            tag = f"Checksum{checksum[0].upper()}"
+            member = f"<{tag}>{checksum[1]}</{tag}>"
+        part = f"<Part>{member}<PartNumber>1</PartNumber><ETag>{etag}</ETag></Part>"
         body = f"<CompleteMultipartUpload>{part}</CompleteMultipartUpload>".encode()
         return self.ask("POST", key, f"uploadId={quote(upload, safe='')}", headers, body)
 

@@ -1,7 +1,8 @@
-"""Which of the streaming modes does the target take, with every checksum trailer?
+"""Which of the streaming modes does the target take, with every checksum trailer it keeps?
 
 Rules: a mode counts if PutObject and UploadPart both store the bytes without their framing and
-without a word of it in Content-Encoding; unsigned trailers are tried over TLS only, because the
+without a word of it in Content-Encoding; what fails is tried once more without that header, and the
+form that more modes go in is the target's; unsigned trailers are tried over TLS only, because the
 gateway sends them nowhere else.
 
 Not here: whether trailers are verified, which the gateway does itself.
@@ -9,6 +10,8 @@ Not here: whether trailers are verified, which the gateway does itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX
@@ -21,36 +24,74 @@ from gateway.probe.store import Store
 _DATA = bytes(range(256)) * (FRAME // 256) + b"one frame and a piece"
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a body is sent: the mode, whether Content-Encoding names it, and the trailer."""
+
+    name: str
+    mode: Mode
+    named: bool
+    algorithm: bytes | None
+
+    @property
+    def value(self) -> str:
+        """Of the trailer."""
+        return checksum(self.algorithm, _DATA) if self.algorithm is not None else ""
+
+
 def try_streaming(store: Store, findings: Findings) -> None:
-    """Fill in streaming."""
-    for name, mode in STREAMING.items():
-        if not mode.signed and not store.secure:
-            findings.say(f"streaming: {name.decode()}: not tried without TLS")
-            continue
-        algorithms: tuple[bytes | None, ...] = tuple(ALGORITHMS) if mode.trailers else (None,)
-        missed = [
+    """Fill in streaming and keeps_aws_chunked."""
+    kept = findings.words.get("checksums", {})
+    known = tuple(name for name in ALGORITHMS if kept.get(name.decode(), False))
+    modes = {name.decode(): mode for name, mode in STREAMING.items() if mode.signed or store.secure}
+    for left in STREAMING.keys() - {name.encode() for name in modes}:
+        findings.say(f"streaming: {left.decode()}: not tried without TLS")
+    trailers = known or (b"crc32",)
+    missed = _tried(store, modes, trailers, named=True)
+    unnamed = _tried(store, modes, trailers, named=False) if any(missed.values()) else {}
+    better = _taken(unnamed) > _taken(missed)
+    for name, ways in (unnamed if better else missed).items():
+        how = f"not {', '.join(ways)}" if ways else "stored without its framing"
+        findings.word("streaming", name, not ways, how)
+    how = "more modes are taken without that header" if better else "not seen"
+    findings.flag("keeps_aws_chunked", better, how)
+
+
+def _tried(
+    store: Store, modes: Mapping[str, Mode], known: tuple[bytes, ...], *, named: bool
+) -> dict[str, list[str]]:
+    """What of each mode was not taken."""
+    missed: dict[str, list[str]] = {}
+    for name, mode in modes.items():
+        algorithms: tuple[bytes | None, ...] = known if mode.trailers else (None,)
+        missed[name] = [
             f"{way.__name__.strip('_')} with {(algorithm or b'no trailer').decode()}"
             for algorithm in algorithms
             for way in (_object, _part)
-            if not way(store, name.decode(), mode, algorithm)
+            if not way(store, _Form(name, mode, named, algorithm))
         ]
-        how = f"not {', '.join(missed)}" if missed else "stored without its framing"
-        findings.word("streaming", name.decode(), not missed, how)
+    return missed
 
 
-def _object(store: Store, name: str, mode: Mode, algorithm: bytes | None) -> bool:
+def _taken(missed: Mapping[str, list[str]]) -> int:
+    return sum(not ways for ways in missed.values())
+
+
+def _object(store: Store, form: _Form) -> bool:
     key = store.new_key("streaming")
-    return _send(store, key, "", (name, mode, algorithm)) != "" and _is_clean(store, key)
+    return _send(store, key, "", form) != "" and _is_clean(store, key)
 
 
-def _part(store: Store, name: str, mode: Mode, algorithm: bytes | None) -> bool:
+def _part(store: Store, form: _Form) -> bool:
     key = store.new_key("streaming-part")
-    upload = store.begin_upload(key)
+    algorithm = (form.algorithm or b"").decode()
+    upload = store.begin_upload(key, algorithm)
     if not upload:
         return False
     query = f"partNumber=1&uploadId={quote(upload, safe='')}"
-    etag = _send(store, key, query, (name, mode, algorithm))
-    return store.complete_upload(key, upload, etag).good and _is_clean(store, key)
+    etag = _send(store, key, query, form)
+    said = (algorithm, form.value) if algorithm else None
+    return store.complete_upload(key, upload, etag, checksum=said).good and _is_clean(store, key)
 
 
 def _is_clean(store: Store, key: str) -> bool:
@@ -59,19 +100,16 @@ def _is_clean(store: Store, key: str) -> bool:
     return answer.good and answer.body == _DATA and not coded
 
 
-def _send(store: Store, key: str, query: str, form: tuple[str, Mode, bytes | None]) -> str:
-    """Upload _DATA in a mode; the ETag, empty if it was refused."""
-    name, mode, algorithm = form
-    headers = {
-        "content-encoding": "aws-chunked",
-        "x-amz-decoded-content-length": str(len(_DATA)),
-    }
-    trailer, value = None, ""
-    if algorithm is not None:
-        value = checksum(algorithm, _DATA)
-        trailer = (HEADER_PREFIX + algorithm, len(value))
+def _send(store: Store, key: str, query: str, form: _Form) -> str:
+    """Upload _DATA in a form; the ETag, empty if it was refused."""
+    headers = {"x-amz-decoded-content-length": str(len(_DATA))}
+    if form.named:
+        headers["content-encoding"] = "aws-chunked"
+    trailer, value = None, form.value
+    if form.algorithm is not None:
+        trailer = (HEADER_PREFIX + form.algorithm, len(value))
         headers["x-amz-trailer"] = trailer[0].decode()
-        headers["x-amz-sdk-checksum-algorithm"] = algorithm.decode().upper()
-    framer = ChunkFramer(len(_DATA), signed=mode.signed, trailer=trailer)
-    answer = store.ask_framed(key, query, headers, _DATA, (name, framer, value))
+        headers["x-amz-sdk-checksum-algorithm"] = form.algorithm.decode().upper()
+    framer = ChunkFramer(len(_DATA), signed=form.mode.signed, trailer=trailer)
+    answer = store.ask_framed(key, query, headers, _DATA, (form.name, framer, value))
     return answer.headers.get("etag", "etag") if answer.good else ""

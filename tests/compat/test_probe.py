@@ -16,10 +16,12 @@ import pytest
 import trustme
 import yaml
 
+from fastpath.profiles import PROFILES, STREAMING_MODES, with_overrides
 from gateway.config import load
 from gateway.demo.seaweed import Keys
 from tests.compat.live import CLIENT, configuration, s3_client
 from tests.compat.shared import Store
+from tests.doubles.enforcing import FORMS, enforcing_store
 from tests.doubles.lakefs import LakeFS
 from tests.process.harness import Gateway
 
@@ -195,5 +197,24 @@ def test_a_gateway_in_front_of_seaweedfs_verifies_what_it_does_not(
         printed, _ = found(tmp_path, config, "--bucket", bucket, "--create")
     assert printed == {
         "profile": "s3",
-        "profile_overrides": {"lists": ["encoding-type", "start-after"]},
+        "profile_overrides": {
+            "checksums": ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"],
+            "lists": ["encoding-type", "start-after"],
+        },
     }
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_form_in_which_a_store_takes_trailers_is_found(form: str, tmp_path: Path) -> None:
+    """P1: with the header that names the frames, without it, or none; and which checksums."""
+    known = ["crc32", "sha512"]
+    with enforcing_store(MOTO.secret_access_key, form, known) as store:
+        config = described(store.endpoint, MOTO)
+        printed, done = found(tmp_path, config, "--bucket", "b")
+    profile = with_overrides(PROFILES[printed["profile"]], printed["profile_overrides"])
+    assert profile.checksums == {name.encode() for name in known}
+    assert profile.verifies_checksums
+    signed = {mode for mode in STREAMING_MODES if b"HMAC" in mode}  # the others need TLS
+    assert profile.streaming & signed == (set() if form == "none" else signed)
+    assert profile.keeps_aws_chunked is (form == "kept")
+    assert "checksums: md5: no: 400 InvalidRequest" in done.stderr
