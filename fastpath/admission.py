@@ -25,6 +25,7 @@ from fastpath.addressing import (
     spaced,
     with_spaces,
 )
+from fastpath.answers import Answer
 from fastpath.authentication import authenticate, claimed_key_id
 from fastpath.dialects import translate
 from fastpath.dialects.translation import Asked, Translation
@@ -101,6 +102,11 @@ class Admission:
         self.target: Target | None = None
         self.signer: Signer | Unsigned | None = None
         self.translation: Translation | None = None  # None: it goes up as it is
+
+    @property
+    def made(self) -> Answer | None:
+        """The answer that is known without the target, once the body is good."""
+        return self.translation.made if self.translation is not None else None
 
 
 def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
@@ -183,6 +189,7 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
                 head.headers,
                 target.region,
                 head.path,
+                target.drops,
             ),
         )
 

@@ -52,6 +52,7 @@ class Slot(IntEnum):
     LOST = 25  # requests that ended with their worker: its IN_FLIGHT when it was reaped
     LOG_WRITTEN = 26  # access lines in the access log
     NOTICES_LOST = 27  # messages that standard error did not take
+    FORGOTTEN = 28  # requests whose headers were dropped, because the target would forget them
 
 
 SLOTS: Final = 64  # cells of a row; 512 bytes, so that no two workers share a cache line

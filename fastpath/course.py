@@ -203,6 +203,10 @@ class Course:
         self._client.send(own_reply(answer, self.request_id, keep=keep, old=old, also=self._cors))
         self._end(keep=keep)
 
+    def answer_unsent(self, answer: Answer) -> None:
+        """End with an answer made here to a request that need not go up: its body was read."""
+        self._answer(answer)
+
     def refuse(self, error: S3Error) -> None:
         """Answer with an error made here; too late for that, break the connection off."""
         if self.phase in (ANSWERING, EARLY, ENDED):

@@ -133,6 +133,11 @@ MISSING_CONTENT_LENGTH = Kind(
 
 NOT_MODIFIED = Kind(304, "NotModified", "Not Modified")  # no document: 304 has no body
 ACL_NOT_SUPPORTED = Kind(400, "AccessControlListNotSupported", "The bucket does not allow ACLs")
+BUCKET_OWNED = Kind(
+    409,
+    "BucketAlreadyOwnedByYou",
+    "Your previous request to create the named bucket succeeded and you already own it.",
+)
 METADATA_TOO_LARGE = Kind(
     400,
     "MetadataTooLarge",

@@ -85,7 +85,7 @@ class Exchange(Course):
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:
             self._prepare_body(admission)
-            if self._passage is not None and not self._passage.goes_up:
+            if self.body_left and self._passage is not None and not self._passage.goes_up:
                 self._read_first()
                 return
         self._set_out()
@@ -104,7 +104,8 @@ class Exchange(Course):
 
     def _read_first(self) -> None:
         """Read the body before a connection is looked for."""
-        if self._posting is None and self.body_left > self.snapshot.limits.ignored_body_bytes:
+        is_ignored = self._posting is None and self.admission.made is None
+        if is_ignored and self.body_left > self.snapshot.limits.ignored_body_bytes:
             self.wants_close = True
             raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")
         self._move(FORM)
@@ -174,6 +175,8 @@ class Exchange(Course):
             self._pool.lease(self, self.holder, fresh=fresh, name=name)
         else:
             translation.secure = self._client.secure
+            if translation.dropped and not fresh:
+                self._service.journal.forgotten(self, translation.dropped)
             self._interpreter = Interpreter(self, translation, self._pool)
             self._interpreter.begin(fresh=fresh, name=name)
 

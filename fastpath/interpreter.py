@@ -82,9 +82,15 @@ class Interpreter:
         self._name = name
         first = self._translation.first
         if first is None:
-            self._pool.lease(self, self._exchange.holder, fresh=fresh, name=name)
+            self._proceed(fresh=fresh)
         else:
             self._ask(first, self._learnt)
+
+    def _proceed(self, *, fresh: bool = False) -> None:
+        if self._translation.made is None:
+            self._pool.lease(self, self._exchange.holder, fresh=fresh, name=self._name)
+        else:
+            self._exchange.answer_unsent(self._translation.made)
 
     def _learnt(self, reply: Reply | None) -> None:
         self._inquiry = None
@@ -97,7 +103,7 @@ class Interpreter:
         if reply is None:
             self._exchange.lease_failed("gave no answer to a question", overload=False)
         else:
-            self._pool.lease(self, self._exchange.holder, name=self._name)
+            self._proceed()
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more."""

@@ -16,6 +16,7 @@ import math
 import socket
 import time
 import traceback
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from fastpath.accesslog import FORMS, AccessLine
@@ -34,6 +35,7 @@ FLUSH_SECONDS = 0.1
 SAME_MISTAKE_SECONDS = 60.0
 # As rarely is one of many failed authentications told; each has its access line.
 FAILED_AUTHENTICATION_SECONDS = 1.0
+_MAX_FORGOTTEN = 256  # pairs of a target and what it forgets; clients choose among 20 headers
 ACCESS = b"="  # what an access line begins with: control writes the rest of it as it is
 _FLUSH_LINES = 64
 
@@ -64,6 +66,8 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._unverified_at = -math.inf  # when a failed authentication was told last
         self._unverified_since = 0  # that were not told since
+        # By target and headers: when that was told, and how many requests since.
+        self._forgotten: dict[tuple[str, str], tuple[float, int]] = {}
         self._told: dict[Cause, float] = {}  # clients' mistakes, and when they were told last
 
     def exchange_ended(self, exchange: Course, how: Slot = _REQUESTS) -> None:
@@ -153,6 +157,31 @@ class Journal:
         """Control should get fresh credentials for this target, now."""
         self._write({"kind": "refresh", "target": target, "worker": self._worker})
         self.flush()
+
+    def forgotten(self, exchange: Course, names: Collection[bytes]) -> None:
+        """Headers were dropped that the target would forget: told at intervals, counted always."""
+        self._row[Slot.FORGOTTEN] += 1
+        target, address = exchange.admission.target, exchange.admission.address
+        assert target is not None  # admitted
+        assert address is not None
+        headers = ", ".join(sorted(name.decode() for name in names))
+        about, now = (target.name, headers), self._loop.time()
+        last, count = self._forgotten.get(about, (-math.inf, 0))
+        if now < last + SAME_MISTAKE_SECONDS:
+            self._forgotten[about] = (last, count + 1)
+            return
+        if len(self._forgotten) >= _MAX_FORGOTTEN:
+            self._forgotten.clear()
+        self._forgotten[about] = (now, 0)
+        self.event(
+            "warning",
+            "dropped headers that the target would forget (forgets: drop)",
+            request_id=exchange.request_id,
+            target=target.name,
+            bucket=address.bucket.decode(),
+            headers=headers,
+            requests=str(count + 1),  # since the last such line
+        )
 
     def client_mistaken(self, cause: Cause | None, remote: str) -> None:
         """A client speaks another protocol than its listener: told at intervals, or it floods."""

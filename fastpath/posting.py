@@ -12,7 +12,13 @@ from __future__ import annotations
 from fastpath.addressing import Address
 from fastpath.admission import Admission, admit_form
 from fastpath.answers import Answer
-from fastpath.errors import ACCESS_DENIED, MISSING_CONTENT_LENGTH, SLOW_DOWN, S3Error
+from fastpath.errors import (
+    ACCESS_DENIED,
+    INVALID_REQUEST,
+    MISSING_CONTENT_LENGTH,
+    SLOW_DOWN,
+    S3Error,
+)
 from fastpath.forms.answer import form_answer
 from fastpath.forms.file import FormFile, GatheredFile, StreamedFile
 from fastpath.forms.policy import Policy, check_policy
@@ -140,6 +146,8 @@ class Posting:
         caller = self._caller(fields, form)
         head = put_head(self._form, fields, address, 0)
         admit_form(head, address, caller, self._snapshot, self._admission)
+        if self._admission.made is not None:
+            raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
 
     def _caller(self, fields: dict[bytes, bytes], form: Address) -> Caller:
         snapshot = self._snapshot

@@ -20,12 +20,14 @@ _LAKEFS_OPERATIONS = frozenset(
         "AbortMultipartUpload",
         "CompleteMultipartUpload",
         "CopyObject",
+        "CreateBucket",  # asked about, never made
         "CreateMultipartUpload",
         "DeleteObject",
         "DeleteObjects",
         "GetBucketLocation",
         "GetBucketVersioning",
         "GetObject",
+        "GetObjectTagging",
         "HeadBucket",
         "HeadObject",
         "ListBuckets",
@@ -48,6 +50,7 @@ _LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
         {b"versionId", b"if-match", b"x-amz-if-match-last-modified-time", b"x-amz-if-match-size"}
     ),
     "GetObject": frozenset({b"versionId"}),
+    "GetObjectTagging": frozenset({b"versionId"}),
     "HeadObject": frozenset({b"versionId"}),
     "PutObject": frozenset({b"x-amz-rename-source", b"x-amz-write-offset-bytes"}),
 }
@@ -94,6 +97,10 @@ _SEAWEEDFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
 # What `x-amz-checksum-*` can name, as it stands there; the first five are older than 2026.
 _OLD_CHECKSUMS = frozenset({b"crc32", b"crc32c", b"crc64nvme", b"sha1", b"sha256"})
 CHECKSUMS = _OLD_CHECKSUMS | {b"md5", b"sha512", b"xxhash128", b"xxhash3", b"xxhash64"}
+
+# What becomes of a header that a target would forget, of the default first: `targets.*.forgets`.
+FORGETS = ("refuse", "drop")
+
 STREAMING_MODES = frozenset(
     {
         b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",

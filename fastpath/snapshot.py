@@ -75,6 +75,7 @@ class Target:
     """A named storage endpoint. `authority` is the Host header; `signer` the gateway's own.
 
     `virtual`: a bucket that can stands before the authority, not in the path (`hosting`).
+    `drops`: what it would forget of an object is dropped, not refused.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Target:
     route: Route
     signer: Signer | None
     virtual: bool
+    drops: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ def _target(entry: Document, document: Document) -> Target:
         route=_route(entry),
         signer=_signer(entry["credentials"], entry["region"], document),
         virtual=entry["virtual"],
+        drops=entry["forgets"] == "drop",
     )
 
 

@@ -25,11 +25,18 @@ def passage_of(head: RequestHead, admission: Admission) -> Passage | None:
     fields = {**head.fields, **dict(admission.added)} if admission.added else head.fields
     secure = target.route.tls is not None
     translation = admission.translation
-    also = translation.check if translation is not None else None
-    batch = translation.batch if translation is not None else None
-    return choose(
+    also = batch = None
+    if translation is not None:
+        also, batch = translation.check, translation.batch
+        if translation.dropped:
+            gone = translation.dropped
+            fields = {name: value for name, value in fields.items() if name not in gone}
+    passage = choose(
         head,
         Context(
             fields, operation, admission.payload, admission.proof, profile, secure, also, batch
         ),
     )
+    if also is not None and passage is not None and admission.made is not None:
+        return passage._replace(goes_up=False)
+    return passage

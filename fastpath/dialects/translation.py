@@ -3,6 +3,7 @@
     admission  translate(asked) -> Translation      may refuse, and then nothing reaches the target
     forward    query, drop, add                     the request's head as the target gets it
     exchange   first -> learn(reply)                what must be known before the request goes up
+               made                                 an answer without asking the target
                answer(head) -> None                 as it came
                             -> Amendment            another head, the same body
                             -> Rendering            another body
@@ -21,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
+from fastpath.answers import Answer as OwnAnswer
 from fastpath.errors import S3Error
 from fastpath.head import ResponseHead
 from fastpath.payload.batches import Batch
@@ -36,7 +38,8 @@ class Asked(NamedTuple):
     """An admitted request; `path` is raw and in path style, `key` and the query are decoded.
 
     `fields` are its headers by name, repeated ones joined with a comma; `headers` are the lines;
-    `region` is the target's; `sent` is the raw path as the client sent it.
+    `region` is the target's; `sent` is the raw path as the client sent it; `drops`: what the target
+    would forget is dropped rather than refused.
     """
 
     operation: str
@@ -48,6 +51,7 @@ class Asked(NamedTuple):
     headers: Fields = ()
     region: bytes = b""
     sent: bytes = b""
+    drops: bool = False
 
 
 class Question(NamedTuple):
@@ -126,18 +130,22 @@ class Translation:
     query: goes up instead of the client's, if not None.
     drop: names of the client's header lines that do not go up, in lower case.
     add: header lines that go up besides.
+    dropped: names of those that the target would forget, for the operator to know.
     check: what its body must agree with besides.
     batch: what takes keys out of its body; those are in the answer then.
     first: what is asked before it goes up.
+    made: the answer to a request that never goes up, once its body is read and agrees with `check`.
     secure: the client speaks TLS; known once the request is on its way.
     """
 
     query: bytes | None = None
     drop: tuple[bytes, ...] = ()
     add: Fields = ()
+    dropped: tuple[bytes, ...] = ()
     check: Check | None = None
     batch: Batch | None = None
     first: Question | None = None
+    made: OwnAnswer | None = None
     secure: bool = False
 
     def learn(self, reply: Reply) -> None:

@@ -101,6 +101,7 @@ def _target(target: Target, credentials: Mapping[str, object]) -> dict[str, obje
         "port": endpoint.port,
         "authority": endpoint.authority,
         "virtual": target.virtual,
+        "forgets": target.forgets,
         "region": target.region,
         "credentials": target.name if target.name in credentials else None,
         "tls": tls,

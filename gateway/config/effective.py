@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
+from fastpath.profiles import PROFILES
 from gateway.config.model import Config, Cors, Identity, KeyPair, Rule, Target
 from gateway.config.nodes import Tree
 from gateway.config.problems import Path
@@ -96,6 +97,8 @@ def _target(target: Target) -> dict[str, object]:
         "region": target.region,
         "addressing": "virtual" if target.virtual else "path",
     }
+    if PROFILES[target.profile].dialect is not None:
+        entry["forgets"] = target.forgets
     if target.overrides:
         entry["profile_overrides"] = written(target.overrides)
     source = target.source

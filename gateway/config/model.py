@@ -70,13 +70,14 @@ class Target:
     """A storage endpoint that a request can reach.
 
     `overrides` are capabilities in the form of `capabilities`, `virtual` that the Host names the
-    bucket where it can.
+    bucket where it can, `forgets` what becomes of headers that it would forget.
     """
 
     name: str
     profile: str
     overrides: Mapping[str, object]
     virtual: bool
+    forgets: str
     endpoint: Endpoint
     region: str
     source: CredentialSource | None

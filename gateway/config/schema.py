@@ -21,7 +21,7 @@ from pydantic import create_model as create_pydantic_model
 from fastpath.cors import METHODS as CORS_METHODS
 from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
-from fastpath.profiles import CHECKSUMS, LIST_FEATURES, STREAMING_MODES
+from fastpath.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
 from gateway.config.problems import did_you_mean
 from gateway.config.words import (
@@ -331,6 +331,7 @@ class Target(Keys):
         default_factory=ProfileOverrides
     )
     addressing: Annotated[str, Word("path", "virtual", "auto")] = "path"
+    forgets: Maybe[Annotated[str, Word(*FORGETS)]] = None
     aws_profile: Maybe[Text] = None
     role_arn: Maybe[RoleARN] = None
     external_id: Maybe[Text] = None

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 
 from fastpath.limits import PoolLimits, Timeouts
-from fastpath.profiles import PROFILES, Profile, with_overrides
+from fastpath.profiles import FORGETS, PROFILES, Profile, with_overrides
 from gateway.config import schema
 from gateway.config.addresses import Endpoint, Listen, same_place
 from gateway.config.capabilities import capabilities, differences, lost_safeties
@@ -85,6 +85,7 @@ class TargetReader:
             profile=profile,
             overrides=differences(PROFILES[profile], capabilities(can)),
             virtual=self._virtual(section, path, endpoint, can),
+            forgets=self._forgets(section, path, can),
             endpoint=endpoint,
             region=region,
             source=source,
@@ -130,6 +131,12 @@ class TargetReader:
         if section.addressing == "auto":
             return named and can.virtual_hosts
         return section.addressing == "virtual"
+
+    def _forgets(self, section: schema.Target, path: Path, can: Profile) -> str:
+        if section.forgets is not None and can.dialect is None:
+            message = "has no effect: a target of this profile is sent every header"
+            self._reader.warn((*path, "forgets"), message)
+        return section.forgets or FORGETS[0]
 
     # Credentials
 

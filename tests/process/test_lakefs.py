@@ -25,7 +25,6 @@ from tests.process.lakefs.gateway import KEYS, OBJECT, PATH, stored
 # What works
 
 
-@pytest.mark.xfail(reason="L1: names of metadata come back as Go writes them", strict=True)
 def test_boto3_works_on_keys_below_a_branch(sdk: Any, lakefs: LakeFS) -> None:
     put = {"Body": b"x", "ContentType": "image/png", "Metadata": {"a": "1"}}
     sdk.put_object(Bucket="repo", Key="main/b c+d/é.png", **put)

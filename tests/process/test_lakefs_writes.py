@@ -145,6 +145,38 @@ def test_boto3_copies_a_large_object_in_parts(sdk: Any, lakefs: LakeFS) -> None:
     assert any(seen.request.has_header("x-amz-copy-source-if-match") for seen in lakefs.seen)
 
 
+# Metadata, tags, directories
+
+
+@pytest.mark.parametrize("value", [b"a\tb", b"caf\xe9"])
+def test_metadata_that_lakefs_would_sign_in_another_way(
+    client: Client, lakefs: LakeFS, value: bytes
+) -> None:
+    """L7: a refused signature would be 503, again and again."""
+    headers = {"x-amz-meta-a": value.decode("latin-1")}
+    assert client.send("PUT", PATH, b"new", headers).status == 200
+    kept = lakefs.store.repositories["repo"].branches["main"].entries["a.txt"].metadata["a"]
+    assert kept.encode() in (value, value.decode("latin-1").encode())
+
+
+def test_a_directory_at_the_top_of_a_branch(client: Client, lakefs: LakeFS) -> None:
+    """L15"""
+    assert client.send("PUT", "/repo/main/", b"").status == 200
+    assert said(client.send("GET", "/repo/main/")) == (404, "NoSuchKey")
+    assert client.send("PUT", "/repo/main/dir/", b"").status == 200
+    assert stored(lakefs, "dir/") == b""
+    assert said(client.send("PUT", "/repo/nobranch/", b"")) == (404, "NoSuchBucket")
+
+
+def test_boto3_asks_for_tags_and_makes_a_bucket(sdk: Any) -> None:
+    """C8, C9, L16"""
+    assert sdk.get_object_tagging(Bucket="repo", Key="main/a.txt")["TagSet"] == []
+    with pytest.raises(sdk.exceptions.NoSuchKey):
+        sdk.get_object_tagging(Bucket="repo", Key="main/missing")
+    with pytest.raises(sdk.exceptions.BucketAlreadyOwnedByYou):
+        sdk.create_bucket(Bucket="repo")
+
+
 # Conditions on a write
 
 

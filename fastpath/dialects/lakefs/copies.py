@@ -48,8 +48,7 @@ class Source:
         self.bucket, self.key = _located(fields[COPY_SOURCE])
         path = b"/" + self.bucket + b"/" + self.key
         self.path = quote_from_bytes(path, safe=_PATH_SAFE).encode()
-        request.drop = (*request.drop, COPY_SOURCE)
-        request.add = (*request.add, (COPY_SOURCE, self.path))
+        request.put_line(COPY_SOURCE, self.path)
         self._conditions = _conditions(fields)
         self._range = read_copied_range(fields)
 

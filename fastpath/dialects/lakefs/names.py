@@ -28,9 +28,14 @@ _BRANCH = re.compile(rb"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _REF = re.compile(rb"[^\s~^@$]+(?:[~^][0-9]{0,9})*|[A-Za-z0-9_][A-Za-z0-9_-]*[@$]")
 
 
+def is_repository(bucket: bytes) -> bool:
+    """Whether a repository can have this name."""
+    return _REPOSITORY.fullmatch(bucket) is not None
+
+
 def check_repository(bucket: bytes) -> None:
     """Whether there can be such a repository. Raises S3Error NoSuchBucket."""
-    if not _REPOSITORY.fullmatch(bucket):
+    if not is_repository(bucket):
         raise no_such_bucket(bucket)
 
 
@@ -50,10 +55,7 @@ def check_write(asked: Asked) -> None:
     """Whether such an object can be made. Raises S3Error InvalidRequest or NoSuchBucket."""
     branch, _, path = asked.key.partition(b"/")
     if not (branch and path):
-        raise S3Error(
-            INVALID_REQUEST,
-            message="A key of this bucket is a branch, a slash and a path, as in main/path.",
-        )
+        raise no_object()
     if not is_branch(branch):
         raise no_such_branch(asked)
 
@@ -64,6 +66,14 @@ def check_upload(asked: Asked) -> None:
     if not (path and is_branch(branch)):
         shown = next((value for name, value in asked.query if name == b"uploadId"), b"")
         raise S3Error(NO_SUCH_UPLOAD, ("UploadId", shown.decode("utf-8", "replace")))
+
+
+def no_object() -> S3Error:
+    """The key names a branch, or nothing."""
+    return S3Error(
+        INVALID_REQUEST,
+        message="A key of this bucket is a branch, a slash and a path, as in main/path.",
+    )
 
 
 def no_such_key(key: bytes) -> S3Error:

@@ -15,9 +15,10 @@ import re
 
 from fastpath.conditions import range_stands, read_conditions
 from fastpath.dialects.lakefs.list_requests import invalid
+from fastpath.dialects.lakefs.metadata import with_names_of_s3
 from fastpath.dialects.lakefs.names import check_read, no_such_key
 from fastpath.dialects.lakefs.part_requests import check_part_number
-from fastpath.dialects.lakefs.promises import check_clients_key
+from fastpath.dialects.lakefs.promises import forgotten_keys
 from fastpath.dialects.lakefs.refs import ask_ref, has_expression, is_unknown
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import (
@@ -52,8 +53,9 @@ class Read(Request):
 
     def __init__(self, asked: Asked) -> None:
         check_read(asked.key)
-        check_clients_key(asked.fields)
+        names = forgotten_keys(asked)
         super().__init__(asked)
+        self.forget(names)
         self._replaced, self._part = _read_query(asked)
         self._conditions = read_conditions(asked.fields)
         self._range = asked.fields.get(b"range")
@@ -72,8 +74,6 @@ class Read(Request):
         error = self._conditions.judge(head.fields) if self._conditions is not None else None
         if error is None and self._part > 1:
             error = S3Error(INVALID_PART_NUMBER, ("PartNumber", str(self._part)))
-        if error is None and head.status == 206 and _is_of_nothing(head):
-            error = self._out_of_range(b"0")
         if error is not None:
             if self.asked.operation == "GetObject" and (head.content_length or 0) > MAX_AWAY:
                 raise error
@@ -81,7 +81,9 @@ class Read(Request):
         condition = self._if_range if head.status == 206 else None
         if condition is not None and not range_stands(condition, head.fields):
             return self._whole()
-        return self._amended(head)
+        if head.status == 206 and _is_of_nothing(head):
+            return Instead(self._out_of_range(b"0"))
+        return with_names_of_s3(head, self._amended(head))
 
     def _amended(self, head: ResponseHead) -> Amendment | None:
         add, status = list(self._replaced), None

@@ -15,6 +15,7 @@ from collections import Counter
 from urllib.parse import quote_from_bytes
 
 from fastpath.dialects.lakefs.faults import FaultAnswer
+from fastpath.dialects.lakefs.metadata import strange_lines
 from fastpath.dialects.translation import Answer, Asked, Fields, Translation
 from fastpath.head import ResponseHead
 
@@ -26,6 +27,7 @@ _PARAMETERS: dict[str, tuple[bytes, ...]] = {
     "DeleteObjects": (b"delete",),
     "GetBucketLocation": (b"location",),
     "GetBucketVersioning": (b"versioning",),
+    "GetObjectTagging": (b"tagging",),
     "ListMultipartUploads": (b"uploads", b"max-uploads", b"key-marker", b"upload-id-marker"),
     "UploadPart": (b"partNumber", b"uploadId"),
     "UploadPartCopy": (b"partNumber", b"uploadId"),
@@ -45,6 +47,20 @@ class Request(Translation):
         self.asked = asked
         self.query = _parameters(asked)
         self.drop, self.add = _lines(asked)
+        for line in strange_lines(asked.fields):
+            self.put_line(*line)
+
+    def put_line(self, name: bytes, value: bytes) -> None:
+        """Have this line go up instead of the client's of the same name."""
+        self.drop = (*self.drop, name)
+        self.add = (*(field for field in self.add if field[0] != name), (name, value))
+
+    def forget(self, names: tuple[bytes, ...]) -> None:
+        """Leave headers out that lakeFS would forget."""
+        if names:
+            self.dropped = (*self.dropped, *names)
+            self.drop = (*self.drop, *names)
+            self.add = tuple(field for field in self.add if field[0] not in names)
 
     def answer(self, head: ResponseHead) -> Answer:
         if head.status >= 400:

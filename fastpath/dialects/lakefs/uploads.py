@@ -22,6 +22,7 @@ from fastpath.dialects.lakefs.part_requests import (
     parts_query,
     upload_id,
 )
+from fastpath.dialects.lakefs.promises import forgotten_keys
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.lakefs.upload_faults import UploadFault
 from fastpath.dialects.lakefs.writes import check_condition
@@ -59,7 +60,9 @@ class UploadPart(OfUpload):
     """A part that is sent."""
 
     def __init__(self, asked: Asked) -> None:
+        names = forgotten_keys(asked)
         super().__init__(asked)
+        self.forget(names)
         check_part_number(asked.query)
 
 

@@ -2,7 +2,8 @@
 
 Rules: what lakeFS would forget of an object is refused if it is a promise; a copy that should have
 another type than its source is refused, because lakeFS gives it its source's: the type is asked for
-before.
+before. lakeFS can hold no object with an empty path: an empty one is answered as if it were stored,
+because a directory is all it can mean, and nothing goes up.
 
 Not here: the source of a copy (`copies`); conditions on the copy itself, which lakeFS overlooks
 (`profiles`); parts (`uploads`).
@@ -10,30 +11,52 @@ Not here: the source of a copy (`copies`); conditions on the copy itself, which 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from fastpath.answers import Answer as OwnAnswer
 from fastpath.dialects.lakefs.copies import Source
 from fastpath.dialects.lakefs.documents import unreadable
 from fastpath.dialects.lakefs.list_requests import invalid
-from fastpath.dialects.lakefs.names import check_write
-from fastpath.dialects.lakefs.promises import check_promises
+from fastpath.dialects.lakefs.names import (
+    check_write,
+    is_branch,
+    no_object,
+    no_such_branch,
+    no_such_bucket,
+)
+from fastpath.dialects.lakefs.promises import forgotten_of_an_object
 from fastpath.dialects.lakefs.refs import has_expression
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
-from fastpath.errors import NOT_IMPLEMENTED, S3Error
+from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, S3Error
 from fastpath.head import ResponseHead
 
 _DIRECTIVE = b"x-amz-metadata-directive"
+_DECODED_LENGTH = b"x-amz-decoded-content-length"
+_DEFAULT_TYPE = b"binary/octet-stream"  # S3's; lakeFS's is application/octet-stream
+_ETAG_OF_NOTHING = b'"d41d8cd98f00b204e9800998ecf8427e"'
 
 
 class Write(Request):
-    """The beginning of an upload in parts, or a PutObject."""
+    """An object, or an upload in parts, that is made."""
 
     def __init__(self, asked: Asked) -> None:
         check_write(asked)
-        check_promises(asked.fields)
+        names = forgotten_of_an_object(asked)
         super().__init__(asked)
+        self.forget(names)
 
 
-class PutObject(Write):
+class Upload(Write):
+    """What may have a type: the beginning of an upload in parts, or a PutObject."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(asked)
+        if not asked.fields.get(b"content-type"):
+            self.put_line(b"content-type", _DEFAULT_TYPE)
+
+
+class PutObject(Upload):
     """One object in one request."""
 
     def __init__(self, asked: Asked) -> None:
@@ -46,6 +69,58 @@ class PutObject(Write):
         if b"etag" not in head.fields:
             raise unreadable()
         return None
+
+
+class PutRoot(Request):
+    """`main/`, which a file system makes as a directory before it writes below it."""
+
+    def __init__(self, asked: Asked) -> None:
+        check_condition(asked)
+        names = forgotten_of_an_object(asked)
+        branch = asked.key[:-1]
+        if not is_branch(branch):
+            raise no_such_branch(asked)
+        super().__init__(asked)
+        self.forget(names)
+        self.check = Nothing(asked.fields)
+        query = f"list-type=2&prefix={branch.decode()}%2F&max-keys=1"
+        self.first = Question(b"/" + asked.bucket, query.encode())
+        self.made = OwnAnswer(200, [b"ETag: " + _ETAG_OF_NOTHING], b"")
+
+    def learn(self, reply: Reply) -> None:
+        """Whether there is such a branch."""
+        if reply.status == 404:
+            raise no_such_bucket(self.asked.bucket)
+        if reply.status == 400:
+            raise no_such_branch(self.asked)
+        if reply.status != 200:
+            raise S3Error(ACCESS_DENIED) if reply.status == 403 else unreadable()
+
+
+class Nothing:
+    """A Check: the body is empty, in whatever frames it comes."""
+
+    def __init__(self, fields: Mapping[bytes, bytes]) -> None:
+        """Raises S3Error if it is known not to be."""
+        length = fields.get(_DECODED_LENGTH)
+        if length is None and b"aws-chunked" not in fields.get(b"content-encoding", b""):
+            length = fields.get(b"content-length")
+        if length is not None and length.strip(b"0"):
+            raise no_object()
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        """Raises S3Error InvalidRequest."""
+        if data:
+            raise no_object()
+
+    def confirm(self) -> None:
+        """Nothing came."""
+
+
+def put_object(asked: Asked) -> Request:
+    """A PutObject. Raises S3Error."""
+    is_root = asked.key.endswith(b"/") and asked.key.count(b"/") == 1 and len(asked.key) > 1
+    return PutRoot(asked) if is_root else PutObject(asked)
 
 
 class CopyObject(Write):

@@ -134,11 +134,11 @@ def test_a_500_of_a_name_is_lakefs_s_own() -> None:
     assert answers(client)[0].status == 500
 
 
-COPY = put("/repo/main/to", b"", "x-amz-copy-source: /repo/main/a+b?versionId=null")
+COPY = put("/repo/main/to", b"", "x-amz-copy-source: /repo/main/a%2bb?versionId=null")
 TYPED = put(
     "/repo/main/to",
     b"",
-    "x-amz-copy-source: /repo/main/a+b",
+    "x-amz-copy-source: /repo/main/a%2Bb",
     "x-amz-metadata-directive: REPLACE",
     "Content-Type: a/b",
 )

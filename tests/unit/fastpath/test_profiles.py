@@ -29,7 +29,7 @@ def test_lakefs_never_gets_what_it_would_take_for_something_else() -> None:
     operations = PROFILES["lakefs"].operations
     assert operations is not None
     assert "Unclassified" not in operations
-    for name in ("PutObjectLegalHold", "PutObjectAcl", "PutBucketVersioning", "CreateBucket"):
+    for name in ("PutObjectLegalHold", "PutObjectAcl", "PutBucketVersioning", "DeleteBucket"):
         assert name not in operations
 
 

@@ -133,6 +133,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "port": 9000,
         "authority": "127.0.0.1:9000",
         "virtual": False,
+        "forgets": "refuse",
         "region": "us-east-1",
         "credentials": "s3",
         "tls": None,
