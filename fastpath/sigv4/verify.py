@@ -321,19 +321,25 @@ def _prove(
     if identity is None:
         raise S3Error(INVALID_ACCESS_KEY_ID, ("AWSAccessKeyId", _text(scope.access_key_id)))
     lines = signed.lines(head.fields)
-    canonical = _canonical(head, head.path, claim, lines)
+    canonical = canonical_request(
+        head.method, canonical_path(head.path), claim.query, lines, claim.signed, claim.payload
+    )
     is_spaced = False
     try:
         timestamp = _matching_timestamp(identity, claim, canonical)
-    except S3Error:
+    except S3Error as mismatch:
         # AWS reads `+` in a path as a space, and so do clients that encode as forms do.
         if b"+" not in head.path:
             raise
         is_spaced = True
-        again = _canonical(head, spaced(head.path), claim, lines)
-        if (found := _timestamp(identity, claim, again)) is None:
-            raise
-        timestamp, canonical = found, again
+        path = canonical_path(spaced(head.path))
+        canonical = canonical_request(
+            head.method, path, claim.query, lines, claim.signed, claim.payload
+        )
+        try:
+            timestamp = _matching_timestamp(identity, claim, canonical)
+        except S3Error:
+            raise mismatch from None
     if token is not None:
         # No identity here has a session, so no token can be one of ours.
         raise S3Error(INVALID_TOKEN, ("Token-0", _text(token)))
@@ -352,12 +358,6 @@ def _prove(
         scope.region,
         canonical,
         is_spaced,
-    )
-
-
-def _canonical(head: RequestHead, path: bytes, claim: _Claim, lines: bytes) -> bytes:
-    return canonical_request(
-        head.method, canonical_path(path), claim.query, lines, claim.signed, claim.payload
     )
 
 
@@ -399,22 +399,14 @@ def _check_all_signed(fields: Mapping[bytes, bytes], names: Set[bytes]) -> None:
 def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> bytes:
     """The timestamp under which the signature is good. Raises SignatureDoesNotMatch."""
     scope = claim.scope
-    timestamp = _timestamp(identity, claim, canonical)
-    if timestamp is not None:
-        return timestamp
-    to_sign = string_to_sign(claim.timestamps[0], scope.value, canonical)
-    raise signature_mismatch(scope.access_key_id, to_sign, claim.signature, canonical)
-
-
-def _timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> bytes | None:
-    scope = claim.scope
     key = signing_key(identity.secret, scope.date, scope.region)
     for timestamp in claim.timestamps:
         to_sign = string_to_sign(timestamp, scope.value, canonical)
         if compare_digest(key.sign(to_sign), claim.signature):
             remember(identity.secret, scope.date, scope.region, key)
             return timestamp
-    return None
+    to_sign = string_to_sign(claim.timestamps[0], scope.value, canonical)
+    raise signature_mismatch(scope.access_key_id, to_sign, claim.signature, canonical)
 
 
 def signature_mismatch(
