@@ -86,7 +86,7 @@ def test_an_answer_that_is_not_understood_is_an_error_while_it_can_be() -> None:
     (answer,) = answers(client)
     assert (answer.status, answer.code) == (503, "ServiceUnavailable")
     (event,) = [line for line in rig.lines("event") if line["level"] == "warning"]
-    assert event["message"] == "answered what cannot be translated"
+    assert event["message"].startswith("answered what cannot be translated: ")
 
 
 def test_an_answer_that_is_not_understood_later_is_broken_off() -> None:

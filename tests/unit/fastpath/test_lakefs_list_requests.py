@@ -30,7 +30,7 @@ def refused(query: str, *, is_v2: bool) -> S3Error:
 
 
 def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
-    asked = "list-type=2&prefix=main/a+b%20&prefix=dev/&encoding-type=url&fetch-owner=true&x-id=x"
+    asked = "list-type=2&prefix=main/a%2Bb%20&prefix=dev/&encoding-type=url&fetch-owner=true&x-id=x"
     assert v2(asked).query == b"list-type=2&prefix=main%2Fa%2Bb%20&max-keys=1000"
     assert v1("marker=main/b&prefix=main/&delimiter=%26&max-keys=7").query == (
         b"prefix=main%2F&delimiter=%26&marker=main%2Fb&max-keys=7"
