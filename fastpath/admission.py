@@ -43,6 +43,7 @@ from fastpath.errors import (
 from fastpath.head import RequestHead
 from fastpath.identities import ANYBODY, NOBODY, Caller, unverified
 from fastpath.implied import implied
+from fastpath.metadata import check_metadata
 from fastpath.operations import BODY_METHODS, OPERATIONS, Operation, classify
 from fastpath.query import is_enforced, lifted_fields, parse_query
 from fastpath.routing import Decision
@@ -139,6 +140,7 @@ def admit_form(
     admission.operation = _PUT_OBJECT
     admission.address = address
     admission.caller = caller
+    check_metadata(_PUT_OBJECT, head.fields)
     _permit(head, (), snapshot, admission)
 
 

@@ -26,8 +26,9 @@ class Limits:
     # A key is at most 1,024 bytes, 3,072 when every byte is escaped; a presigned query with a
     # session token adds up to 4 KiB.
     request_line_bytes: int = 16384
-    # nginx: large_client_header_buffers counts bytes; gunicorn and Tomcat stop at 100 fields.
-    header_count: int = 100
+    # S3 limits bytes, not lines: as many as 16 KiB can hold of metadata (`x-amz-meta-a: b`), and
+    # their cost is a fixed one for each line.
+    header_count: int = 1000
     # Absolute time for one request head, from its first byte (nginx client_header_timeout 60).
     head_seconds: float = 20.0
     # Absolute time for one TLS handshake, from the accept: two round trips and one signature, with

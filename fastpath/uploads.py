@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from fastpath.admission import Admission
 from fastpath.head import RequestHead
+from fastpath.metadata import check_metadata
 from fastpath.payload.choose import Context, Passage, choose
 from fastpath.profiles import without_signature
 from fastpath.sigv4.sign import Unsigned
@@ -23,6 +24,7 @@ def passage_of(head: RequestHead, admission: Admission) -> Passage | None:
     if isinstance(admission.signer, Unsigned):
         profile = without_signature(profile)
     fields = {**head.fields, **dict(admission.added)} if admission.added else head.fields
+    check_metadata(operation, fields)
     secure = target.route.tls is not None
     translation = admission.translation
     also = batch = None

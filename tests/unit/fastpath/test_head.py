@@ -232,3 +232,15 @@ class TestResponseHead:
         assert head.status == int(status[:3])
         assert head.content_length is None
         assert head.keep_alive is keeps
+
+
+@pytest.mark.parametrize(("options", "refused"), [(100, False), (101, True), (2500, True)])
+def test_a_connection_field_of_very_many_options(options: int, refused: bool) -> None:
+    """A4: nobody sends more than a few."""
+    listed = ",".join(f"x{at}" for at in range(options)).encode()
+    raw = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: " + listed + b"\r\n\r\n"
+    if refused:
+        with pytest.raises(HeadFault):
+            parse_request_head(raw, Limits())
+    else:
+        assert parse_request_head(raw, Limits()).keep_alive

@@ -35,3 +35,13 @@ def test_names_are_whole_and_lines_stay_byte_for_byte() -> None:
 def test_what_connection_lists_goes_with_its_metacharacters_taken_literally() -> None:
     section = b"\r\nx.a: 1\r\nxxa: 2\r\nx-b: 3"
     assert without_lines(section, ALWAYS, {b"connection": b"x.a"}, [b"x-b"]) == b"\r\nxxa: 2"
+
+
+@pytest.mark.parametrize("count", [3, 2500])
+def test_nothing_is_compiled_of_what_a_peer_lists(count: int) -> None:
+    """A4: neither time nor memory for an expression of its names."""
+    listed = b", ".join(b"x%d" % at for at in range(count))
+    before = lines_named.cache_info()
+    section = b"\r\na: 1\r\nX0: 2\r\nx%d: 3\r\nb: 4" % (count - 1)
+    assert without_lines(section, ALWAYS, {b"connection": listed}) == b"\r\na: 1\r\nb: 4"
+    assert lines_named.cache_info() == before
