@@ -24,8 +24,8 @@ class DeleteObject(Request):
     def __init__(self, asked: Asked) -> None:
         ref, _, path = asked.key.partition(b"/")
         self._is_object = bool(ref and path)
-        if self._is_object and not is_branch(ref):
-            raise MethodRefused(b"DELETE", "OBJECT", "GET, HEAD")
+        if (error := _below_no_branch(asked.key)) is not None:
+            raise error
         super().__init__(asked)
 
     def answer(self, head: ResponseHead) -> Answer:
@@ -39,8 +39,16 @@ class DeleteObjects(Request):
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
-        self._refused = (batch := Batch()).refused
+        self._refused = (batch := Batch(_below_no_branch)).refused
         self.batch = batch
 
     def success(self, head: ResponseHead) -> Answer:
         return DeletedAnswer(self._refused)
+
+
+def _below_no_branch(key: bytes) -> MethodRefused | None:
+    """Why an object cannot be deleted, by itself or in a batch: below a tag, say."""
+    ref, _, path = key.partition(b"/")
+    if ref and path and not is_branch(ref):
+        return MethodRefused(b"DELETE", "OBJECT", "GET, HEAD")
+    return None

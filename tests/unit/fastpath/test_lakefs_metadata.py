@@ -250,3 +250,16 @@ def test_a_bucket_is_never_made(
     assert (answer.status, answer.code) == (status, code)
     assert not [line for peer in rig.targets for line in lines(peer) if b"PUT" in line]
     assert not rig.defects
+
+
+def test_a_key_below_a_tag_is_refused_by_itself() -> None:
+    """L9: as a DeleteObject of it is; the others are deleted."""
+    keys = b"".join(b"<Object><Key>%b</Key></Object>" % key for key in (b"v1.0/a", b"main/b"))
+    rig, client = started(put("/repo?delete", b"<Delete>" + keys + b"</Delete>", method="POST"))
+    assert b"main/b" in rig.target.heard
+    assert b"v1.0" not in rig.target.heard
+    rig.target.says(ok(b"<DeleteResult><Deleted><Key>main/b</Key></Deleted></DeleteResult>"))
+    (answer,) = answers(client, b"POST")
+    assert b"<Deleted><Key>main/b</Key></Deleted>" in answer.body
+    assert b"<Key>v1.0/a</Key>" in answer.body
+    assert b"<Code>MethodNotAllowed</Code>" in answer.body
