@@ -92,8 +92,8 @@ def test_credentials_that_stay_refused(target: Target) -> None:
             assert b"ASIAOLD" not in answer.body
             assert b"Canonical" not in answer.body
         assert len(target.requests) == 3
-        # HEAD has no document: what it looks like passes (docs/errors.md).
-        assert gateway.request("HEAD", "/bkt/k").status == 403
+        # B6: HEAD has no document, so the target is asked what it means (docs/errors.md).
+        assert gateway.request("HEAD", "/bkt/k").status == 503
         line = gateway.wait_for_log("refused the gateway's signature: InvalidAccessKeyId").string
         assert re.search(r"request_id=\w+ target=main$", line)
         assert SECRET not in gateway.log.text()
