@@ -206,11 +206,13 @@ def test_a_target_that_does_not_say_is_asked_again_next_time() -> None:
     assert rig.target.take().startswith(QUESTION)
 
 
-def test_a_client_that_leaves_takes_the_question_along() -> None:
+def test_a_client_that_leaves_while_a_question_is_asked_is_noticed_after_it() -> None:
+    """A13: nothing is read of an upload that waits, so its end is not either."""
     rig, client = asked(UPLOAD[:-1])
     target = rig.target
     assert target.take().startswith(QUESTION)
     client.leaves()
+    target.says(found("us-east-1"))
     assert target.reset
     assert not rig.defects
 
