@@ -142,3 +142,15 @@ def test_a_scope_of_a_region_that_is_served(form: str, region: str) -> None:
     head = head_of(Recipe(form=form, region=region))
     proof = authenticate(head, parse_query(head.query), IDENTITIES, NOW, REGIONS)
     assert proof.region == region.encode()
+
+
+@pytest.mark.parametrize("value", ["Basic dXNlcjpwYXNz", "Bearer secret-token", "AWS5 Signature=s"])
+@pytest.mark.parametrize("query", ["", "X-Amz-Algorithm=AWS4-HMAC-SHA256"])
+def test_an_answer_repeats_no_credential(value: str, query: str) -> None:
+    """P7: of an Authorization header that is refused only the scheme is shown."""
+    recipe = Recipe(form="none", headers=[["authorization", value]], query=query)
+    with pytest.raises(S3Error) as caught:
+        believe(recipe, NOW)
+    scheme, secret = value.split(" ")
+    assert ("ArgumentValue", scheme) in caught.value.extras
+    assert secret not in str(caught.value.extras) + caught.value.message
