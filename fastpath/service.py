@@ -62,7 +62,7 @@ class Service:
         self.connections: set[DownstreamConnection] = set()
         self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._told_short = -_LINE_SECONDS  # when that was
-        self.most = 0  # connections at a time
+        self.most = most_connections(snapshot.limits.connections, self._descriptors)  # at a time
         self.handshakes = 0  # TLS handshakes of clients that run
         self.places = Places()
         self.form_memory = GatheringMemory()
