@@ -37,7 +37,7 @@ def asked(*requests: bytes, **changes: Any) -> tuple[Rig, Peer]:
     ("target", "line", "host"),
     [
         ("/bkt/a", "/a", "bkt.first.test:9000"),
-        ("/bkt/a//b/./c%2Fd%2fe+%20~'()*!?x=%2B", "/a//b/./c%2Fd%2fe+%20~'()*!?x=%2B", "bkt."),
+        ("/bkt/a//b/./c%2Fd%2fe+%20~'()*!?x=%2B", "/a//b/./c%2Fd%2fe%2B%20~'()*!?x=%2B", "bkt."),
         ("/bkt//a", "//a", "bkt.first.test:9000"),
         ("/%62kt/a", "/a", "bkt.first.test:9000"),
         ("/bkt", "/", "bkt.first.test:9000"),

@@ -122,15 +122,18 @@ def test_an_unknown_branch_is_an_empty_list_and_another_error_itself() -> None:
 
 
 def test_an_early_answer_that_is_rewritten_ends_the_upload() -> None:
-    request = put(PART, b"d" * 1000, "x-amz-copy-source: /repo/main/a")
+    parts = element("Part", element("PartNumber", "1"), element("ETag", "a"))
+    body = element("CompleteMultipartUpload", parts) + b" " * 1000
+    request = put("/repo/main/big?uploadId=u", body, method="POST")
     rig, client = started(request[:-10])
-    copied = ok(element("CopyObjectResult", element("ETag", "a")))
+    location = "http://first.test:9000/repo/main/big"
+    complete = ok(element("CompleteMultipartUploadResult", element("Location", location)))
     heard = len(rig.target.heard)
-    rig.target.says(copied[:-5])
-    client.says(b"d" * 10)
+    rig.target.says(complete[:-5])
+    client.says(body[-10:])
     assert len(rig.target.heard) == heard
-    rig.target.says(copied[-5:])
-    assert b"<CopyPartResult " in answers(client, b"PUT")[0].body
+    rig.target.says(complete[-5:])
+    assert b"first.test" not in answers(client, b"POST")[0].body
     assert rig.target.ended
     assert client.ended
 

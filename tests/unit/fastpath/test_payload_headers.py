@@ -18,6 +18,7 @@ from tests.doubles.http1 import Answer, get, ok, put
 from tests.unit.fastpath.clients import answers, one, started
 
 BODY = b"0123456789"
+BATCH = b"<Delete><Object><Key>k</Key></Object></Delete>"
 MD5 = base64.b64encode(hashlib.md5(BODY, usedforsecurity=False).digest()).decode()
 OTHER_MD5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).decode()
 PART = "/g-b/k?partNumber=1&uploadId=u"
@@ -76,16 +77,14 @@ def test_a_target_that_verifies_is_left_to_it() -> None:
 
 @pytest.mark.parametrize("path", ["/g-b?delete", "/g-b?policy", "/g-b/k?tagging", "/g-b?newest"])
 def test_the_checksum_of_a_document_is_verified_too(path: str) -> None:
-    method = "POST" if "delete" in path else "PUT"
+    method, body = ("POST", BATCH) if "delete" in path else ("PUT", BODY)
+    how: dict[str, Any] = {"path": path, "method": method, "body": body}
     for algorithm in CHECKSUMS:
         name = f"x-amz-checksum-{algorithm}"
         told = f"x-amz-sdk-checksum-algorithm: {algorithm.upper()}"
-        good = f"{name}: {checksum(algorithm, BODY)}"
-        answer, heard = sent(good, told, path=path, method=method)
-        assert (answer.status, heard.endswith(BODY)) == (200, True)
-        answer, heard = sent(
-            f"{name}: {checksum(algorithm, b'other')}", told, path=path, method=method
-        )
+        answer, heard = sent(f"{name}: {checksum(algorithm, body)}", told, **how)
+        assert (answer.status, heard.endswith(body)) == (200, True)
+        answer, heard = sent(f"{name}: {checksum(algorithm, b'other')}", told, **how)
         assert (answer.status, answer.code, heard) == (400, "BadDigest", b"")
 
 
@@ -130,7 +129,7 @@ def test_each_check_is_left_to_a_target_that_does_it(lines: list[str], trusting:
             assert bool(heard) is passed
         for documents in (True, False):
             both = {**overrides, "verifies_documents": documents}
-            _, heard = sent(*lines, path="/b-b?delete", method="POST", overrides=both)
+            _, heard = sent(*lines, path="/b-b?policy", overrides=both)
             assert bool(heard) is (passed and documents)
 
 
