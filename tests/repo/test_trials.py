@@ -11,7 +11,7 @@ from tests.repo.tree import ROOT, tracked
 
 _ROW = re.compile(r"^\| ([A-Z]\d+) \|", re.MULTILINE)
 # At the beginning of a docstring or of a case's name: `"""A1: `, `"""A1, A13: `, `"P10: ...`.
-_CARRIED = re.compile(r"[\"']((?:[A-Z]\d+, )*[A-Z]\d+):")
+_CARRIED = re.compile(r"[\"']((?:[A-Z]\d+, )*[A-Z]\d+)(?::|\"\"\")")
 
 
 def rows() -> list[str]:
