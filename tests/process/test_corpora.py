@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fastpath.operations import BODY_METHODS
 from tests.corpus import request_cases, signatures, sigv2, trailers
 from tests.doubles.recording import RecordingStore, recording_store
 from tests.doubles.signing import RawClient
@@ -167,8 +168,9 @@ def test_an_understood_request_reaches_the_target_with_its_own_path(
         [request], [recorded] = case.requests, store.requests
         sent = case.raw.lstrip().split(b" ")[1].partition(b"?")[0]
         bucket = b"" if request.path_style is not False else b"/" + request.bucket
-        assert recorded.path == bucket + sent, case.name
-        assert len(recorded.body) == request.length, case.name
+        assert recorded.path == bucket + sent.replace(b"+", b"%2B"), case.name
+        length = request.length if request.method in BODY_METHODS else 0
+        assert len(recorded.body) == length, case.name
         compared += 1
     assert compared > 60
 
