@@ -276,7 +276,9 @@ class Course:
         self._end_log()
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
-            upstream.release(request_read=complete and self._was_read(upstream))
+            # Most have no body: there is nothing that could be left unread.
+            read = complete and (not self.bytes_in or self._was_read(upstream))
+            upstream.release(request_read=read)
         self._client.finish(keep=keep)
 
     def _was_read(self, upstream: UpstreamConnection) -> bool:

@@ -215,8 +215,9 @@ class Exchange(Course):
         self._client.resume_body()
 
     def _head_up(self, passage: Passage | None) -> bytes:
-        posting = self._posting
-        raw, head = (self._raw, self.head) if posting is None else (posting.raw, posting.head)
+        raw, head, posting = self._raw, self.head, self._posting
+        if posting is not None:
+            raw, head = posting.raw, posting.head
         instance = self.snapshot.instance
         return upstream_head(raw, head, self.admission, instance, time.time(), passage)
 
@@ -380,8 +381,8 @@ class Exchange(Course):
 
     def answer_complete(self) -> None:
         """The target's answer is whole."""
-        doubted = self._held if self.phase in (HELD, HELD_EARLY) else None
-        if doubted is not None and not self._judge(doubted, complete=True):
+        held = self._held
+        if held and self.phase in (HELD, HELD_EARLY) and not self._judge(held, complete=True):
             return
         if self.answer_kind >= IN_CHUNKS and self.head.http_minor:
             self._client.send(b"0\r\n\r\n")

@@ -90,7 +90,7 @@ def upstream_head(
         payload, length = reframing.payload, reframing.length
         drop = drop + reframing.drop
     signed = [field for field in head.headers if field[0] not in _USUAL]
-    signed, left = _sorted_out(signed, added)
+    signed, left = _sorted_out(signed, added) if signed or added else (signed, _NOTHING)
     drop = drop + left
     if drop:
         signed, added = _without(signed, drop), _without(added, drop)
@@ -132,11 +132,11 @@ def _sorted_out(
     fields: Headers, added: Sequence[tuple[bytes, bytes]]
 ) -> tuple[Headers, tuple[bytes, ...]]:
     """Of less usual fields those that are signed, and the names of those that never cross."""
-    if not (fields or added):
-        return fields, _NOTHING
-    left = tuple(name for name, _ in (*fields, *added) if never_crosses(name))
+    left = [name for name, _ in fields if never_crosses(name)]
+    if added:
+        left += [name for name, _ in added if never_crosses(name)]
     signed = [f for f in fields if f[0].startswith(b"x-amz-") or f[0] == b"content-md5"]
-    return signed, left
+    return signed, tuple(left)
 
 
 def _without(

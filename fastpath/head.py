@@ -32,7 +32,7 @@ _REQUEST = re.compile(
     rb"(" + TCHAR + rb"++) ([!\"$-~][!\"$-~]*+) HTTP/1\.([01])\r\n" + _FIELDS, re.DOTALL
 )
 _RESPONSE = re.compile(
-    rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: ([\t -~\x80-\xff]*+))?\r\n" + _FIELDS, re.DOTALL
+    rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t -~\x80-\xff]*+)?\r\n" + _FIELDS, re.DOTALL
 )
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]++|\[[0-9A-Fa-f:.]++\])(?::[0-9]{0,5})?")
 _MAX_LENGTH = 2**63 - 1  # bytes; what off_t, and every store, can count
@@ -75,7 +75,6 @@ class RequestHead:
     target: bytes  # as on the wire
     path: bytes  # raw, before the first "?"
     query: bytes  # raw, after it
-    has_query: bool
     http_minor: int  # 0 or 1
     headers: Headers  # lower-case names, values without outer white space, wire order
     fields: dict[bytes, bytes]  # repeated names joined with "," (RFC 9110 section 5.3)
@@ -90,8 +89,6 @@ class ResponseHead:
     """One response head. Built once by `parse_response_head`, never changed."""
 
     status: int
-    reason: bytes
-    http_minor: int
     headers: Headers
     fields: dict[bytes, bytes]
     content_length: int | None
@@ -146,13 +143,12 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
     length = None
     if b"content-length" in fields:
         length = _content_length(fields[b"content-length"])
-    path, mark, query = target.partition(b"?")
-    return RequestHead(  # by position: twelve names cost 5,000 instructions (heads)
+    path, _, query = target.partition(b"?")
+    return RequestHead(  # by position: eleven names cost 5,000 instructions (heads)
         method,
         target,
         path,
         query,
-        bool(mark),
         minor,
         headers,
         fields,
@@ -259,7 +255,7 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     match = _RESPONSE.fullmatch(raw)
     if match is None:
         raise ResponseFault("not an HTTP/1 response head")
-    minor_text, status_text, reason = match.group(1, 2, 3)
+    minor_text, status_text = match.group(1, 2)
     minor = 1 if minor_text == b"1" else 0
     status = int(status_text)
     headers = _response_headers(raw)
@@ -281,8 +277,6 @@ def parse_response_head(raw: bytes) -> ResponseHead:
             _check_response_framing(fields, minor)
     return ResponseHead(  # by position, as above
         status,
-        (reason or b"").strip(b" \t"),
-        minor,
         headers,
         fields,
         length,

@@ -17,7 +17,7 @@ from fastpath.answers import Answer
 from fastpath.errors import SLOW_DOWN, S3Error
 from fastpath.framing import IN_CHUNKS, BodyKind
 from fastpath.head import RequestHead, ResponseHead, parse_response_head
-from fastpath.hop import HOP_BY_HOP, lines_named, without_lines
+from fastpath.hop import HOP_BY_HOP, lines_named, without_lines, without_named
 from fastpath.operations import MethodRefused
 from fastpath.s3xml import error_document
 
@@ -49,10 +49,10 @@ def relayed_head(
     """
     request_id, close = extra
     end = raw.index(b"\r\n")
-    drop: tuple[bytes, ...] = ()
+    lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields)
     if answer.status == 204 and answer.fields.get(b"content-length", b"0") != b"0":
-        drop = _LENGTH  # which it cannot have: a client might wait (RFC 9110 section 8.6)
-    lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields, drop)
+        # It cannot have one: a client might wait (RFC 9110 section 8.6).
+        lines = without_named(lines, _LENGTH)
     if cors:
         lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
     head = b"HTTP/1.1" + raw[8:end] + lines

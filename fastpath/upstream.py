@@ -133,9 +133,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.holder = holder
         self.uses += 1
         self._room = self._usual
-        self._heard = self._held = self.answered_early = False
+        self._heard = self._held = self.answered_early = self._in_doubt = False
         self._left = self._interim = 0
-        self._in_doubt = False
         if self._partial:
             self._partial = bytearray()
         self._kind = None

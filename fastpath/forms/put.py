@@ -78,7 +78,6 @@ def put_head(form: RequestHead, fields: Fields, address: Address, length: int) -
         target=address.path,
         path=address.path,
         query=b"",
-        has_query=False,
         http_minor=form.http_minor,
         headers=headers,
         fields=named,
