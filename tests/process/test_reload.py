@@ -156,6 +156,8 @@ def test_a_snapshot_that_workers_reject_is_taken_back(
         assert gateway.worker_pids() == workers
         assert gateway.request("GET", "/bucket/key").status == 200
         assert gateway.reload(_allowing(config, 79)) == 4
+        # Control reads that configuration again as well: that is no news, whenever it ends.
+        assert sum("generation 3 is served" in line for line in gateway.log) == 1
 
 
 def test_a_worker_that_does_not_take_a_snapshot_is_replaced(
