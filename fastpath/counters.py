@@ -4,7 +4,7 @@
     row 1..n        one worker incarnation each, from fork to reap
     row n+1         control's, whichever incarnation
 
-    STARTED = REQUESTS + CUT + LOST + IN_FLIGHT, and with an access log, once all is written,
+    STARTED = REQUESTS + CUT + LOST + those in flight, and with an access log, once all is written,
     LOG_WRITTEN = REQUESTS + CUT less the lines that were lost (docs/logs.md)
 
 Rules: a cell has one writer, the worker whose row it is in, except before its fork and after its
@@ -17,6 +17,7 @@ Not here: names and labels of metrics, rendering (control).
 from __future__ import annotations
 
 import mmap
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -30,7 +31,7 @@ class Slot(IntEnum):
     PID = 3
     WORKER = 4  # index 0..N-1
     CONNECTIONS = 5  # gauge: downstream connections open
-    IN_FLIGHT = 6  # gauge: requests started and neither finished nor cut
+    STARTED = 6  # requests whose head was understood, or refused as one
     UPSTREAM = 7  # gauge: upstream connections open
     ACCEPTED = 8
     REQUESTS = 9  # finished: answered, refused, broken off or left by their client
@@ -48,18 +49,17 @@ class Slot(IntEnum):
     SIGNATURES_REFUSED = 21  # answers of targets that refused the gateway's own signature
     REDIRECTED = 22  # answers of targets that named another region for a bucket
     SPLICED = 23  # bytes of bodies that the kernel moved
-    STARTED = 24  # requests whose head was understood, or refused as one
-    LOST = 25  # requests that ended with their worker: its IN_FLIGHT when it was reaped
-    LOG_WRITTEN = 26  # access lines in the access log
-    NOTICES_LOST = 27  # messages that standard error did not take
-    FORGOTTEN = 28  # requests whose headers were dropped, because the target would forget them
+    LOST = 24  # requests that ended with their worker: in flight when it was reaped
+    LOG_WRITTEN = 25  # access lines in the access log
+    NOTICES_LOST = 26  # messages that standard error did not take
+    FORGOTTEN = 27  # requests whose headers were dropped, because the target would forget them
 
 
 SLOTS: Final = 64  # cells of a row; 512 bytes, so that no two workers share a cache line
 ROWS: Final = 1024  # rows are untouched zero pages until used: the size costs nothing
 
 FACTS: Final = frozenset((Slot.HEARTBEAT, Slot.GENERATION, Slot.INCARNATION, Slot.PID, Slot.WORKER))
-GAUGES: Final = frozenset((Slot.CONNECTIONS, Slot.IN_FLIGHT, Slot.UPSTREAM))
+GAUGES: Final = frozenset((Slot.CONNECTIONS, Slot.UPSTREAM))
 COUNTERS: Final = tuple(slot for slot in Slot if slot not in FACTS and slot not in GAUGES)
 
 _TOTALS: Final = 0
@@ -69,6 +69,11 @@ _READ_ATTEMPTS: Final = 100
 
 class PageFull(Exception):
     """Every row is in use."""
+
+
+def in_flight(row: Sequence[int]) -> int:
+    """Requests of one worker that were started and neither finished nor cut."""
+    return row[Slot.STARTED] - row[Slot.REQUESTS] - row[Slot.CUT]
 
 
 class Page:
@@ -112,7 +117,7 @@ class Page:
         What it had in flight is lost with it.
         """
         row = self.row(number)
-        row[Slot.LOST] = row[Slot.IN_FLIGHT]
+        row[Slot.LOST] = in_flight(row)
         totals = self.row(_TOTALS)
         totals[_SEQUENCE] += 1  # odd: readers wait
         for slot in COUNTERS:

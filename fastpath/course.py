@@ -68,7 +68,6 @@ class Course:
         "_passage",
         "_pool",
         "_posting",
-        "_raw",
         "_service",
         "_tries",
         "_upstream",
@@ -82,6 +81,7 @@ class Course:
         "detours",
         "head",
         "phase",
+        "raw",
         "request_id",
         "snapshot",
         "started",
@@ -92,7 +92,7 @@ class Course:
     def __init__(self, service: Service, client: Client, raw: bytes, head: RequestHead) -> None:
         self._service = service
         self._client = client
-        self._raw = raw
+        self.raw = raw
         self.head = head
         self.snapshot = service.snapshot
         self.request_id = service.next_request_id()
@@ -287,15 +287,15 @@ class Course:
         A server may answer without reading a body (most refuse so), and takes what lies unread for
         the next request: the next client's answers would be out of step by one.
         """
-        if not self.body_taken:
-            return True
         operation = self.admission.operation
-        return (
-            200 <= upstream.status < 300
-            and operation is not None
+        if (
+            operation is not None
             and operation.name in _READ_TO_THE_END
+            and 200 <= upstream.status < 300
             and not upstream.answered_early
-        )
+        ):
+            return True
+        return not self.body_taken
 
     def _end_log(self, how: Slot = _FINISHED) -> None:
         if self.phase is not ENDED:

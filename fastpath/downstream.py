@@ -183,7 +183,8 @@ class DownstreamConnection(WritingHalf):
             return
         self._read_on()
         self._await_request()
-        self._pump()
+        if self._ahead or self._half_closed:
+            self._pump()
 
     def abort(self) -> None:
         """Reset the connection: what was sent so far must not look whole."""

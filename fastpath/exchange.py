@@ -215,11 +215,8 @@ class Exchange(Course):
         self._client.resume_body()
 
     def _head_up(self, passage: Passage | None) -> bytes:
-        raw, head, posting = self._raw, self.head, self._posting
-        if posting is not None:
-            raw, head = posting.raw, posting.head
-        instance = self.snapshot.instance
-        return upstream_head(raw, head, self.admission, instance, time.time(), passage)
+        sent, instance = self._posting or self, self.snapshot.instance
+        return upstream_head(sent.raw, sent.head, self.admission, instance, time.time(), passage)
 
     def request_bytes(self, data: bytes, last: bool) -> None:
         """A piece of the body, while `wants_body`."""

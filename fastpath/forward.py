@@ -88,10 +88,11 @@ def upstream_head(
     reframing = passage.reframing if passage is not None else None
     if reframing is not None:
         payload, length = reframing.payload, reframing.length
-        drop = drop + reframing.drop
+        drop += reframing.drop
     signed = [field for field in head.headers if field[0] not in _USUAL]
-    signed, left = _sorted_out(signed, added) if signed or added else (signed, _NOTHING)
-    drop = drop + left
+    if signed or added:  # not of most downloads
+        signed, left = _sorted_out(signed, added)
+        drop += left
     if drop:
         signed, added = _without(signed, drop), _without(added, drop)
     if translation is not None:
@@ -111,10 +112,9 @@ def upstream_head(
     ]
     if length is not None:
         lines.append(b"content-length: %d\r\n" % length)
-    if reframing is not None:
-        lines.append(reframing.lines)
+    instead = reframing.lines if reframing is not None else b""
     kept = without_lines(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
-    lines.append(kept[2:])
+    lines += (instead, kept[2:])
     return b"".join(lines)
 
 

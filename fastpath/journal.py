@@ -40,8 +40,7 @@ ACCESS = b"="  # what an access line begins with: control writes the rest of it 
 _FLUSH_LINES = 64
 
 # Members by themselves; `phases` says why.
-_IN_FLIGHT, _REQUESTS = Slot.IN_FLIGHT, Slot.REQUESTS
-_BYTES_IN, _BYTES_OUT = Slot.BYTES_IN, Slot.BYTES_OUT
+_REQUESTS, _BYTES_IN, _BYTES_OUT = Slot.REQUESTS, Slot.BYTES_IN, Slot.BYTES_OUT
 
 
 class Journal:
@@ -73,7 +72,6 @@ class Journal:
     def exchange_ended(self, exchange: Course, how: Slot = _REQUESTS) -> None:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
         row = self._row
-        row[_IN_FLIGHT] -= 1
         row[how] += 1
         if exchange.bytes_in:
             row[_BYTES_IN] += exchange.bytes_in

@@ -101,10 +101,11 @@ CHECKSUMS = _OLD_CHECKSUMS | {b"md5", b"sha512", b"xxhash128", b"xxhash3", b"xxh
 # What becomes of a header that a target would forget, of the default first: `targets.*.forgets`.
 FORGETS = ("refuse", "drop")
 
+_TRAILER_MODE = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 STREAMING_MODES = frozenset(
     {
         b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+        _TRAILER_MODE,
         b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
     }
 )
@@ -171,6 +172,21 @@ class Profile:
         if self.operations is not None and operation not in self.operations:
             return True
         return operation in self.lacks
+
+    @property
+    def keeps_every_checksum(self) -> bool:
+        """Whether all checksums may cross: it keeps each algorithm, and takes a trailer."""
+        return len(self.checksums) == len(CHECKSUMS) and _TRAILER_MODE in self.streaming
+
+    @property
+    def verifies_uploads(self) -> bool:
+        """Whether it verifies all that S3 has to say of the body of an upload."""
+        return (
+            self.verifies_digest
+            and self.verifies_md5
+            and self.verifies_checksums
+            and self.keeps_every_checksum
+        )
 
 
 def without_signature(profile: Profile) -> Profile:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from fastpath.snapshot import Route, Snapshot
     from fastpath.splice import Splicer
 
-_STARTED, _IN_FLIGHT = Slot.STARTED, Slot.IN_FLIGHT  # by themselves; `phases` says why
+_STARTED = Slot.STARTED  # by itself; `phases` says why
 
 _LINE_SECONDS = 60.0  # between two lines that say the same of a lack that goes on
 TICK = 0.5  # seconds between two looks at every deadline
@@ -156,9 +156,7 @@ class Service:
 
     def exchange_began(self) -> None:
         """A request is under way; the journal is told of its end."""
-        row = self.row
-        row[_STARTED] += 1
-        row[_IN_FLIGHT] += 1
+        self.row[_STARTED] += 1
 
     def count_aborted(self) -> None:
         """A client left before its answer was whole."""

@@ -10,6 +10,7 @@ Not here: what is shared (`pool`), who waits for it (`waiting`).
 from __future__ import annotations
 
 import socket
+from collections import defaultdict
 
 
 class Shares:
@@ -22,10 +23,10 @@ class Shares:
         self._limit = limit
         self._percent = percent
         self._uncontested = limit * percent // 100  # below it, nobody can have too much
-        self._held: dict[str, int] = {}
+        self._held: defaultdict[str, int] = defaultdict(int)
 
     def __repr__(self) -> str:
-        return f"<Shares {self.total} of {self._limit}: {self._held}>"
+        return f"<Shares {self.total} of {self._limit}: {dict(self._held)}>"
 
     def may_take(self, holder: str) -> bool:
         """Whether this holder may have one more."""
@@ -37,7 +38,7 @@ class Shares:
     def take(self, holder: str) -> None:
         """One more is this holder's."""
         self.total += 1
-        self._held[holder] = self._held.get(holder, 0) + 1
+        self._held[holder] += 1
 
     def give_back(self, holder: str) -> None:
         """One less."""

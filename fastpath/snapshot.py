@@ -76,6 +76,7 @@ class Target:
 
     `virtual`: a bucket that can stands before the authority, not in the path (`hosting`).
     `drops`: what it would forget of an object is dropped, not refused.
+    `verifies_uploads`: as its profile says; here, because it is asked for every upload.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Target:
     signer: Signer | None
     virtual: bool
     drops: bool
+    verifies_uploads: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,15 +181,17 @@ def _route(entry: Document) -> Route:
 
 
 def _target(entry: Document, document: Document) -> Target:
+    profile = with_overrides(PROFILES[entry["profile"]], entry["profile_overrides"])
     return Target(
         name=entry["name"],
-        profile=with_overrides(PROFILES[entry["profile"]], entry["profile_overrides"]),
+        profile=profile,
         authority=entry["authority"].encode(),
         region=entry["region"].encode(),
         route=_route(entry),
         signer=_signer(entry["credentials"], entry["region"], document),
         virtual=entry["virtual"],
         drops=entry["forgets"] == "drop",
+        verifies_uploads=profile.verifies_uploads,
     )
 
 

@@ -334,13 +334,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._keep = head.keep_alive and kind is not UNTIL_CLOSE and not self._in_doubt
         if kind is IN_CHUNKS:
             self._chunks = ChunkedReader()
-        elif head.chunked:  # an answer to HEAD, 204, ...: the chunks it has not may follow
-            self._keep = False
         self.expect_answer_within(self.timeouts.idle_seconds)
         self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
         if kind is NO_BODY or (kind is BY_LENGTH and length == 0):
             # Stray bytes behind it are not this client's business: the connection is just not kept.
-            self._complete(reusable=self._keep and not rest)
+            # Behind an answer to HEAD, 204, ... the chunks that it announces may follow.
+            self._complete(reusable=self._keep and not rest and not head.chunked)
         elif rest:
             self._take_body(rest)
         elif self._left >= self._pool.splice_from:

@@ -46,7 +46,7 @@ from fastpath.sigv4.verify import (
 _DECODED_LENGTH = b"x-amz-decoded-content-length"
 _TRAILER = b"x-amz-trailer"
 # Whose body is an object's data.
-_UPLOADS = frozenset({"PutObject", "UploadPart"})
+UPLOADS = frozenset({"PutObject", "UploadPart"})
 # Whose x-amz-checksum-* headers are about an object, not about the body they come with.
 _ABOUT_AN_OBJECT = frozenset(
     {
@@ -131,7 +131,7 @@ def _checks(context: Context, length: int | None, crossing: Crossing | None) -> 
     """What is left to the gateway to verify."""
     profile, payload = context.profile, context.payload
     checks: list[Check] = []
-    trusted = context.operation.name in _UPLOADS or profile.verifies_documents
+    trusted = context.operation.name in UPLOADS or profile.verifies_documents
     if context.batch is not None:
         trusted = False  # the target may get another body
     if payload != UNSIGNED_PAYLOAD and not (trusted and profile.verifies_digest and length):
@@ -248,7 +248,7 @@ def _invalid(text: str) -> S3Error:
 
 def _streamed(context: Context, mode: Mode) -> Passage:
     name, fields = context.operation.name, context.fields
-    if name not in _UPLOADS:
+    if name not in UPLOADS:
         raise S3Error(CONTENT_SHA256_MISPLACED)
     crossing = crossing_of(context.profile, context.secure)
     declared = fields.get(_TRAILER)

@@ -25,7 +25,6 @@ from fastpath.sigv4.verify import STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_T
 _ALGORITHM = HEADER_PREFIX + b"algorithm"
 _TYPE = HEADER_PREFIX + b"type"
 SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
-_ALL = len(ALGORITHMS)
 _OF_AN_UPLOAD = frozenset({"CompleteMultipartUpload", "CreateMultipartUpload", "UploadPart"})
 _OF_OBJECTS = _OF_AN_UPLOAD | {"PutObject"}
 # AWS "Checking object integrity": what can be of a whole object in parts, and what only of parts.
@@ -82,9 +81,7 @@ class Crossing:
 
 def crossing_of(profile: Profile, secure: bool) -> Crossing | None:
     """What may cross to such a target; None: everything."""
-    if len(profile.checksums) == _ALL and STREAMING_SIGNED_TRAILER in profile.streaming:
-        return None
-    return Crossing(profile, secure)
+    return None if profile.keeps_every_checksum else Crossing(profile, secure)
 
 
 def _check_type(algorithm: bytes, kind: bytes | None) -> None:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from typing import Final, NoReturn
 
-from fastpath.counters import Page, PageFull, Slot
+from fastpath.counters import Page, PageFull, Slot, in_flight
 from fastpath.frames import FrameType, encode
 from gateway.supervisor import sockets
 from gateway.supervisor.boot import Boot
@@ -214,12 +214,12 @@ class Crew:
 
     def bury_drained(self, worker: Worker, status: int) -> None:
         """The same while draining: nobody follows, and what was cut counts."""
-        in_flight = int(worker.row[Slot.IN_FLIGHT])
+        running = in_flight(worker.row)
         self.dismiss(worker)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
             return
         # One that had to be killed cut something, if only what waited in its accept queue.
-        self.cut += worker.cut or max(in_flight, 1)
+        self.cut += worker.cut or max(running, 1)
         if not (os.WIFEXITED(status) and os.WEXITSTATUS(status) == EXIT_CUT):
             self._notices.warning(
                 f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)} while draining"

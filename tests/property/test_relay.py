@@ -178,7 +178,8 @@ class Play:
 
     def check_nothing_is_left(self) -> None:
         assert not self.rig.defects
-        for slot in (Slot.IN_FLIGHT, Slot.CONNECTIONS, Slot.UPSTREAM):
+        assert self.rig.count(Slot.STARTED) == self.rig.count(Slot.REQUESTS)
+        for slot in (Slot.CONNECTIONS, Slot.UPSTREAM):
             assert self.rig.count(slot) == 0, slot.name
         assert all(peer.transport.ended for peer in [self.client, *self.rig.targets])
 

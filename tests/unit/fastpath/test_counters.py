@@ -28,22 +28,22 @@ def test_acquired_rows_are_distinct_and_numbered() -> None:
 def test_retiring_keeps_counters_and_drops_gauges() -> None:
     page = Page(rows=2)
     gone, live = page.acquire(), page.acquire()
-    page.row(gone)[Slot.REQUESTS] = 5
-    page.row(gone)[Slot.IN_FLIGHT] = 3
+    page.row(gone)[Slot.STARTED] = page.row(gone)[Slot.REQUESTS] = 5
+    page.row(gone)[Slot.UPSTREAM] = 3
     page.row(live)[Slot.REQUESTS] = 2
-    page.row(live)[Slot.IN_FLIGHT] = 1
+    page.row(live)[Slot.UPSTREAM] = 1
     page.retire(gone)
     assert page.totals()[Slot.REQUESTS] == 7
-    assert page.totals()[Slot.IN_FLIGHT] == 1
+    assert page.totals()[Slot.UPSTREAM] == 1
     assert not any(page.row(gone))
 
 
 def test_what_a_worker_had_in_flight_is_lost_with_it() -> None:
-    """A7: the gauge is folded when the worker is reaped."""
+    """A7: what is not counted when the worker is reaped never will be."""
     page = Page(rows=2)
     number = page.acquire()
     row = page.row(number)
-    row[Slot.STARTED], row[Slot.REQUESTS], row[Slot.CUT], row[Slot.IN_FLIGHT] = 9, 5, 1, 3
+    row[Slot.STARTED], row[Slot.REQUESTS], row[Slot.CUT] = 9, 5, 1
     page.retire(number)
     totals = page.totals()
     assert totals[Slot.LOST] == 3
