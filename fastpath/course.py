@@ -24,7 +24,6 @@ from fastpath.phases import (
     LEASING,
     READING,
     SENDING,
-    Event,
     after,
 )
 from fastpath.reply import error_reply, own_reply
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from fastpath.service import Service
     from fastpath.upstream import UpstreamConnection
 
-_FINISHED = Slot.REQUESTS
+_STARTED, _FINISHED = Slot.STARTED, Slot.REQUESTS  # by themselves; `phases` says why
 NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 
 # Whose success says that the body was read: it is stored, or was answered member by member.
@@ -121,7 +120,7 @@ class Course:
         self._upstream_head = b""  # held back until the first byte of the body
         self._answer_head = b""  # the same of the answer, if its body is here already
         self._tries = 0
-        service.exchange_began()
+        service.row[_STARTED] += 1  # the journal counts its end
 
     def __repr__(self) -> str:
         operation = self.admission.operation
@@ -151,9 +150,6 @@ class Course:
             body_taken=self.body_taken,
             tries=self._tries,
         )
-
-    def _move(self, event: Event) -> None:
-        self.phase = after(self.phase, event)
 
     @property
     def remote(self) -> str:
@@ -299,7 +295,7 @@ class Course:
 
     def _end_log(self, how: Slot = _FINISHED) -> None:
         if self.phase is not ENDED:
-            self._move(END)
+            self.phase = after(self.phase, END)
             if self._posting is not None:
                 self._posting.close()
             self._service.journal.exchange_ended(self, how)

@@ -10,6 +10,8 @@ Not here: fields of one hop (`hop`), of the client's signature (`forward`).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 # What it would tell the target, and the names.
 NEVER_CROSS = {
     "the client's address": (
@@ -75,6 +77,7 @@ _METADATA = b"x-amz-meta-"
 _NAMES = frozenset(name for names in NEVER_CROSS.values() for name in names)
 
 
+@lru_cache(maxsize=256)  # few names are sent often; a client may send any
 def never_crosses(name: bytes) -> bool:
     """Whether a field (lower case) stays behind, whatever the target."""
     if b"_" in name and not name.startswith(_METADATA):

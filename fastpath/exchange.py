@@ -49,6 +49,7 @@ from fastpath.phases import (
     RESEND,
     SENDING,
     SENT,
+    after,
 )
 from fastpath.posting import Posting
 from fastpath.reply import CONTINUE, relayed_head
@@ -108,7 +109,7 @@ class Exchange(Course):
         if is_ignored and self.body_left > self.snapshot.limits.ignored_body_bytes:
             self.wants_close = True
             raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")
-        self._move(FORM)
+        self.phase = after(self.phase, FORM)
         if self.head.expect_continue:
             self._client.send(CONTINUE)
         self._client.resume_body()
@@ -129,7 +130,7 @@ class Exchange(Course):
                 self._filter, self._passage = posting.file, posting.passage
             else:
                 self._filter = None
-            self._move(READ)
+            self.phase = after(self.phase, READ)
             self._set_out()
 
     def _set_out(self) -> None:
@@ -197,7 +198,7 @@ class Exchange(Course):
         self._tries += 1
         if self._client.secure:
             connection.read_less()
-        self._move(LEASED)
+        self.phase = after(self.phase, LEASED)
         posting = self._posting
         head = self._head_up(self._passage)
         if not self.body_left and posting is None:
@@ -282,7 +283,7 @@ class Exchange(Course):
             self._upstream.look_for_answer()
 
     def _request_sent(self) -> None:
-        self._move(SENT)
+        self.phase = after(self.phase, SENT)
         self._expect_answer()
 
     def _expect_answer(self) -> None:
@@ -326,12 +327,12 @@ class Exchange(Course):
         """The target began to answer, but nothing of it may be told yet."""
         early = self.phase is SENDING
         if self.phase not in (HELD, HELD_EARLY):
-            self._move(DOUBTED)
+            self.phase = after(self.phase, DOUBTED)
         if early:
             self._client.resume_body()  # only to read it away
 
     def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        self._move(ANSWERED)
+        self.phase = after(self.phase, ANSWERED)
         self.status = head.status
         if head.status >= 400:
             self._held = Held(b"", head, kind, early=False, most=MAX_ERROR)
@@ -424,7 +425,7 @@ class Exchange(Course):
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
             return
         self.detours |= {step}
-        self._move(RESEND)
+        self.phase = after(self.phase, RESEND)
         if step is Next.AGAIN:
             self._send_again()
         else:
@@ -440,13 +441,13 @@ class Exchange(Course):
     def again(self) -> None:
         """Send the request once more, in other words; nothing of the answer is wanted."""
         self.release(complete=False)
-        self._move(RESEND)
+        self.phase = after(self.phase, RESEND)
         self._send_again()
 
     def _answer_form(self, stored: ResponseHead) -> None:
         """The file is stored: tell the browser what its form asked to be told."""
         assert self._posting is not None
-        self._move(ANSWERED)
+        self.phase = after(self.phase, ANSWERED)
         self._answer(self._posting.answer(stored, secure=self._client.secure))
 
     def _send_again(self) -> None:
@@ -472,7 +473,7 @@ class Exchange(Course):
             self._break_off()
             return
         if self._may_resend(stale):
-            self._move(RESEND)
+            self.phase = after(self.phase, RESEND)
             self._send_again()
             return
         self._service.journal.upstream_fault(self, reason)

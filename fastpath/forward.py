@@ -132,10 +132,14 @@ def _sorted_out(
     fields: Headers, added: Sequence[tuple[bytes, bytes]]
 ) -> tuple[Headers, tuple[bytes, ...]]:
     """Of less usual fields those that are signed, and the names of those that never cross."""
-    left = [name for name, _ in fields if never_crosses(name)]
-    if added:
-        left += [name for name, _ in added if never_crosses(name)]
-    signed = [f for f in fields if f[0].startswith(b"x-amz-") or f[0] == b"content-md5"]
+    signed: Headers = []
+    left = [name for name, _ in added if never_crosses(name)] if added else []
+    for field in fields:
+        name = field[0]
+        if never_crosses(name):
+            left.append(name)
+        elif name.startswith(b"x-amz-") or name == b"content-md5":
+            signed.append(field)
     return signed, tuple(left)
 
 

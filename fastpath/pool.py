@@ -89,7 +89,8 @@ class Pool:
         `holder`: whose share it counts to. `fresh` refuses kept ones, for a second try after a kept
         one failed. `name`: what the target must prove under TLS, if not the name of the route.
         """
-        if self._shares.may_take(holder):
+        shares = self._shares
+        if shares.total < shares.uncontested or shares.may_take(holder):
             while not fresh and (connection := self._kept(name)) is not None:
                 if connection.silent():
                     self._hand_over(connection, lessee, holder)

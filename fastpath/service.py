@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from fastpath.snapshot import Route, Snapshot
     from fastpath.splice import Splicer
 
-_STARTED = Slot.STARTED  # by itself; `phases` says why
-
 _LINE_SECONDS = 60.0  # between two lines that say the same of a lack that goes on
 TICK = 0.5  # seconds between two looks at every deadline
 
@@ -153,10 +151,6 @@ class Service:
         """It is a connection now, or failed."""
         self.handshakes -= 1
         self._check_empty()
-
-    def exchange_began(self) -> None:
-        """A request is under way; the journal is told of its end."""
-        self.row[_STARTED] += 1
 
     def count_aborted(self) -> None:
         """A client left before its answer was whole."""

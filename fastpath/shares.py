@@ -16,13 +16,13 @@ from collections import defaultdict
 class Shares:
     """How many of `limit` each holder has."""
 
-    __slots__ = ("_held", "_limit", "_percent", "_uncontested", "total")
+    __slots__ = ("_held", "_limit", "_percent", "total", "uncontested")
 
     def __init__(self, limit: int, percent: int) -> None:
         self.total = 0
         self._limit = limit
         self._percent = percent
-        self._uncontested = limit * percent // 100  # below it, nobody can have too much
+        self.uncontested = limit * percent // 100  # while `total` is below it, all may take
         self._held: defaultdict[str, int] = defaultdict(int)
 
     def __repr__(self) -> str:
@@ -30,8 +30,6 @@ class Shares:
 
     def may_take(self, holder: str) -> bool:
         """Whether this holder may have one more."""
-        if self.total < self._uncontested:
-            return True
         held = self._held.get(holder, 0)
         return not held or (held + 1) * 100 <= self._percent * (self._limit - self.total + held)
 

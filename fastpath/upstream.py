@@ -133,10 +133,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.holder = holder
         self.uses += 1
         self._room = self._usual
-        self._heard = self._held = self.answered_early = self._in_doubt = False
-        self._left = self._interim = 0
-        if self._partial:
-            self._partial = bytearray()
+        self._heard = self._held = self.answered_early = False
+        self._left = 0
+        if self._interim or self._partial:
+            self._interim, self._in_doubt, self._partial = 0, False, bytearray()
         self._kind = None
         self._chunks = None
 

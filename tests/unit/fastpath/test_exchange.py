@@ -8,10 +8,7 @@ import itertools
 import pytest
 
 from fastpath.exchange import Exchange
-from fastpath.head import parse_request_head
-from fastpath.lifetime import Lifetime
-from fastpath.limits import Limits
-from fastpath.phases import MOVES, Event, Phase, ProtocolFault
+from fastpath.phases import MOVES, Event, Phase, ProtocolFault, after
 from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.wire import Rig
 
@@ -19,48 +16,15 @@ LEGAL = [(phase, event) for phase, moves in MOVES.items() for event in moves]
 ILLEGAL = sorted(set(itertools.product(Phase, Event)) - set(LEGAL))
 
 
-class Nobody:
-    """A client that is never spoken to."""
-
-    remote = "192.0.2.1:50000"
-    lifetime = Lifetime(Limits(), 0.0)
-
-    def send(self, data: bytes) -> None:
-        raise AssertionError(data)
-
-    def finish(self, *, keep: bool) -> None:
-        raise AssertionError
-
-    def abort(self) -> None:
-        raise AssertionError
-
-    def pause_body(self) -> None:
-        raise AssertionError
-
-    def resume_body(self) -> None:
-        raise AssertionError
-
-
-def exchange_in(phase: Phase) -> Exchange:
-    raw = get()
-    exchange = Exchange(Rig().service, Nobody(), raw, parse_request_head(raw, Limits()))
-    exchange.phase = phase
-    return exchange
-
-
 @pytest.mark.parametrize(("phase", "event"), LEGAL, ids=lambda member: member.name)
 def test_every_edge(phase: Phase, event: Event) -> None:
-    exchange = exchange_in(phase)
-    exchange._move(event)
-    assert exchange.phase is MOVES[phase][event]
+    assert after(phase, event) is MOVES[phase][event]
 
 
 @pytest.mark.parametrize(("phase", "event"), ILLEGAL, ids=lambda member: member.name)
 def test_every_pair_that_is_none(phase: Phase, event: Event) -> None:
-    exchange = exchange_in(phase)
     with pytest.raises(ProtocolFault, match=f"{event.name} while {phase.name}"):
-        exchange._move(event)
-    assert exchange.phase is phase
+        after(phase, event)
 
 
 def test_the_table_is_whole() -> None:
@@ -75,8 +39,12 @@ def test_the_table_is_whole() -> None:
 
 
 def test_an_exchange_shows_what_it_is_and_where() -> None:
-    exchange = exchange_in(Phase.AWAITING)
-    assert repr(exchange) == f"<Exchange {exchange.request_id} ? AWAITING>"
+    rig = Rig()
+    rig.connect().says(get())
+    (connection,) = rig.service.connections
+    exchange = connection.exchange
+    assert exchange is not None
+    assert repr(exchange) == f"<Exchange {exchange.request_id} GetObject AWAITING>"
 
 
 def phases(rig: Rig) -> list[Phase]:
