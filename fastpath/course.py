@@ -156,7 +156,6 @@ class Course:
         """The client's address and port."""
         return self._client.remote
 
-    @property
     def holder(self) -> str:
         """Whose share of connections it takes from: who signed, else the client's address."""
         return self.admission.caller.name or holder_at(self._client.remote.rpartition(":")[0])

@@ -153,7 +153,7 @@ class Exchange(Course):
         assert target is not None  # admitted
         head = question_head(self.admission, question, time.time())
         self._inquiry = Inquiry(head, told, self.crash, question.method)
-        self._inquiry.ask(self._service.pool(target.route), self.holder)
+        self._inquiry.ask(self._service.pool(target.route), self.holder())
 
     def _told_of_bucket(self, reply: Reply | None) -> None:
         self._inquiry = None
@@ -173,7 +173,7 @@ class Exchange(Course):
         name = server_name(target, address) if target.virtual else None
         translation = self.admission.translation
         if translation is None:
-            self._pool.lease(self, self.holder, fresh=fresh, name=name)
+            self._pool.lease(self, self.holder(), fresh=fresh, name=name)
         else:
             translation.secure = self._client.secure
             if translation.dropped and not fresh:

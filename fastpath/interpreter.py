@@ -88,7 +88,7 @@ class Interpreter:
 
     def _proceed(self, *, fresh: bool = False) -> None:
         if self._translation.made is None:
-            self._pool.lease(self, self._exchange.holder, fresh=fresh, name=self._name)
+            self._pool.lease(self, self._exchange.holder(), fresh=fresh, name=self._name)
         else:
             self._exchange.answer_unsent(self._translation.made)
 
@@ -216,7 +216,7 @@ class Interpreter:
     def _ask(self, question: Question, told: Callable[[Reply | None], None]) -> None:
         head = question_head(self._exchange.admission, question, time.time())
         self._inquiry = Inquiry(head, told, self._exchange.crash, question.method)
-        self._inquiry.ask(self._pool, self._exchange.holder)
+        self._inquiry.ask(self._pool, self._exchange.holder())
 
     def _informed(self, reply: Reply | None) -> None:
         self._inquiry = None
