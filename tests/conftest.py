@@ -6,9 +6,16 @@ Rules: nothing that a test could see; fixtures stand with the tests that use the
 from __future__ import annotations
 
 import gc
+import os
+import sys
 from collections.abc import Generator
 
 import pytest
+
+# A run starts over a thousand interpreters. Without bytecode on disk each would compile all that it
+# imports, which is half of what the start of a gateway takes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(wrapper=True)

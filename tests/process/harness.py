@@ -171,9 +171,7 @@ class Gateway:
         self.tls_url = ""  # of `router.tls`, if there is one
 
     def _environment(self, added: Mapping[str, str]) -> dict[str, str]:
-        # Without bytecode on disk each process of each gateway would compile itself again, which is
-        # half of what its start takes.
-        dropped = ("AWS_", "LAKEFS_", "S3GATEWAY_", "ENVIRONMENT", "PYTHONDONTWRITEBYTECODE")
+        dropped = ("AWS_", "LAKEFS_", "S3GATEWAY_", "ENVIRONMENT")
         kept = {k: v for k, v in os.environ.items() if not k.startswith(dropped)}
         return {
             **kept,
