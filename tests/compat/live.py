@@ -157,7 +157,7 @@ def s3_client(
 
 def read_directly(store: Store, bucket: str, key: str) -> bytes | None:
     """Return an object from its server, past the gateway; None if it is not there."""
-    client = _reader(store)
+    client = reader(store)
     try:
         return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
     except ClientError as error:
@@ -167,7 +167,8 @@ def read_directly(store: Store, bucket: str, key: str) -> bytes | None:
 
 
 @functools.cache
-def _reader(store: Store) -> Any:
+def reader(store: Store) -> Any:
+    """A client that looks at what lies in a store: making one takes longer than a look."""
     return s3_client(store.endpoint, store.keys)
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from gateway.demo.seaweed import Keys
 from tests.compat.doors import HTTP, HTTPS, Door
-from tests.compat.live import CLIENT, Side, s3_client
+from tests.compat.live import CLIENT, Side, reader
 
 # The door and the target of a comparison. Both targets are servers of one kind: the fast tier goes
 # through each door once, and to each of them once.
@@ -77,7 +77,7 @@ class Comparison:
 
 def inventory(side: Side, place: Place) -> dict[str, dict[str, object]]:
     """What lies below a place's prefix, read from the target itself."""
-    client: Any = s3_client(side.here.endpoint, side.here.keys)
+    client = reader(side.here)
     found = {}
     pages = client.get_paginator("list_objects_v2").paginate(
         Bucket=place.bucket, Prefix=place.prefix
