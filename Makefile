@@ -10,8 +10,11 @@ PARSER ?= $(notdir $(wildcard tests/corpus/fuzz/*))
 SECONDS ?= 60
 GIB ?= 20
 PYTEST_ARGS ?=
-# One test process per core, but not more than the real servers can feed.
-PROCESSES := -n auto --maxprocesses 6
+# Half as many more test processes than cores, as many tests wait for a time to pass, but not more
+# than the real servers can feed. Each takes a run of the tests in their order, so that most of what
+# the tests of a module share is started once.
+CORES := $(shell nproc || echo 2)
+PROCESSES := -n $(shell echo $$(($(CORES) + ($(CORES) + 1) / 2))) --maxprocesses 6 --dist worksteal
 
 # What a switch may say: anything else is a mistake that would otherwise count as yes.
 switch = $(if $(filter-out 0 1,$($(1))),$(error make: $(1)=$($(1)) is neither 0 nor 1),$(filter 1,$($(1))))

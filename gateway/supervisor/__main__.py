@@ -12,10 +12,8 @@ import json
 import os
 import sys
 
-from gateway.supervisor import environment, tempo
+from gateway.supervisor import environment
 from gateway.supervisor.descriptors import fill_standard_descriptors, unblock_standard_error
-from gateway.supervisor.notices import Notices
-from gateway.supervisor.supervisor import EXIT_STARTUP, Supervisor
 
 EXIT_USAGE = 2
 
@@ -24,7 +22,15 @@ def main(arguments: list[str]) -> int:
     """Runs a supervisor; its exit status."""
     fill_standard_descriptors()
     unblock_standard_error()
-    environ = environment.stow()
+    return _run(arguments, environment.stow())
+
+
+def _run(arguments: list[str], environ: int) -> int:
+    # Only now: the interpreter before this one, which had all variables, needs none of it.
+    from gateway.supervisor import preload, tempo
+    from gateway.supervisor.notices import Notices
+    from gateway.supervisor.supervisor import EXIT_STARTUP, Supervisor
+
     notices = Notices()
     try:
         launch = json.loads(arguments[0]) if len(arguments) == 1 else None
@@ -39,6 +45,7 @@ def main(arguments: list[str]) -> int:
     except tempo.TempoError as error:
         notices.error(str(error))
         return EXIT_STARTUP
+    preload.standard_library()
     return Supervisor({**launch, "environ": environ}, times, notices).run()
 
 

@@ -20,6 +20,7 @@ from fastpath.frames import FrameType, encode
 from gateway.supervisor import environment
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices
+from gateway.supervisor.preload import uncollected
 from gateway.supervisor.tempo import STABLE_SECONDS, Tempo, back_off
 
 
@@ -73,7 +74,8 @@ class ControlPlace:
 
         def live() -> NoReturn:
             environment.take(stowed)
-            from gateway.control import control  # after the fork: it is not stdlib only
+            with uncollected():
+                from gateway.control import control  # after the fork: it is not stdlib only
 
             control.run(
                 control.Seat(

@@ -22,6 +22,7 @@ from gateway.supervisor import sockets
 from gateway.supervisor.boot import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices
+from gateway.supervisor.preload import uncollected
 from gateway.supervisor.pulse import Pulse, Reading
 from gateway.supervisor.tempo import (
     LONG_BACK_OFF_SECONDS,
@@ -148,7 +149,8 @@ class Crew:
         ours.setblocking(False)
 
         def serve() -> NoReturn:
-            from fastpath import worker  # after the fork: the supervisor maps none of it
+            with uncollected():
+                from fastpath import worker  # after the fork: the supervisor maps none of it
 
             worker.run(
                 worker.Seat(

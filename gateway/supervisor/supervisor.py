@@ -97,6 +97,8 @@ class Supervisor:
 
     def _turn(self) -> None:
         self._reconcile(time.monotonic())
+        if self._phase is Phase.GONE:
+            return  # nobody is left to wait for
         self._wait()
         self._read_children()
         for number in self._signals.take():

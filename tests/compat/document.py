@@ -138,7 +138,8 @@ HEAD = """\
 Each client below works through the gateway as it is, over http and over https: change the endpoint
 and the keys, nothing else. No quirk switch is set. Each does real work, compared with the same work
 done straight at the target, and its snippet is run as it stands here. The target was SeaweedFS with
-signature checks. Over https this run does each client's work once; the slow tests do everything.
+signature checks. This run does each client's work once over either; the slow tests do it at each of
+two targets.
 
 | client | version | passed over http | over https | work |
 |---|---|---|---|---|

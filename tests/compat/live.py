@@ -157,13 +157,19 @@ def s3_client(
 
 def read_directly(store: Store, bucket: str, key: str) -> bytes | None:
     """Return an object from its server, past the gateway; None if it is not there."""
-    client = s3_client(store.endpoint, store.keys)
+    client = reader(store)
     try:
         return bytes(client.get_object(Bucket=bucket, Key=key)["Body"].read())
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NoSuchKey", "NoSuchBucket"):
             raise
         return None
+
+
+@functools.cache
+def reader(store: Store) -> Any:
+    """A client that looks at what lies in a store: making one takes longer than a look."""
+    return s3_client(store.endpoint, store.keys)
 
 
 def assert_landed(side: Side, key: str, body: bytes) -> None:

@@ -11,7 +11,7 @@ from tests.compat.doors import Door
 from tests.compat.live import (
     CLIENT,
     MIB,
-    SIZES,
+    TARGETS,
     Side,
     assert_landed,
     command,
@@ -20,6 +20,20 @@ from tests.compat.live import (
     read_directly,
     same,
 )
+
+SIZES = (0, 1, MIB, 100 * MIB)
+# Each command is an interpreter that imports all of aws-cli, a second of CPU: the fast tier sends
+# each size to one of the two targets, which are servers of one kind.
+FAST = {("lakefs", 0), ("s3", 1), ("lakefs", MIB), ("s3", 20 * MIB)}
+
+
+def at_each_target(*sizes: int) -> pytest.MarkDecorator:
+    cases = [
+        pytest.param(target, size, marks=() if (target, size) in FAST else pytest.mark.slow)
+        for target in TARGETS
+        for size in sizes
+    ]
+    return pytest.mark.parametrize(("side", "size"), cases, indirect=["side"])
 
 
 class AwsCli:
@@ -53,7 +67,7 @@ def aws(door: Door, tmp_path: Path) -> AwsCli:
     return AwsCli(door, tmp_path)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@at_each_target(*SIZES)
 def test_a_file_makes_the_round_trip(
     aws: AwsCli, side: Side, prefix: str, size: int, tmp_path: Path
 ) -> None:
@@ -69,7 +83,7 @@ def test_a_file_makes_the_round_trip(
     assert read_directly(side.here, side.bucket, key) is None
 
 
-@pytest.mark.parametrize("size", SIZES)
+@at_each_target(*SIZES)
 def test_the_plain_operations_carry_every_byte(
     aws: AwsCli, side: Side, prefix: str, size: int, tmp_path: Path
 ) -> None:
@@ -83,7 +97,7 @@ def test_the_plain_operations_carry_every_byte(
     assert read_directly(side.here, side.bucket, key) is None
 
 
-@pytest.mark.parametrize("size", [0, 1, MIB])
+@at_each_target(0, 1, MIB)
 def test_a_multipart_upload_makes_the_round_trip(
     aws: AwsCli, side: Side, prefix: str, size: int, tmp_path: Path
 ) -> None:
@@ -96,7 +110,7 @@ def test_a_multipart_upload_makes_the_round_trip(
     assert_landed(side, key, payload(size))
 
 
-@pytest.mark.parametrize("size", [20 * MIB, pytest.param(100 * MIB, marks=pytest.mark.slow)])
+@at_each_target(20 * MIB, 100 * MIB)
 def test_a_larger_file_goes_in_parts_by_itself(
     aws: AwsCli, side: Side, prefix: str, size: int, tmp_path: Path
 ) -> None:

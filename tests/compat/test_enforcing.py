@@ -135,6 +135,13 @@ def test_boto3_s_managed_upload(
     assert same(got["Body"].read(), payload(SIZE))
 
 
+# aws-cli sends what boto3 sends: in the fast tier at one of the stores.
+ONE_STORE = [
+    pytest.param(name, marks=() if name == "aws-header" else pytest.mark.slow) for name in BUCKETS
+]
+
+
+@pytest.mark.parametrize("store", ONE_STORE, indirect=True)
 def test_aws_cli(
     door: Door,
     store: EnforcingStore,

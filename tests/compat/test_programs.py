@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import product
 from typing import Any
 
 import pytest
 
-from tests.compat.live import MIB, command, payload
+from tests.compat.doors import HTTP, HTTPS
+from tests.compat.live import MIB, TARGETS, command, payload
 from tests.compat.places import Comparison, Place
 
 WRITTEN = 1_700_000_000  # rclone stores it with the object
@@ -115,7 +117,25 @@ def rclone_sync(place: Place) -> list[object]:
     return [files(place, "back"), sorted(entries, key=lambda entry: entry["Path"])]
 
 
+# A command of aws-cli takes a second of CPU, and aws_sync gives 14: in the fast tier over https
+# only, as test_aws_cli goes over http.
+WORK = [
+    pytest.param(
+        way,
+        work,
+        id=f"{'-'.join(way)}-{work.__name__}",
+        marks=() if way in fast else pytest.mark.slow,
+    )
+    for work, fast in (
+        (aws_sync, [(HTTPS, "s3")]),
+        (aws_presign, [(HTTP, "lakefs")]),
+        (rclone_sync, [(HTTP, "lakefs"), (HTTPS, "s3")]),
+    )
+    for way in product((HTTP, HTTPS), TARGETS)
+]
+
+
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("work", [aws_sync, aws_presign, rclone_sync])
+@pytest.mark.parametrize(("comparison", "work"), WORK, indirect=["comparison"])
 def test_the_same_as_at_the_target(comparison: Comparison, work: Any) -> None:
     assert comparison.run(work)[0] is not None

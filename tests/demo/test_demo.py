@@ -37,7 +37,6 @@ class Demo:
             name: value,
             "TMPDIR": str(directory),
             "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
             # What a user may have set up for other stores must not reach into the demo.
             "AWS_PROFILE": "nowhere",
             "AWS_ENDPOINT_URL_S3": "http://127.0.0.1:1",
@@ -128,8 +127,12 @@ def run_once(start: Callable[..., Demo], *flags: str) -> tuple[Demo, int]:
 
 
 def test_once_shows_what_landed_where_and_leaves_nothing(start: Callable[..., Demo]) -> None:
-    demo, status = run_once(start)
+    """The given port is the one that is served."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    demo, status = run_once(start, "--port", str(port))
     assert status == 0, demo.progress.text()
+    assert f"the gateway serves on http://127.0.0.1:{port} with 2 workers" in demo.progress.text()
     servers = {name: endpoint for name, endpoint, _ in SERVERS.findall(demo.progress.text())}
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in demo.shown if "│" in line]
     lakefs = [
@@ -172,7 +175,7 @@ def test_it_serves_on_and_the_lines_to_copy_work(
         (STARTING, signal.SIGINT, 130),
         ("target s3 is", signal.SIGTERM, 143),
         (SERVING, signal.SIGTERM, 0),
-        (SERVING, signal.SIGHUP, 0),
+        pytest.param(SERVING, signal.SIGHUP, 0, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_leaves_nothing(
@@ -202,11 +205,3 @@ def test_a_port_that_is_taken_is_said_and_leaves_nothing(start: Callable[..., De
     assert status == 1
     assert "the demo failed: the gateway does not serve" in demo.progress.text()
     demo.assert_nothing_is_left()
-
-
-def test_the_given_port_is_served(start: Callable[..., Demo]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    demo, status = run_once(start, "--port", str(port))
-    assert status == 0, demo.progress.text()
-    assert f"the gateway serves on http://127.0.0.1:{port} with 2 workers" in demo.progress.text()

@@ -37,7 +37,7 @@ RELOADED = re.compile(r"generation (\d+) is served by|configuration unchanged: (
 # For a run of all tests with every body spliced (1), or none (a number no body has).
 SPLICE_BYTES = os.environ.get("TEST_SPLICE_BYTES")
 
-_MARK = "GATEWAY_TEST_MARK"
+_MARK = "LC_GATEWAY_TEST_MARK"  # a name that every process keeps (environment.is_kept)
 _START_SECONDS = 30.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.02
@@ -179,7 +179,6 @@ class Gateway:
             "HOME": str(self.directory),
             "TMPDIR": str(self.directory),
             "AWS_EC2_METADATA_DISABLED": "true",
-            "PYTHONDONTWRITEBYTECODE": "1",
             _MARK: self._mark,
             **added,
         }

@@ -43,7 +43,7 @@ def _run(directory: Path, command: str, streams: str) -> tuple[int, str]:
         ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "gateway.cli"]
         + COMMANDS[command],
         cwd=directory,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=50,

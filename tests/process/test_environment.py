@@ -39,6 +39,7 @@ def test_only_control_has_the_secrets(config: dict[str, object], target: Target)
         assert gateway.request("GET", "/bucket/key").status == 200
         everyone = [gateway.supervisor_pid, gateway.control_pid(), *gateway.worker_pids()]
         assert len(everyone) == 4
+        assert set(everyone) == set(gateway.processes())  # the harness knows them all by a variable
         for pid in everyone:
             assert b"LC_KEPT=kept" in _environment(pid)
             for name, value in SECRETS.items():

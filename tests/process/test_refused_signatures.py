@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -85,8 +86,12 @@ def test_credentials_that_ended_early_are_renewed_under_a_request(target: Target
 def test_credentials_that_stay_refused(target: Target) -> None:
     refuse(target, "ASIAOLD", "InvalidAccessKeyId", "403 Forbidden")
     with start_with_session(target) as gateway:
-        for method, body in (("GET", None), ("PUT", b"x" * 100_000), ("DELETE", None)):
-            answer = gateway.request(method, "/bkt/k", body)
+        asked = {"GET": None, "PUT": b"x" * 100_000, "DELETE": None}
+        with ThreadPoolExecutor(len(asked)) as together:  # each waits for other credentials
+            answers = together.map(
+                lambda method: gateway.request(method, "/bkt/k", asked[method]), asked
+            )
+        for answer in answers:
             assert answer.status == 503
             assert b"<Code>ServiceUnavailable</Code>" in answer.body
             assert b"ASIAOLD" not in answer.body

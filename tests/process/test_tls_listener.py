@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -334,8 +335,9 @@ def test_a_slow_reader_gets_the_whole_of_a_last_answer(
             open_ones.enter_context(raw(gateway, issuer.trust(), request % size)) for size in sizes
         ]
         threading.Event().wait(3.0)  # nobody reads meanwhile
-        bodies = [everything(reader).partition(b"\r\n\r\n")[2] for reader in readers]
-        assert [len(body) for body in bodies] == sizes
+        with ThreadPoolExecutor(len(readers)) as together:  # each end takes its time
+            answers = together.map(everything, readers)
+            assert [len(answer.partition(b"\r\n\r\n")[2]) for answer in answers] == sizes
 
 
 def test_draining_answers_what_was_asked_and_lets_the_idle_go(

@@ -11,7 +11,7 @@ from tests.fuzz.harnesses import CORPUS, HARNESSES, inputs
 from tests.fuzz.mutations import mutants
 from tests.fuzz.run import run_one
 
-MUTANTS = 2000  # for each parser
+MUTANTS = [500, pytest.param(2000, marks=pytest.mark.slow)]  # for each parser
 
 
 @pytest.mark.parametrize("name", HARNESSES)
@@ -22,11 +22,12 @@ def test_every_known_input(name: str) -> None:
         run_one(name, path.read_bytes())
 
 
+@pytest.mark.parametrize("count", MUTANTS)
 @pytest.mark.parametrize("name", HARNESSES)
-def test_what_is_close_to_one(name: str) -> None:
+def test_what_is_close_to_one(name: str, count: int) -> None:
     known = [path.read_bytes() for path in inputs(name)]
     for number, data in enumerate(known):
-        for mutant in mutants(data, known, MUTANTS // len(known) + 1, number):
+        for mutant in mutants(data, known, count // len(known) + 1, number):
             run_one(name, mutant)
 
 

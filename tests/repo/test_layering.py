@@ -206,7 +206,7 @@ def test_no_import_cycle() -> None:
 
 _RUST_FREE = """
 import sys
-import {module}
+{imports}
 loaded = {{name.partition(".")[0] for name in sys.modules}}
 bad = loaded & {{"orjson", "pydantic", "pydantic_core", "cryptography", "yaml", "botocore",
                  "click", "rich", "uvicorn", "starlette", "rpds", "hypothesis"}}
@@ -214,12 +214,30 @@ print(",".join(sorted(bad)))
 """
 
 
-@pytest.mark.parametrize("module", ["fastpath.worker", "gateway.supervisor.__main__"])
-def test_what_is_loaded_before_a_fork_holds_no_control_plane_library(module: str) -> None:
+_SUPERVISOR = """
+import gateway.supervisor.supervisor
+from gateway.supervisor import preload
+preload.standard_library()
+"""
+
+
+@pytest.mark.parametrize("imports", ["import fastpath.worker", _SUPERVISOR])
+def test_what_is_loaded_before_a_fork_holds_no_control_plane_library(imports: str) -> None:
     loaded = subprocess.run(
-        [sys.executable, "-c", _RUST_FREE.format(module=module)],
+        [sys.executable, "-c", _RUST_FREE.format(imports=imports)],
         capture_output=True,
         text=True,
         check=True,
     )
     assert loaded.stdout.strip() == ""
+
+
+def test_the_interpreter_that_gives_its_variables_away_loads_little() -> None:
+    """D11: the supervisor's first one, which every start pays for."""
+    said = "import sys; import gateway.supervisor.__main__"
+    shown = "print(sorted(name for name in sys.modules if name.startswith('gateway.supervisor.')))"
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{said}; {shown}"], capture_output=True, text=True, check=True
+    )
+    names = ("__main__", "descriptors", "environment")
+    assert loaded.stdout.strip() == str([f"gateway.supervisor.{name}" for name in names])

@@ -69,9 +69,16 @@ def test_making_a_book_of_a_thousand_times_as_many_rules_calls_nothing_more() ->
     assert calls(lambda: Rulebook(lots)) == calls(lambda: Rulebook(few))
 
 
+@pytest.fixture(scope="module")
+def books() -> tuple[Rulebook, Rulebook]:
+    return Rulebook(travelled(many(50))), Rulebook(travelled(many(50_000)))
+
+
 @pytest.mark.parametrize("bucket", [b"bucket-000001", b"team-000002-x", b"nobody", b"team-"])
-def test_a_lookup_among_a_thousand_times_as_many_rules_calls_nothing_more(bucket: bytes) -> None:
-    few, lots = Rulebook(travelled(many(50))), Rulebook(travelled(many(50_000)))
+def test_a_lookup_among_a_thousand_times_as_many_rules_calls_nothing_more(
+    books: tuple[Rulebook, Rulebook], bucket: bytes
+) -> None:
+    few, lots = books
     assert few.numbers(bucket) == lots.numbers(bucket)
     assert calls(lambda: lots.numbers(bucket)) == calls(lambda: few.numbers(bucket))
 

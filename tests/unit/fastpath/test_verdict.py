@@ -108,7 +108,7 @@ DECLARED = b'<?xml version="1.0" encoding="%b"?>'
         (gzip.compress(XML, mtime=0), {"content_encoding": "GZIP"}),
         (gzip.compress(XML, mtime=0), {}),
         (gzip.compress(gzip.compress(XML, mtime=0), mtime=0), {"content_encoding": "gzip, gzip"}),
-        (gzip.compress(XML + b" " * (64 << 20), mtime=0), {"content_encoding": "gzip"}),
+        (gzip.compress(XML + b" " * (64 << 20), 1, mtime=0), {"content_encoding": "gzip"}),
         (gzip.compress(XML + b"x" * 9000, mtime=0)[:150], {"content_encoding": "gzip"}),
         (zlib.compress(XML), {"content_encoding": "deflate"}),
         (zlib.compress(XML)[2:-4], {"content_encoding": "deflate"}),

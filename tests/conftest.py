@@ -1,0 +1,33 @@
+"""What concerns a whole run of the tests.
+
+Rules: nothing that a test could see; fixtures stand with the tests that use them.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Generator
+
+import pytest
+
+# A run starts over a thousand interpreters. Without bytecode on disk each would compile all that it
+# imports, which is half of what the start of a gateway takes.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collects the tests with the collector of garbage off, and keeps it away from them then.
+
+    Sixteen thousand tests and their parameters stay until the end. A full collection that looks at
+    them takes over a second, and many tests cause one.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
