@@ -121,7 +121,7 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
     match = _REQUEST.fullmatch(raw)
     if match is None:
         raise _bad_request()
-    if len(raw) > min(limits.request_line_bytes, limits.header_section_bytes):
+    if len(raw) > limits.request_line_bytes or len(raw) > limits.header_section_bytes:
         _check_sizes(match, len(raw), limits)
     headers = _request_headers(raw)
     if len(headers) > limits.header_count:
