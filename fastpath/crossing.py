@@ -2,8 +2,9 @@
 
 Rules: a target believes these fields of whoever stands before it, and the gateway stands there:
 what a client writes into them would decide what address, host, path, method or user the target
-sees. None is of S3. A name that holds `_` does not cross either, but in metadata: servers that
-follow CGI read `x_amz_acl` as `x-amz-acl`, and nobody has verified or classified that one.
+sees. None is of S3, nor are the commands that a store has besides S3's, which nobody here knows the
+rights to. A name that holds `_` does not cross either, but in metadata: servers that follow CGI
+read `x_amz_acl` as `x-amz-acl`, and nobody has verified or classified that one.
 
 Not here: fields of one hop (`hop`), of the client's signature (`forward`).
 """
@@ -62,15 +63,32 @@ NEVER_CROSS = {
     ),
     "how a server sends files": (b"x-sendfile-type",),
     "a proxy for CGI programs": (b"proxy",),
+    "another source, or who may read it, in the words of Google, Alibaba, Tencent or Huawei": (
+        b"x-cos-acl",
+        b"x-cos-copy-source",
+        b"x-goog-acl",
+        b"x-goog-copy-source",
+        b"x-obs-acl",
+        b"x-obs-copy-source",
+        b"x-oss-acl",
+        b"x-oss-copy-source",
+        b"x-oss-object-acl",
+        b"x-oss-symlink-target",
+    ),
+    "another tenant (Dell ECS)": (b"x-emc-namespace",),
 }
 NEVER_CROSS_PREFIXES = (
     b"cf-",  # Cloudflare: cf-connecting-ip, cf-ipcountry, ...
+    b"s3-",  # SeaweedFS, of itself: s3-is-admin, s3-identity-id, ...
+    b"seaweed-",  # the same, kept with an object: seaweed-x-amz-owner, seaweed-x-amz-acl, ...
     b"x-accel-",  # nginx, Rack: x-accel-mapping
     b"x-auth-request-",  # oauth2-proxy
     b"x-client-cert",
     b"x-envoy-",  # x-envoy-external-address, x-envoy-original-path, ...
     b"x-forwarded-",
+    b"x-minio-",  # x-minio-force-delete empties a bucket, x-minio-extract unpacks an archive
     b"x-original-",  # x-original-url, x-original-method, x-original-forwarded-for, ...
+    b"x-seaweedfs-",
     b"x-ssl-",
 )
 _METADATA = b"x-amz-meta-"

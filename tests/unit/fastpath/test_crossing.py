@@ -27,6 +27,10 @@ X-Auth-Request-User X-Auth-Request-Email X-Auth-Token X-Storage-Token X-SSL-Clie
 X-Client-Cert X-Client-Cert-Chain X-Accel-Mapping X-Sendfile-Type Proxy X_Forwarded_For x_amz_acl
 X_AMZ_Security_Token Content_Type x-amz-server-side_encryption x-amz_acl x-amz-meta_a
 Authorization_
+X-Minio-Force-Delete X-Minio-Extract X-Minio-Source-Etag X-Goog-Copy-Source X-Goog-Acl
+X-Oss-Copy-Source X-Oss-Acl X-Oss-Object-Acl X-Oss-Symlink-Target X-Cos-Copy-Source X-Cos-Acl
+X-Obs-Copy-Source X-Obs-Acl X-Emc-Namespace S3-Is-Admin S3-Identity-Id Seaweed-X-Amz-Owner
+X-SeaweedFS-Identity
 """
 SENT = _SENT.split()
 
@@ -34,7 +38,8 @@ _CROSS = """
 Accept Accept-Language Cache-Control Content-Disposition Content-Encoding Content-Language Expires
 If-Match If-None-Match If-Modified-Since If-Unmodified-Since If-Range Origin Referer Traceparent
 X-Request-Id X-Amz-Acl x-amz-meta-a x-amz-meta-x_forwarded_for x-amz-meta-x-forwarded-for
-X-Amz-Request-Payer X-Goog-Meta-A X-Forwarder X-Realm Xforwarded-For X-Client X-Rewrite
+X-Amz-Request-Payer X-Goog-Meta-A X-Goog-Storage-Class X-Minio X-Oss-Meta-A S3 X-Forwarder
+X-Realm Xforwarded-For X-Client X-Rewrite
 """
 CROSS = _CROSS.split()
 
