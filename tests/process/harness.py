@@ -303,7 +303,13 @@ class Gateway:
 
     def kill_worker(self, index: int, number: signal.Signals = signal.SIGKILL) -> int:
         """Signals one worker; its pid."""
-        pid = self.worker_pids()[index]
+        name = f"s3gw worker {index}"
+
+        def named() -> int:
+            return next((pid for pid in _children(self.supervisor_pid) if _name_of(pid) == name), 0)
+
+        # One that has just been forked gives itself its name.
+        pid = wait_until(named, f"{name} runs")
         os.kill(pid, number)
         return pid
 
