@@ -129,7 +129,11 @@ def gateway(
         directory,
         environ,
     )
-    return _ready(Contender("s3gateway", port, process), 60.0)  # for very many rules
+    contender = _ready(Contender("s3gateway", port, process), 60.0)  # for very many rules
+    # It listens before its workers are there.
+    output = directory / "output"
+    machine.wait_for(lambda: "ready: " in output.read_text(), "s3gateway to be ready", 60.0)
+    return contender
 
 
 # --- the peers ---
