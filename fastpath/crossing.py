@@ -2,9 +2,10 @@
 
 Rules: a target believes these fields of whoever stands before it, and the gateway stands there:
 what a client writes into them would decide what address, host, path, method or user the target
-sees. None is of S3, nor are the commands that a store has besides S3's, which nobody here knows the
-rights to. A name that holds `_` does not cross either, but in metadata: servers that follow CGI
-read `x_amz_acl` as `x-amz-acl`, and nobody has verified or classified that one.
+sees. Commands of a store's own, beside S3's, do not cross: the gateway does not know which right
+they need. A name that holds `_` does not cross either, but in metadata: servers that follow CGI
+read `x_amz_acl` as `x-amz-acl`, and nobody has verified or classified that one. S3 has none of
+these fields.
 
 Not here: fields of one hop (`hop`), of the client's signature (`forward`).
 """
@@ -63,24 +64,14 @@ NEVER_CROSS = {
     ),
     "how a server sends files": (b"x-sendfile-type",),
     "a proxy for CGI programs": (b"proxy",),
-    "another source, or who may read it, in the words of Google, Alibaba, Tencent or Huawei": (
-        b"x-cos-acl",
-        b"x-cos-copy-source",
-        b"x-goog-acl",
-        b"x-goog-copy-source",
-        b"x-obs-acl",
-        b"x-obs-copy-source",
-        b"x-oss-acl",
-        b"x-oss-copy-source",
-        b"x-oss-object-acl",
-        b"x-oss-symlink-target",
-    ),
+    "where a link leads (Alibaba)": (b"x-oss-symlink-target",),
     "another tenant (Dell ECS)": (b"x-emc-namespace",),
 }
 NEVER_CROSS_PREFIXES = (
     b"cf-",  # Cloudflare: cf-connecting-ip, cf-ipcountry, ...
     b"s3-",  # SeaweedFS, of itself: s3-is-admin, s3-identity-id, ...
     b"seaweed-",  # the same, kept with an object: seaweed-x-amz-owner, seaweed-x-amz-acl, ...
+    b"tigris-",  # tigris-force-delete empties a bucket
     b"x-accel-",  # nginx, Rack: x-accel-mapping
     b"x-auth-request-",  # oauth2-proxy
     b"x-client-cert",
@@ -90,7 +81,11 @@ NEVER_CROSS_PREFIXES = (
     b"x-original-",  # x-original-url, x-original-method, x-original-forwarded-for, ...
     b"x-seaweedfs-",
     b"x-ssl-",
+    b"x-tigris-",  # x-tigris-rename deletes the source of a copy
 )
+# Of other vendors' words for what S3 begins with x-amz-: x-goog-acl, x-oss-copy-source, ...
+NEVER_CROSS_SUFFIXES = (b"-acl", b"-copy-source", b"-copy-source-range", b"-force-delete")
+_S3 = b"x-amz-"
 _METADATA = b"x-amz-meta-"
 _NAMES = frozenset(name for names in NEVER_CROSS.values() for name in names)
 
@@ -100,4 +95,10 @@ def never_crosses(name: bytes) -> bool:
     """Whether a field (lower case) stays behind, whatever the target."""
     if b"_" in name and not name.startswith(_METADATA):
         return True
-    return name in _NAMES or name.startswith(NEVER_CROSS_PREFIXES)
+    if name.startswith(_S3):
+        return False
+    return (
+        name in _NAMES
+        or name.startswith(NEVER_CROSS_PREFIXES)
+        or name.endswith(NEVER_CROSS_SUFFIXES)
+    )

@@ -50,7 +50,7 @@ class ControlPlace:
         self._tried_again = False  # the reload that runs died with control before
         self._deadline = 0.0  # monotonic; of the reload that runs
         self.child: Child | None = None
-        self.starts = False  # its process has published nothing yet
+        self.is_new = False  # its process has published nothing yet
 
     # Spawn and reap
 
@@ -99,7 +99,7 @@ class ControlPlace:
         finally:
             theirs.close()
         self.child = Child("control", pid, ours)
-        self.starts = True
+        self.is_new = True
         if self._epitaph:
             self._notices.warning(f"{self._epitaph}, replaced by pid {pid}")
             self._epitaph = ""

@@ -225,9 +225,9 @@ class Supervisor:
             self._generations.tickets.add(frame.generation)
         if new:
             self._crew.send(self._generations.frame)
-        elif not self._generations.pending and (frame.generation or self._control.starts):
-            self._settle()  # to a reload, or because a new control process found nothing changed
-        self._control.starts = False
+        elif not self._generations.pending and (frame.generation or self._control.is_new):
+            self._settle()  # nothing changed: a reload, or a new control process, is told so
+        self._control.is_new = False
 
     def _start(self) -> None:
         """Binds and lets the first workers be spawned."""

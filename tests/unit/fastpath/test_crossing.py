@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.crossing import NEVER_CROSS, NEVER_CROSS_PREFIXES, never_crosses
+from fastpath.crossing import (
+    NEVER_CROSS,
+    NEVER_CROSS_PREFIXES,
+    NEVER_CROSS_SUFFIXES,
+    never_crosses,
+)
 from tests.doubles.http1 import get, ok
 from tests.doubles.wire import Rig
 from tests.unit.fastpath.test_forward import forwarded, kept
@@ -30,14 +35,16 @@ Authorization_
 X-Minio-Force-Delete X-Minio-Extract X-Minio-Source-Etag X-Goog-Copy-Source X-Goog-Acl
 X-Oss-Copy-Source X-Oss-Acl X-Oss-Object-Acl X-Oss-Symlink-Target X-Cos-Copy-Source X-Cos-Acl
 X-Obs-Copy-Source X-Obs-Acl X-Emc-Namespace S3-Is-Admin S3-Identity-Id Seaweed-X-Amz-Owner
-X-SeaweedFS-Identity
+X-SeaweedFS-Identity X-Tigris-Rename Tigris-Force-Delete X-Tos-Acl X-Bce-Copy-Source
+X-Oss-Copy-Source-Range
 """
 SENT = _SENT.split()
 
 _CROSS = """
 Accept Accept-Language Cache-Control Content-Disposition Content-Encoding Content-Language Expires
 If-Match If-None-Match If-Modified-Since If-Unmodified-Since If-Range Origin Referer Traceparent
-X-Request-Id X-Amz-Acl x-amz-meta-a x-amz-meta-x_forwarded_for x-amz-meta-x-forwarded-for
+X-Request-Id X-Amz-Acl x-amz-meta-acl x-amz-meta-copy-source X-Acl-Mode
+x-amz-meta-a x-amz-meta-x_forwarded_for x-amz-meta-x-forwarded-for
 X-Amz-Request-Payer X-Goog-Meta-A X-Goog-Storage-Class X-Minio X-Oss-Meta-A S3 X-Forwarder
 X-Realm Xforwarded-For X-Client X-Rewrite
 """
@@ -63,12 +70,13 @@ def test_others_cross(name: str) -> None:
 
 
 def test_the_table_and_the_list_hold_the_same() -> None:
-    """C10: every name of the table was sent, and every prefix."""
+    """C10: every name of the table was sent, and every prefix and suffix."""
     sent = {name.lower().encode() for name in SENT}
     table = {name for names in NEVER_CROSS.values() for name in names}
     rare = {b"x-coming-from", b"x-proxyuser-ip", b"x-client-port"}
     assert table - rare <= sent
     assert all(any(name.startswith(prefix) for name in sent) for prefix in NEVER_CROSS_PREFIXES)
+    assert all(any(name.endswith(suffix) for name in sent) for suffix in NEVER_CROSS_SUFFIXES)
     assert all(map(never_crosses, table))
 
 
