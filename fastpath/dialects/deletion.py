@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fastpath.answers import Answer as OwnAnswer
 from fastpath.dialects.translation import Answer, Asked, Translation
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 from fastpath.payload.batches import Batch, Refused
-from fastpath.s3xml import DECLARATION, NAMESPACE, element
+from fastpath.response.own import Answer as OwnAnswer
+from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
 _END_BYTES = 4096  # more than the last tag, or a whole document without entries
 _END = re.compile(rb"</(?:[\w.-]+:)?DeleteResult\s*>\s*\Z")

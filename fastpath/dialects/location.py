@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from xml.sax.saxutils import escape
 
 from fastpath.dialects.translation import Amendment, Answer, Asked, Translation
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 
 MAX_DOCUMENT = 65536  # bytes; a CompleteMultipartUploadResult has a key and less than 1 KiB besides
 

@@ -22,11 +22,11 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
-from fastpath.answers import Answer as OwnAnswer
 from fastpath.errors import S3Error
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
+from fastpath.response.own import Answer as OwnAnswer
 
 Fields = Sequence[tuple[bytes, bytes]]
 

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from fastpath.addressing import Address
-from fastpath.answers import Answer
-from fastpath.head import ResponseHead
-from fastpath.s3xml import DECLARATION, element
+from fastpath.http.head import ResponseHead
+from fastpath.response.own import Answer
+from fastpath.s3.addressing import Address
+from fastpath.s3.xml_writer import DECLARATION, element
 
 Fields = Mapping[bytes, bytes]  # by lower-case name
 

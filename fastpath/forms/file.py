@@ -15,7 +15,7 @@ from __future__ import annotations
 from fastpath.errors import FORM_FILES, FORM_MALFORMED, S3Error
 from fastpath.forms.reader import FILE, names_behind
 from fastpath.payload.filters import BodyFilter
-from fastpath.sigv4.chain import Chain
+from fastpath.signing.sigv4.chain import Chain
 
 _MUST_END = (
     "The body of your POST request is not well-formed multipart/form-data: in a form of this size "

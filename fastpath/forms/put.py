@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from urllib.parse import quote
 from xml.parsers import expat
 
-from fastpath.addressing import Address, checked_key
 from fastpath.errors import INVALID_ARGUMENT, MALFORMED_XML, NOT_IMPLEMENTED, S3Error
 from fastpath.forms.signature import require
-from fastpath.head import RequestHead
-from fastpath.query import is_field_value
-from fastpath.sigv4.canonical import encode_path
+from fastpath.http.head import RequestHead
+from fastpath.http.query import is_field_value
+from fastpath.s3.addressing import Address, checked_key
+from fastpath.signing.sigv4.canonical import encode_path
 
 Fields = Mapping[bytes, bytes]  # by lower-case name
 

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from hmac import compare_digest
 from hmac import digest as hmac_digest
 
-from fastpath.authentication import MAX_CLAIM, Accepted, Sigv2
 from fastpath.errors import (
     AUTH_MECHANISMS,
     INVALID_ACCESS_KEY_ID,
@@ -25,11 +24,12 @@ from fastpath.errors import (
     SIGV2_REFUSED,
     S3Error,
 )
-from fastpath.sigv4.credential import Form, parse_credential, wrong_region
-from fastpath.sigv4.dates import parse_basic
-from fastpath.sigv4.identity import Identity
-from fastpath.sigv4.keys import remember, signing_key
-from fastpath.sigv4.verify import MAX_EXPIRES_SECONDS
+from fastpath.signing.authentication import MAX_CLAIM, Accepted, Sigv2
+from fastpath.signing.sigv4.credential import Form, parse_credential, wrong_region
+from fastpath.signing.sigv4.dates import parse_basic
+from fastpath.signing.sigv4.identity import Identity
+from fastpath.signing.sigv4.keys import remember, signing_key
+from fastpath.signing.sigv4.verify import MAX_EXPIRES_SECONDS
 
 Fields = Mapping[bytes, bytes]  # by lower-case name
 

@@ -16,14 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from xml.parsers import expat
 
-from fastpath.addressing import checked_key, is_bucket_itself, mistaken_key
 from fastpath.errors import MALFORMED_XML, MAX_MESSAGE_LENGTH, USER_KEY, S3Error
 from fastpath.payload.checks import Check
 from fastpath.payload.checksums import HEADER_PREFIX
 from fastpath.payload.reframing import Reframing
-from fastpath.profiles import Profile
-from fastpath.s3xml import DECLARATION, NAMESPACE, element
-from fastpath.sigv4.chain import Chain
+from fastpath.routing.profiles import Profile
+from fastpath.s3.addressing import checked_key, is_bucket_itself, mistaken_key
+from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
+from fastpath.signing.sigv4.chain import Chain
 
 MAX_BATCH_BYTES = 2048000  # AWS errors 4.17
 MAX_KEYS = 1000  # AWS errors 4.15

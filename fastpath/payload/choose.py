@@ -21,8 +21,7 @@ from fastpath.errors import (
     MISSING_CONTENT_LENGTH,
     S3Error,
 )
-from fastpath.head import RequestHead
-from fastpath.operations import Operation, takes_body
+from fastpath.http.head import RequestHead
 from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
@@ -34,8 +33,9 @@ from fastpath.payload.members import BlankedMembers
 from fastpath.payload.reframing import Reframing
 from fastpath.payload.seals import Seals
 from fastpath.payload.trailers import Trailers
-from fastpath.profiles import Profile
-from fastpath.sigv4.verify import (
+from fastpath.routing.profiles import Profile
+from fastpath.s3.operations import Operation, takes_body
+from fastpath.signing.sigv4.verify import (
     STREAMING_SIGNED,
     STREAMING_SIGNED_TRAILER,
     STREAMING_UNSIGNED_TRAILER,

@@ -19,8 +19,8 @@ from collections.abc import Mapping
 
 from fastpath.errors import INVALID_REQUEST, S3Error
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES
-from fastpath.profiles import Profile
-from fastpath.sigv4.verify import STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER
+from fastpath.routing.profiles import Profile
+from fastpath.signing.sigv4.verify import STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER
 
 _ALGORITHM = HEADER_PREFIX + b"algorithm"
 _TYPE = HEADER_PREFIX + b"type"

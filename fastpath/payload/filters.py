@@ -18,7 +18,7 @@ from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.framers import Framer
 from fastpath.payload.seals import Seals
 from fastpath.payload.trailers import Trailers
-from fastpath.sigv4.chain import Chain
+from fastpath.signing.sigv4.chain import Chain
 
 
 class BodyFilter(Protocol):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Protocol
 
-from fastpath.sigv4.chain import Chain
+from fastpath.signing.sigv4.chain import Chain
 
 # Above AWS's minimum of 8 KiB, as most SDKs choose; memory per upload stays small.
 FRAME = 65536

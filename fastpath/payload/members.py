@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 
 from fastpath.errors import MALFORMED_XML, S3Error
 from fastpath.payload.checks import Check
-from fastpath.sigv4.chain import Chain
+from fastpath.signing.sigv4.chain import Chain
 
 # The longest known, of SHA-512 with its names, has 121 bytes.
 _MAX_ELEMENT = 1024

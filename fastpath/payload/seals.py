@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from hashlib import sha256
 from hmac import compare_digest
 
-from fastpath.sigv4.chain import Chain
-from fastpath.sigv4.keys import signing_key
-from fastpath.sigv4.verify import Proof, signature_mismatch
+from fastpath.signing.sigv4.chain import Chain
+from fastpath.signing.sigv4.keys import signing_key
+from fastpath.signing.sigv4.verify import Proof, signature_mismatch
 
 
 class Seals:

@@ -16,8 +16,8 @@ import click
 from gateway.cli.options import config_options, load_or_fail
 
 if TYPE_CHECKING:
-    from fastpath.identities import Caller
-    from fastpath.routing import Step
+    from fastpath.routing.identities import Caller
+    from fastpath.routing.table import Step
     from gateway.config.model import Config
     from gateway.explain.request import Place
     from gateway.explain.trial import Outcome

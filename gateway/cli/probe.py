@@ -16,7 +16,7 @@ import click
 from gateway.cli.options import config_options, fail, load, print_problems
 
 if TYPE_CHECKING:
-    from fastpath.snapshot import Target
+    from fastpath.routing.snapshot import Target
     from gateway.probe.findings import Findings
 
 
@@ -60,7 +60,7 @@ def _target(name: str, values: dict[str, Any]) -> Target:
     if loaded.model is None:
         print_problems(loaded.problems, to_stderr=True)
         fail()
-    from fastpath.snapshot import load_snapshot
+    from fastpath.routing.snapshot import load_snapshot
     from gateway.config.compile import compile_snapshot
     from gateway.control.credentials import Keyring
 

@@ -3,7 +3,7 @@
 Rules: no name is resolved here, so the answer does not depend on the network; an IPv6 address
 stands in brackets.
 
-Not here: binding (`gateway.supervisor`), connecting (`fastpath.pool`).
+Not here: binding (`gateway.supervisor`), connecting (`fastpath.upstream.pool`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Rules: the values of `profile_overrides` are those of the snapshot, so there is one form of them; a
 warning says what nobody would check any more.
 
-Not here: the grammar (`schema`), what the capabilities mean (`fastpath.profiles`).
+Not here: the grammar (`schema`), what the capabilities mean (`fastpath.routing.profiles`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
-from fastpath.operations import OPERATIONS
-from fastpath.profiles import Profile
+from fastpath.routing.profiles import Profile
+from fastpath.s3.operations import OPERATIONS
 from gateway.config.problems import one_of
 
 Capabilities = dict[str, object]

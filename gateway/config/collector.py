@@ -5,7 +5,7 @@ again and again took two thirds of its time, and found nothing; they go when nob
 
 Rules: what was read should be gone before the block ends, or it is looked through once after all.
 
-Not here: the workers' collector (`fastpath.worker`).
+Not here: the workers' collector (`fastpath.worker.process`).
 """
 
 from __future__ import annotations

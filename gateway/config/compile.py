@@ -2,7 +2,7 @@
 
 Rules: only what can be reached; plain JSON types; the same input gives the same document.
 
-Not here: numbering and sending it (`gateway.supervisor`), reading it (`fastpath.snapshot`).
+Not here: numbering and sending it (`gateway.supervisor`), reading it (`fastpath.routing.snapshot`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from fastpath.rulebook import pack
+from fastpath.routing.rules import pack
 from gateway.config.model import Config, Identity, KeyPair, ServedTLS, Target
 
 FORMAT = 2

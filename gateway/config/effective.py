@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
-from fastpath.profiles import PROFILES
+from fastpath.routing.profiles import PROFILES
 from gateway.config.model import Config, Cors, Identity, KeyPair, Rule, Target
 from gateway.config.nodes import Tree
 from gateway.config.problems import Path

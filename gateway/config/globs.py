@@ -7,7 +7,7 @@ looks for a name that the inner accepts and the outer does not.
 Rules: True only when it is certain; characters are those that bucket names have; a walk that grows
 too large ends with False.
 
-Not here: matching names (`fastpath.routing`).
+Not here: matching names (`fastpath.routing.table`).
 """
 
 from __future__ import annotations

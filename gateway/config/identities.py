@@ -6,7 +6,7 @@ anything more would lend the gateway's rights to whoever knows one key.
 
 Rules: keys that everyone knows are refused off loopback; an access key id names one identity.
 
-Not here: verifying signatures (`fastpath.sigv4`).
+Not here: verifying signatures (`fastpath.signing.sigv4`).
 """
 
 from __future__ import annotations

@@ -3,15 +3,15 @@
 Rules: a rule is called unreachable only when that is certain: globs of earlier rules cover its own,
 and what those leave of its operations and identities is nothing.
 
-Not here: matching requests (`fastpath.routing`).
+Not here: matching requests (`fastpath.routing.table`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fastpath.globs import split_glob
-from fastpath.operations import OPERATIONS
+from fastpath.routing.globs import split_glob
+from fastpath.s3.operations import OPERATIONS
 from gateway.config import schema
 from gateway.config.globs import can_match, covers
 from gateway.config.identities import suggest

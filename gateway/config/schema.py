@@ -18,10 +18,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic import create_model as create_pydantic_model
 
-from fastpath.cors import METHODS as CORS_METHODS
 from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
-from fastpath.operations import ACTIONS, METHODS, OPERATIONS, expand
-from fastpath.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, STREAMING_MODES
+from fastpath.response.cors import METHODS as CORS_METHODS
+from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, STREAMING_MODES
+from fastpath.s3.operations import ACTIONS, METHODS, OPERATIONS, expand
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
 from gateway.config.problems import did_you_mean
 from gateway.config.words import (
@@ -297,7 +297,7 @@ class TLS(Section):
 
 
 class ProfileOverrides(Section):
-    """`targets.*.profile_overrides`: capabilities of `fastpath.profiles.Profile`.
+    """`targets.*.profile_overrides`: capabilities of `fastpath.routing.profiles.Profile`.
 
     Only those that are given count (`model_fields_set`); a list may be empty.
     """

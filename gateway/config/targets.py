@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 
 from fastpath.limits import PoolLimits, Timeouts
-from fastpath.profiles import FORGETS, PROFILES, Profile, with_overrides
+from fastpath.routing.profiles import FORGETS, PROFILES, Profile, with_overrides
 from gateway.config import schema
 from gateway.config.addresses import Endpoint, Listen, same_place
 from gateway.config.capabilities import capabilities, differences, lost_safeties

@@ -18,15 +18,15 @@ import ssl
 import time
 from dataclasses import dataclass, field
 
-from fastpath.addressing import Address
-from fastpath.causes import Cause, of_answer, of_connect, of_silence
-from fastpath.errorxml import read_error
-from fastpath.framing import BY_LENGTH, IN_CHUNKS, NO_BODY, ChunkedReader, response_body
-from fastpath.head import ResponseFault, ResponseHead, parse_response_head
-from fastpath.hosting import host_and_path, server_name
-from fastpath.sigv4.sign import Signer
-from fastpath.snapshot import Target
-from fastpath.tls import client_context
+from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, NO_BODY, ChunkedReader, response_body
+from fastpath.http.head import ResponseFault, ResponseHead, parse_response_head
+from fastpath.request.virtual_host import host_and_path, server_name
+from fastpath.routing.snapshot import Target
+from fastpath.s3.addressing import Address
+from fastpath.s3.error_documents import read_error
+from fastpath.signing.sigv4.sign import Signer
+from fastpath.sockets.diagnosis import Cause, of_answer, of_connect, of_silence
+from fastpath.sockets.tls import client_context
 
 MAX_BODY = 65536  # an error document is below 4 KiB, a list of buckets need not be read whole
 _MAX_HEAD = 65536

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fastpath.causes import TLS_ON_PLAIN, wants_tls
+from fastpath.sockets.diagnosis import TLS_ON_PLAIN, wants_tls
 from gateway.config.problems import Severity
 from gateway.connect.attempt import Answer
 

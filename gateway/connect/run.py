@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from fastpath.sigv4.sign import Signer
-from fastpath.snapshot import Snapshot, load_snapshot
+from fastpath.routing.snapshot import Snapshot, load_snapshot
+from fastpath.signing.sigv4.sign import Signer
 from gateway.config import Loaded
 from gateway.config.compile import compile_snapshot
 from gateway.config.model import Config

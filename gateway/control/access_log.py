@@ -4,7 +4,7 @@ Rules: a disk or pipe that takes nothing stops this thread alone; what the queue
 file does not take, is lost and counted, the first loss of a series and its end are told; a line
 that was written in part is ended before the next one.
 
-Not here: what a line says (`fastpath.accesslog`), taking lines from the workers (`logs`).
+Not here: what a line says (`fastpath.ipc.access_log`), taking lines from the workers (`logs`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import stat
 import threading
 from typing import Final
 
-from fastpath.counters import Slot
+from fastpath.ipc.counters import Slot
 from gateway.supervisor.notices import Notices, plural
 
 STANDARD_OUTPUT: Final = 1

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from fastpath.frames import FrameReader, FrameType, encode
+from fastpath.ipc.frames import FrameReader, FrameType, encode
 from gateway.config.secrets import stamp
 from gateway.control import publication
 from gateway.control.access_log import AccessLog, AccessLogError
@@ -32,7 +32,7 @@ from gateway.control.publication import Publication, Refusal
 from gateway.supervisor.notices import Notices
 
 if TYPE_CHECKING:
-    from fastpath.counters import Page
+    from fastpath.ipc.counters import Page
 
 _EXIT_CRASHED: Final = 70  # EX_SOFTWARE
 _READ_BYTES: Final = 65536

@@ -4,7 +4,7 @@ Rules: one thread that never waits for a disk or a pipe, so that an event or a w
 by access lines; text that comes from a client is escaped, so that no request can forge a line or
 move a terminal's cursor.
 
-Not here: what a line says (`fastpath.journal`), writing access lines (`access_log`), dropping under
+Not here: what a line says (`fastpath.ipc.log`), writing access lines (`access_log`), dropping under
 load (the datagram socket).
 """
 
@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
-from fastpath.journal import ACCESS
+from fastpath.ipc.log import ACCESS
 from gateway.control.access_log import AccessLog
 from gateway.supervisor.notices import LEVELS, Notices
 

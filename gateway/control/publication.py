@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fastpath.rulebook import pack
+from fastpath.routing.rules import pack
 from gateway import config
 from gateway.config.collector import without_collector
 from gateway.config.compile import compile_snapshot

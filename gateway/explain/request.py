@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from fastpath.operations import METHODS, OPERATIONS, way_of
+from fastpath.s3.operations import METHODS, OPERATIONS, way_of
 from gateway.config.problems import did_you_mean
 
 _SAFE = "/-_.~"

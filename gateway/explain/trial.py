@@ -1,8 +1,8 @@
 """A request, signed and admitted as a worker would: what was decided, or the error a client gets.
 
-Rules: the outcome is `fastpath.admission`'s; the rules tried are shown even where a request is
-refused before, if its bucket and operation are known; without an identity everybody is assumed to
-be allowed everything, so that the rules can be looked at alone.
+Rules: the outcome is `fastpath.request.admission`'s; the rules tried are shown even where a request
+is refused before, if its bucket and operation are known; without an identity everybody is assumed
+to be allowed everything, so that the rules can be looked at alone.
 
 Not here: making the request (`request`), printing (`gateway.cli.explain`).
 """
@@ -13,20 +13,20 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from fastpath.addressing import Address, checked_key
-from fastpath.admission import POST_OBJECT, PREFLIGHT, Admission, admit, admit_form
-from fastpath.cors import answer_preflight
 from fastpath.errors import S3Error
-from fastpath.head import RequestHead, parse_request_head
-from fastpath.hosting import host_and_path
-from fastpath.identities import Caller
-from fastpath.implied import implied
-from fastpath.operations import Operation
-from fastpath.query import parse_query
-from fastpath.routing import Step
-from fastpath.routing import explain as steps_of
-from fastpath.sigv4.sign import Credentials, Signer
-from fastpath.snapshot import Snapshot, Target, load_snapshot
+from fastpath.http.head import RequestHead, parse_request_head
+from fastpath.http.query import parse_query
+from fastpath.request.admission import POST_OBJECT, PREFLIGHT, Admission, admit, admit_form
+from fastpath.request.implied_operations import implied
+from fastpath.request.virtual_host import host_and_path
+from fastpath.response.cors import answer_preflight
+from fastpath.routing.identities import Caller
+from fastpath.routing.snapshot import Snapshot, Target, load_snapshot
+from fastpath.routing.table import Step
+from fastpath.routing.table import explain as steps_of
+from fastpath.s3.addressing import Address, checked_key
+from fastpath.s3.operations import Operation
+from fastpath.signing.sigv4.sign import Credentials, Signer
 from gateway.config.compile import compile_snapshot
 from gateway.config.model import Config
 from gateway.explain.request import Request

@@ -2,5 +2,6 @@
 
 Rules: runs outside workers, in the command's own process; touches nothing but what it made.
 
-Not here: the command (`gateway.cli.probe`), what capabilities are for (`fastpath.profiles`).
+Not here: the command (`gateway.cli.probe`), what capabilities are for
+(`fastpath.routing.profiles`).
 """

@@ -3,7 +3,7 @@
 Rules: what was not tried stays as the profile has it; a capability is only claimed if every trial
 of it went well.
 
-Not here: trying (the other modules), what capabilities mean (`fastpath.profiles`).
+Not here: trying (the other modules), what capabilities mean (`fastpath.routing.profiles`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from fastpath.profiles import PROFILES, Profile, with_overrides
+from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from gateway.config.capabilities import Capabilities, capabilities, differences, lost_safeties
 
 # How headers begin that the translation of a dialect judges: a target may ignore them.

@@ -12,7 +12,7 @@ import contextlib
 import http.client
 from collections.abc import Iterator
 
-from fastpath.causes import of_answer, of_connect
+from fastpath.sockets.diagnosis import of_answer, of_connect
 from gateway.connect.judgement import refusal
 from gateway.probe.conditions import try_conditions, try_versions
 from gateway.probe.findings import Findings

@@ -21,8 +21,8 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 from fastpath.payload.framers import Framer
-from fastpath.snapshot import Target
-from fastpath.tls import client_context
+from fastpath.routing.snapshot import Target
+from fastpath.sockets.tls import client_context
 
 # Seconds without a byte. The longest wait is for a CompleteMultipartUpload of one small part.
 TIMEOUT_SECONDS = 30.0

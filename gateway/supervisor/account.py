@@ -3,14 +3,14 @@
 Rules: told once, at the end, when every worker is reaped and control has written its last line, so
 that nothing is on its way; a line counts as lost if it was not written, whoever lost it.
 
-Not here: counting (`fastpath.counters`), when it is told (`supervisor`).
+Not here: counting (`fastpath.ipc.counters`), when it is told (`supervisor`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastpath.counters import Slot
+from fastpath.ipc.counters import Slot
 
 
 def told(totals: Mapping[Slot, int], *, access_log: bool) -> str:

@@ -12,7 +12,7 @@ Not here: the workers that take it (`crew`), compiling it (control).
 
 from __future__ import annotations
 
-from fastpath.frames import FrameType, encode
+from fastpath.ipc.frames import FrameType, encode
 
 
 class Generations:

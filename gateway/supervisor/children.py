@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
-from fastpath.frames import Frame, FrameFault, FrameReader
+from fastpath.ipc.frames import Frame, FrameFault, FrameReader
 from gateway.supervisor import signals
 from gateway.supervisor.notices import Notices
 

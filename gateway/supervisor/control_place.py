@@ -15,8 +15,8 @@ import socket
 from collections.abc import Mapping
 from typing import NoReturn
 
-from fastpath.counters import Page
-from fastpath.frames import FrameType, encode
+from fastpath.ipc.counters import Page
+from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import environment
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices

@@ -16,8 +16,8 @@ import time
 from collections.abc import Iterator
 from typing import Final, NoReturn
 
-from fastpath.counters import Page, PageFull, Slot, in_flight
-from fastpath.frames import FrameType, encode
+from fastpath.ipc.counters import Page, PageFull, Slot, in_flight
+from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import sockets
 from gateway.supervisor.boot import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
@@ -150,10 +150,10 @@ class Crew:
 
         def serve() -> NoReturn:
             with uncollected():
-                from fastpath import worker  # after the fork: the supervisor maps none of it
+                from fastpath.worker import process  # after the fork: not in the supervisor
 
-            worker.run(
-                worker.Seat(
+            process.run(
+                process.Seat(
                     index=place.index,
                     listeners=self._listeners(place, tls=False),
                     tls_listeners=self._listeners(place, tls=True),

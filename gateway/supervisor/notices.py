@@ -21,7 +21,7 @@ import time
 from datetime import UTC, datetime
 from typing import Final
 
-from fastpath.counters import Slot
+from fastpath.ipc.counters import Slot
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from fastpath.counters import COUNTERS, Slot
+from fastpath.ipc.counters import COUNTERS, Slot
 from gateway.supervisor.tempo import BUSY_BEATS
 
 _TICKS: Final = 100.0  # of /proc, in a second: USER_HZ, the same on every Linux

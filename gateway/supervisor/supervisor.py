@@ -19,9 +19,9 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-from fastpath.counters import Page
-from fastpath.descriptors import most_connections
-from fastpath.frames import Frame, FrameFault, FrameType, encode
+from fastpath.ipc.counters import Page
+from fastpath.ipc.frames import Frame, FrameFault, FrameType, encode
+from fastpath.worker.descriptors import most_connections
 from gateway.supervisor import account, boot, pidfile, sockets
 from gateway.supervisor.broadcast import Generations
 from gateway.supervisor.children import Child, how_it_ended, name_process

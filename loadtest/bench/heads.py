@@ -34,11 +34,11 @@ from typing import Any, cast
 
 from botocore.awsrequest import AWSRequest
 
-from fastpath.counters import SLOTS
-from fastpath.downstream import DownstreamConnection
-from fastpath.journal import Journal
-from fastpath.service import Service
-from fastpath.snapshot import load_snapshot
+from fastpath.client.connection import DownstreamConnection
+from fastpath.ipc.counters import SLOTS
+from fastpath.ipc.log import Journal
+from fastpath.routing.snapshot import load_snapshot
+from fastpath.worker.state import Service
 from loadtest.bench.workloads import PayloadSigner
 from tests.doubles.wire import KEY, document
 

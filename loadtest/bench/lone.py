@@ -24,9 +24,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fastpath.counters import Page
-from fastpath.frames import FrameType, encode
-from fastpath.worker import Seat, run
+from fastpath.ipc.counters import Page
+from fastpath.ipc.frames import FrameType, encode
+from fastpath.worker.process import Seat, run
 from loadtest.bench import machine
 
 MARK = "getpgid"

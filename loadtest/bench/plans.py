@@ -28,8 +28,8 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from fastpath.frames import FrameReader, FrameType, encode
-from fastpath.snapshot import Snapshot, load_snapshot
+from fastpath.ipc.frames import FrameReader, FrameType, encode
+from fastpath.routing.snapshot import Snapshot, load_snapshot
 from gateway import config
 from gateway.config.compile import compile_snapshot
 from loadtest.bench import contenders, generator, machine, workloads

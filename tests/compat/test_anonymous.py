@@ -2,7 +2,7 @@
 
 SeaweedFS knows its callers and refuses strangers; moto lets everybody in.
 
-Not here: how such requests go up (`tests/unit/fastpath/test_anonymous`).
+Not here: how such requests go up (`tests/unit/fastpath/exchange/test_anonymous`).
 """
 
 from __future__ import annotations

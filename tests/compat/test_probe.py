@@ -16,7 +16,7 @@ import pytest
 import trustme
 import yaml
 
-from fastpath.profiles import PROFILES, STREAMING_MODES, with_overrides
+from fastpath.routing.profiles import PROFILES, STREAMING_MODES, with_overrides
 from gateway.config import load
 from gateway.demo.seaweed import Keys
 from tests.compat.live import CLIENT, configuration, s3_client

@@ -2,7 +2,7 @@
 
 Rules: the files are data; nothing here decides what is right.
 
-Not here: a reader. `tests/unit/fastpath/test_request_corpus.py` replays against the pure modules.
+Not here: a reader. `tests/unit/fastpath/request/test_request_corpus.py` replays them.
 """
 
 from __future__ import annotations

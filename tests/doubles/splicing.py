@@ -20,12 +20,12 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-from fastpath.counters import SLOTS, Slot
-from fastpath.downstream import DownstreamConnection
-from fastpath.journal import Journal
-from fastpath.service import TICK, Service
-from fastpath.snapshot import load_snapshot
-from fastpath.splice import MAX_PIPES, Splicer
+from fastpath.client.connection import DownstreamConnection
+from fastpath.ipc.counters import SLOTS, Slot
+from fastpath.ipc.log import Journal
+from fastpath.routing.snapshot import load_snapshot
+from fastpath.sockets.splice import MAX_PIPES, Splicer
+from fastpath.worker.state import TICK, Service
 from tests.doubles.wire import Sink, document
 
 Answer = TypeVar("Answer")

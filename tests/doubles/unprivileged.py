@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 
-from fastpath.splice import PIPE_BYTES, Pipe
+from fastpath.sockets.splice import PIPE_BYTES, Pipe
 from tests.doubles.http1 import get
 from tests.doubles.splicing import LiveWorker, head_and_rest, read
 

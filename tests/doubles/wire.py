@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, cast
 
-from fastpath.counters import SLOTS, Slot
-from fastpath.downstream import DownstreamConnection
-from fastpath.journal import ACCESS, Journal
+from fastpath.client.connection import DownstreamConnection
+from fastpath.ipc.counters import SLOTS, Slot
+from fastpath.ipc.log import ACCESS, Journal
 from fastpath.limits import Limits, PoolLimits, Timeouts
-from fastpath.rulebook import pack
-from fastpath.service import TICK, Service
-from fastpath.snapshot import load_snapshot
+from fastpath.routing.rules import pack
+from fastpath.routing.snapshot import load_snapshot
+from fastpath.worker.state import TICK, Service
 from gateway.config.model import Rule
 from tests.doubles.still_loop import StillLoop
 

@@ -14,18 +14,15 @@ import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fastpath.addressing import locate
-from fastpath.authentication import Accepted, Sigv2, authenticate
 from fastpath.dialects.lakefs.list_answers import ListAnswer
 from fastpath.dialects.lakefs.list_requests import read_listing
 from fastpath.errors import S3Error
-from fastpath.errorxml import read_error
 from fastpath.forms.policy import check_policy
 from fastpath.forms.reader import FormReader
-from fastpath.framing import ChunkedReader
-from fastpath.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
+from fastpath.http.framing import ChunkedReader
+from fastpath.http.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
+from fastpath.http.query import lifted_fields, parse_query, upstream_query
 from fastpath.limits import Limits
-from fastpath.operations import classify
 from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
 from fastpath.payload.chunks import ChunkParser
@@ -34,9 +31,12 @@ from fastpath.payload.deletions import DeletedKeys
 from fastpath.payload.filters import StreamedBody
 from fastpath.payload.framers import PlainFramer
 from fastpath.payload.trailers import Trailers
-from fastpath.query import lifted_fields, parse_query, upstream_query
-from fastpath.s3xml import error_document
-from fastpath.sigv4.identity import Identity
+from fastpath.s3.addressing import locate
+from fastpath.s3.error_documents import read_error
+from fastpath.s3.operations import classify
+from fastpath.s3.xml_writer import error_document
+from fastpath.signing.authentication import Accepted, Sigv2, authenticate
+from fastpath.signing.sigv4.identity import Identity
 from tests.corpus import signatures, sigv2
 from tests.fuzz import connections
 

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fastpath.operations import BODY_METHODS
+from fastpath.s3.operations import BODY_METHODS
 from tests.corpus import request_cases, signatures, sigv2, trailers
 from tests.doubles.recording import RecordingStore, recording_store
 from tests.doubles.signing import RawClient

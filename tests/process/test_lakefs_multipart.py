@@ -2,7 +2,7 @@
 
 Rules: as in `test_lakefs_lists`; the difference itself is in `tests/process/lakefs`.
 
-Not here: the translation alone (`tests/unit/fastpath/test_lakefs_parts.py`).
+Not here: the translation alone (`tests/unit/fastpath/dialects/test_lakefs_parts.py`).
 """
 
 from __future__ import annotations

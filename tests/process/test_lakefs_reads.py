@@ -2,7 +2,7 @@
 
 Rules: as in `test_lakefs`; lakeFS ignores everything here, or says less than S3.
 
-Not here: judging a condition (`tests/unit/fastpath/test_conditions.py`).
+Not here: judging a condition (`tests/unit/fastpath/s3/test_conditions.py`).
 """
 
 from __future__ import annotations

@@ -119,8 +119,8 @@ def test_signals_during_a_reload_become_one_more(two: tuple[Target, Target]) -> 
 # allows 77 headers cannot be compiled, and with 78 a worker that serves already hangs in it.
 _FAULTY_COMPILER = """
 import time
-from fastpath import worker
-load_snapshot, loaded = worker.load_snapshot, []
+from fastpath.worker import process
+load_snapshot, loaded = process.load_snapshot, []
 def load(generation, document):
     count = document["limits"]["header_count"]
     if count == 77:
@@ -129,7 +129,7 @@ def load(generation, document):
         time.sleep(3600)
     loaded.append(generation)
     return load_snapshot(generation, document)
-worker.load_snapshot = load
+process.load_snapshot = load
 raise ImportError("asyncio will do")
 """
 

@@ -30,7 +30,7 @@ PARTS = {"PutObject": "", "UploadPart": "?partNumber=1&uploadId=u"}
 BUCKETS = ("takes-it", "lacks-it")
 SPEEDS = {"at once": False, "byte by byte": True}
 # Every fault in each of these ways; in the fast tier in one of them, in turn: the rig has them all
-# (tests/unit/fastpath/test_payload_matrix.py).
+# (tests/unit/fastpath/payload/test_payload_matrix.py).
 WAYS = list(product(BUCKETS, PARTS, SPEEDS))
 FAULTS = [
     pytest.param(

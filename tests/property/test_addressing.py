@@ -11,12 +11,12 @@ from urllib.parse import quote_from_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.addressing import Address, checked_key, locate, percent_decode
 from fastpath.errors import S3Error
-from fastpath.head import parse_request_head
+from fastpath.http.head import parse_request_head
+from fastpath.http.query import parse_query
 from fastpath.limits import Limits
-from fastpath.operations import OPERATIONS, classify
-from fastpath.query import parse_query
+from fastpath.s3.addressing import Address, checked_key, locate, percent_decode
+from fastpath.s3.operations import OPERATIONS, classify
 
 GRAMMAR = re.compile(rb"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 DOMAINS = (b"s3.test", b"deep.s3.test")

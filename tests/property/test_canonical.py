@@ -18,20 +18,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastpath.errors import S3Error
-from fastpath.head import RequestHead, parse_request_head
+from fastpath.http.head import RequestHead, parse_request_head
+from fastpath.http.query import parse_query, upstream_query
 from fastpath.limits import Limits
-from fastpath.query import parse_query, upstream_query
-from fastpath.sigv4.canonical import (
+from fastpath.signing.sigv4.canonical import (
     canonical_headers,
     canonical_path,
     canonical_query,
     canonical_raw_query,
     signed_names,
 )
-from fastpath.sigv4.dates import parse_basic
-from fastpath.sigv4.identity import Identity
-from fastpath.sigv4.sign import Credentials, Signer
-from fastpath.sigv4.verify import Proof, authenticate
+from fastpath.signing.sigv4.dates import parse_basic
+from fastpath.signing.sigv4.identity import Identity
+from fastpath.signing.sigv4.sign import Credentials, Signer
+from fastpath.signing.sigv4.verify import Proof, authenticate
 
 KEY, SECRET, REGION, HOST = "AKIDPROPERTYEXAMPLE0", "property/secret+EXAMPLE", "eu-west-1", "h:8000"
 BOTO = BotoCredentials(KEY, SECRET)

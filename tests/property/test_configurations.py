@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastpath.snapshot import load_snapshot
+from fastpath.routing.snapshot import load_snapshot
 from gateway import config
 from gateway.config import schema
 from gateway.config.compile import compile_snapshot

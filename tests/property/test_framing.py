@@ -7,8 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.framing import ChunkedReader
-from fastpath.head import ResponseFault
+from fastpath.http.framing import ChunkedReader
+from fastpath.http.head import ResponseFault
 
 extensions = st.sampled_from([b"", b";a", b";a=b", b';a="b c"'])
 trailers = st.sampled_from([b"", b"X: 1\r\n", b"X: 1\r\nY: 2\r\n"])

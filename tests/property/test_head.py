@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastpath.errors import HeadFault
-from fastpath.head import (
+from fastpath.http.head import (
     HeadBuffer,
     ResponseFault,
     _length,

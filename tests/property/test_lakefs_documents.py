@@ -1,6 +1,6 @@
 """Translated lists, however the answer is cut and whatever the keys are.
 
-Not here: single cases (`tests/unit/fastpath/test_lakefs_list_answers.py`).
+Not here: single cases (`tests/unit/fastpath/dialects/test_lakefs_list_answers.py`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from fastpath.dialects.lakefs.list_requests import Listing, read_listing
 from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
 from fastpath.dialects.lakefs.tokens import unwrap, wrap
 from fastpath.errors import S3Error
-from fastpath.query import parse_query
-from fastpath.s3xml import url_encoded
+from fastpath.http.query import parse_query
+from fastpath.s3.xml_writer import url_encoded
 from tests.doubles.lakefs.xml import DECLARATION, element
 
 NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"

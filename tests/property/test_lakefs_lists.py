@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
-from fastpath.query import parse_query
+from fastpath.http.query import parse_query
 from tests.doubles.lakefs import listing
 from tests.doubles.lakefs.bodies import reader
 from tests.doubles.lakefs.call import BlockStore, Call

@@ -8,11 +8,11 @@ from urllib.parse import quote_from_bytes, unquote_plus, unquote_to_bytes
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.addressing import locate_copy_source
 from fastpath.dialects.lakefs import OPERATIONS, translate
 from fastpath.dialects.translation import Asked, Translation
 from fastpath.errors import S3Error
-from fastpath.profiles import PROFILES
+from fastpath.routing.profiles import PROFILES
+from fastpath.s3.addressing import locate_copy_source
 
 ALLOWED = PROFILES["lakefs"].operations or frozenset()
 NAMES = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.lru import LRU
+from fastpath.routing.lru import LRU
 
 KEYS = st.integers(0, 8)
 STEPS = st.lists(

@@ -1,6 +1,6 @@
 """The aws-chunked reader against framers written by others, however the bytes are cut.
 
-Not here: whole exchanges (`tests/unit/fastpath/test_payload_matrix.py`).
+Not here: whole exchanges (`tests/unit/fastpath/payload/test_payload_matrix.py`).
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from functools import cached_property
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastpath.counters import Slot
+from fastpath.ipc.counters import Slot
 from tests.doubles.http1 import get, put, read_answers, read_requests
 from tests.doubles.wire import Peer, Rig
 

@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from fastpath.globs import compile_glob, matches_stars
-from fastpath.routing import RoutingTable, explain
-from fastpath.rulebook import Rulebook, pack
+from fastpath.routing.globs import compile_glob, matches_stars
+from fastpath.routing.rules import Rulebook, pack
+from fastpath.routing.table import RoutingTable, explain
 from gateway.config.model import Rule
 
 BUCKETS = st.text("ab-", min_size=0, max_size=5)

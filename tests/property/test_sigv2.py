@@ -17,20 +17,20 @@ from botocore.credentials import Credentials
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastpath.addressing import locate
-from fastpath.authentication import Accepted, Sigv2, authenticate
 from fastpath.errors import S3Error
-from fastpath.head import RequestHead, parse_request_head
-from fastpath.limits import Limits
-from fastpath.query import (
+from fastpath.http.head import RequestHead, parse_request_head
+from fastpath.http.query import (
     is_enforced,
     is_of_the_content,
     lifted_fields,
     parse_query,
     upstream_query,
 )
-from fastpath.sigv4.identity import Identity
-from fastpath.sigv4.verify import Proof
+from fastpath.limits import Limits
+from fastpath.s3.addressing import locate
+from fastpath.signing.authentication import Accepted, Sigv2, authenticate
+from fastpath.signing.sigv4.identity import Identity
+from fastpath.signing.sigv4.verify import Proof
 
 KEY, SECRET, HOST, DOMAIN = "AKIDPROPERTYEXAMPLE2", "property/secret+TWO", "h.test:8000", "h.test"
 BOTO = Credentials(KEY, SECRET)

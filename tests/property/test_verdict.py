@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.errorxml import read_error
-from fastpath.verdict import IN_QUESTION, Elsewhere, Hidden, judge
+from fastpath.s3.error_documents import read_error
+from fastpath.s3.refusals import IN_QUESTION, Elsewhere, Hidden, judge
 
 CODES = ["AccessDenied", "SignatureDoesNotMatch", "ExpiredToken", "PermanentRedirect", "Redirect"]
 CODES += ["AuthorizationHeaderMalformed", "InvalidArgument", ""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastpath.accesslog import AccessLine, as_text
+from fastpath.ipc.access_log import AccessLine, as_text
 from loadtest.bench import width
 
 

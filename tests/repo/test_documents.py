@@ -111,7 +111,7 @@ def _leaves(section: type, prefix: str) -> list[str]:
 
 
 def test_every_capability_is_explained_and_shown_for_every_shipped_profile() -> None:
-    from fastpath.profiles import PROFILES
+    from fastpath.routing.profiles import PROFILES
     from gateway.config import schema
 
     text = (ROOT / "docs" / "profiles.md").read_text()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from fastpath.accesslog import AccessLine
+from fastpath.ipc.access_log import AccessLine
 from tests.repo.tree import ROOT
 
 PAGE = (ROOT / "docs" / "logs.md").read_text()

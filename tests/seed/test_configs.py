@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fastpath.operations import OPERATIONS
-from fastpath.snapshot import Snapshot, load_snapshot
+from fastpath.routing.snapshot import Snapshot, load_snapshot
+from fastpath.s3.operations import OPERATIONS
 from gateway import config
 from gateway.config.compile import compile_snapshot
 

@@ -16,7 +16,7 @@ from fastpath.dialects.lakefs.list_answers import OWNER
 from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.lakefs.tokens import unwrap, wrap
 from fastpath.errors import INVALID_URI, S3Error
-from fastpath.s3xml import DECLARATION, NAMESPACE, element
+from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
 MAX_BUCKETS = 10000  # of one page, as of S3
 _SERVICE = b""  # tokens are of no bucket

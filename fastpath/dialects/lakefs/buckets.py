@@ -13,7 +13,7 @@ from fastpath.dialects.lakefs.documents import unreadable
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Amendment, Answer, Asked, Question, Reply
 from fastpath.errors import ACCESS_DENIED, BUCKET_OWNED, NOT_IMPLEMENTED, S3Error
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 
 
 class HeadBucket(Request):

@@ -17,8 +17,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote_from_bytes
 
-from fastpath.addressing import locate_copy_source
-from fastpath.conditions import CONDITIONS, Conditions
 from fastpath.dialects.lakefs.documents import unreadable
 from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.lakefs.names import (
@@ -32,7 +30,9 @@ from fastpath.dialects.lakefs.refs import ask_ref, has_expression, is_unknown
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, PRECONDITION_FAILED, S3Error
-from fastpath.query import parse_query
+from fastpath.http.query import parse_query
+from fastpath.s3.addressing import locate_copy_source
+from fastpath.s3.conditions import CONDITIONS, Conditions
 
 COPY_SOURCE = b"x-amz-copy-source"
 _PATH_SAFE = "/-_.~"  # what lakeFS reads as it stands

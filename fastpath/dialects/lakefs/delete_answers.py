@@ -14,7 +14,7 @@ from fastpath.dialects.deletion import error_entries
 from fastpath.dialects.lakefs.documents import DocumentReader, Row, unreadable
 from fastpath.dialects.lakefs.faults import in_a_batch
 from fastpath.payload.batches import Refused
-from fastpath.s3xml import DECLARATION, NAMESPACE, element
+from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
 _ROOT = "DeleteResult"
 _CODE, _MESSAGE = "Code", "Message"

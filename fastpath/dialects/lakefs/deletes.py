@@ -13,9 +13,9 @@ from fastpath.dialects.lakefs.delete_answers import DeletedAnswer
 from fastpath.dialects.lakefs.names import is_branch
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Amendment, Answer, Asked
-from fastpath.head import ResponseHead
-from fastpath.operations import MethodRefused
+from fastpath.http.head import ResponseHead
 from fastpath.payload.batches import Batch
+from fastpath.s3.operations import MethodRefused
 
 
 class DeleteObject(Request):

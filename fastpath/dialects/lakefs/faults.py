@@ -37,9 +37,9 @@ from fastpath.errors import (
     Kind,
     S3Error,
 )
-from fastpath.errorxml import read_error
-from fastpath.head import ResponseHead
-from fastpath.verdict import HIDDEN, IN_QUESTION
+from fastpath.http.head import ResponseHead
+from fastpath.s3.error_documents import read_error
+from fastpath.s3.refusals import HIDDEN, IN_QUESTION
 
 MAX_DOCUMENT = 32768  # bytes; a document of lakeFS has less than one KiB
 _MAX_NOTE = 200  # characters of lakeFS's text that the operator is told

@@ -19,7 +19,7 @@ from fastpath.dialects.lakefs.documents import DocumentReader, Event, Row, unrea
 from fastpath.dialects.lakefs.list_requests import Listing
 from fastpath.dialects.lakefs.positions import Progress, is_told
 from fastpath.dialects.lakefs.tokens import wrap
-from fastpath.s3xml import DECLARATION, NAMESPACE, element, url_encoded
+from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element, url_encoded
 
 _CONTENTS, _PREFIXES = "Contents", "CommonPrefixes"
 # lakeFS has no owners: one for everything, of the form of AWS's canonical ids.

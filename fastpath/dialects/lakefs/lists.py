@@ -16,7 +16,7 @@ from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import read_listing
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Answer, Asked
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 
 
 class ListObjects(Request):

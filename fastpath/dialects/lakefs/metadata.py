@@ -19,7 +19,7 @@ from collections.abc import Mapping
 
 from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.translation import Amendment, Fields
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 
 METADATA = b"x-amz-meta-"
 _SIGNED = b"x-amz-"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fastpath.dialects.lakefs.documents import DocumentReader, Field, Row, unreadable
 from fastpath.dialects.lakefs.list_answers import OWNER
-from fastpath.s3xml import DECLARATION, NAMESPACE, element
+from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
 _COUNTS = ("PartNumberMarker", "NextPartNumberMarker", "MaxParts")
 _OF_A_COPY = ("LastModified", "ETag")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 
-from fastpath.conditions import range_stands, read_conditions
 from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.lakefs.metadata import with_names_of_s3
 from fastpath.dialects.lakefs.names import check_read, no_such_key
@@ -38,7 +37,8 @@ from fastpath.errors import (
     INVALID_REQUEST,
     S3Error,
 )
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
+from fastpath.s3.conditions import range_stands, read_conditions
 
 _PREFIX = b"response-"
 _REPLACED = frozenset(

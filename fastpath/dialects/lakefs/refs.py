@@ -12,7 +12,7 @@ import re
 from urllib.parse import quote_from_bytes
 
 from fastpath.dialects.translation import Question, Reply
-from fastpath.errorxml import read_error
+from fastpath.s3.error_documents import read_error
 
 _EXPRESSION = re.compile(rb"[^/]*[~^@$]")
 

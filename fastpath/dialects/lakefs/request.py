@@ -17,7 +17,7 @@ from urllib.parse import quote_from_bytes
 from fastpath.dialects.lakefs.faults import FaultAnswer
 from fastpath.dialects.lakefs.metadata import strange_lines
 from fastpath.dialects.translation import Answer, Asked, Fields, Translation
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 
 # Parameters that lakeFS reads, by operation; those of lists are in `list_requests`.
 _PARAMETERS: dict[str, tuple[bytes, ...]] = {

@@ -12,8 +12,8 @@ from fastpath.dialects.lakefs.documents import unreadable
 from fastpath.dialects.lakefs.names import check_read, no_such_bucket, no_such_key
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
-from fastpath.head import ResponseHead
-from fastpath.s3xml import DECLARATION, NAMESPACE
+from fastpath.http.head import ResponseHead
+from fastpath.s3.xml_writer import DECLARATION, NAMESPACE
 
 _NO_TAGS = f'{DECLARATION}<Tagging xmlns="{NAMESPACE}"><TagSet/></Tagging>'.encode()
 

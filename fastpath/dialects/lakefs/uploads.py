@@ -29,7 +29,7 @@ from fastpath.dialects.lakefs.writes import check_condition
 from fastpath.dialects.location import LocationAnswer, location_of
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
 from fastpath.errors import S3Error
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
 from fastpath.payload.completions import CompletedParts, Part
 
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastpath.answers import Answer as OwnAnswer
 from fastpath.dialects.lakefs.copies import Source
 from fastpath.dialects.lakefs.documents import unreadable
 from fastpath.dialects.lakefs.list_requests import invalid
@@ -29,7 +28,8 @@ from fastpath.dialects.lakefs.refs import has_expression
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
 from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, S3Error
-from fastpath.head import ResponseHead
+from fastpath.http.head import ResponseHead
+from fastpath.response.own import Answer as OwnAnswer
 
 _DIRECTIVE = b"x-amz-metadata-directive"
 _DECODED_LENGTH = b"x-amz-decoded-content-length"

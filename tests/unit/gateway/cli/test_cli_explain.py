@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastpath.operations import OPERATIONS, Operation
+from fastpath.s3.operations import OPERATIONS, Operation
 from gateway.config import load
 from gateway.explain.request import place_of, request_of
 from gateway.explain.trial import EVERYBODY, try_out

@@ -8,8 +8,8 @@ from dataclasses import fields
 import pytest
 import yaml
 
-from fastpath.profiles import PROFILES, Profile
-from fastpath.snapshot import load_snapshot
+from fastpath.routing.profiles import PROFILES, Profile
+from fastpath.routing.snapshot import load_snapshot
 from gateway.config.capabilities import capabilities, differences
 from gateway.config.compile import compile_snapshot
 from gateway.config.effective import REDACTED, effective, render

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.operations import expand
+from fastpath.s3.operations import expand
 from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
 
 ROUTED = "routing: {rules: [{pattern: 'lakefs-*', target: lakefs}]}\n"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.addressing import Address
-from fastpath.operations import OPERATIONS, classify
-from fastpath.profiles import PROFILES, with_overrides
-from fastpath.query import parse_query
+from fastpath.http.query import parse_query
+from fastpath.routing.profiles import PROFILES, with_overrides
+from fastpath.s3.addressing import Address
+from fastpath.s3.operations import OPERATIONS, classify
 from gateway.config.capabilities import capabilities
 from gateway.probe.findings import Findings
 from gateway.probe.subresources import BUCKET_ROWS, OBJECT_ROWS

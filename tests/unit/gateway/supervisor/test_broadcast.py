@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastpath.frames import Frame, FrameReader, FrameType
+from fastpath.ipc.frames import Frame, FrameReader, FrameType
 from gateway.supervisor.broadcast import Generations
 
 

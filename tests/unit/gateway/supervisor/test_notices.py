@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from fastpath.counters import SLOTS, Slot
+from fastpath.ipc.counters import SLOTS, Slot
 from gateway.supervisor.notices import Notices, plural
 
 

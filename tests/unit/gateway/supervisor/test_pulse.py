@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from fastpath.counters import SLOTS, Slot
+from fastpath.ipc.counters import SLOTS, Slot
 from gateway.supervisor.pulse import Pulse, Reading
 from gateway.supervisor.tempo import BUSY_BEATS
 

@@ -1,0 +1,1 @@
+"""One client connection: cuts requests out of its bytes, writes answers, ends in time."""

@@ -1,0 +1,186 @@
+"""A browser's form on its way to becoming a PutObject: what has come, and when it may go on.
+
+Rules: nothing of the file is kept before who signed the form, and what the policy says of the
+fields, is known; a short form is gathered, a longer one streams (`forms.file`); the upload is
+permitted and routed as the PutObject that it means, never as a POST.
+
+Not here: the exchange around it (`exchange`), what a form may say (`forms`).
+"""
+
+from __future__ import annotations
+
+from fastpath.errors import (
+    ACCESS_DENIED,
+    INVALID_REQUEST,
+    MISSING_CONTENT_LENGTH,
+    SLOW_DOWN,
+    S3Error,
+)
+from fastpath.exchange.upload_body import passage_of
+from fastpath.forms.answer import form_answer
+from fastpath.forms.file import FormFile, GatheredFile, StreamedFile
+from fastpath.forms.policy import Policy, check_policy
+from fastpath.forms.put import address_of, filled_in, put_head, raw_head
+from fastpath.forms.reader import FormReader, boundary_of
+from fastpath.forms.signature import authenticate_form, claimed_in_form, is_anonymous
+from fastpath.http.framing import request_body
+from fastpath.http.head import RequestHead, ResponseHead
+from fastpath.payload.choose import Passage
+from fastpath.request.admission import Admission, admit_form
+from fastpath.response.own import Answer
+from fastpath.routing.identities import ANYBODY, NOBODY, Caller, unverified
+from fastpath.routing.snapshot import Snapshot
+from fastpath.s3.addressing import Address
+
+
+class GatheringMemory:
+    """How many bytes of forms one worker gathers now."""
+
+    __slots__ = ("_used",)
+
+    def __init__(self) -> None:
+        self._used = 0
+
+    def reserve(self, count: int, limit: int) -> None:
+        """Take `count` bytes of `limit`. Raises S3Error SlowDown."""
+        if self._used + count > limit:
+            raise S3Error(SLOW_DOWN, retry_after=1)
+        self._used += count
+
+    def free(self, count: int) -> None:
+        """Give back what was reserved."""
+        self._used -= count
+
+
+class Posting:
+    """One form. Once `feed` said so, `head`, `raw`, `file` and `passage` are of its PutObject.
+
+    Whoever made it must `close` it.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_boundary",
+        "_fields",
+        "_form",
+        "_memory",
+        "_now",
+        "_policy",
+        "_reader",
+        "_reserved",
+        "_rest",
+        "_snapshot",
+        "file",
+        "head",
+        "passage",
+        "raw",
+    )
+
+    def __init__(
+        self,
+        form: RequestHead,
+        admission: Admission,
+        snapshot: Snapshot,
+        now: float,
+        memory: GatheringMemory,
+    ) -> None:
+        """`admission` knows the bucket; `now` in epoch seconds. Raises S3Error: it is no form."""
+        self._boundary = boundary_of(form.fields.get(b"content-type", b""))
+        request_body(form)
+        if form.content_length is None:
+            raise S3Error(MISSING_CONTENT_LENGTH)
+        self._form = form
+        self._admission = admission
+        self._snapshot = snapshot
+        self._now = now
+        self._reader = FormReader(self._boundary)
+        self._fields: dict[bytes, bytes] = {}
+        self._policy: Policy | None = None
+        self._rest: list[bytes] = []  # what came from the file's first byte on
+        self._memory = memory
+        self._reserved = 0  # bytes of it
+        self.file: FormFile
+        self.head: RequestHead
+        self.passage: Passage | None = None
+        self.raw = b""
+
+    def feed(self, data: bytes, last: bool) -> bool:
+        """Take a piece of the form; whether its PutObject may begin. Raises S3Error."""
+        reader = self._reader
+        if not reader.begun:
+            rest = reader.feed(data, last)
+            if rest is None:
+                return False
+            self._admit()
+            data = rest
+        self._rest.append(data)
+        assert self._form.content_length is not None
+        left = self._form.content_length - reader.start
+        limits = self._snapshot.limits
+        if left <= limits.form_gather_bytes:
+            if not self._reserved:
+                self._memory.reserve(left, limits.forms_bytes)
+                self._reserved = left
+            if not last:
+                return False
+            self.file = GatheredFile(b"".join(self._rest), self._boundary)
+        else:
+            self.file = StreamedFile(b"".join(self._rest), left, self._boundary)
+        self._rest.clear()
+        self._measure(self.file.length)
+        passage = self.passage = passage_of(self.head, self._admission)
+        self.file.lead_to(passage.filter if passage is not None else None)
+        return True
+
+    def close(self) -> None:
+        """Nothing of the form is needed any more."""
+        self._memory.free(self._reserved)
+        self._reserved = 0
+
+    def _admit(self) -> None:
+        """The fields are complete: who sent them, what they allow, where the file goes."""
+        fields = self._fields = filled_in(self._reader.fields, self._reader.filename)
+        form = self._admission.address
+        assert form is not None  # it was sent to a bucket
+        address = address_of(fields, form)
+        caller = self._caller(fields, form)
+        head = put_head(self._form, fields, address, 0)
+        admit_form(head, address, caller, self._snapshot, self._admission)
+        if self._admission.made is not None:
+            raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
+
+    def _caller(self, fields: dict[bytes, bytes], form: Address) -> Caller:
+        snapshot = self._snapshot
+        if snapshot.open:
+            return ANYBODY
+        if is_anonymous(fields):
+            if not snapshot.anonymous:
+                raise S3Error(ACCESS_DENIED)
+            return NOBODY
+        try:
+            identity = authenticate_form(fields, snapshot.callers, snapshot.accepted, self._now)
+        except S3Error:
+            claimed = claimed_in_form(fields)
+            self._admission.caller = unverified(claimed) if claimed else ANYBODY
+            raise
+        caller = self._admission.caller = snapshot.callers[identity.access_key_id]
+        self._policy = check_policy(fields[b"policy"], fields, form.bucket, self._now)
+        return caller
+
+    def _measure(self, length: int) -> None:
+        if self._policy is not None:
+            self._policy.check_size(length)
+        address = self._admission.address
+        assert address is not None  # of the object now
+        self.head = put_head(self._form, self._fields, address, length)
+        self.raw = raw_head(self.head)
+
+    def answer(self, stored: ResponseHead, *, secure: bool) -> Answer:
+        """What the client is told once the target has stored the file; `secure` is its side."""
+        address = self._admission.address
+        assert address is not None
+        scheme = b"https" if secure else b"http"
+        host = self._form.fields.get(b"host", b"")
+        bucket = address.bucket + b"/" if address.path_style else b""
+        base = b"%b://%b/%b" % (scheme, host, bucket)
+        return form_answer(self._fields, address, base, stored)

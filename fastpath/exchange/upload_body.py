@@ -1,0 +1,52 @@
+"""How the body of an admitted request goes up: what its request, and its target, ask for.
+
+Rules: a target that is sent no signature verifies none, so its digest is verified here; what a
+target verifies all of is not looked at.
+
+Not here: the choice itself (`payload.choose`), feeding it (`exchange`).
+"""
+
+from __future__ import annotations
+
+from fastpath.http.head import RequestHead
+from fastpath.payload.choose import STREAMING, UPLOADS, Context, Passage, choose
+from fastpath.request.admission import Admission
+from fastpath.routing.profiles import without_signature
+from fastpath.s3.metadata import check_metadata
+from fastpath.signing.sigv4.sign import Unsigned
+
+
+def passage_of(head: RequestHead, admission: Admission) -> Passage | None:
+    """What the body of an admitted request passes through; None: nothing. Raises S3Error."""
+    target, operation = admission.target, admission.operation
+    assert target is not None  # admitted
+    assert operation is not None
+    fields = {**head.fields, **dict(admission.added)} if admission.added else head.fields
+    check_metadata(operation, fields)
+    translation, is_signed = admission.translation, not isinstance(admission.signer, Unsigned)
+    if (
+        target.verifies_uploads
+        and operation.name in UPLOADS
+        and is_signed
+        and translation is None
+        and head.content_length
+        and admission.payload not in STREAMING
+    ):
+        return None  # `choose` would say so too, for 10,000 instructions more (heads: PUT 1 KiB)
+    profile = target.profile if is_signed else without_signature(target.profile)
+    secure = target.route.tls is not None
+    also = batch = None
+    if translation is not None:
+        also, batch = translation.check, translation.batch
+        if translation.dropped:
+            gone = translation.dropped
+            fields = {name: value for name, value in fields.items() if name not in gone}
+    passage = choose(
+        head,
+        Context(
+            fields, operation, admission.payload, admission.proof, profile, secure, also, batch
+        ),
+    )
+    if also is not None and passage is not None and admission.made is not None:
+        return passage._replace(goes_up=False)
+    return passage

@@ -1,0 +1,1 @@
+"""What worker, supervisor and control share: frames, counters, the log socket."""

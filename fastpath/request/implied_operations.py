@@ -1,0 +1,89 @@
+"""Headers that make a request do what is another operation by itself: who may do that one?
+
+    PutObject with x-amz-acl: public-read     needs PutObjectAcl as well, as on AWS
+
+Rules: pure; the table is by header name, held against botocore's model by a test; it is asked for
+every operation that changes something, whether the model has the header there or not, because a
+store may read it all the same; a value that changes nothing needs no further right.
+
+Not here: the copy source, whose own bucket counts (`admission`), who may do what (`identities`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from fastpath.s3.operations import OPERATIONS, Operation
+
+# Header -> the operations that do the same by themselves, by what AWS asks for (API reference,
+# "Permissions" of CreateBucket, PutObject and CopyObject).
+_OF_AN_OBJECT: Mapping[bytes, tuple[str, ...]] = {
+    b"x-amz-acl": ("PutObjectAcl",),
+    b"x-amz-bypass-governance-retention": ("PutObjectRetention",),
+    b"x-amz-grant-full-control": ("PutObjectAcl",),
+    b"x-amz-grant-read": ("PutObjectAcl",),
+    b"x-amz-grant-read-acp": ("PutObjectAcl",),
+    b"x-amz-grant-write": ("PutObjectAcl",),
+    b"x-amz-grant-write-acp": ("PutObjectAcl",),
+    b"x-amz-object-annotation-directive": ("PutObjectAnnotation",),
+    b"x-amz-object-lock-event-hold": ("PutObjectRetention",),
+    b"x-amz-object-lock-event-hold-duration-days": ("PutObjectRetention",),
+    b"x-amz-object-lock-event-hold-duration-years": ("PutObjectRetention",),
+    b"x-amz-object-lock-legal-hold": ("PutObjectLegalHold",),
+    b"x-amz-object-lock-mode": ("PutObjectRetention",),
+    b"x-amz-object-lock-retain-until-date": ("PutObjectRetention",),
+    b"x-amz-rename-source": ("DeleteObject",),  # the source is gone afterwards
+    b"x-amz-tagging": ("PutObjectTagging",),
+}
+_OF_A_BUCKET: Mapping[bytes, tuple[str, ...]] = {
+    b"x-amz-acl": ("PutBucketAcl",),
+    b"x-amz-bucket-object-lock-enabled": ("PutObjectLockConfiguration", "PutBucketVersioning"),
+    b"x-amz-grant-full-control": ("PutBucketAcl",),
+    b"x-amz-grant-read": ("PutBucketAcl",),
+    b"x-amz-grant-read-acp": ("PutBucketAcl",),
+    b"x-amz-grant-write": ("PutBucketAcl",),
+    b"x-amz-grant-write-acp": ("PutBucketAcl",),
+    b"x-amz-object-ownership": ("PutBucketOwnershipControls",),
+}
+# What the same request would be without the header. `private` is what an object is anyway: it
+# grants nobody anything (for a bucket AWS says so; rclone sends it with every upload).
+_CHANGES_NOTHING: Mapping[bytes, bytes] = {
+    b"x-amz-acl": b"private",
+    b"x-amz-bucket-object-lock-enabled": b"false",
+    b"x-amz-bypass-governance-retention": b"false",
+}
+
+_ON_A_BUCKET = frozenset({"CreateBucket", "PutBucketAcl"})
+_CHANGING = frozenset({"write", "delete", "admin"})
+
+
+def _headers_of(operation: Operation) -> Mapping[bytes, tuple[str, ...]]:
+    if operation.action not in _CHANGING:
+        return {}
+    table = _OF_A_BUCKET if operation.name in _ON_A_BUCKET else _OF_AN_OBJECT
+    return {name: others for name, others in table.items() if operation.name not in others}
+
+
+_HEADERS = {operation.name: _headers_of(operation) for operation in OPERATIONS.values()}
+_NAMES = {name: frozenset(headers) for name, headers in _HEADERS.items()}
+
+
+def implied(
+    operation: Operation, fields: Mapping[bytes, bytes], query: Sequence[tuple[bytes, bytes]]
+) -> Collection[str]:
+    """The operations that a request amounts to besides its own; usually none.
+
+    `query` counts as well: a store may take a parameter for the header of this name, though the
+    request is not presigned.
+    """
+    names = _NAMES[operation.name]
+    if not names or (names.isdisjoint(fields) and not query):
+        return ()
+    headers = _HEADERS[operation.name]
+    sent = [*fields.items(), *((name.lower(), value) for name, value in query)]
+    return {
+        other
+        for name, value in sent
+        if name in names and value != _CHANGES_NOTHING.get(name)
+        for other in headers[name]
+    }

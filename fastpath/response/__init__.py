@@ -1,0 +1,1 @@
+"""Heads and bodies of responses that clients get. Pure."""

@@ -1,0 +1,169 @@
+"""Response heads as the client gets them: the target's own, less its hop, or the gateway's.
+
+Rules: a relayed status, reason and header line stays byte for byte as the target sent it, unless it
+belongs to the hop; every answer carries `x-amz-request-id`; an answer to HEAD has no body.
+
+Not here: what an error says (`errors`, `s3xml`), when a connection closes (`downstream`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from email.utils import formatdate
+from http import HTTPStatus
+
+from fastpath.errors import SLOW_DOWN, S3Error
+from fastpath.http.framing import IN_CHUNKS, BodyKind
+from fastpath.http.head import RequestHead, ResponseHead, parse_response_head
+from fastpath.http.hop_by_hop import HOP_BY_HOP, lines_named, without_lines, without_named
+from fastpath.response.own import Answer
+from fastpath.s3.operations import MethodRefused
+from fastpath.s3.xml_writer import error_document
+
+_STAYS_BEHIND = lines_named(HOP_BY_HOP)
+_OF_THE_BODY = lines_named((b"content-length", b"content-type", b"content-encoding"))
+_CORS = lines_named((b"access-control-[a-z-]+",))
+_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
+_LENGTH = (b"content-length",)
+_CLOSE = b"\r\nConnection: close"
+_KEEP = b"\r\nConnection: keep-alive"
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def relayed_head(
+    raw: bytes,
+    answer: ResponseHead,
+    kind: BodyKind,
+    request: RequestHead,
+    extra: tuple[bytes, bool],
+    cors: bytes = b"",
+) -> bytes:
+    """The head of a target's answer for the client.
+
+    `extra` is the gateway's request id (used when the target gave none) and whether the connection
+    closes afterwards. `cors` are lines, each with its CRLF, that take the place of the target's own
+    Access-Control-* lines. A body of unknown length is chunked for HTTP/1.1 and ends with the
+    connection for HTTP/1.0 (RFC 9112 section 6.1).
+    """
+    request_id, close = extra
+    end = raw.index(b"\r\n")
+    lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields)
+    if answer.status == 204 and answer.fields.get(b"content-length", b"0") != b"0":
+        # It cannot have one: a client might wait (RFC 9110 section 8.6).
+        lines = without_named(lines, _LENGTH)
+    if cors:
+        lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
+    head = b"HTTP/1.1" + raw[8:end] + lines
+    if b"x-amz-request-id" not in answer.fields:
+        head += b"\r\nx-amz-request-id: " + request_id
+    if kind >= IN_CHUNKS and request.http_minor:
+        head += b"\r\nTransfer-Encoding: chunked"
+    if close:
+        head += _CLOSE
+    elif not request.http_minor:
+        head += _KEEP
+    return head + b"\r\n\r\n"
+
+
+def as_document(
+    raw: bytes, status: int | None, length: int | None = None
+) -> tuple[bytes, ResponseHead]:
+    """The head of an answer whose body becomes another document; `length` if it is known."""
+    lines = b"\r\nContent-Type: application/xml"
+    if length is not None:
+        lines += b"\r\nContent-Length: %d" % length
+    return _rewritten(raw, status, _OF_THE_BODY, lines)
+
+
+def amended(
+    raw: bytes, status: int | None, drop: Sequence[bytes], add: Sequence[tuple[bytes, bytes]]
+) -> tuple[bytes, ResponseHead]:
+    """The head of an answer whose body stays: another `status`, without some lines, with others."""
+    lines = b"".join([b"\r\n%b: %b" % field for field in add])
+    return _rewritten(raw, status, lines_named(tuple(drop)) if drop else None, lines)
+
+
+def _rewritten(
+    raw: bytes, status: int | None, drop: re.Pattern[bytes] | None, lines: bytes
+) -> tuple[bytes, ResponseHead]:
+    end = raw.index(b"\r\n")
+    first = raw[:end] if status is None else b"HTTP/1.1 %d %b" % (status, _REASONS[status])
+    kept = raw[end:-4] if drop is None else drop.sub(b"", raw[end:-4])
+    head = first + kept + lines + b"\r\n\r\n"
+    return head, parse_response_head(head)
+
+
+def error_reply(
+    error: S3Error,
+    ids: tuple[str, str],
+    *,
+    to_head: bool,
+    keep: bool,
+    old: bool = False,
+    also: bytes = b"",
+) -> bytes:
+    """A whole answer made here. `ids` are the request id and the host id; `old` is HTTP/1.0.
+
+    `also` are more header lines, each with its CRLF.
+    """
+    status = error.kind.status
+    reason = b"Slow Down" if error.kind is SLOW_DOWN else _REASONS[status]
+    bodiless = to_head or status == HTTPStatus.NOT_MODIFIED
+    body = b"" if bodiless else error_document(error, *ids)
+    lines = [
+        b"HTTP/1.1 %d %b" % (status, reason),
+        b"x-amz-request-id: " + ids[0].encode(),
+        b"x-amz-id-2: " + ids[1].encode(),
+        b"Date: " + formatdate(usegmt=True).encode(),
+        b"Server: s3gateway",
+        *[b"%b: %b" % field for field in error.fields],
+    ]
+    if status != HTTPStatus.NOT_MODIFIED:
+        lines.append(b"Content-Type: application/xml")
+    if not bodiless:
+        lines.append(b"Content-Length: %d" % len(body))
+    if isinstance(error, MethodRefused):
+        lines.append(b"Allow: " + error.allow.encode())
+    if error.retry_after:
+        lines.append(b"Retry-After: %d" % error.retry_after)
+    if not keep:
+        lines.append(b"Connection: close")
+    elif old:
+        lines.append(b"Connection: keep-alive")
+    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + body
+
+
+def own_reply(
+    answer: Answer, request_id: str, *, keep: bool, old: bool = False, also: bytes = b""
+) -> bytes:
+    """A whole answer made here that is no error. `old`, `also`: as in `error_reply`."""
+    lines = [b"HTTP/1.1 %d %b" % (answer.status, _REASONS[answer.status]), *answer.lines]
+    if not any(line.startswith(b"x-amz-request-id:") for line in answer.lines):
+        lines.append(b"x-amz-request-id: " + request_id.encode())
+    if answer.body:
+        lines.append(b"Content-Type: application/xml")
+    lines += [b"Date: " + formatdate(usegmt=True).encode(), b"Server: s3gateway"]
+    if answer.status != 204:  # which has no length (RFC 9110 section 8.6)
+        lines.append(b"Content-Length: %d" % len(answer.body))
+    if not keep:
+        lines.append(b"Connection: close")
+    elif old:
+        lines.append(b"Connection: keep-alive")
+    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + answer.body
+
+
+def health_reply(request: RequestHead, *, refuses: bytes, keep: bool) -> bytes:
+    """The answer to `/-/healthz` or `/-/readyz`: 200, or 503 and why."""
+    body = refuses + b"\n" if refuses else b"ok\n"
+    head = (
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"
+        b"Content-Length: %d\r\nConnection: %b\r\n\r\n"
+        % (
+            b"503 Service Unavailable" if refuses else b"200 OK",
+            len(body),
+            b"keep-alive" if keep else b"close",
+        )
+    )
+    return head if request.method == b"HEAD" else head + body

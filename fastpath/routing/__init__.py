@@ -1,0 +1,1 @@
+"""The compiled configuration: snapshot, targets, identities, rules. Pure."""

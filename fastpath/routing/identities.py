@@ -1,0 +1,78 @@
+"""What an identity may do: which operations on which buckets, reaching which targets.
+
+Rules: an empty list of grants allows nothing, no list allows everything; an operation that names no
+bucket needs a grant for every bucket (`*`), because its answer tells of every bucket.
+
+Not here: who somebody is (`sigv4.verify`), where a request goes (`routing`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastpath.signing.sigv4.identity import Identity
+from fastpath.signing.sigv4.sign import Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One entry of an identity's `allow`."""
+
+    every_bucket: bool
+    buckets: tuple[re.Pattern[bytes], ...]
+    operations: frozenset[str]
+
+    def covers(self, operation: str, bucket: bytes) -> bool:
+        """Whether this grant allows the operation on the bucket (empty: on all of them)."""
+        if operation not in self.operations:
+            return False
+        if self.every_bucket:
+            return True
+        return bool(bucket) and any(glob.match(bucket) for glob in self.buckets)
+
+
+class Caller(Identity):
+    """An identity with its rights. `signers`: credentials of its own, by target."""
+
+    __slots__ = ("grants", "signers", "targets")
+
+    def __init__(
+        self,
+        name: str,
+        access_key_id: bytes,
+        secret: bytes,
+        *,
+        targets: frozenset[str] | None = None,
+        grants: tuple[Grant, ...] | None = None,
+        signers: Mapping[str, Signer | None] | None = None,
+    ) -> None:
+        super().__init__(name, access_key_id, secret)
+        self.targets = targets
+        self.grants = grants
+        self.signers: Mapping[str, Signer | None] = signers or {}
+
+    def may(self, operation: str, bucket: bytes) -> bool:
+        """Whether the identity is allowed to do this."""
+        if self.grants is None:
+            return True
+        return any(grant.covers(operation, bucket) for grant in self.grants)
+
+    def reaches(self, target: str) -> bool:
+        """Whether the identity's requests may be signed for this target."""
+        return self.targets is None or target in self.targets
+
+
+def unverified(access_key_id: bytes) -> Caller:
+    """Who claims to have this key, and may do nothing: `?KEY` in the log, as no identity's name."""
+    return Caller(f"{UNVERIFIED}{access_key_id.decode('utf-8', 'replace')}", b"", b"", grants=())
+
+
+UNVERIFIED = "?"
+
+# Who calls under `auth.mode: open`.
+ANYBODY = Caller("", b"", b"")
+
+# Who calls unsigned under `auth.anonymous: forward`: what they may do, the target decides.
+NOBODY = Caller("", b"", b"")

@@ -1,0 +1,231 @@
+"""Routing rules as they travel to a worker, and as it keeps them: found by name, never scanned.
+
+Control packs the rules once (`pack`), so that a worker has little more to do with many thousands of
+them than parse JSON: the name of an exact rule and the beginning of a prefix are keys of mappings,
+and what rules have in common (operations, identities, target: a *kind*) is there once. A worker has
+no pattern, line or description of a rule; `explain` is given the rules themselves.
+
+Rules: rules are told by their number, from 1 in file order; a lookup gives every rule that matches,
+in that order, up to the first that always does; it costs the length of the name and the globs that
+begin as the name does, not the number of rules; patterns are ASCII (`gateway.config` sees to it), a
+bucket's name may be any bytes.
+
+Not here: decisions and their cache (`routing`), one glob (`globs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, Protocol, TypeAlias
+
+from fastpath.routing.globs import Matcher, matcher, matches_stars, only_stars, split_glob
+
+Packed: TypeAlias = dict[str, Any]  # docs/snapshot.md, `rules`
+_Numbers: TypeAlias = "int | list[int]"  # one is by far the most frequent, and needs no list
+
+_AT_ONCE = 32  # regular expressions between two pauses: a few milliseconds
+
+
+class Written(Protocol):
+    """A rule as somebody wrote it."""
+
+    @property
+    def pattern(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def operations(self) -> Collection[str] | None: ...
+    @property
+    def identities(self) -> Collection[str] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """All of a rule but its pattern; rules that are alike share one."""
+
+    target: str
+    operations: frozenset[str] | None
+    identities: frozenset[str] | None
+
+    @property
+    def unconditional(self) -> bool:
+        return self.operations is None and self.identities is None
+
+    def admits(self, operation: str, identity: str) -> bool:
+        """Whether the rule's filters let this request through (the bucket matched already)."""
+        if self.operations is not None and operation not in self.operations:
+            return False
+        return self.identities is None or identity in self.identities
+
+
+def pack(rules: Iterable[Written]) -> Packed:
+    """The rules in plain JSON types; the first has number 1."""
+    packing = _Packing()
+    for number, rule in enumerate(rules, 1):
+        packing.add(number, rule)
+    return packing.finished()
+
+
+class _Packing:
+    def __init__(self) -> None:
+        self.packed: Packed = {
+            "exact": {},
+            "prefixes": {},
+            "globs": {},
+            "lengths": [],
+            "kinds": [],
+            "kind_of": [],
+            "operations": [],
+            "identities": [],
+        }
+        self._kinds: dict[tuple[object, ...], int] = {}
+        self._sets: dict[frozenset[str], int] = {}  # of operations
+        self._people: dict[frozenset[str], int] = {}
+
+    def add(self, number: int, rule: Written) -> None:
+        packed = self.packed
+        beginning, rest = split_glob(rule.pattern)
+        if rest in ("", "*"):
+            _note(packed["prefixes" if rest else "exact"], beginning, number)
+        else:
+            packed["globs"].setdefault(beginning, []).append([number, rule.pattern])
+        operations = _shared(rule.operations, self._sets, packed["operations"])
+        identities = _shared(rule.identities, self._people, packed["identities"])
+        kind = (rule.target, operations, identities)
+        if kind not in self._kinds:
+            self._kinds[kind] = len(packed["kinds"])
+            packed["kinds"].append(list(kind))
+        packed["kind_of"].append(self._kinds[kind])
+
+    def finished(self) -> Packed:
+        beginnings = (*self.packed["prefixes"], *self.packed["globs"])
+        self.packed["lengths"] = sorted({len(beginning) for beginning in beginnings})
+        return self.packed
+
+
+def _note(into: dict[str, _Numbers], name: str, number: int) -> None:
+    known = into.get(name)
+    if known is None:
+        into[name] = number
+    elif isinstance(known, int):
+        into[name] = [known, number]
+    else:
+        known.append(number)
+
+
+def _shared(
+    words: Collection[str] | None, known: dict[frozenset[str], int], into: list[list[str]]
+) -> int | None:
+    """The place of these words in the list of all that occur."""
+    if words is None:
+        return None
+    found = frozenset(words)
+    if found not in known:
+        known[found] = len(into)
+        into.append(sorted(found))
+    return known[found]
+
+
+class Rulebook:
+    """The packed rules of one snapshot."""
+
+    def __init__(self, packed: Mapping[str, Any]) -> None:
+        self._exact: Mapping[str, _Numbers] = packed["exact"]
+        self._prefixes: Mapping[str, _Numbers] = packed["prefixes"]
+        self._globs: Mapping[str, list[tuple[int, str]]] = packed["globs"]
+        self._kind_of: list[int] = packed["kind_of"]
+        operations = [frozenset(words) for words in packed["operations"]]
+        identities = [frozenset(words) for words in packed["identities"]]
+        self._kinds = [
+            Kind(
+                target,
+                None if what is None else operations[what],
+                None if who is None else identities[who],
+            )
+            for target, what, who in packed["kinds"]
+        ]
+        self._lengths: list[int] = packed["lengths"]
+        self._matchers: dict[str, Matcher] = {}
+
+    @staticmethod
+    def of(rules: Iterable[Written]) -> Rulebook:
+        """The book of these rules."""
+        return Rulebook(pack(rules))
+
+    def __len__(self) -> int:
+        return len(self._kind_of)
+
+    def prepare(self) -> Iterator[None]:
+        """Makes the regular expressions that lookups would make, some at each step."""
+        made = 0
+        for globs in self._globs.values():
+            for _, pattern in globs:
+                if not only_stars(pattern):
+                    self._matcher(pattern)
+                    made += 1
+                    if made % _AT_ONCE == 0:
+                        yield
+
+    def kind(self, number: int) -> Kind:
+        """What the rule of that number says."""
+        return self._kinds[self._kind_of[number - 1]]
+
+    def numbers(self, bucket: bytes) -> list[int]:
+        """The rules whose pattern matches, in order, up to the first that always matches."""
+        name = bucket.decode("latin-1")  # any bytes; a pattern's are ASCII in either reading
+        found: list[int] = []
+        globs: list[list[tuple[int, str]]] = []
+        _add(found, self._exact.get(name))
+        for length in self._lengths:
+            if length > len(name):
+                break
+            beginning = name[:length]
+            _add(found, self._prefixes.get(beginning))
+            if beginning in self._globs:
+                globs.append(self._globs[beginning])
+        found = self._cut(sorted(found))
+        if globs:
+            found = self._cut(sorted([*found, *self._matching(name, globs, found)]))
+        return found
+
+    def _cut(self, numbers: list[int]) -> list[int]:
+        for index, number in enumerate(numbers):
+            if self.kind(number).unconditional:
+                return numbers[: index + 1]
+        return numbers
+
+    def _matching(
+        self, name: str, globs: list[list[tuple[int, str]]], found: list[int]
+    ) -> Iterator[int]:
+        """The globs that match, in order, as long as they come before what is sure to win."""
+        sure = found and self.kind(found[-1]).unconditional
+        last = found[-1] if sure else len(self)
+        for number, pattern in globs[0] if len(globs) == 1 else sorted(chain(*globs)):
+            if number > last:
+                return
+            if self._matches(pattern, name):
+                yield number
+                if self.kind(number).unconditional:
+                    return
+
+    def _matches(self, pattern: str, name: str) -> bool:
+        if only_stars(pattern):
+            return matches_stars(pattern, name)
+        return bool(self._matcher(pattern)(name))
+
+    def _matcher(self, pattern: str) -> Matcher:
+        made = self._matchers.get(pattern)
+        if made is None:
+            made = self._matchers[pattern] = matcher(pattern)
+        return made
+
+
+def _add(found: list[int], numbers: _Numbers | None) -> None:
+    if numbers is None:
+        return
+    if isinstance(numbers, int):
+        found.append(numbers)
+    else:
+        found += numbers

@@ -1,0 +1,233 @@
+"""One compiled, immutable configuration: what a worker needs to answer any request.
+
+Control sends it as JSON (schema: docs/snapshot.md), the supervisor numbers it, each worker compiles
+it here and swaps it in with one assignment. A request in flight ends on the snapshot it began with.
+
+Rules: nothing in a snapshot changes after `load_snapshot`, except caches; secrets are in no `repr`.
+
+Not here: configuration files and their errors (`gateway.config`), connections (`pool`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from fastpath.limits import Limits, PoolLimits, Timeouts
+from fastpath.response.cors import Cors, CorsRule, compile_pattern
+from fastpath.routing.globs import compile_glob
+from fastpath.routing.identities import Caller, Grant
+from fastpath.routing.profiles import PROFILES, Profile, with_overrides
+from fastpath.routing.rules import Rulebook
+from fastpath.routing.table import RoutingTable
+from fastpath.signing.authentication import Accepted, Sigv2
+from fastpath.signing.sigv4.sign import Credentials, Signer
+
+FORMAT = 2
+
+# JSON as control wrote it: `gateway.config` checked it, so it is read here without suspicion.
+Document: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TLSSettings:
+    """How a target's certificate is checked and which one is shown to it; PEM text, not paths."""
+
+    verify: bool
+    server_name: str
+    ca_pem: str | None
+    cert_pem: str | None
+    key_pem: str | None
+
+    def __repr__(self) -> str:
+        return f"TLSSettings({self.server_name!r}, verify={self.verify})"
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What TLS listeners show to clients; PEM text, not paths."""
+
+    cert_pem: str
+    key_pem: str
+
+    def __repr__(self) -> str:
+        return "Certificate()"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How connections to a target are made; routes of one `key` share a pool, over snapshots."""
+
+    key: str
+    host: str
+    port: int
+    tls: TLSSettings | None
+    pool: PoolLimits
+    timeouts: Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A named storage endpoint. `authority` is the Host header; `signer` the gateway's own.
+
+    `virtual`: a bucket that can stands before the authority, not in the path (`hosting`).
+    `drops`: what it would forget of an object is dropped, not refused.
+    `verifies_uploads`: as its profile says; here, because it is asked for every upload.
+    """
+
+    name: str
+    profile: Profile
+    authority: bytes
+    region: bytes
+    route: Route
+    signer: Signer | None
+    virtual: bool
+    drops: bool
+    verifies_uploads: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything one generation says."""
+
+    generation: int
+    instance: bytes
+    domains: tuple[bytes, ...]
+    open: bool  # `auth.mode: open`: nobody is verified
+    accepted: Accepted  # signatures of clients
+    cors: Cors | None
+    anonymous: bool  # `auth.anonymous: forward`: unsigned requests go up unsigned
+    limits: Limits
+    certificate: Certificate | None  # of the TLS listeners, if there are any
+    callers: Mapping[bytes, Caller]  # by access key id
+    targets: Mapping[str, Target]
+    routing: RoutingTable
+
+    def signer(self, target: Target, caller: Caller) -> Signer | None:
+        """What signs `caller`'s requests to `target`; None when there are no credentials."""
+        return caller.signers.get(target.name, target.signer)
+
+
+def load_snapshot(generation: int, document: Document) -> Snapshot:
+    """Compile control's document. Raises ValueError on another format, KeyError on a torn one."""
+    if document["format"] != FORMAT:
+        raise ValueError(f"snapshot format {document['format']}, this worker reads {FORMAT}")
+    limits = Limits(**document["limits"])
+    certificate = document["certificate"]
+    targets = {entry["name"]: _target(entry, document) for entry in document["targets"]}
+    regions = {target["name"]: target["region"] for target in document["targets"]}
+    callers = [_caller(entry, regions, document) for entry in document["identities"]]
+    return Snapshot(
+        generation=generation,
+        instance=document["instance"].encode(),
+        domains=tuple(domain.lower().encode() for domain in document["domains"]),
+        open=document["auth"]["mode"] == "open",
+        accepted=_accepted(document["auth"]),
+        cors=_cors(document["auth"]["cors"]),
+        anonymous=document["auth"]["anonymous"] == "forward",
+        limits=limits,
+        certificate=None if certificate is None else Certificate(**certificate),
+        callers={caller.access_key_id: caller for caller in callers},
+        targets=targets,
+        routing=RoutingTable(
+            Rulebook(document["rules"]), document["default_target"], limits.cached_buckets
+        ),
+    )
+
+
+def _accepted(entry: Document) -> Accepted:
+    return Accepted(Sigv2(entry["sigv2"]), tuple(region.encode() for region in entry["regions"]))
+
+
+def _cors(entry: Document | None) -> Cors | None:
+    if entry is None:
+        return None
+    return Cors(tuple(map(_cors_rule, entry["rules"])), forward=entry["preflight"] == "forward")
+
+
+def _cors_rule(entry: Document) -> CorsRule:
+    return CorsRule(
+        any_origin="*" in entry["allowed_origins"],
+        origins=tuple(compile_pattern(origin) for origin in entry["allowed_origins"]),
+        methods=tuple(method.encode() for method in entry["allowed_methods"]),
+        headers=tuple(
+            compile_pattern(name, flags=re.IGNORECASE) for name in entry["allowed_headers"]
+        ),
+        expose=tuple(name.encode() for name in entry["expose_headers"]),
+        max_age=entry["max_age_seconds"],
+    )
+
+
+def _names(words: list[str] | None) -> frozenset[str] | None:
+    return None if words is None else frozenset(words)
+
+
+def _route(entry: Document) -> Route:
+    parts = [entry[name] for name in ("host", "port", "tls", "pool", "timeouts")]
+    tls = entry["tls"]
+    return Route(
+        # A digest, because the parts may hold a private key.
+        key=hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
+        host=entry["host"],
+        port=entry["port"],
+        tls=None if tls is None else TLSSettings(**tls),
+        pool=PoolLimits(**entry["pool"]),
+        timeouts=Timeouts(**entry["timeouts"]),
+    )
+
+
+def _target(entry: Document, document: Document) -> Target:
+    profile = with_overrides(PROFILES[entry["profile"]], entry["profile_overrides"])
+    return Target(
+        name=entry["name"],
+        profile=profile,
+        authority=entry["authority"].encode(),
+        region=entry["region"].encode(),
+        route=_route(entry),
+        signer=_signer(entry["credentials"], entry["region"], document),
+        virtual=entry["virtual"],
+        drops=entry["forgets"] == "drop",
+        verifies_uploads=profile.verifies_uploads,
+    )
+
+
+def _signer(name: str | None, region: str, document: Document) -> Signer | None:
+    entry = document["credentials"].get(name) if name is not None else None
+    if entry is None:
+        return None
+    token = entry["token"]
+    return Signer(
+        Credentials(
+            entry["access_key_id"].encode(),
+            entry["secret_access_key"].encode(),
+            None if token is None else token.encode(),
+        ),
+        region.encode(),
+    )
+
+
+def _caller(entry: Document, regions: Mapping[str, str], document: Document) -> Caller:
+    return Caller(
+        entry["name"],
+        entry["access_key_id"].encode(),
+        entry["secret_access_key"].encode(),
+        targets=_names(entry["targets"]),
+        grants=None if entry["allow"] is None else tuple(map(_grant, entry["allow"])),
+        signers={
+            target: _signer(name, regions[target], document)
+            for target, name in entry["credentials"].items()
+            if target in regions
+        },
+    )
+
+
+def _grant(entry: Document) -> Grant:
+    return Grant(
+        every_bucket="*" in entry["buckets"],
+        buckets=tuple(compile_glob(pattern) for pattern in entry["buckets"]),
+        operations=frozenset(entry["operations"]),
+    )

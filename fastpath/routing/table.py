@@ -1,0 +1,140 @@
+"""Which target serves a request: ordered rules, found once per bucket and cached.
+
+A *plan* is what concerns one bucket: its rules in file order, cut after the first that always
+matches. The LRU maps a bucket to its plan, never to a target: operation and identity are looked at
+for each request, on the plan. A plan with nothing to look at holds its one decision ready.
+
+Rules: the first matching rule wins, in file order; equal plans are one object; a table never
+changes after it is made (a reload makes another).
+
+Not here: who may do what (`identities`), how a bucket is found in a request (`addressing`), how the
+rules that concern a bucket are found (`rulebook`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from fastpath.routing.globs import compile_glob
+from fastpath.routing.lru import LRU
+from fastpath.routing.rules import Kind, Rulebook, Written
+
+DEFAULT_RULE = 0  # the number of "no rule matched, the default target serves"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Where a request goes, and the rule that said so (`DEFAULT_RULE` for none)."""
+
+    target: str
+    rule: int
+
+
+class Plan:
+    """The rules that concern one bucket; `fixed` when they do not depend on the request."""
+
+    __slots__ = ("_choices", "_otherwise", "fixed")
+
+    def __init__(self, choices: tuple[tuple[Kind, Decision], ...], otherwise: Decision) -> None:
+        self._choices = choices
+        self._otherwise = otherwise
+        self.fixed: Decision | None = None
+        if not choices:
+            self.fixed = otherwise
+        elif choices[0][0].unconditional:
+            self.fixed = choices[0][1]
+
+    def decide(self, operation: str, identity: str) -> Decision:
+        """The decision for one request."""
+        if self.fixed is not None:
+            return self.fixed
+        for kind, decision in self._choices:
+            if kind.admits(operation, identity):
+                return decision
+        return self._otherwise
+
+
+class RoutingTable:
+    """All rules of one snapshot, and the plans of the buckets that were asked for last."""
+
+    def __init__(self, rules: Rulebook, default_target: str, cached_buckets: int) -> None:
+        self.default = Decision(default_target, DEFAULT_RULE)
+        self._rules = rules
+        self._cache: LRU[bytes, Plan] = LRU(cached_buckets)
+        self._plans: LRU[tuple[int, ...], Plan] = LRU(cached_buckets)
+
+    def prepare(self) -> Iterator[None]:
+        """Does in steps what the first requests would have to wait for."""
+        return self._rules.prepare()
+
+    def plan(self, bucket: bytes) -> Plan:
+        """The plan of one bucket; the empty name (no bucket in the request) has no rules."""
+        cached = self._cache.get(bucket)
+        if cached is not None:
+            return cached
+        numbers = tuple(self._rules.numbers(bucket)) if bucket else ()
+        plan = self._plans.get(numbers)
+        if plan is None:
+            plan = Plan(tuple(map(self._choice, numbers)), self.default)
+            self._plans.put(numbers, plan)
+        self._cache.put(bucket, plan)
+        return plan
+
+    def _choice(self, number: int) -> tuple[Kind, Decision]:
+        kind = self._rules.kind(number)
+        return kind, Decision(kind.target, number)
+
+
+# Explanations
+
+
+class Rule(Written, Protocol):
+    """One entry of `routing.rules`, as it was written."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def description(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of an explanation."""
+
+    rule: Rule | None
+    verdict: str
+    won: bool
+
+
+def explain(
+    table: RoutingTable, rules: Iterable[Rule], bucket: bytes, operation: str, identity: str
+) -> list[Step]:
+    """Every rule in order with its verdict, and the one that won (the default last).
+
+    `rules` are those of the table.
+    """
+    steps: list[Step] = []
+    winner = table.plan(bucket).decide(operation, identity)
+    for rule in rules:
+        won = rule.number == winner.rule
+        steps.append(Step(rule, _verdict(rule, bucket, operation, identity), won))
+        if won:
+            return steps
+    steps.append(Step(None, f"no rule matched: default target {table.default.target}", True))
+    return steps
+
+
+def _verdict(rule: Rule, bucket: bytes, operation: str, identity: str) -> str:
+    if not bucket:
+        return "the operation names no bucket"
+    if not compile_glob(rule.pattern).match(bucket):
+        return "bucket does not match the pattern"
+    if rule.operations is not None and operation not in rule.operations:
+        return f"{operation} is not among its operations"
+    if rule.identities is not None and identity not in rule.identities:
+        return f"identity {identity or '(none)'} is not among its identities"
+    return f"matches: target {rule.target}"

@@ -1,0 +1,1 @@
+"""What S3 says: operations, addresses, conditions, error documents. Pure."""

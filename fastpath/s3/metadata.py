@@ -1,0 +1,35 @@
+"""How much metadata an object may have: S3 limits its bytes, not its lines.
+
+Rules: what counts is each name without its prefix, and each value, as they are sent (UTF-8); every
+profile has this limit, because a store with another one would make objects that S3 cannot hold.
+
+Not here: the size of a whole head (`head`), what metadata means to a dialect (`dialects`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fastpath.errors import METADATA_TOO_LARGE, S3Error
+from fastpath.s3.operations import Operation
+
+MAX_METADATA = 2048  # bytes of names and values of one object, of S3 and of lakeFS
+_PREFIX = b"x-amz-meta-"
+_MAKE_OBJECTS = frozenset({"PutObject", "CreateMultipartUpload"})
+
+
+def check_metadata(operation: Operation | None, fields: Mapping[bytes, bytes]) -> None:
+    """Refuse too much of it, where it is stored. Raises S3Error."""
+    name = operation.name if operation is not None else ""
+    if name not in _MAKE_OBJECTS and (
+        name != "CopyObject" or fields.get(b"x-amz-metadata-directive") != b"REPLACE"
+    ):
+        return
+    if _PREFIX not in b" ".join(fields):
+        return  # most have none, and need not be looked at one by one (heads: 3,000 instructions)
+    names = [name for name in fields if name.startswith(_PREFIX)]
+    size = sum([len(name) - len(_PREFIX) + len(fields[name]) for name in names])
+    if size > MAX_METADATA:
+        raise S3Error(
+            METADATA_TOO_LARGE, ("Size", str(size)), ("MaxSizeAllowed", str(MAX_METADATA))
+        )

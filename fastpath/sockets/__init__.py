@@ -1,0 +1,1 @@
+"""Sockets and the kernel: write queues, splice(2), resets, TLS contexts."""

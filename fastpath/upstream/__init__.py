@@ -1,0 +1,1 @@
+"""Connections to targets: leased from pools, shared fairly, retried where that is safe."""

@@ -1,0 +1,139 @@
+"""Which region of a target each bucket lives in, as far as the target has told.
+
+A target's endpoint names its own region (`s3.us-east-1.amazonaws.com`); a bucket of another one is
+asked for there, signed for there.
+
+Rules: the host of another region is the target's own with the region's name exchanged, whatever
+host an answer named, so that no answer can lead a signed request elsewhere; a host without its
+region's name is used for every region. Bounded: buckets by an LRU, regions of a target by
+MAX_REGIONS, because each has a pool. A region that proves wrong is replaced by the next redirect.
+
+Not here: when to believe an answer (`verdict`), asking again (`exchange`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+from fastpath.request.admission import Admission
+from fastpath.routing.lru import LRU
+from fastpath.routing.snapshot import Route, Target
+from fastpath.s3.refusals import is_region
+
+MAX_BUCKETS = 10000
+MAX_REGIONS = 64  # of one target; AWS has fewer than 40
+
+# They name a region themselves, or ask for one, and are answered at the endpoint that was given.
+_AT_HOME = frozenset({"CreateBucket", "GetBucketLocation", "ListBuckets"})
+
+
+class Places:
+    """What one worker has learnt."""
+
+    def __init__(self, buckets: int = MAX_BUCKETS) -> None:
+        self.learnt = False  # until then, no request needs to look
+        self._regions: LRU[tuple[str, bytes], bytes] = LRU(buckets)  # by route key and bucket
+        self._routes: dict[str, dict[bytes, Route]] = {}  # by route key and region
+
+    def __len__(self) -> int:
+        return len(self._regions)
+
+    def direct(self, admission: Admission) -> None:
+        """Send a request to where its bucket is known to be."""
+        target, address = admission.target, admission.address
+        assert target is not None  # admitted
+        assert address is not None
+        if not target.profile.has_regions or not address.bucket or stays_home(admission):
+            return
+        region = self._regions.get((target.route.key, address.bucket))
+        if region is not None and region != target.region:
+            self._move(admission, target, region)
+
+    def unknown(self, admission: Admission) -> bool:
+        """Whether a redirect may come that nobody has seen yet, as the bucket was never met.
+
+        Only an endpoint that names its region has others beside it.
+        """
+        target, address = admission.target, admission.address
+        assert target is not None  # admitted
+        assert address is not None
+        if not target.profile.has_regions or not address.bucket or stays_home(admission):
+            return False
+        name = (target.route.key, address.bucket)
+        if name in self._regions:
+            return False
+        host, own = target.route.host, target.region.decode()
+        if host_in_region(host, own, "another") == host:
+            self._regions.put(name, target.region)
+            return False
+        return True
+
+    def told(self, admission: Admission, region: bytes) -> bool:
+        """The target said where the bucket is (empty: nothing); whether that is elsewhere."""
+        target, address = admission.target, admission.address
+        assert target is not None  # admitted
+        assert address is not None
+        if not is_region(region) or region == target.region:
+            self._regions.put((target.route.key, address.bucket), target.region)
+            return False
+        return self.learn(admission, target, region)
+
+    def learn(self, admission: Admission, home: Target, region: bytes) -> bool:
+        """Remember where a bucket is and send the request there; False if that cannot be.
+
+        `home` is the target as the configuration has it.
+        """
+        assert admission.address is not None  # admitted
+        routes = self._routes.setdefault(home.route.key, {})
+        if region not in routes and len(routes) >= MAX_REGIONS:
+            return False
+        self.learnt = True
+        self._regions.put((home.route.key, admission.address.bucket), region)
+        self._move(admission, home, region)
+        return True
+
+    def keep(self, homes: Iterable[str]) -> set[str]:
+        """Forget what belongs to no route in `homes`; the keys of the routes still in use."""
+        known = set(homes)
+        self._routes = {key: there for key, there in self._routes.items() if key in known}
+        return {route.key for there in self._routes.values() for route in there.values()}
+
+    def _move(self, admission: Admission, home: Target, region: bytes) -> None:
+        signer = admission.signer
+        assert signer is not None  # admitted
+        routes = self._routes.setdefault(home.route.key, {})
+        host = home.route.host
+        there = host_in_region(host, home.region.decode(), region.decode())
+        if region not in routes:
+            routes[region] = _route_to(home.route, there)
+        authority = home.authority.replace(host.encode(), there.encode(), 1)
+        admission.target = replace(home, authority=authority, route=routes[region])
+        admission.signer = signer.in_region(region)
+
+
+def stays_home(admission: Admission) -> bool:
+    """Whether redirects of this operation are the client's business."""
+    return admission.operation is None or admission.operation.name in _AT_HOME
+
+
+def host_in_region(host: str, own: str, region: str) -> str:
+    """The host of another region beside `host`, which serves the region `own`."""
+    labels = host.split(".")
+    for at, label in enumerate(labels[:-1]):  # a top level domain is no region
+        if label == own:
+            return ".".join((*labels[:at], region, *labels[at + 1 :]))
+    if host == "s3.amazonaws.com":
+        return f"s3.{region}.amazonaws.com"
+    return host
+
+
+def _route_to(route: Route, host: str) -> Route:
+    if host == route.host:
+        return route
+    tls = route.tls
+    if tls is not None and tls.server_name == route.host:
+        tls = replace(tls, server_name=host)
+    key = hashlib.sha256(f"{route.key} {host}".encode()).hexdigest()
+    return replace(route, key=key, host=host, tls=tls)

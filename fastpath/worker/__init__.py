@@ -1,0 +1,1 @@
+"""The worker process, and what all connections of one worker share."""

@@ -1,0 +1,270 @@
+"""The worker process: listens, serves, obeys the supervisor's pipe, drains, leaves.
+
+Rules: a worker lives as long as its supervisor's channel is open; the first snapshot comes before
+the first accept; a snapshot is compiled, swapped in with one assignment, then acknowledged; the
+heartbeat is written by the event loop itself, so a loop that hangs stops it; SIGINT is the
+supervisor's business.
+
+Not here: forking, sockets' making, restarts (`gateway.supervisor`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import NoReturn
+
+from fastpath.client.connection import DownstreamConnection
+from fastpath.ipc.counters import Slot
+from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
+from fastpath.ipc.log import Journal
+from fastpath.routing.snapshot import Snapshot, load_snapshot
+from fastpath.sockets.send_queue import bound_unsent
+from fastpath.sockets.splice import Splicer
+from fastpath.sockets.tls import server_context
+from fastpath.worker.state import TICK, Service
+from fastpath.worker.tls_listener import TLSDoor
+
+EXIT_CLEAN = 0
+EXIT_BOOT = 3
+EXIT_CUT = 4
+EXIT_CRASHED = 70  # EX_SOFTWARE
+
+_DEFAULT_DRAIN_SECONDS = 30.0
+
+# Handshakes that began before the supervisor shut the door still end in the accept queue; closing a
+# listener resets whoever is in it.
+_LAST_ACCEPTS_SECONDS = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """All a worker is given. Field meanings: docs/processes.md."""
+
+    index: int
+    listeners: tuple[socket.socket, ...]
+    tls_listeners: tuple[socket.socket, ...]
+    backlog: int
+    channel: socket.socket
+    log: socket.socket
+    row: memoryview
+    access_log: str  # the form of its lines, or off
+
+
+def run(seat: Seat) -> NoReturn:
+    """Serve until told to leave.
+
+    Exits 0 after a clean drain, 4 if it cut something, 3 unbooted, 70 if a core task ended.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    hush()
+    try:
+        code = _new_runner().run(Worker(seat).live())
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else EXIT_BOOT
+    os._exit(code)
+
+
+def hush() -> None:
+    """Keep the loop's warnings from standard error: they are about writes to clients that left.
+
+    A TLS transport whose peer is gone says so to its protocol a turn later, and in that turn as
+    much may be written to it as the kernel has. What goes wrong comes to `_on_loop_fault`.
+    """
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+
+
+async def _prepare(snapshot: Snapshot) -> None:
+    """Finish a snapshot before it is served, a few milliseconds at a time."""
+    for _ in snapshot.routing.prepare():
+        await asyncio.sleep(0)
+
+
+def _new_runner() -> asyncio.Runner:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.Runner()
+    return asyncio.Runner(loop_factory=uvloop.new_event_loop)
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._frames = FrameReader()
+        self._accepting: list[asyncio.Server | TLSDoor] = []
+        self._left = asyncio.Event()
+        self._deadline = asyncio.Event()  # of the drain: what runs then is cut
+        self._unread: list[Frame] = []  # frames that came together with the first snapshot
+        self._service: Service
+        self._journal: Journal
+
+    async def live(self) -> int:
+        """Boot, serve, drain; the process's exit code."""
+        loop = asyncio.get_running_loop()
+        seat = self._seat
+        seat.channel.setblocking(False)
+        self._journal = Journal(
+            loop, seat.log, seat.row, worker=seat.index, access_log=seat.access_log
+        )
+        beat = self._keep(self._beat())
+        snapshot = await self._first_snapshot()
+        self._service = Service(loop, snapshot, self._journal, seat.row, Splicer(loop))
+        self._service.install(snapshot)
+        loop.set_exception_handler(self._on_loop_fault)
+        loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
+        sweep = self._keep(self._sweep())
+        gc.freeze()  # what is here now stays: keep the collector away from it
+        await self._accept()
+        self._tell(FrameType.READY, snapshot.generation)
+        listen = self._keep(self._obey())
+        await self._left.wait()
+        cut = await self._drain()
+        for task in (beat, sweep, listen):
+            task.cancel()
+        self._service.close()
+        self._journal.flush()
+        self._tell(FrameType.DRAINED, 0, json.dumps({"cut": cut}).encode())
+        return EXIT_CUT if cut else EXIT_CLEAN
+
+    def _keep(self, core: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        """Run a task without which the worker is of no use."""
+        task = asyncio.get_running_loop().create_task(core)
+        task.add_done_callback(self._end_without)
+        return task
+
+    def _end_without(self, task: asyncio.Task[None]) -> None:
+        """Such a task ended by itself: leave, to be replaced."""
+        if task.cancelled():
+            return
+        self._journal.crash(None, task.exception() or RuntimeError(f"{task.get_coro()} ended"))
+        self._journal.flush()
+        os._exit(EXIT_CRASHED)
+
+    # --- boot ---
+
+    async def _first_snapshot(self) -> Snapshot:
+        while True:
+            self._unread = await self._read_frames()
+            while self._unread:
+                frame = self._unread.pop(0)
+                if frame.type is FrameType.SNAPSHOT:
+                    snapshot = self._compile(frame)
+                    if snapshot is None:
+                        raise SystemExit(EXIT_BOOT)
+                    await _prepare(snapshot)
+                    return snapshot
+                if frame.type is FrameType.DRAIN:
+                    raise SystemExit(EXIT_CLEAN)
+
+    def _compile(self, frame: Frame) -> Snapshot | None:
+        try:
+            snapshot = load_snapshot(frame.generation, json.loads(frame.payload))
+            if snapshot.certificate is not None:
+                server_context(snapshot.certificate)  # refused now or at every handshake
+            return snapshot
+        except Exception as fault:
+            reason = f"{type(fault).__name__}: {fault}"
+            self._tell(FrameType.REJECTED, frame.generation, reason.encode())
+            return None
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in (*self._seat.listeners, *self._seat.tls_listeners):
+            bound_unsent(listener)
+        for listener in self._seat.listeners:
+            self._accepting.append(
+                await loop.create_server(
+                    lambda: DownstreamConnection(self._service),
+                    sock=listener,
+                    backlog=self._seat.backlog,
+                )
+            )
+        for listener in self._seat.tls_listeners:
+            door = TLSDoor(loop, self._service, listener)
+            door.open()
+            self._accepting.append(door)
+
+    # --- the supervisor's channel ---
+
+    async def _read_frames(self) -> list[Frame]:
+        data = await asyncio.get_running_loop().sock_recv(self._seat.channel, 262144)
+        if not data:
+            os._exit(EXIT_CLEAN)  # the supervisor is gone: nobody would ever stop this process
+        return self._frames.feed(data)
+
+    async def _obey(self) -> None:
+        frames = self._unread
+        while True:
+            for frame in frames:
+                if frame.type is FrameType.SNAPSHOT:
+                    await self._install(frame)
+                elif frame.type is FrameType.DRAIN:
+                    self._begin_drain(json.loads(frame.payload)["deadline_seconds"])
+            frames = await self._read_frames()
+
+    async def _install(self, frame: Frame) -> None:
+        """Swap to a snapshot; frames that come meanwhile wait, so generations stay in order."""
+        snapshot = self._compile(frame)
+        if snapshot is not None:
+            await _prepare(snapshot)
+            self._service.install(snapshot)
+            self._tell(FrameType.ACK, frame.generation)
+
+    def _tell(self, frame_type: FrameType, generation: int, payload: bytes = b"") -> None:
+        # Full or closed: the supervisor notices by its own deadlines.
+        with contextlib.suppress(OSError):
+            self._seat.channel.send(encode(frame_type, generation, payload))
+
+    # --- time ---
+
+    async def _beat(self) -> None:
+        while True:
+            self._seat.row[Slot.HEARTBEAT] = time.monotonic_ns()
+            await asyncio.sleep(TICK)
+
+    async def _sweep(self) -> None:
+        while True:
+            self._service.sweep()
+            await asyncio.sleep(TICK)
+
+    def _on_loop_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+        fault = context.get("exception")
+        if isinstance(fault, BaseException):
+            self._journal.crash(None, fault)
+        else:
+            self._journal.event("error", str(context.get("message", "event loop fault")))
+
+    # --- leaving ---
+
+    def _begin_drain(self, seconds: float) -> None:
+        """Leave within that many seconds; a later, shorter word counts as well (stop now)."""
+        asyncio.get_running_loop().call_later(seconds, self._deadline.set)
+        self._left.set()
+
+    async def _drain(self) -> int:
+        """Take what waits in the accept queue, answer what was asked; how many were cut."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._deadline.wait(), _LAST_ACCEPTS_SECONDS)
+        for server in self._accepting:
+            server.close()
+        self._service.drain()
+        ends = [
+            asyncio.ensure_future(event.wait()) for event in (self._service.empty, self._deadline)
+        ]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
+        return self._service.cut()

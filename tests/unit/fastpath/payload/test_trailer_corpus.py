@@ -1,0 +1,79 @@
+"""The corpus of unsigned trailers: through the pure reader, and on the rig however the bytes come.
+
+Not here: real sockets (`tests/process/test_corpora.py`), signed modes (`test_payload_matrix`).
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from fastpath.errors import S3Error
+from fastpath.http.head import parse_request_head
+from fastpath.limits import Limits
+from fastpath.payload.choose import Context, choose
+from fastpath.routing.profiles import PROFILES
+from fastpath.s3.operations import OPERATIONS
+from tests.corpus.trailers import Case, cases
+from tests.doubles.aws_chunked import cut
+from tests.doubles.http1 import get, read_requests
+from tests.doubles.signing import RawClient
+from tests.doubles.wire import KEY, Rig
+from tests.unit.fastpath.payload.test_payload_matrix import is_whole, say
+
+CASES = cases()
+IDS = [case.name for case in CASES]
+HEAD = parse_request_head(get("/b/k"), Limits())
+CLIENT = RawClient("gateway.test", 80, *KEY)
+each = pytest.mark.parametrize("case", CASES, ids=IDS)
+
+
+def read(case: Case, size: int) -> bytes:
+    """What would go up of the body, by the reader alone."""
+    fields = {name.encode(): value.encode() for name, value in case.fields.items()}
+    context = Context(
+        fields,
+        OPERATIONS["UploadPart" if case.part else "PutObject"],
+        fields[b"x-amz-content-sha256"],
+        None,
+        PROFILES["generic"],
+        False,
+    )
+    passage = choose(HEAD, context)
+    assert passage is not None
+    *pieces, last = cut(case.wire, size) or [b""]
+    early = [passage.filter.feed(piece, False) for piece in pieces]
+    return b"".join([*early, passage.filter.feed(last, True)])
+
+
+@pytest.mark.parametrize("size", [1, 7, 1 << 20])
+@each
+def test_the_reader_alone(case: Case, size: int) -> None:
+    if case.accepted is not None:
+        assert read(case, size) == case.accepted
+        return
+    with pytest.raises(S3Error) as caught:
+        read(case, size)
+    error = caught.value
+    assert (error.kind.status, error.kind.code) == (case.expect["status"], case.expect["code"])
+    assert error.message == case.expect["message"]
+
+
+@pytest.mark.parametrize("size", [1, 3, 1 << 20])
+@pytest.mark.parametrize("bucket", ["b-b", "g-b"], ids=["taking", "lacking"])
+@each
+def test_on_the_rig(case: Case, bucket: str, size: int) -> None:
+    rig = Rig(mode="sigv4")
+    head, body = case.upload(CLIENT, f"/{bucket}/key")
+    answer, heard = say(rig, head, body, lambda wire: cut(wire, size))
+    if case.accepted is None:
+        assert (answer.status, answer.code) == (case.expect["status"], case.expect["code"])
+        assert f"<Message>{case.expect['message']}</Message>".encode() in answer.body
+        assert not any(is_whole(one) for one in heard)
+        return
+    assert answer.status == 200
+    ((_, sent),) = [pair for one in heard for pair in read_requests(one)]
+    assert case.accepted in sent if bucket == "b-b" else case.accepted == sent
+
+
+def test_names_are_told_apart() -> None:
+    assert len(set(IDS)) == len(IDS)

@@ -1,0 +1,256 @@
+"""The order of decisions about a request, and every way to be refused."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Any
+
+import pytest
+
+from fastpath.errors import S3Error
+from fastpath.http.head import parse_request_head
+from fastpath.limits import Limits
+from fastpath.request.admission import Admission, admit
+from fastpath.routing.snapshot import load_snapshot
+from tests.doubles.http1 import get
+from tests.doubles.signing import RawClient
+from tests.doubles.wire import KEY, document
+
+HOST = "gateway.test:80"
+
+
+def signed(
+    method: str, path: str, headers: dict[str, str] | None = None, key: str = KEY[1]
+) -> bytes:
+    client = RawClient("gateway.test", 80, KEY[0], key)
+    return client.head(method, path.encode(), 0, headers or {})
+
+
+def refused(raw: bytes, **options: Any) -> S3Error:
+    with pytest.raises(S3Error) as caught:
+        admitted(raw, **options)
+    return caught.value
+
+
+def admitted(raw: bytes, **options: Any) -> Admission:
+    admission = options.pop("admission", None) or Admission()
+    snapshot = load_snapshot(1, document(**options))
+    admit(parse_request_head(raw, Limits()), snapshot, time.time(), admission)
+    return admission
+
+
+def allowed(*allow: dict[str, Any], targets: list[str] | None = None) -> dict[str, Any]:
+    entry = document()["identities"][0]
+    return {"mode": "sigv4", "identities": [{**entry, "allow": list(allow), "targets": targets}]}
+
+
+def test_all_that_is_found_out() -> None:
+    admission = admitted(signed("GET", "/g-b/a%20key"), mode="sigv4")
+    assert admission.address is not None
+    assert (admission.address.bucket, admission.address.key) == (b"g-b", b"a key")
+    assert admission.operation is not None
+    assert admission.operation.name == "GetObject"
+    assert admission.caller.name == "client"
+    assert admission.payload == hashlib.sha256(b"").hexdigest().encode()
+    assert admission.decision is not None
+    assert (admission.decision.target, admission.decision.rule) == ("generic", 1)
+    assert admission.target is not None
+    assert admission.target.name == "generic"
+    assert admission.signer is admission.target.signer
+
+
+def test_open_mode_verifies_nobody_and_keeps_a_good_digest() -> None:
+    digest = hashlib.sha256(b"x").hexdigest()
+    admission = admitted(get("/b-b/k", f"x-amz-content-sha256: {digest.upper()}"))
+    assert admission.caller.name == ""
+    assert admission.payload == digest.encode()
+    for odd in ("UNSIGNED-PAYLOAD", "abc", "g" * 64, ""):
+        assert (
+            admitted(get("/b-b/k", f"x-amz-content-sha256: {odd}")).payload == b"UNSIGNED-PAYLOAD"
+        )
+
+
+def test_open_mode_keeps_a_streaming_mode_that_is_served() -> None:
+    mode = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    assert admitted(get("/b-b/k", f"x-amz-content-sha256: {mode}")).payload == mode.encode()
+    error = refused(get("/b-b/k", "x-amz-content-sha256: STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"))
+    assert (error.kind.status, error.kind.code) == (501, "NotImplemented")
+
+
+# --- the order: each request has this fault and all the later ones ---
+
+
+def test_1_a_circle_comes_first() -> None:
+    assert refused(get("/x", "Via: 1.1 s3gateway-rig"), mode="sigv4").kind.code == "InvalidRequest"
+
+
+def test_2_then_the_address() -> None:
+    admission = Admission()
+    error = refused(get("/x"), mode="sigv4", admission=admission)
+    assert error.kind.code == "InvalidBucketName"
+    assert admission.address is None
+
+
+def test_3_then_the_operation() -> None:
+    admission = Admission()
+    error = refused(get("/b-b?acl&policy"), mode="sigv4", admission=admission)
+    assert error.kind.code == "InvalidArgument"
+    assert admission.address is not None
+    assert admission.operation is None
+
+
+def test_4_then_who_asks() -> None:
+    admission = Admission()
+    error = refused(get("/b-b/k"), admission=admission, **allowed())
+    assert (error.kind.status, error.kind.code) == (403, "AccessDenied")
+    assert admission.operation is not None
+    assert admission.caller.name == ""
+    assert admission.decision is None
+    wrong = refused(signed("GET", "/b-b/k", key="wrong"), **allowed())
+    assert wrong.kind.code == "SignatureDoesNotMatch"
+
+
+def test_5_then_what_they_may_before_any_rule_is_looked_at() -> None:
+    admission = Admission()
+    error = refused(signed("GET", "/b-b/k"), admission=admission, **allowed())
+    assert error.kind.code == "AccessDenied"
+    assert admission.caller.name == "client"
+    assert admission.decision is None
+
+
+def test_6_then_whether_they_reach_the_target() -> None:
+    options = allowed({"buckets": ["*"], "operations": ["GetObject"]}, targets=["generic"])
+    admission = Admission()
+    error = refused(signed("GET", "/b-b/k"), admission=admission, **options)
+    assert error.kind.code == "AccessDenied"
+    assert admission.decision is not None
+    assert admission.signer is None
+    assert admitted(signed("GET", "/g-b/k"), **options).target is not None
+
+
+def test_7_then_what_the_target_has() -> None:
+    error = refused(get("/b-b/k?legal-hold", method="PUT"), profile="lakefs")
+    assert (error.kind.status, error.kind.code) == (501, "NotImplemented")
+    assert "PutObjectLegalHold" in error.message
+    assert admitted(get("/b-b/k?legal-hold", method="PUT")).signer is not None
+
+
+def test_8_then_whether_there_are_credentials() -> None:
+    error = refused(get("/b-b/k"), credentials={})
+    assert (error.kind.status, error.kind.code) == (503, "ServiceUnavailable")
+
+
+def test_the_classified_operation_is_what_is_allowed_not_the_method() -> None:
+    options = allowed({"buckets": ["*"], "operations": ["PutObject", "GetObject"]})
+    assert refused(signed("GET", "/b-b/k?acl"), **options).kind.code == "AccessDenied"
+    assert refused(signed("PUT", "/b-b/k?acl"), **options).kind.code == "AccessDenied"
+    assert refused(signed("GET", "/b-b/k?nobody-knows"), **options).kind.code == "AccessDenied"
+    assert admitted(signed("GET", "/b-b/k"), **options).signer is not None
+
+
+@pytest.mark.parametrize("path", ["//", "/%2F", "///", "/%5C", "/%2f%5c"])
+@pytest.mark.parametrize(
+    ("method", "query"), [("DELETE", ""), ("PUT", ""), ("GET", "?acl"), ("POST", "?uploads")]
+)
+def test_a_key_that_a_target_takes_for_the_bucket(path: str, method: str, query: str) -> None:
+    """B3: it does not reach such a target, virtual-host style either."""
+    raw = signed(method, f"/b-b{path}{query}")
+    assert refused(raw, mode="sigv4", profile="seaweedfs").kind.code == "NotImplemented"
+    assert admitted(raw, mode="sigv4").signer is not None
+    allowed = signed(method, f"/b-b{path}a{query}")
+    assert admitted(allowed, mode="sigv4", profile="seaweedfs").signer is not None
+
+
+# --- copies ---
+
+
+COPY = {"x-amz-copy-source": "/src-b/a%20key?versionId=1"}
+
+
+def test_a_copy_needs_both_rights() -> None:
+    write = {"buckets": ["dst-*"], "operations": ["CopyObject", "UploadPartCopy"]}
+    read = {"buckets": ["src-*"], "operations": ["GetObject"]}
+    for path in ("/dst-b/k", "/dst-b/k?partNumber=1&uploadId=u"):
+        raw = signed("PUT", path, COPY)
+        assert admitted(raw, **allowed(write, read)).signer is not None
+        assert refused(raw, **allowed(write)).kind.code == "AccessDenied"
+        assert refused(raw, **allowed(read)).kind.code == "AccessDenied"
+
+
+def test_a_copy_across_targets_is_refused() -> None:
+    error = refused(get("/g-b/k", "x-amz-copy-source: b-b/k", method="PUT"))
+    assert (error.kind.status, error.kind.code) == (501, "NotImplemented")
+    error = refused(get("/b-b/k", "x-amz-copy-source: g-b/k", method="PUT"))
+    assert (error.kind.status, error.kind.code) == (501, "NotImplemented")
+
+
+@pytest.mark.parametrize("source", ["", "/", "bucket", "/bucket", "bucket/", "?versionId=1"])
+def test_a_copy_source_must_name_a_bucket_and_a_key(source: str) -> None:
+    error = refused(get("/b-b/k", f"x-amz-copy-source: {source}", method="PUT"))
+    assert error.kind.code == "InvalidArgument"
+
+
+def test_an_escape_that_is_none_in_a_copy_source() -> None:
+    assert refused(get("/b-b/k", "x-amz-copy-source: b-b/%zz", method="PUT")).kind.status == 400
+
+
+# --- circles ---
+
+
+def test_other_proxies_and_a_few_gateways_on_the_way_are_fine() -> None:
+    assert admitted(get("/b-b/k", "Via: 1.1 varnish, 1.1 nginx")).signer is not None
+    chain = ", ".join(f"1.1 s3gateway-{n}" for n in range(3))
+    assert admitted(get("/b-b/k", f"Via: {chain}")).signer is not None
+
+
+def test_a_long_chain_is_a_circle() -> None:
+    chain = ", ".join(f"1.1 s3gateway-{n}" for n in range(4))
+    error = refused(get("/b-b/k", f"Via: {chain}"))
+    assert (error.kind.status, error.kind.code) == (400, "InvalidRequest")
+
+
+def test_a_circle_over_several_lines_is_seen() -> None:
+    assert refused(get("/b-b/k", "Via: 1.1 a", "Via: 1.1 s3gateway-rig")).kind.status == 400
+
+
+# --- a copy source is held to what an address is held to ---
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "b-b/../other/key",
+        "b-b/a/../../other/key",
+        "b-b/%2E%2E/other/key",
+        "../other/key",
+        "b/key",
+        "b-b/" + "k" * 1025,
+    ],
+)
+def test_a_copy_source_that_climbs_or_is_none(source: str) -> None:
+    assert refused(get("/b-b/k", f"x-amz-copy-source: {source}", method="PUT")).kind.status == 400
+
+
+def test_a_copy_source_is_decoded_before_it_is_cut() -> None:
+    options = allowed(
+        {"buckets": ["b-b"], "operations": ["CopyObject", "GetObject"]},
+    )
+    raw = signed("PUT", "/b-b/k", {"x-amz-copy-source": "b-b%2Fother/key"})
+    assert admitted(raw, **options).signer is not None
+    raw = signed("PUT", "/b-b/k", {"x-amz-copy-source": "src%2Fother/key"})
+    assert refused(raw, **options).kind.code == "AccessDenied"
+
+
+def test_two_copy_sources_are_none() -> None:
+    raw = get("/b-b/k", "x-amz-copy-source: b-b/x", "X-Amz-Copy-Source: secret/y", method="PUT")
+    assert refused(raw).kind.status == 400
+
+
+def test_the_regions_of_the_configuration_are_those_that_a_scope_may_name() -> None:
+    """P5: `auth.regions`; any region without it."""
+    raw = signed("GET", "/g-b/key")
+    assert admitted(raw, mode="sigv4").proof
+    assert admitted(raw, mode="sigv4", regions=["us-east-1"]).proof
+    error = refused(raw, mode="sigv4", regions=["eu-west-1"])
+    assert error.kind.code == "AuthorizationHeaderMalformed"

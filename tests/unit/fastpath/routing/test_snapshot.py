@@ -1,0 +1,104 @@
+"""Control's document, compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fastpath.limits import Limits
+from fastpath.routing.identities import ANYBODY
+from fastpath.routing.snapshot import Snapshot, load_snapshot
+from tests.doubles.wire import document
+
+
+def load(**changes: Any) -> Snapshot:
+    return load_snapshot(7, document(**changes))
+
+
+def test_the_parts_arrive() -> None:
+    snapshot = load(mode="sigv4", domains=["S3.Example.com"], limits={"connections": 5})
+    assert snapshot.generation == 7
+    assert snapshot.instance == b"rig"
+    assert snapshot.domains == (b"s3.example.com",)
+    assert not snapshot.open
+    assert snapshot.limits == Limits(connections=5)
+    assert set(snapshot.targets) == {"first", "generic"}
+    assert list(snapshot.callers) == [b"AKIDCLIENT"]
+    target = snapshot.targets["generic"]
+    assert (target.profile.name, target.authority) == ("generic", b"generic.test:9000")
+    assert (target.route.host, target.route.port) == ("generic.test", 9000)
+    assert snapshot.routing.plan(b"g-x").decide("GetObject", "").target == "generic"
+    assert snapshot.routing.default.target == "first"
+
+
+def test_open_mode() -> None:
+    assert load(mode="open").open
+
+
+def test_routes_share_a_key_only_if_connections_are_alike() -> None:
+    before = load().targets
+    assert before["first"].route.key != before["generic"].route.key
+    assert load(profile="lakefs").targets["first"].route.key == before["first"].route.key
+    for change in ({"pool": {"max_connections": 3}}, {"timeouts": {"idle_seconds": 3}}):
+        assert load(**change).targets["first"].route.key != before["first"].route.key
+
+
+def test_tls_settings_are_part_of_a_route() -> None:
+    changed = document()
+    tls = {"verify": True, "ca_pem": None, "cert_pem": None, "key_pem": "hush", "server_name": "x"}
+    changed["targets"][0]["tls"] = tls
+    route = load_snapshot(1, changed).targets["first"].route
+    assert route.tls is not None
+    assert route.key != load().targets["first"].route.key
+    assert "hush" not in repr(route)
+
+
+def test_a_caller_has_credentials_of_its_own_or_the_targets() -> None:
+    entry = document(mode="sigv4")["identities"][0]
+    mine = {**entry, "credentials": {"first": "mine", "gone": "mine"}}
+    keys = {"access_key_id": "A", "secret_access_key": "S", "token": "T", "expires": None}
+    credentials = {**document()["credentials"], "mine": keys}
+    snapshot = load(identities=[mine], credentials=credentials)
+    caller = snapshot.callers[b"AKIDCLIENT"]
+    first, generic = snapshot.targets["first"], snapshot.targets["generic"]
+    assert snapshot.signer(first, caller) is caller.signers["first"]
+    assert snapshot.signer(first, caller) is not first.signer
+    assert snapshot.signer(generic, caller) is generic.signer
+    assert snapshot.signer(first, ANYBODY) is first.signer
+
+
+def test_credentials_of_its_own_that_are_not_there_are_not_the_targets() -> None:
+    entry = {**document()["identities"][0], "credentials": {"first": "lost"}}
+    snapshot = load(identities=[entry])
+    caller = snapshot.callers[b"AKIDCLIENT"]
+    assert snapshot.signer(snapshot.targets["first"], caller) is None
+
+
+def test_a_target_without_credentials_has_no_signer() -> None:
+    changed = document()
+    changed["targets"][0]["credentials"] = None
+    assert load_snapshot(1, changed).targets["first"].signer is None
+
+
+def test_grants_are_compiled() -> None:
+    allow = [{"buckets": ["a-*"], "operations": ["GetObject"]}]
+    entry = {**document()["identities"][0], "allow": allow, "targets": ["first"]}
+    caller = load(identities=[entry]).callers[b"AKIDCLIENT"]
+    assert caller.may("GetObject", b"a-1")
+    assert not caller.may("GetObject", b"b")
+    assert not caller.reaches("generic")
+
+
+def test_another_format_and_a_torn_document_are_refused() -> None:
+    with pytest.raises(ValueError, match="format 1"):
+        load(format=1)
+    torn = document()
+    del torn["rules"]
+    with pytest.raises(KeyError):
+        load_snapshot(1, torn)
+
+
+def test_no_secret_shows() -> None:
+    shown = repr(load(mode="sigv4"))
+    assert "secret" not in shown

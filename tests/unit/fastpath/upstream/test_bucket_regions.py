@@ -1,0 +1,115 @@
+"""Where buckets are remembered to be: hosts of regions, bounds, reloads."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastpath.request.admission import Admission
+from fastpath.routing.snapshot import Snapshot, load_snapshot
+from fastpath.s3.addressing import Address
+from fastpath.s3.operations import OPERATIONS
+from fastpath.upstream.bucket_regions import MAX_REGIONS, Places, host_in_region
+from tests.doubles.wire import document
+
+
+@pytest.mark.parametrize(
+    ("host", "own", "there"),
+    [
+        ("s3.us-east-1.amazonaws.com", "us-east-1", "s3.eu-west-1.amazonaws.com"),
+        (
+            "s3.dualstack.us-east-1.amazonaws.com",
+            "us-east-1",
+            "s3.dualstack.eu-west-1.amazonaws.com",
+        ),
+        ("s3.us-east-1.store.example", "us-east-1", "s3.eu-west-1.store.example"),
+        ("s3.amazonaws.com", "us-east-1", "s3.eu-west-1.amazonaws.com"),
+        # hosts that do not name their region have no others beside them
+        ("store.example.com", "us-east-1", "store.example.com"),
+        ("store.us-east-1", "us-east-1", "store.us-east-1"),
+        ("127.0.0.1", "us-east-1", "127.0.0.1"),
+        ("::1", "us-east-1", "::1"),
+    ],
+)
+def test_the_host_of_another_region(host: str, own: str, there: str) -> None:
+    assert host_in_region(host, own, "eu-west-1") == there
+
+
+def snapshot(host: str = "s3.us-east-1.store.example", profile: str = "s3") -> Snapshot:
+    made = document(profile=profile)
+    tls = {"verify": True, "server_name": host, "ca_pem": None, "cert_pem": None, "key_pem": None}
+    made["targets"][0] |= {"host": host, "authority": f"{host}:9000", "tls": tls}
+    return load_snapshot(1, made)
+
+
+def admission(of: Snapshot, bucket: bytes = b"bkt", operation: str = "GetObject") -> Admission:
+    made = Admission()
+    made.target = of.targets["first"]
+    made.signer = made.target.signer
+    made.address = Address(bucket, b"k", True, b"/bkt/k")
+    made.operation = OPERATIONS[operation]
+    return made
+
+
+def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
+    of, places = snapshot(), Places()
+    home = of.targets["first"]
+    assert not places.learnt
+    assert places.learn(admission(of), home, b"eu-west-1")
+    assert places.learnt
+    later = admission(of)
+    places.direct(later)
+    assert later.target is not None
+    assert later.target.authority == b"s3.eu-west-1.store.example:9000"
+    assert later.target.route.host == "s3.eu-west-1.store.example"
+    assert later.target.route.port == 9000
+    assert later.target.route.tls is not None
+    assert later.target.route.tls.server_name == "s3.eu-west-1.store.example"
+    assert later.target.route.key != home.route.key
+    assert later.target.name == home.name
+    assert later.signer is not None
+    assert later.signer.region == b"eu-west-1"
+    assert home.signer is not None
+    assert later.signer.equals(home.signer)
+
+
+@pytest.mark.parametrize("operation", ["CreateBucket", "GetBucketLocation", "ListBuckets"])
+def test_what_asks_for_a_region_stays_at_home(operation: str) -> None:
+    of, places = snapshot(), Places()
+    places.learn(admission(of), of.targets["first"], b"eu-west-1")
+    later = admission(of, operation=operation)
+    places.direct(later)
+    assert later.target is of.targets["first"]
+
+
+def test_other_buckets_and_other_targets_stay_at_home() -> None:
+    of, places = snapshot(), Places()
+    places.learn(admission(of), of.targets["first"], b"eu-west-1")
+    other = admission(of, b"other")
+    places.direct(other)
+    assert other.target is of.targets["first"]
+    elsewhere = snapshot("store.example", profile="generic")
+    other = admission(elsewhere)
+    places.direct(other)
+    assert other.target is elsewhere.targets["first"]
+
+
+def test_regions_and_buckets_are_bounded() -> None:
+    of, places = snapshot(), Places(buckets=2)
+    home = of.targets["first"]
+    for number in range(MAX_REGIONS):
+        assert places.learn(admission(of, b"bkt-%d" % number), home, b"region-%d" % number)
+    assert len(places) == 2
+    refused = admission(of, b"one-more")
+    assert not places.learn(refused, home, b"another-region")
+    assert refused.target is home
+    assert places.learn(admission(of, b"one-more"), home, b"region-0")
+
+
+def test_a_route_that_no_snapshot_knows_is_forgotten() -> None:
+    of, places = snapshot(), Places()
+    home = of.targets["first"]
+    moved = admission(of)
+    places.learn(moved, home, b"eu-west-1")
+    assert moved.target is not None
+    assert places.keep({home.route.key}) == {moved.target.route.key}
+    assert places.keep({"another"}) == set()
