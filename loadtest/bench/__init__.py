@@ -17,6 +17,7 @@
       idle         5,000 connections that are silent
       readers      the memory of 64 slow bodies
     heads        a command of its own: instructions of a small request without sockets
+    beside       a command of its own: this version of the gateway beside another one
     alone, lone  the gateway for those, or one worker of it without anything else
     sending, probing, cgroups    their sockets, their latencies, their memory
 

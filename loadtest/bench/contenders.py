@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest.bench import machine
@@ -85,16 +86,20 @@ _RULES = (
 )
 
 
-def gateway(
-    upstream: Upstream,
-    directory: Path,
-    *,
-    workers: int = 1,
-    core: int | None = machine.CONTENDER_CORE,
-    limits: Mapping[str, float] | None = None,
-    rules: Sequence[Mapping[str, object]] = _RULES,
-) -> Contender:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the gateway is run; `core` None: on all of them."""
+
+    workers: int = 1
+    core: int | None = machine.CONTENDER_CORE
+    limits: Mapping[str, float] = field(default_factory=dict)
+    rules: Sequence[Mapping[str, object]] = _RULES
+    root: Path = ROOT  # of the checkout whose code runs
+
+
+def gateway(upstream: Upstream, directory: Path, settings: Settings | None = None) -> Contender:
     """s3gateway, its target of a profile that verifies digests; its log is `access.log`."""
+    chosen = settings or Settings()
     port = machine.free_port()
     target: dict[str, object] = {
         "profile": "s3",
@@ -109,23 +114,23 @@ def gateway(
     configuration.write_text(
         json.dumps(
             {
-                "router": {"listen_address": f"127.0.0.1:{port}", "limits": dict(limits or {})},
+                "router": {"listen_address": f"127.0.0.1:{port}", "limits": dict(chosen.limits)},
                 "auth": {
                     "identities": [
                         {"name": "bench", "access_key_id": KEY_ID, "secret_access_key": SECRET}
                     ]
                 },
                 "targets": {"store": target},
-                "routing": {"default_target": "store", "rules": list(rules)},
+                "routing": {"default_target": "store", "rules": list(chosen.rules)},
             }
         )
     )
     log = str(directory / "access.log")
     command = [sys.executable, "-m", "gateway.cli.main", "serve", "--config", str(configuration)]
-    environ = {"PYTHONPATH": str(ROOT)}
+    environ = {"PYTHONPATH": str(chosen.root)}
     process = machine.start(
-        [*command, "--workers", str(workers), "--access-log", log],
-        core,
+        [*command, "--workers", str(chosen.workers), "--access-log", log],
+        chosen.core,
         directory,
         environ,
     )

@@ -29,7 +29,7 @@ _SIOCSIFFLAGS = 0x8914  # netdevice(7)
 _IFF_UP = 0x1
 
 
-def move(words: Sequence[str]) -> None:
+def move(words: Sequence[str], module: str = "loadtest.bench") -> None:
     """Start this command again in a network of its own, where that can be done; else return.
 
     Returns in the process that has moved as well: then loopback is up and the setting is made.
@@ -42,7 +42,7 @@ def move(words: Sequence[str]) -> None:
     if os.geteuid() != 0 or unshare is None:
         return
     environ = {**os.environ, _MARK: "own"}
-    command = [unshare, "--net", sys.executable, "-m", "loadtest.bench", *words]
+    command = [unshare, "--net", sys.executable, "-m", module, *words]
     os.execve(unshare, command, environ)
 
 

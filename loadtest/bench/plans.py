@@ -83,7 +83,9 @@ def measure() -> Section:
             place = directory / str(size)
             place.mkdir()
             upstream = Upstream(store.port, None)
-            gateway = contenders.gateway(upstream, place, rules=list(rules(size, "read")))
+            gateway = contenders.gateway(
+                upstream, place, contenders.Settings(rules=list(rules(size, "read")))
+            )
             stack.callback(gateway.stop)
             running.append(_Running(gateway, place, size))
             figures |= running[-1].at_rest()

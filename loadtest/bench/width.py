@@ -22,7 +22,7 @@ from typing import Any
 from loadtest.bench import contenders, generator, machine, workloads
 from loadtest.bench.certificates import Certificates
 from loadtest.bench.chapters import Chapter, Section
-from loadtest.bench.contenders import Contender, Upstream
+from loadtest.bench.contenders import Contender, Settings, Upstream
 from loadtest.bench.store import Store
 
 _WORKERS = (1, 2, 4)
@@ -61,9 +61,9 @@ def _store() -> Iterator[tuple[Upstream, Path]]:
 
 
 @contextmanager
-def _gateway(upstream: Upstream, directory: Path, **settings: Any) -> Iterator[Contender]:
+def _gateway(upstream: Upstream, directory: Path, settings: Settings) -> Iterator[Contender]:
     directory.mkdir()
-    gateway = contenders.gateway(upstream, directory, **settings)
+    gateway = contenders.gateway(upstream, directory, settings)
     try:
         yield gateway
     finally:
@@ -78,7 +78,9 @@ def _measure_workers(upstream: Upstream, directory: Path) -> list[dict[str, Any]
     with ExitStack() as running:
         gateways = {
             (workers, cores): running.enter_context(
-                _gateway(upstream, directory / f"{workers}-{cores}", workers=workers, core=core)
+                _gateway(
+                    upstream, directory / f"{workers}-{cores}", Settings(workers=workers, core=core)
+                )
             )
             for workers in _WORKERS
             for cores, core in _CORES.items()
@@ -115,7 +117,9 @@ def _measure_balance(upstream: Upstream, directory: Path) -> dict[str, Any]:
     with ExitStack() as running:
         gateways = {
             name: running.enter_context(
-                _gateway(upstream, directory / name, workers=_WIDE, core=None, limits=limits)
+                _gateway(
+                    upstream, directory / name, Settings(workers=_WIDE, core=None, limits=limits)
+                )
             )
             for name, limits in _LIMITS.items()
         }
