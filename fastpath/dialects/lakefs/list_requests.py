@@ -180,7 +180,7 @@ def _resumed(values: dict[str, bytes], bucket: bytes, prefix: str) -> Position |
         return None
     if not held or not held.startswith(prefix) or not is_told(held):
         raise invalid("continuation-token", "The continuation token provided is incorrect")
-    return Position(held if "/" in prefix else _behind_branch(held))
+    return Position(held if "/" in prefix else _behind_branch(held, prefix))
 
 
 def _after(after: str, prefix: str, delimiter: str) -> Position | None:
@@ -191,19 +191,23 @@ def _after(after: str, prefix: str, delimiter: str) -> Position | None:
         return Position("")
     _refuse_cut(after, UNTOLD)
     if "/" not in prefix:
-        return Position(_behind_branch(after))
+        return Position(_behind_branch(after, prefix))
     return Position(_behind_key(after, prefix, delimiter))
 
 
-def _behind_branch(after: str) -> str:
+def _behind_branch(after: str, prefix: str) -> str:
     """The name that branches must sort behind; to lakeFS they have no slash, to S3 they end in one.
 
-    Of `dev/` it is `dev`. Of `dev` it is a name before it, because `dev/` stands behind `dev`.
+    Of `dev/` it is `dev`. Of `dev` it is a name before it, because `dev/` stands behind `dev`; and
+    nothing, the beginning, if that name stands before the prefix.
     """
     name, slash, _ = after.partition("/")
     if slash or not is_branch(name.encode()):
         return name
-    return f"{name[:-1]}{chr(ord(name[-1]) - 1)}~"  # no branch has a tilde
+    if name == prefix:
+        return ""
+    before = chr(ord(name[-1]) - 1).replace("/", ".")  # lakeFS reads a branch up to its first slash
+    return f"{name[:-1]}{before}~"  # no branch has a tilde
 
 
 def _behind_key(after: str, prefix: str, delimiter: str) -> str:

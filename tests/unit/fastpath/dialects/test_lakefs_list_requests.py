@@ -55,7 +55,8 @@ def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
         ("", "dev/", "dev", False),  # L3: to lakeFS `dev/` stands behind `dev-a`
         ("dev", "dev-a/x", "dev-a", False),
         ("", "dev", "deu~", False),  # to S3 the branch `dev/` stands behind it
-        ("dev", "dev", "deu~", False),
+        ("dev", "dev", "", False),  # all that begins with `dev` does
+        ("", "dev0", "dev.~", False),  # not `dev/~`, which is in the branch `dev`
         ("", "a.b", "a.b", False),
         ("", "/x", "", False),
         ("d", "main", "", True),
