@@ -1,11 +1,10 @@
-"""One client connection: cuts requests out of the byte stream, one exchange at a time.
+"""One client connection: cuts requests out of the byte stream and runs one exchange at a time.
 
-Rules: pipelined requests are answered in order, their bytes kept up to a bound, then reading stops;
-one exchange never leaves bytes for the next: bodies are counted here, and an answer that comes
-before its request was read is followed by a bounded reading-away or by the end of the connection
-(RFC 9112 section 9.6); a head that was not understood ends the connection; no time is unbounded.
-
-Not here: what a request means (`admission`), what happens to it (`exchange`).
+Rules: pipelined requests are answered in order; their bytes are buffered up to a bound, then the
+connection stops reading. An exchange never leaves bytes for the next: the connection counts bodies,
+and after an answer that came before its request was read it discards a bounded rest of the request
+or closes (RFC 9112 section 9.6). A head that was not understood ends the connection. Every wait has
+a deadline.
 """
 
 from __future__ import annotations
@@ -22,48 +21,48 @@ from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.response.heads import error_reply, health_reply
 from fastpath.s3.addressing import is_bucket_host
+from fastpath.sockets.diagnosis import of_request
 from fastpath.sockets.read_buffers import FIRST_READ, NEXT_READ, room_of
 from fastpath.sockets.splice import Flow
 
 if TYPE_CHECKING:
-    from fastpath.exchange.splice_ends import RequestSink
-    from fastpath.worker.state import Service
+    from fastpath.client.worker_side import ConnectionWorker
+    from fastpath.sockets.splice import Sink
 
 READY_PATH = b"/-/readyz"
 HEALTH_PATHS = (b"/-/healthz", READY_PATH)
 _DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
 
 
-class DownstreamConnection(WritingHalf):
-    """The whole of it; `deadline` is for what the client is to send."""
+class ClientConnection(WritingHalf):
+    """Both halves of a client's connection; `deadline` is for bytes that the client must send."""
 
-    def __init__(self, service: Service) -> None:
-        super().__init__(service)
+    def __init__(self, worker: ConnectionWorker) -> None:
+        super().__init__(worker)
         # connection
         self.remote = ""
         self.secure = False
         self._heads = HeadBuffer(self._limits)
-        self._ahead = b""  # received, not yet looked at
+        self._ahead = b""  # received, not parsed yet
         self._pumping = False
-        self._served = False  # a request, since what came was looked at
-        self._waits = False  # for its turn
-        self._half_closed = False  # by the client
-        self._reading_away = 0  # bytes of a closing connection thrown away so far
+        self._served = False  # a request was taken since the last read
+        self._waits = False  # it waits for its turn (`turns`)
+        self._half_closed = False  # the client has sent the end of its stream
+        self._discarded = 0  # bytes that a closing connection has discarded
         self._reading = True
-        self._room = NEXT_READ  # for bodies
+        self._room = NEXT_READ  # what bodies are read into
         # exchange
         self.exchange: Exchange | None = None
-        self._unread = 0  # bytes of the current request's body that have not come yet
-        self._chunks: ChunkedReader | None = None  # that body comes in HTTP chunks
+        self._unread = 0  # bytes of the request's body that have not come yet
+        self._chunks: ChunkedReader | None = None  # of a body in HTTP chunks
         self._body_since = 0.0
         self._body_bytes = 0
-        self._flow: Flow | None = None  # the rest of the body, when the kernel moves it
-        self._sink: RequestSink | None = None  # where to
-        self._held = False  # by a target that is slower
+        self._flow: Flow | None = None  # moves the rest of the body in the kernel
+        self._sink: Sink | None = None  # of that flow
 
     def __repr__(self) -> str:
         state = "closing" if self._closing else "idle" if self.exchange is None else "busy"
-        return f"<DownstreamConnection {self.remote} {state}>"
+        return f"<ClientConnection {self.remote} {state}>"
 
     # --- asyncio.Protocol ---
 
@@ -73,27 +72,27 @@ class DownstreamConnection(WritingHalf):
         peer = transport.get_extra_info("peername")
         self.remote = f"{peer[0]}:{peer[1]}" if peer else ""
         self.secure = transport.get_extra_info("ssl_object") is not None
-        if self._service.splicer is not None and not self.secure:
+        if self._worker.splicer is not None and not self.secure:
             self.descriptor = transport.get_extra_info("socket").fileno()
-        # Paused means not empty then, and resumed empty: the rest of an answer may be spliced.
+        # With a high mark of 0 "resumed" means empty: the rest of an answer may be spliced then.
         high = self._limits.write_buffer_bytes if self.descriptor < 0 else 0
         self.transport.set_write_buffer_limits(high=high)
         self._room = room_of(self.transport)
         self._await_request()
-        if not self._service.enter(self):
+        if not self._worker.enter(self):
             self._refuse_head(S3Error(SLOW_DOWN, retry_after=1))
-            if self._service.overfull:  # those that are told so take descriptors, too
+            if self._worker.overfull:  # refused clients take descriptors, too
                 self.transport.close()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        # A small first read leaves the rest of a large body to the kernel.
+        # A small first read leaves the rest of a large body to splice(2).
         return self._room if self._unread else FIRST_READ
 
     def buffer_updated(self, nbytes: int) -> None:
         self.data_received(bytes((self._room if self._unread else FIRST_READ)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """What a read brought."""
+        """Pass body bytes on, or buffer and parse what a read brought."""
         exchange = self.exchange
         try:
             if (
@@ -110,13 +109,12 @@ class DownstreamConnection(WritingHalf):
             self._crash(fault)
 
     def eof_received(self) -> bool:
-        """The client sends no more: what it has asked for is answered, but half a request never.
+        """Answer the complete requests of a client that sends no more; drop an incomplete one.
 
-        One that left altogether looks the same until something is written to it: its target works
-        up to its answer, and is left when a write fails. Under TLS the loop ends both directions
-        with the first, whatever is returned here.
+        A client that left altogether looks the same until a write to it fails. Under TLS the loop
+        closes both directions, whatever is returned here.
         """
-        self._service.outbox.push(self.transport)
+        self._worker.outbox.push(self.transport)
         if self.secure or self._unread:
             return False
         self._half_closed = True
@@ -127,7 +125,7 @@ class DownstreamConnection(WritingHalf):
         return self.transport.get_write_buffer_size() > 0
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._service.leave(self)
+        self._worker.leave(self)
         self._closing = True
         self._stop_flow()
         exchange, self.exchange = self.exchange, None
@@ -152,20 +150,18 @@ class DownstreamConnection(WritingHalf):
             self._await_request()
             self._pump()
 
-    # --- what an exchange asks of it ---
+    # --- client_side.Client ---
 
     def pause_body(self) -> None:
-        """Read no more of the request: the target is slower."""
-        if self._unread:  # else there is no more of it, and a client that leaves is to be noticed
-            self._held = True
+        """Stop reading the request's body."""
+        if self._unread:  # else reading goes on, to notice a client that leaves
             self._stop_reading()
             self.deadline = math.inf
 
     def resume_body(self) -> None:
-        """The body is wanted: hand over what came already, then read on."""
+        """Hand the buffered body bytes to the exchange, then read on."""
         self._stop_flow()
-        self._held = False
-        self._count_anew()
+        self._restart_body_time()
         self._read_on()
         if self._ahead:
             self._pump()
@@ -173,13 +169,12 @@ class DownstreamConnection(WritingHalf):
             self._offer_rest(self.exchange)
 
     def finish(self, *, keep: bool) -> None:
-        """The answer is written; the next request, or the end of the connection."""
+        """Serve the next request after a complete answer, or close."""
         self._stop_flow()
-        self._held = False
         exchange, self.exchange = self.exchange, None
         if not keep:
-            # HTTP/1.0 has no chunks: what has no length ends with the connection.
-            self._close(told=exchange is None or exchange.head.http_minor > 0)
+            # HTTP/1.0 has no chunks: a body without a length ends with the connection.
+            self._close(framed=exchange is None or exchange.head.http_minor > 0)
             return
         self._read_on()
         self._await_request()
@@ -187,14 +182,14 @@ class DownstreamConnection(WritingHalf):
             self._pump()
 
     def abort(self) -> None:
-        """Reset the connection: what was sent so far must not look whole."""
+        """Reset the connection, so that the client sees the answer broken."""
         self._stop_flow()
         super().abort()
 
     # --- bytes in ---
 
     def _pump(self) -> None:
-        """Look at what came, as far as it can be used now."""
+        """Parse the buffered bytes as far as they can be served now."""
         if self._pumping:
             return
         self._pumping = True
@@ -210,7 +205,7 @@ class DownstreamConnection(WritingHalf):
             self._end_half_closed()
 
     def _end_half_closed(self) -> None:
-        """Nothing more can come: close, unless there is an answer to wait for."""
+        """Close, unless an answer is still to be sent."""
         exchange = self.exchange
         if exchange is not None:
             if not self._unread or not (exchange.wants_body or exchange.waits_for_target):
@@ -220,15 +215,15 @@ class DownstreamConnection(WritingHalf):
         self._close()
 
     def _step(self) -> bool:
-        """Use up some of what came; False when the rest must wait."""
+        """Consume some of the buffered bytes; False when the rest must wait."""
         if self._closing:
-            self._read_away(len(self._ahead))
+            self._discard(len(self._ahead))
             self._ahead = b""
             return False
         exchange = self.exchange
         if self._unread:
             if exchange is not None and exchange.waits_for_target:
-                self._stop_reading()  # what came is enough to keep
+                self._stop_reading()  # enough is buffered
                 return False
             piece, self._ahead = self._ahead[: self._unread], self._ahead[self._unread :]
             if exchange is not None and exchange.wants_body:
@@ -237,7 +232,7 @@ class DownstreamConnection(WritingHalf):
                 self._unread -= len(piece)
             return True
         if exchange is not None or self._write_paused:
-            # A client that asks on without reading would have its answers pile up here.
+            # The answers of a client that sends requests without reading would pile up.
             return False
         if self._served or self._waits:
             self._wait_for_turn()
@@ -248,10 +243,10 @@ class DownstreamConnection(WritingHalf):
         if not self._waits:
             self._waits = True
             self.deadline = math.inf
-            self._service.turns.wait(self)
+            self._worker.turns.wait(self)
 
     def take_turn(self) -> None:
-        """Serve the next of the requests that were read behind another."""
+        """Serve the next pipelined request."""
         self._waits = False
         if self._closing:
             return
@@ -275,20 +270,20 @@ class DownstreamConnection(WritingHalf):
                 self._unread = 0
                 self._ahead = self._chunks.rest + self._ahead
         last = not self._unread
-        self.deadline = math.inf if last else self._service.now + self._limits.body_idle_seconds
+        self.deadline = math.inf if last else self._worker.now + self._limits.body_idle_seconds
         exchange.request_bytes(data, last)
         if self._unread >= self._limits.splice_bytes:
             self._offer_rest(exchange)
 
-    # --- the rest of a body, moved by the kernel ---
+    # --- the rest of a body, moved by splice(2) ---
 
     def _offer_rest(self, exchange: Exchange) -> None:
-        """Have the rest spliced, unless somebody looks at it or waits to be written before it."""
+        """Splice the rest of the body, unless a filter reads it or earlier bytes still wait."""
         if self.descriptor < 0 or self._chunks is not None or self._ahead or self._closing:
             return
         if self.exchange is not exchange or self._flow is not None:
             return
-        splicer, sink = self._service.splicer, exchange.request_sink()
+        splicer, sink = self._worker.splicer, exchange.request_sink()
         if splicer is None or sink is None or not sink.flushed():
             return
         self._sink = sink
@@ -296,47 +291,49 @@ class DownstreamConnection(WritingHalf):
         if flow is not None:
             self._flow = flow
             flow.pump()
-            if not flow.over:  # it reads the socket from now on
+            if not flow.over:  # the flow reads the socket from now on
                 self._stop_reading()
 
     def flow_moved(self, count: int) -> None:
-        """The target has more of the body."""
+        """Count body bytes that the kernel moved."""
         self._unread -= count
         self._body_bytes += count
-        self.deadline = self._service.now + self._limits.body_idle_seconds
-        assert self._sink is not None  # whoever leaves stops the flow
+        self.deadline = self._worker.now + self._limits.body_idle_seconds
+        assert self._sink is not None  # whoever drops the sink stops the flow
         self._sink.moved(count)
 
-    def flow_stuck(self) -> None:
-        """The target is slower: its time counts, not the client's."""
+    def flow_paused(self) -> None:
+        """Stop the client's deadline: the target is slower."""
         self.deadline = math.inf
         assert self._sink is not None
-        self._sink.stuck(stuck=True)
+        self._sink.set_paused(paused=True)
 
-    def flow_freed(self) -> None:
-        """The target takes bytes again."""
-        self._count_anew()
+    def flow_resumed(self) -> None:
+        """Start the client's deadline anew: the target takes bytes again."""
+        self._restart_body_time()
         assert self._sink is not None
-        self._sink.stuck(stuck=False)
+        self._sink.set_paused(paused=False)
 
     def flow_done(self) -> None:
-        """The whole body is with the target."""
+        """Read on: the whole body is with the target."""
         self._flow = None
         self.deadline = math.inf
         self._read_on()
 
     def flow_broken(self, reason: str, *, source: bool) -> None:
-        """The client left, or the target's connection broke: its transport will say so."""
+        """End the flow: the client left, or the target's connection broke."""
         self._flow = None
         if source:
             self.abort()
+        elif self._sink is not None:
+            self._sink.broken()
 
     def crash(self, fault: Exception) -> None:
-        """A defect of ours showed in the flow."""
+        """Handle a defect of the gateway that showed in the flow."""
         self._crash(fault)
 
     def _stop_flow(self) -> None:
-        """Copy from here on; what of the body the flow has taken is gone."""
+        """Stop splicing: the rest of the body is copied."""
         flow, self._flow = self._flow, None
         if flow is not None:
             flow.stop()
@@ -351,7 +348,7 @@ class DownstreamConnection(WritingHalf):
             raw = self._heads.feed(data)
             if raw is None:
                 if self._heads.begun and not begun:
-                    self.deadline = self._service.now + self._limits.head_seconds
+                    self.deadline = self._worker.now + self._limits.head_seconds
                 return False
             head = parse_request_head(raw, self._limits)
         except HeadFault as fault:
@@ -365,12 +362,12 @@ class DownstreamConnection(WritingHalf):
     def _begin(self, raw: bytes, head: RequestHead) -> None:
         self.deadline = math.inf
         self.lifetime.count()
-        if head.path in HEALTH_PATHS and not is_bucket_host(head, self._service.snapshot.domains):
+        if head.path in HEALTH_PATHS and not is_bucket_host(head, self._worker.snapshot.domains):
             self._answer_health(head)
             return
         self._unread = NO_LENGTH if head.chunked else head.content_length or 0
         self._chunks = ChunkedReader() if head.chunked else None
-        exchange = self.exchange = Exchange(self._service, self, raw, head)
+        exchange = self.exchange = Exchange(self._worker, self, raw, head)
         try:
             exchange.start()
         except S3Error as error:
@@ -381,28 +378,28 @@ class DownstreamConnection(WritingHalf):
             self._stop_reading()
 
     def _answer_health(self, head: RequestHead) -> None:
-        draining, over = self._service.draining, self._service.now >= self.lifetime.end
+        draining, over = self._worker.draining, self._worker.now >= self.lifetime.end
         keep = head.keep_alive and not (draining or over or head.content_length or head.chunked)
         refuses = b"draining" if draining else b""
-        if head.path == READY_PATH and self._service.full:
+        if head.path == READY_PATH and self._worker.full:
             refuses = refuses or b"full"
         self.send(health_reply(head, refuses=refuses, keep=keep))
         self.finish(keep=keep)
 
     def _refuse_head(self, fault: S3Error, came: bytes = b"") -> None:
-        """Answer a head that was not understood; how its bytes are framed is unknown: close."""
-        request_id = self._service.next_request_id()
-        self._service.journal.head_refused(self, request_id, fault, came)
-        self.send(
-            error_reply(fault, (request_id, self._service.host_id), to_head=False, keep=False)
-        )
+        """Answer a head that was not understood, and close: its framing is unknown."""
+        request_id = self._worker.next_request_id()
+        if cause := of_request(came):
+            self._worker.log.client_mistaken(str(cause), self.remote)
+        self._worker.log.head_refused(self.remote, request_id, fault)
+        self.send(error_reply(fault, (request_id, self._worker.host_id), to_head=False, keep=False))
         self._close()
 
     def _crash(self, fault: Exception) -> None:
         if self.exchange is not None:
             self.exchange.crash(fault)
         else:
-            self._service.journal.crash(None, fault)
+            self._worker.log.crash(fault)
             self.abort()
 
     # --- reading, closing ---
@@ -418,35 +415,35 @@ class DownstreamConnection(WritingHalf):
             self.transport.resume_reading()
 
     def _await_request(self) -> None:
-        """Wait for the next request, for as long as a kept connection may be silent."""
-        wait = _DRAIN_GRACE if self._service.draining else self._limits.idle_seconds
-        self.deadline = self._service.now + wait
+        """Set the deadline of a kept connection for its next request."""
+        wait = _DRAIN_GRACE if self._worker.draining else self._limits.idle_seconds
+        self.deadline = self._worker.now + wait
 
-    def _close(self, *, told: bool = True) -> None:
-        """Close so that the answer arrives: a close with bytes unread would reset it away.
+    def _close(self, *, framed: bool = True) -> None:
+        """Close so that the answer arrives: closing with bytes unread would reset the connection.
 
-        Nobody knows what is on its way, so the client always has the time to close first.
+        More bytes may be on their way, so the client always gets time to close first.
         """
         self._closing = True
-        self.deadline = self._service.now
-        if not self._end_stream(told=told) or self._half_closed:  # then nothing is on its way
+        self.deadline = self._worker.now
+        if not self._end_stream(framed=framed) or self._half_closed:  # no more bytes can come
             return
         self.deadline += self._limits.discard_seconds
         self._read_on()
         self._ahead, unseen = b"", len(self._ahead)
-        self._read_away(unseen)
+        self._discard(unseen)
 
-    def _read_away(self, count: int) -> None:
-        self._reading_away += count
-        if self._reading_away > self._limits.discard_bytes:
-            self._hang_up()
-            if not self.transport.is_closing():  # the answer is not through yet
+    def _discard(self, count: int) -> None:
+        self._discarded += count
+        if self._discarded > self._limits.discard_bytes:
+            self._close_when_taken()
+            if not self.transport.is_closing():  # the client has not got the whole answer yet
                 self.transport.pause_reading()
 
     # --- time ---
 
     def sweep(self, now: float) -> None:
-        """Called about twice a second: hold the client to its deadlines."""
+        """End what is past its deadline; called about twice a second."""
         if now >= self._send_deadline:
             self._expire_reader()
         elif now >= self.deadline:
@@ -455,13 +452,13 @@ class DownstreamConnection(WritingHalf):
             self._time_out_body()
 
     def drain(self) -> None:
-        """The worker leaves: an idle connection gets a short grace, a busy one its answer."""
+        """Shorten the deadline of an idle connection: the worker drains."""
         if not (self.exchange or self._closing or self._heads.begun or self._waits):
             self._await_request()
 
-    def _count_anew(self) -> None:
-        """The client's time for its body begins now, again."""
-        now = self._body_since = self._service.now
+    def _restart_body_time(self) -> None:
+        """Start the client's time for its body anew."""
+        now = self._body_since = self._worker.now
         self.deadline = now + self._limits.body_idle_seconds
         self._body_bytes = 0
 
@@ -476,18 +473,18 @@ class DownstreamConnection(WritingHalf):
 
     def _expire(self) -> None:
         if self._closing:
-            self._hang_up()
+            self._close_when_taken()
         elif self.exchange is not None:
             if self.exchange.wants_body:
                 self._time_out_body()
             else:
-                self.deadline = math.inf  # an early answer flows: its target has the deadlines
+                self.deadline = math.inf  # an early answer: its target has the deadline
         elif self._heads.begun:
             self._refuse_head(HeadFault(REQUEST_TIMEOUT))
         else:
             self._closing = True
             self._await_reader()
-            self._hang_up()
+            self._close_when_taken()
 
     def _time_out_body(self) -> None:
         if self.exchange is not None:

@@ -1,10 +1,8 @@
-"""The writing half of a client's connection: answers out, the time to take them, how it ends.
+"""The writing half of a client's connection: answers, slow readers, and how the connection ends.
 
-Rules: what the kernel cannot take waits in the transport, up to a bound, for a client that reads,
-however slowly, above the minimum rate; an answer that is whole ends with the end of the stream, one
-that is not with a reset, wherever it is cut, so that no client takes it for whole.
-
-Not here: reading, and when a connection ends (`downstream`).
+Rules: bytes that the kernel does not take wait in the transport, up to a bound, for a client that
+reads at least at the minimum rate. A complete answer ends with the end of the stream and an
+incomplete one with a reset, wherever it is cut, so that no client takes it for complete.
 """
 
 from __future__ import annotations
@@ -18,61 +16,62 @@ from fastpath.sockets.reset import reset, reset_if_killed
 from fastpath.sockets.send_queue import unsent
 
 if TYPE_CHECKING:
-    from fastpath.worker.state import Service
+    from fastpath.client.worker_side import ConnectionWorker
 
-_GOODBYE = 1.0  # seconds a client that was told of the end, and has everything, may take to close
+_CLOSE_SECONDS = 1.0  # for a client that has got the whole answer and the end of the stream
 
 
 class WritingHalf(asyncio.BufferedProtocol):
-    """Two deadlines, in the loop's monotonic seconds, infinite when somebody else is waited for.
+    """The writing half, with the two deadlines of the connection in the loop's seconds.
 
-    `deadline` is for what the client is to send, `_send_deadline` for what it is to take.
+    `deadline` is for bytes that the client must send, `_send_deadline` for bytes that it must take;
+    either is infinite while the connection waits for somebody else.
     """
 
     transport: asyncio.Transport
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._limits = service.snapshot.limits
-        self.lifetime = Lifetime(self._limits, service.now)
+    def __init__(self, worker: ConnectionWorker) -> None:
+        self._worker = worker
+        self._limits = worker.snapshot.limits
+        self.lifetime = Lifetime(self._limits, worker.now)
         self.descriptor = -1  # to splice from and to; -1 under TLS
         self.deadline = math.inf
         self._closing = False
         self._write_paused = False
         self._send_deadline = math.inf
-        self._pending = 0  # bytes in the write buffer when that was set
+        self._pending = 0  # bytes in the write buffer when `_send_deadline` was set
 
     def send(self, data: bytes, more: bytes = b"") -> None:
         """Write answer bytes, `more` after `data`."""
-        self._service.outbox.write(self.transport, self.descriptor, data, more)
+        self._worker.outbox.write(self.transport, self.descriptor, data, more)
 
     def flushed(self) -> bool:
-        """Whether its socket may be spliced into: nothing that was written waits."""
-        return self._service.outbox.flushed(self.transport)
+        """Whether the socket may be spliced into: no byte written before still waits."""
+        return self._worker.outbox.flushed(self.transport)
 
-    def sink_stuck(self, *, stuck: bool) -> None:
-        """It takes nothing of what is spliced into it, or does again."""
-        if stuck:
+    def sink_paused(self, *, paused: bool) -> None:
+        """Start the client's deadline while it takes no spliced bytes, or stop it."""
+        if paused:
             self._await_reader()
         else:
             self._send_deadline = math.inf
 
     def ends_by_closing(self) -> None:
-        """What is written from now on looks whole whenever the stream ends."""
+        """Have the kernel reset the connection if the process dies within this answer."""
         reset_if_killed(self.transport, on=True)
 
     def abort(self) -> None:
-        """Reset the connection: what was sent so far must not look whole."""
+        """Reset the connection, so that the client sees the answer broken."""
         self._closing = True
         reset(self.transport)
 
     def _await_reader(self) -> None:
-        """Give the client time to take what is in the write buffer."""
+        """Set the deadline for the client to take the write buffer."""
         self._pending = unsent(self.transport)
-        self._send_deadline = self._service.now + self._limits.send_idle_seconds
+        self._send_deadline = self._worker.now + self._limits.send_idle_seconds
 
     def _expire_reader(self) -> None:
-        """A client that has taken too little has left, or is as good as gone."""
+        """Reset the connection of a client that has taken too little; give others more time."""
         taken = self._pending - unsent(self.transport)
         enough = self._limits.send_idle_seconds * self._limits.minimum_rate_bytes
         if taken >= enough or (taken > 0 and self._pending <= enough):
@@ -80,15 +79,15 @@ class WritingHalf(asyncio.BufferedProtocol):
         else:
             self.abort()
 
-    def _end_stream(self, *, told: bool) -> bool:
-        """Send the end of the stream after what was written; whether to wait for the client's.
+    def _end_stream(self, *, framed: bool) -> bool:
+        """Send the end of the stream after the answer; whether to wait for the client's end.
 
-        `told`: the answer says where it ends. Another one is ended by the end of the stream, and
-        TLS has only one, for both directions.
+        `framed`: the answer says itself where it ends. Any other answer ends with the stream, and
+        under TLS both directions end together.
         """
-        self._service.outbox.push(self.transport)
+        self._worker.outbox.push(self.transport)
         self._await_reader()
-        if not told:
+        if not framed:
             reset_if_killed(self.transport, on=False)
         if self.transport.can_write_eof():
             try:
@@ -96,18 +95,18 @@ class WritingHalf(asyncio.BufferedProtocol):
             except OSError:  # reset by the client meanwhile
                 self.transport.abort()
                 return False
-        elif not told:
+        elif not framed:
             self.transport.close()
             return False
         return True
 
-    def _hang_up(self) -> None:
-        """Close, once the client has everything; a slow reader has its own deadline until then.
+    def _close_when_taken(self) -> None:
+        """Close once the client has got everything; a slow reader has its own deadline.
 
-        What is closed cannot be reset any more. A TLS transport would then wait for the client's
-        own goodbye, however long.
+        A closed connection cannot be reset any more, and a closed TLS transport would wait for the
+        client's close_notify for ever.
         """
-        self.deadline = self._service.now + _GOODBYE
+        self.deadline = self._worker.now + _CLOSE_SECONDS
         if unsent(self.transport):
             return
         if not self.transport.is_closing():

@@ -1,13 +1,11 @@
-"""An answer of a target that is held back until it is known whether the client may see it.
+"""The gateway buffers a response of a target until it knows whether the client may see it.
 
-Rules: at most MAX_HELD bytes of the body are kept; what must happen next is decided once, at the
-end of the body or when it turns out longer; a request goes out again only if nothing of its body
-is gone, once for another region and once for other credentials. A refused signature or a redirect
-says that nothing was done, so another region is asked whatever the method; other credentials only
-for idempotent ones. An answer to HEAD has no document that says what was refused: a question whose
-answer has one is asked, but not again while the last one came out well (`renewals`).
-
-Not here: what an answer means (`verdict`), the states of a request (`exchange`).
+Rules: at most MAX_HELD bytes of the body are buffered. The next step is decided once, at the end of
+the body or when the buffer is full. The gateway sends a request again only if no byte of its body
+is gone: once to another region, once with other credentials. A refused signature or a redirect
+proves that the target did nothing, so any method may go to another region; only idempotent ones go
+up with other credentials. A response to HEAD has no document that names the refusal: a subrequest
+asks for one, but not while the last such check is recent (`credential_refresh`).
 """
 
 from __future__ import annotations
@@ -24,32 +22,32 @@ from fastpath.s3.error_documents import read_error
 from fastpath.s3.refusals import MAX_HELD, Elsewhere, Hidden, Misled, judge
 from fastpath.signing.sigv4.sign import Signer, Unsigned
 from fastpath.sockets.diagnosis import TLS_ON_PLAIN, wants_tls
-from fastpath.upstream.bucket_regions import stays_home
+from fastpath.upstream.bucket_regions import relays_redirects
 from fastpath.upstream.retry import REPLAYABLE
 
 if TYPE_CHECKING:
     from fastpath.dialects.translation import Reply
     from fastpath.exchange.exchange import Exchange
+    from fastpath.exchange.worker_side import Worker
     from fastpath.request.admission import Admission
-    from fastpath.worker.state import Service
 
 
-# A code as S3 and its like have them; anything else is not for a log.
+# The form of error codes of S3 and its like; nothing else is logged as one.
 _CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
-class Next(IntEnum):
-    """What becomes of a held answer."""
+class NextStep(IntEnum):
+    """What the gateway does with a buffered response."""
 
     RELAY = 0
-    REFUSE = 1  # the client is told to come again
-    AGAIN = 2  # the request goes out again
-    RENEW = 3  # the same, if other credentials are here or come in time
-    ASK = 4  # a question tells whether it is about the gateway's signature
+    REFUSE = 1  # answer 503, so that the client tries again
+    RESEND = 2  # send the request again
+    REFRESH = 3  # send it again with other credentials, if they are here or come in time
+    ASK = 4  # ask the target whether it refused the gateway's signature
 
 
-class Held:
-    """An answer that nothing of was sent to the client."""
+class BufferedResponse:
+    """A response of which no byte was sent to the client."""
 
     __slots__ = ("_most", "_pieces", "_size", "early", "head", "kind", "raw")
 
@@ -71,13 +69,13 @@ class Held:
         self._size = 0
 
     def take(self, data: bytes) -> bool:
-        """Keep a piece; False when there is enough to judge by."""
+        """Buffer a piece of the body; False when the buffer is full."""
         self._pieces.append(data)
         self._size += len(data)
         return self._size < self._most
 
     def code(self) -> str:
-        """The code of the error document that came so far; empty if there is none yet."""
+        """The error code in the part of the body that is here; empty if there is none yet."""
         body = self.body
         if b"</Code>" not in body or b"content-encoding" in self.head.fields:
             return ""
@@ -86,89 +84,97 @@ class Held:
 
     @property
     def body(self) -> bytes:
-        """What came of the body."""
+        """The part of the body that is here."""
         return b"".join(self._pieces)
 
 
-def decide(exchange: Exchange, held: Held, service: Service) -> Next:
-    """What becomes of a held answer; leads the request on if its bucket is elsewhere."""
+def decide(exchange: Exchange, buffered: BufferedResponse, worker: Worker) -> NextStep:
+    """The next step after a buffered response; redirects the request to its bucket's region."""
     admission = exchange.admission
     signer, target = admission.signer, admission.target
     assert signer is not None  # admitted
     assert target is not None
-    if target.route.tls is None and wants_tls(held.head.status, held.body):
-        service.journal.upstream_fault(exchange, str(TLS_ON_PLAIN))
-        return Next.REFUSE
-    verdict = judge(
-        held.head.status,
-        held.head.fields,
-        held.body[:MAX_HELD],
+    if target.route.tls is None and wants_tls(buffered.head.status, buffered.body):
+        worker.log.target_failed(exchange, str(TLS_ON_PLAIN))
+        return NextStep.REFUSE
+    refusal = judge(
+        buffered.head.status,
+        buffered.head.fields,
+        buffered.body[:MAX_HELD],
         signer.region,
-        regions=target.profile.has_regions and not stays_home(admission),
+        regions=target.profile.has_regions and not relays_redirects(admission),
         key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,
         host=target.route.host,
     )
-    replayable = not held.early and not exchange.body_taken
-    if isinstance(verdict, Elsewhere):
-        return _elsewhere(exchange, verdict, service, replayable=replayable)
-    if isinstance(verdict, Misled):
-        text = f"redirects to itself, at {verdict.place}: is the scheme of its endpoint right?"
-        service.journal.upstream_fault(exchange, text)
-        return Next.REFUSE
+    replayable = not buffered.early and not exchange.body_taken
+    if isinstance(refusal, Elsewhere):
+        return _elsewhere(exchange, refusal, worker, replayable=replayable)
+    if isinstance(refusal, Misled):
+        text = f"redirects to itself, at {refusal.place}: is the scheme of its endpoint right?"
+        worker.log.target_failed(exchange, text)
+        return NextStep.REFUSE
     if isinstance(signer, Unsigned):
-        return Next.RELAY
-    if verdict is not None:
-        return _refused(exchange, verdict, service, replayable=replayable)
-    is_mute = exchange.head.method == b"HEAD" and held.head.status >= 400
-    return Next.ASK if is_mute and service.renewals.doubts(target.name) else Next.RELAY
+        return NextStep.RELAY
+    if refusal is not None:
+        return _refused(exchange, refusal, worker, replayable=replayable)
+    is_mute = exchange.head.method == b"HEAD" and buffered.head.status >= 400
+    return (
+        NextStep.ASK
+        if is_mute and worker.credential_refresh.check_is_due(target.name)
+        else NextStep.RELAY
+    )
 
 
-def question_of_signature(admission: Admission) -> Question:
-    """What is asked if an answer does not say whether it is about the gateway's signature."""
+def signature_question(admission: Admission) -> Question:
+    """The question whose reply shows whether the target refuses the gateway's signature."""
     assert admission.address is not None  # admitted
     bucket = admission.address.bucket
     return Question(b"/" + bucket, b"location=" if bucket else b"")
 
 
-def conclude(exchange: Exchange, reply: Reply | None, service: Service) -> Next:
-    """What becomes of an answer to HEAD, now that the reply to that question is here."""
+def conclude(exchange: Exchange, reply: Reply | None, worker: Worker) -> NextStep:
+    """The next step after a buffered response to HEAD, by the reply to that question."""
     signer, target = exchange.admission.signer, exchange.admission.target
     assert isinstance(signer, Signer)  # admitted, and signed
     assert target is not None
     if reply is None or reply.status >= 500:
-        return Next.RELAY
-    verdict = judge(reply.status, reply.fields, reply.body, signer.region, regions=False)
-    if isinstance(verdict, Hidden):
-        return _refused(exchange, verdict, service, replayable=True)
-    service.renewals.trust(target.name)
-    return Next.RELAY
+        return NextStep.RELAY
+    refusal = judge(reply.status, reply.fields, reply.body, signer.region, regions=False)
+    if isinstance(refusal, Hidden):
+        return _refused(exchange, refusal, worker, replayable=True)
+    worker.credential_refresh.confirm(target.name)
+    return NextStep.RELAY
 
 
 def _elsewhere(
-    exchange: Exchange, verdict: Elsewhere, service: Service, *, replayable: bool
-) -> Next:
-    region = verdict.region.decode()
-    if Next.AGAIN in exchange.detours:
-        service.journal.upstream_fault(exchange, f"redirected in a circle, now to {region}")
-        return Next.REFUSE
+    exchange: Exchange, refusal: Elsewhere, worker: Worker, *, replayable: bool
+) -> NextStep:
+    region = refusal.region.decode()
+    if NextStep.RESEND in exchange.resent_for:
+        worker.log.target_failed(exchange, f"redirected in a circle, now to {region}")
+        return NextStep.REFUSE
     admission = exchange.admission
     assert admission.decision is not None  # admitted
     home = exchange.snapshot.targets[admission.decision.target]
-    if not service.places.learn(admission, home, verdict.region):
-        return Next.RELAY
-    service.row[Slot.REDIRECTED] += 1
-    service.journal.bucket_found(exchange, region)
-    return Next.AGAIN if replayable else Next.REFUSE  # the client's next try goes there at once
+    if not worker.bucket_regions.record_redirect(admission, home, refusal.region):
+        return NextStep.RELAY
+    worker.row[Slot.REDIRECTED] += 1
+    worker.log.bucket_found(exchange, region)
+    return (
+        NextStep.RESEND if replayable else NextStep.REFUSE
+    )  # the client's next try goes there at once
 
 
-def _refused(exchange: Exchange, verdict: Hidden, service: Service, *, replayable: bool) -> Next:
+def _refused(exchange: Exchange, refusal: Hidden, worker: Worker, *, replayable: bool) -> NextStep:
     target = exchange.admission.target
     assert target is not None  # admitted
-    service.row[Slot.SIGNATURES_REFUSED] += 1
-    if Next.RENEW in exchange.detours:
-        return Next.REFUSE
-    service.journal.upstream_fault(exchange, f"refused the gateway's signature: {verdict.code}")
-    if not verdict.renew:
-        return Next.REFUSE
-    service.renewals.ask(target.name)
-    return Next.RENEW if replayable and exchange.head.method in REPLAYABLE else Next.REFUSE
+    worker.row[Slot.SIGNATURES_REFUSED] += 1
+    if NextStep.REFRESH in exchange.resent_for:
+        return NextStep.REFUSE
+    worker.log.target_failed(exchange, f"refused the gateway's signature: {refusal.code}")
+    if not refusal.renew:
+        return NextStep.REFUSE
+    worker.credential_refresh.request(target.name)
+    return (
+        NextStep.REFRESH if replayable and exchange.head.method in REPLAYABLE else NextStep.REFUSE
+    )

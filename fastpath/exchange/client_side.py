@@ -1,46 +1,50 @@
-"""What an exchange asks of its client's connection.
-
-Not here: the connection itself (`downstream`).
-
-Rules: an exchange knows nothing else of its client.
-"""
+"""What an exchange uses of its client's connection."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from fastpath.client.lifetime import Lifetime
+
+class Lifetime(Protocol):
+    """How long the client's connection is still served."""
+
+    end: float  # on the loop's clock: an answer given from then on is the last
+
+    def refuse(self) -> None:
+        """Count a refused request of an unknown sender."""
 
 
 class Client(Protocol):
     """The client's side of one exchange."""
 
-    remote: str
-    secure: bool  # it speaks TLS
-    lifetime: Lifetime  # how many exchanges are still to come
+    remote: str  # address and port
+    secure: bool  # the connection uses TLS
     descriptor: int  # to splice from and to; -1 under TLS
+
+    @property
+    def lifetime(self) -> Lifetime:
+        """The lifetime of the connection."""
 
     def send(self, data: bytes, more: bytes = b"") -> None:
         """Write answer bytes, `more` after `data`."""
 
     def finish(self, *, keep: bool) -> None:
-        """The answer is complete; serve the next request, or close once this one is read."""
+        """Serve the next request after this complete answer, or close the connection."""
 
     def ends_by_closing(self) -> None:
-        """The answer that comes has no end but the connection's."""
+        """Note that the end of the connection is the end of this answer."""
 
     def abort(self) -> None:
-        """Break off, so that the client notices."""
+        """Reset the connection, so that the client sees the answer broken."""
 
     def flushed(self) -> bool:
-        """Whether its socket may be spliced into: nothing that was written waits."""
+        """Whether the socket may be spliced into: no byte written before still waits."""
 
-    def sink_stuck(self, *, stuck: bool) -> None:
-        """It takes nothing of what is spliced into it, or does again."""
+    def sink_paused(self, *, paused: bool) -> None:
+        """Note that the client has stopped to take spliced bytes, or takes them again."""
 
     def pause_body(self) -> None:
-        """Read no more of the request for now."""
+        """Stop reading the request's body."""
 
     def resume_body(self) -> None:
-        """Read on."""
+        """Read the request's body on."""

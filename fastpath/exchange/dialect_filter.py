@@ -1,14 +1,12 @@
-"""Stands between a target's connection and an exchange whose request was translated.
+"""Translates the answer of a target that speaks a dialect, between its connection and the exchange.
 
-    target -> UpstreamConnection -> Interpreter -> Exchange -> client
+    target -> UpstreamConnection -> DialectFilter -> Exchange -> client
 
-Rules: the exchange gets an answer of S3 and does not know of another one; nothing goes down before
-the first translated byte, so that an answer that cannot be understood is still an error of S3 and
-not half a document; what is translated goes down without a content coding; what must be known
-before is asked first, while the request waits, and what an answer means is asked with
-MAX_QUESTIONS, while it waits.
-
-Not here: what is translated (`dialects`), asking (`inquiry`), refused signatures (`holdback`).
+Rules: the exchange gets an answer of S3 and knows of no other. Nothing goes down before the first
+translated byte, so that an answer that cannot be understood becomes an error of S3 and not half a
+document. A translated answer goes down without a content coding. What the translation must know
+first is asked before the request goes up; what an answer means is asked, with at most MAX_QUESTIONS
+subrequests, while the answer is buffered.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from fastpath.http.content_codings import Decoder, Undecodable
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind
 from fastpath.http.head import ResponseHead
 from fastpath.response.heads import amended, as_document
-from fastpath.upstream.subrequest import Inquiry, question_head
+from fastpath.upstream.subrequest import Subrequest, subrequest_head
 
 if TYPE_CHECKING:
     from fastpath.dialects.translation import Question, Rendering, Reply, Translation
@@ -31,37 +29,37 @@ if TYPE_CHECKING:
     from fastpath.upstream.connection import UpstreamConnection
     from fastpath.upstream.pool import Pool
 
-# As much as waits of an answer in question; one of lakeFS has less than 1 KiB.
-_MAX_HELD = 65536
+# Bytes of an answer that is buffered; one of lakeFS has less than 1 KiB.
+_MAX_BUFFERED = 65536
 MAX_QUESTIONS = 2  # no dialect has more
 _MAX_DECODED = 16 << 20  # bytes of one document; 1,000 of the longest keys, escaped, are 6 MiB
 
 
-class _Held:
-    """An answer that waits for what it means."""
+class _BufferedResponse:
+    """An answer that waits until subrequests have shown what it means."""
 
     def __init__(self, question: Question, raw: bytes, head: ResponseHead, kind: BodyKind) -> None:
-        self.question = question  # that must be asked first
-        self.questions = 0  # that were asked
+        self.question = question  # to be asked first
+        self.questions = 0  # asked so far
         self.raw = raw
         self.head = head
         self.kind = kind
         self.body = b""
 
 
-class Interpreter:
+class DialectFilter:
     """The lessee of one translated request."""
 
     __slots__ = (
+        "_buffered",
         "_decoder",
+        "_ended",
         "_exchange",
         "_head",
-        "_held",
-        "_inquiry",
         "_name",
-        "_over",
         "_pool",
         "_rendering",
+        "_subrequest",
         "_translation",
     )
 
@@ -70,21 +68,21 @@ class Interpreter:
         self._translation = translation
         self._pool = pool
         self._rendering: Rendering | None = None
-        self._decoder: Decoder | None = None  # of what is rendered
-        self._head: bytes | None = None  # of a rendering, until it goes out
-        self._held: _Held | None = None
-        self._inquiry: Inquiry | None = None
-        self._name: str | None = None  # what the target must prove under TLS
-        self._over = False  # nothing more of the answer is of use
+        self._decoder: Decoder | None = None  # of the answer that is translated
+        self._head: bytes | None = None  # of a translated answer, until it goes out
+        self._buffered: _BufferedResponse | None = None
+        self._subrequest: Subrequest | None = None
+        self._name: str | None = None  # the name that the target must prove under TLS
+        self._ended = False  # the rest of the answer is dropped
 
     def begin(self, *, fresh: bool, name: str | None) -> None:
-        """Look for a connection, once what must be known first is known; `name` as in `pool`."""
+        """Ask the target what the translation must know, then lease; `name` as in `Pool.lease`."""
         self._name = name
         first = self._translation.first
         if first is None:
             self._proceed(fresh=fresh)
         else:
-            self._ask(first, self._learnt)
+            self._ask(first, self._on_first_reply)
 
     def _proceed(self, *, fresh: bool = False) -> None:
         if self._translation.made is None:
@@ -92,8 +90,8 @@ class Interpreter:
         else:
             self._exchange.answer_unsent(self._translation.made)
 
-    def _learnt(self, reply: Reply | None) -> None:
-        self._inquiry = None
+    def _on_first_reply(self, reply: Reply | None) -> None:
+        self._subrequest = None
         try:
             if reply is not None:
                 self._translation.learn(reply)
@@ -106,17 +104,17 @@ class Interpreter:
             self._proceed()
 
     def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
-        if self._inquiry is not None:
-            self._inquiry.cancel()
+        """Break off: nobody waits for the answer any more."""
+        if self._subrequest is not None:
+            self._subrequest.cancel()
 
     # --- lessee.Lessee: the answer ---
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         question = self._translation.question(head.status)
         if question is not None:
-            self._exchange.doubt()
-            self._held = _Held(question, raw, head, kind)
+            self._exchange.buffer_answer()
+            self._buffered = _BufferedResponse(question, raw, head, kind)
             return
         self._open(raw, head, kind, more=more)
 
@@ -127,47 +125,47 @@ class Interpreter:
             self._refuse(error)
             return
         if answer is None:
-            self._exchange.take_over()
+            self._exchange.take_answers()
             self._exchange.answer_head(raw, head, kind, more=more)
         elif isinstance(answer, Amendment):
-            self._exchange.take_over()
+            self._exchange.take_answers()
             self._exchange.answer_head(*amended(raw, *answer), kind, more=more)
         else:
-            self._exchange.doubt()
+            self._exchange.buffer_answer()
             if answer is AGAIN:
-                self._over = True
-                self._exchange.again()
+                self._ended = True
+                self._exchange.resend()
             else:
-                self._render(answer, raw, head)
+                self._begin_rendering(answer, raw, head)
 
     def answer_bytes(self, data: bytes) -> None:
-        if self._over:
+        if self._ended:
             return
-        if self._held is not None:
-            self._held.body += data
-            if len(self._held.body) > _MAX_HELD:
-                self._let_go(self._held)
+        if self._buffered is not None:
+            self._buffered.body += data
+            if len(self._buffered.body) > _MAX_BUFFERED:
+                self._release_buffered(self._buffered)
         elif self._rendering is not None:
-            self._pass(self._rendering, data)
+            self._feed_rendering(self._rendering, data)
         else:
             self._exchange.answer_bytes(data)
 
     def answer_sink(self) -> None:
-        """What is translated is looked at."""
+        """Nothing is spliced: the filter reads the answer."""
 
     def answer_complete(self) -> None:
-        if self._over:
+        if self._ended:
             return
-        if self._held is not None:
+        if self._buffered is not None:
             self._exchange.release()
-            self._held.questions += 1
-            self._ask(self._held.question, self._informed)
-        elif self._rendering is None or self._pass(self._rendering, None):
+            self._buffered.questions += 1
+            self._ask(self._buffered.question, self._on_reply)
+        elif self._rendering is None or self._feed_rendering(self._rendering, None):
             self._exchange.answer_complete()
 
     # --- translated ---
 
-    def _render(self, rendering: Rendering, raw: bytes, head: ResponseHead) -> None:
+    def _begin_rendering(self, rendering: Rendering, raw: bytes, head: ResponseHead) -> None:
         self._rendering = rendering
         self._head = raw
         coding = head.fields.get(b"content-encoding")
@@ -185,8 +183,8 @@ class Interpreter:
         except Undecodable:
             raise _undecodable(b"broken, or too large") from None
 
-    def _pass(self, rendering: Rendering, data: bytes | None) -> bool:
-        """Hand a piece of the answer on, or its end; False if that ended the exchange."""
+    def _feed_rendering(self, rendering: Rendering, data: bytes | None) -> bool:
+        """Translate a piece of the answer, or its end; False if that ended the exchange."""
         is_end = data is None
         try:
             data = rendering.finish() if data is None else rendering.feed(self._plain(data))
@@ -206,40 +204,40 @@ class Interpreter:
         return True
 
     def _refuse(self, error: S3Error) -> None:
-        self._over = True
+        self._ended = True
         if error.note:
-            self._exchange.blame(error.note)
+            self._exchange.report_target_fault(error.note)
         self._exchange.refuse(error)
 
-    # --- in question ---
+    # --- subrequests ---
 
-    def _ask(self, question: Question, told: Callable[[Reply | None], None]) -> None:
-        head = question_head(self._exchange.admission, question, time.time())
-        self._inquiry = Inquiry(head, told, self._exchange.crash, question.method)
-        self._inquiry.ask(self._pool, self._exchange.holder())
+    def _ask(self, question: Question, on_reply: Callable[[Reply | None], None]) -> None:
+        head = subrequest_head(self._exchange.admission, question, time.time())
+        self._subrequest = Subrequest(head, on_reply, self._exchange.crash, question.method)
+        self._subrequest.send(self._pool, self._exchange.holder())
 
-    def _informed(self, reply: Reply | None) -> None:
-        self._inquiry = None
-        held = self._held
-        assert held is not None  # it was asked about
+    def _on_reply(self, reply: Reply | None) -> None:
+        self._subrequest = None
+        buffered = self._buffered
+        assert buffered is not None  # it was asked about
         outcome = self._translation.conclude(reply) if reply is not None else None
         if isinstance(outcome, S3Error):
             self._refuse(outcome)
-        elif outcome is not None and held.questions < MAX_QUESTIONS:
-            held.questions += 1
-            self._ask(outcome, self._informed)
+        elif outcome is not None and buffered.questions < MAX_QUESTIONS:
+            buffered.questions += 1
+            self._ask(outcome, self._on_reply)
         else:
-            self._let_go(held)
+            self._release_buffered(buffered)
             self.answer_complete()
 
-    def _let_go(self, held: _Held) -> None:
-        """It is an answer as any other."""
-        self._held = None
-        self._open(held.raw, held.head, held.kind, more=bool(held.body))
-        if held.body:
-            self.answer_bytes(held.body)
+    def _release_buffered(self, buffered: _BufferedResponse) -> None:
+        """Pass the buffered answer on like any other."""
+        self._buffered = None
+        self._open(buffered.raw, buffered.head, buffered.kind, more=bool(buffered.body))
+        if buffered.body:
+            self.answer_bytes(buffered.body)
 
-    # --- lessee.Lessee: the rest is the exchange's ---
+    # --- lessee.Lessee: passed on to the exchange ---
 
     def leased(self, connection: UpstreamConnection) -> None:
         self._exchange.leased(connection)

@@ -1,15 +1,11 @@
 """One request and its answer, between a client's connection and a target's.
 
-The joint state of both sides is one of `phases`; what its two connections report leads a request
-from one to the next.
+The joint state of both sides is one of `states`; the events that its two connections report move it
+from one state to the next.
 
-Rules: the exchange ends on the snapshot it began with; nothing unverified completes (the last
-bytes of a hashed body are held back until its digest is good); a body is spliced only if nothing
-between the two connections looks at it.
-
-Not here: how it ends (`course`), bytes and sockets (`downstream`, `upstream`), whether it may
-happen (`admission`), what a held answer leads to (`holdback`), what a dialect makes of it
-(`interpreter`).
+Rules: the exchange ends on the snapshot it began with. Nothing unverified completes: a filter keeps
+the last bytes of a hashed body until its digest is good. A body is spliced only if nothing between
+the two connections looks at it.
 """
 
 from __future__ import annotations
@@ -22,22 +18,28 @@ from typing import TYPE_CHECKING
 from fastpath.dialects.deletion import refused_answer
 from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import INVALID_REQUEST, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
-from fastpath.exchange.base import Course
-from fastpath.exchange.buffered_response import Held, Next, conclude, decide, question_of_signature
-from fastpath.exchange.dialect_filter import Interpreter
-from fastpath.exchange.form_upload import Posting
+from fastpath.exchange.base import ExchangeBase
+from fastpath.exchange.buffered_response import (
+    BufferedResponse,
+    NextStep,
+    conclude,
+    decide,
+    signature_question,
+)
+from fastpath.exchange.dialect_filter import DialectFilter
+from fastpath.exchange.form_upload import FormUpload
 from fastpath.exchange.splice_ends import AnswerSink, RequestSink
 from fastpath.exchange.states import (
     ANSWERED,
     ANSWERING,
     AWAITING,
-    DOUBTED,
+    BUFFER,
+    BUFFERING,
+    BUFFERING_EARLY,
     EARLY,
-    FORM,
-    HELD,
-    HELD_EARLY,
     LEASED,
     READ,
+    READ_FIRST,
     READING,
     RESEND,
     SENDING,
@@ -55,16 +57,16 @@ from fastpath.response.cors import answer_preflight
 from fastpath.response.heads import CONTINUE, relayed_head
 from fastpath.s3.operations import BODY_METHODS
 from fastpath.s3.refusals import IN_QUESTION, MAX_ERROR
-from fastpath.upstream.subrequest import Inquiry, question_head
+from fastpath.upstream.subrequest import Subrequest, subrequest_head
 
 if TYPE_CHECKING:
     from fastpath.signing.sigv4.sign import Signer
     from fastpath.upstream.connection import UpstreamConnection
 
-_RETRY_AFTER = 1  # seconds; SDKs back off by themselves, the header is for the others
+_RETRY_AFTER = 1  # seconds; SDKs back off by themselves, other clients need the header
 
 
-class Exchange(Course):
+class Exchange(ExchangeBase):
     """One request on its way."""
 
     __slots__ = ()
@@ -92,45 +94,45 @@ class Exchange(Course):
         self._set_out()
 
     def _begin_unsigned(self, now: float) -> None:
-        """A preflight is answered here; what a form asks for is in its body, so that is read."""
+        """Answer a preflight; or read a browser's form, whose body says what it asks for."""
         address, cors = self.admission.address, self.snapshot.cors
         assert address is not None  # located
         if self.admission.operation is not POST_OBJECT:
             self._answer(answer_preflight(cors, self.head.fields, address))
             return
-        self._posting = Posting(
-            self.head, self.admission, self.snapshot, now, self._service.form_memory
+        self._form_upload = FormUpload(
+            self.head, self.admission, self.snapshot, now, self._worker.form_memory
         )
         self._read_first()
 
     def _read_first(self) -> None:
-        """Read the body before a connection is looked for."""
-        is_ignored = self._posting is None and self.admission.made is None
+        """Read the body before the exchange leases a connection."""
+        is_ignored = self._form_upload is None and self.admission.made is None
         if is_ignored and self.body_left > self.snapshot.limits.ignored_body_bytes:
             self.wants_close = True
             raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")
-        self.phase = after(self.phase, FORM)
+        self.state = after(self.state, READ_FIRST)
         if self.head.expect_continue:
             self._client.send(CONTINUE)
         self._client.resume_body()
 
     def _read_bytes(self, data: bytes, last: bool) -> None:
-        """A form, or a body that S3 does not know: it is what was signed, and goes no further."""
-        posting = self._posting
+        """Take a piece of a form, or of a body that S3 does not know: verified, never sent up."""
+        form_upload = self._form_upload
         try:
-            if posting is not None:
-                last = posting.feed(data, last)
+            if form_upload is not None:
+                last = form_upload.feed(data, last)
             elif self._passage is not None:
                 self._passage.filter.feed(data, last)
         except S3Error as error:
             self.refuse(error)
             return
         if last:
-            if posting is not None:
-                self._filter, self._passage = posting.file, posting.passage
+            if form_upload is not None:
+                self._filter, self._passage = form_upload.file, form_upload.passage
             else:
                 self._filter = None
-            self.phase = after(self.phase, READ)
+            self.state = after(self.state, READ)
             self._set_out()
 
     def _set_out(self) -> None:
@@ -138,7 +140,9 @@ class Exchange(Course):
 
         A body that has begun cannot be sent again to another region.
         """
-        if (self.body_left or self._posting) and self._service.places.unknown(self.admission):
+        if (self.body_left or self._form_upload) and self._worker.bucket_regions.must_ask(
+            self.admission
+        ):
             self._ask_for_bucket()
         else:
             self._lease()
@@ -146,30 +150,30 @@ class Exchange(Course):
     def _ask_for_bucket(self) -> None:
         address = self.admission.address
         assert address is not None  # admitted
-        self._inquire(Question(b"/" + address.bucket, b"", b"HEAD"), self._told_of_bucket)
+        self._ask_target(Question(b"/" + address.bucket, b"", b"HEAD"), self._on_bucket_reply)
 
-    def _inquire(self, question: Question, told: Callable[[Reply | None], None]) -> None:
+    def _ask_target(self, question: Question, on_reply: Callable[[Reply | None], None]) -> None:
         target = self.admission.target
         assert target is not None  # admitted
-        head = question_head(self.admission, question, time.time())
-        self._inquiry = Inquiry(head, told, self.crash, question.method)
-        self._inquiry.ask(self._service.pool(target.route), self.holder())
+        head = subrequest_head(self.admission, question, time.time())
+        self._subrequest = Subrequest(head, on_reply, self.crash, question.method)
+        self._subrequest.send(self._worker.pool(target.route), self.holder())
 
-    def _told_of_bucket(self, reply: Reply | None) -> None:
-        self._inquiry = None
+    def _on_bucket_reply(self, reply: Reply | None) -> None:
+        self._subrequest = None
         if reply is not None and reply.status < 500:
             region = reply.fields.get(b"x-amz-bucket-region", b"")
-            if self._service.places.told(self.admission, region):
-                self._service.journal.bucket_found(self, region.decode())
+            if self._worker.bucket_regions.record_answer(self.admission, region):
+                self._worker.log.bucket_found(self, region.decode())
         self._lease()
 
     def _lease(self, *, fresh: bool = False) -> None:
-        if self._service.places.learnt:
-            self._service.places.direct(self.admission)
+        if self._worker.bucket_regions.any_redirected:
+            self._worker.bucket_regions.redirect(self.admission)
         target, address = self.admission.target, self.admission.address
         assert target is not None  # admitted
         assert address is not None
-        self._pool = self._service.pool(target.route)
+        self._pool = self._worker.pool(target.route)
         name = server_name(target, address) if target.virtual else None
         translation = self.admission.translation
         if translation is None:
@@ -177,12 +181,12 @@ class Exchange(Course):
         else:
             translation.secure = self._client.secure
             if translation.dropped and not fresh:
-                self._service.journal.forgotten(self, translation.dropped)
-            self._interpreter = Interpreter(self, translation, self._pool)
-            self._interpreter.begin(fresh=fresh, name=name)
+                self._worker.log.headers_dropped(self, translation.dropped)
+            self._dialect_filter = DialectFilter(self, translation, self._pool)
+            self._dialect_filter.begin(fresh=fresh, name=name)
 
     def _prepare_body(self, admission: Admission) -> None:
-        """Decide what the body is checked against; one of no bytes is checked at once."""
+        """Choose the checks that the body passes; check an empty one at once."""
         passage = passage_of(self.head, admission)
         if passage is None:
             return
@@ -193,37 +197,37 @@ class Exchange(Course):
             passage.filter.feed(b"", True)
 
     def leased(self, connection: UpstreamConnection) -> None:
-        """The pool found a connection: send the head, ask the client for the body."""
+        """Send the head over the leased connection, and ask the client for the body."""
         self._upstream = connection
         self._tries += 1
         if self._client.secure:
             connection.read_less()
-        self.phase = after(self.phase, LEASED)
-        posting = self._posting
+        self.state = after(self.state, LEASED)
+        form_upload = self._form_upload
         head = self._head_up(self._passage)
-        if not self.body_left and posting is None:
+        if not self.body_left and form_upload is None:
             connection.send_head(head, self.head.method)
             self._request_sent()
             return
-        # Some stores take a head that ends without a body byte for an empty object: it goes out
+        # Some stores take a head without a body byte for an empty object. So the head goes out
         # together with the first byte, and not at all if the body is refused before.
         self._upstream_head = head
         if not self.body_left:
-            self._send_body(b"", True)  # a browser's file, all of which is here
+            self._send_body(b"", True)  # a browser's file that is here as a whole
             return
-        if self.head.expect_continue and self._tries == 1 and posting is None:
+        if self.head.expect_continue and self._tries == 1 and form_upload is None:
             self._client.send(CONTINUE)
         self._client.resume_body()
 
     def _head_up(self, passage: Passage | None) -> bytes:
-        sent, instance = self._posting or self, self.snapshot.instance
+        sent, instance = self._form_upload or self, self.snapshot.instance
         return upstream_head(sent.raw, sent.head, self.admission, instance, time.time(), passage)
 
     def request_bytes(self, data: bytes, last: bool) -> None:
-        """A piece of the body, while `wants_body`."""
+        """Take a piece of the body, while `wants_body`."""
         self.bytes_in += len(data)
         self.body_left = 0 if last else self.body_left - len(data)
-        if self.phase is READING:
+        if self.state is READING:
             self._read_bytes(data, last)
         else:
             self._send_body(data, last)
@@ -252,7 +256,7 @@ class Exchange(Course):
             self._request_sent()
 
     def _settle_batch(self, body: bytes) -> bool:
-        """Keys may have been taken out of a batch: another head, or the answer if none is left."""
+        """Make another head for a batch that lost keys; False: none is left, and it is answered."""
         batch = self._passage.batch if self._passage is not None else None
         if batch is None or not batch.refused:
             return True
@@ -264,17 +268,17 @@ class Exchange(Course):
         return False
 
     def request_sink(self) -> RequestSink | None:
-        """Where the rest of the body may be spliced to; None: somebody has to look at it."""
+        """The sink that the rest of the body may be spliced into; None if a filter reads it."""
         upstream = self._upstream
         if self._filter is not None or upstream is None or not self.wants_body:
             return None
         if upstream.descriptor < 0 or not self.bytes_in:  # the head goes with the first bytes
             return None
         upstream.look_for_answer()
-        return RequestSink(self, upstream, self._service.row)
+        return RequestSink(self, upstream, self._worker.row)
 
     def request_moved(self, count: int) -> None:
-        """The kernel moved more of the body."""
+        """Count body bytes that the kernel moved."""
         self.bytes_in += count
         self.body_left -= count
         if not self.body_left:
@@ -283,7 +287,7 @@ class Exchange(Course):
             self._upstream.look_for_answer()
 
     def _request_sent(self) -> None:
-        self.phase = after(self.phase, SENT)
+        self.state = after(self.state, SENT)
         self._expect_answer()
 
     def _expect_answer(self) -> None:
@@ -291,54 +295,54 @@ class Exchange(Course):
         self._upstream.expect_answer_within(self._upstream.timeouts.response_seconds)
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
-        """The pool found none."""
-        self._service.journal.upstream_fault(self, reason)
+        """End with an error: the pool has no connection."""
+        self._worker.log.target_failed(self, reason)
         kind = SLOW_DOWN if overload else SERVICE_UNAVAILABLE
         self.refuse(S3Error(kind, retry_after=_RETRY_AFTER))
 
     def upstream_paused(self) -> None:
-        """The target is slower than the client."""
-        if self.phase is SENDING:
+        """Stop reading the request: the target is slower than the client."""
+        if self.state is SENDING:
             self._client.pause_body()
 
     def upstream_resumed(self) -> None:
         """The target takes bytes again."""
-        if self.phase is SENDING:
+        if self.state is SENDING:
             self._client.resume_body()
-        elif self.phase is AWAITING:
+        elif self.state is AWAITING:
             self._expect_answer()
 
     # --- the answer ---
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        """The target began to answer; `more`: bytes of the body come next."""
-        if head.status in IN_QUESTION or (self._posting is not None and head.status < 300):
-            self.doubt()
-            self._held = Held(raw, head, kind, early=self.phase is HELD_EARLY)
+        """Relay or buffer the head of the answer; `more`: bytes of its body come next."""
+        if head.status in IN_QUESTION or (self._form_upload is not None and head.status < 300):
+            self.buffer_answer()
+            self._buffered = BufferedResponse(raw, head, kind, early=self.state is BUFFERING_EARLY)
         else:
             self._relay_head(raw, head, kind, more=more)
 
-    def take_over(self) -> None:
-        """The answer needs no interpreter: it comes here from now on."""
-        if self._upstream is not None:  # else all of it was kept
+    def take_answers(self) -> None:
+        """Take the answer from the connection directly: it needs no translation."""
+        if self._upstream is not None:  # else the filter has all of it
             self._upstream.lessee = self
 
-    def doubt(self) -> None:
-        """The target began to answer, but nothing of it may be told yet."""
-        early = self.phase is SENDING
-        if self.phase not in (HELD, HELD_EARLY):
-            self.phase = after(self.phase, DOUBTED)
+    def buffer_answer(self) -> None:
+        """Note that an answer has begun of which the client may see nothing yet."""
+        early = self.state is SENDING
+        if self.state not in (BUFFERING, BUFFERING_EARLY):
+            self.state = after(self.state, BUFFER)
         if early:
-            self._client.resume_body()  # only to read it away
+            self._client.resume_body()  # only to discard it
 
     def _relay_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        self.phase = after(self.phase, ANSWERED)
+        self.state = after(self.state, ANSWERED)
         self.status = head.status
         if head.status >= 400:
-            self._held = Held(b"", head, kind, early=False, most=MAX_ERROR)
-        if self.phase is EARLY:
+            self._buffered = BufferedResponse(b"", head, kind, early=False, most=MAX_ERROR)
+        if self.state is EARLY:
             self.wants_close = True
-            self._client.resume_body()  # only to read it away
+            self._client.resume_body()  # only to discard it
         close = self._is_last() or self.wants_close
         if kind >= IN_CHUNKS and not self.head.http_minor:
             close = True
@@ -353,13 +357,13 @@ class Exchange(Course):
             self._client.send(relayed)
 
     def answer_bytes(self, data: bytes) -> None:
-        """A piece of the answer's body."""
-        if self._held is not None:
-            if self.phase is HELD or self.phase is HELD_EARLY:
-                if not self._held.take(data):
-                    self._judge(self._held, complete=False)
+        """Relay or buffer a piece of the answer's body."""
+        if self._buffered is not None:
+            if self.state is BUFFERING or self.state is BUFFERING_EARLY:
+                if not self._buffered.take(data):
+                    self._end_buffering(self._buffered, complete=False)
                 return
-            self.overhear(self._held, data)
+            self.note_error_code(self._buffered, data)
         self.bytes_out += len(data)
         if self.answer_kind is not BY_LENGTH and self.head.http_minor:
             data = b"%x\r\n%b\r\n" % (len(data), data)
@@ -370,129 +374,133 @@ class Exchange(Course):
             self._client.send(data)
 
     def answer_sink(self) -> AnswerSink | None:
-        """Where the rest of the answer may be spliced to; None: it is changed, held or framed."""
-        if self.phase is not ANSWERING or self.answer_kind is not BY_LENGTH:
+        """The sink that the rest of the answer may be spliced into; None if it must be copied."""
+        if self.state is not ANSWERING or self.answer_kind is not BY_LENGTH:
             return None
         if self._client.descriptor < 0:
             return None
-        return AnswerSink(self, self._client, self._service.row)
+        return AnswerSink(self, self._client, self._worker.row)
 
     def answer_complete(self) -> None:
-        """The target's answer is whole."""
-        held = self._held
-        if held and self.phase in (HELD, HELD_EARLY) and not self._judge(held, complete=True):
+        """End the exchange, or decide about a buffered answer: the target's answer is whole."""
+        buffered = self._buffered
+        if (
+            buffered
+            and self.state in (BUFFERING, BUFFERING_EARLY)
+            and not self._end_buffering(buffered, complete=True)
+        ):
             return
         if self.answer_kind >= IN_CHUNKS and self.head.http_minor:
             self._client.send(b"0\r\n\r\n")
         self._end(keep=not self.wants_close)
 
-    def _judge(self, held: Held, *, complete: bool) -> bool:
-        """End the doubt about an answer; whether it goes to the client."""
-        self._held = None
-        stored = held.head.status < 300  # a browser's file: it is answered here
-        step = Next.RELAY if stored else decide(self, held, self._service)
-        if step is Next.RELAY and not stored:
-            body = held.body
-            self._relay_head(held.raw, held.head, held.kind, more=bool(body))
+    def _end_buffering(self, buffered: BufferedResponse, *, complete: bool) -> bool:
+        """Take the next step after a buffered answer; whether the answer goes to the client."""
+        self._buffered = None
+        stored = buffered.head.status < 300  # a browser's file, which the gateway answers itself
+        step = NextStep.RELAY if stored else decide(self, buffered, self._worker)
+        if step is NextStep.RELAY and not stored:
+            body = buffered.body
+            self._relay_head(buffered.raw, buffered.head, buffered.kind, more=bool(body))
             if body:
                 self.answer_bytes(body)
             return True
         self.release(complete=complete)
-        if stored and not held.early:
-            self._answer_form(held.head)
+        if stored and not buffered.early:
+            self._answer_form(buffered.head)
         elif stored:
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
-        elif step is Next.ASK:
-            told = partial(self._told_of_signature, held)
-            self._inquire(question_of_signature(self.admission), told)
+        elif step is NextStep.ASK:
+            on_reply = partial(self._on_signature_reply, buffered)
+            self._ask_target(signature_question(self.admission), on_reply)
         else:
-            self._detour(step)
+            self._follow(step)
         return False
 
-    def _told_of_signature(self, held: Held, reply: Reply | None) -> None:
-        """Whether an answer without a document is about the gateway's signature."""
-        self._inquiry = None
-        step = conclude(self, reply, self._service)
-        if step is Next.RELAY:
-            self._relay_head(held.raw, held.head, held.kind, more=False)
+    def _on_signature_reply(self, buffered: BufferedResponse, reply: Reply | None) -> None:
+        """Take the next step after an answer without a document, by the reply of a subrequest."""
+        self._subrequest = None
+        step = conclude(self, reply, self._worker)
+        if step is NextStep.RELAY:
+            self._relay_head(buffered.raw, buffered.head, buffered.kind, more=False)
             self.answer_complete()
         else:
-            self._detour(step)
+            self._follow(step)
 
-    def _detour(self, step: Next) -> None:
-        """The answer does not go to the client: send the request again, or say to come again."""
-        if step is Next.REFUSE:
+    def _follow(self, step: NextStep) -> None:
+        """Send the request again, or answer 503: the target's answer is not for the client."""
+        if step is NextStep.REFUSE:
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
             return
-        self.detours |= {step}
-        self.phase = after(self.phase, RESEND)
-        if step is Next.AGAIN:
+        self.resent_for |= {step}
+        self.state = after(self.state, RESEND)
+        if step is NextStep.RESEND:
             self._send_again()
         else:
-            self._service.renewals.wait(self, self._service.snapshot)
+            self._worker.credential_refresh.wait(self, self._worker.snapshot)
 
     def release(self, *, complete: bool = True) -> None:
-        """The connection to the target is not needed any more; was its answer whole?"""
+        """Give the connection to the target back; `complete`: its answer was whole."""
         upstream, self._upstream = self._upstream, None
         if upstream is not None:
-            read = complete and self.phase is HELD and self._was_read(upstream)
+            read = complete and self.state is BUFFERING and self._was_read(upstream)
             upstream.release(request_read=read)
 
-    def again(self) -> None:
-        """Send the request once more, in other words; nothing of the answer is wanted."""
+    def resend(self) -> None:
+        """Send the request once more, translated in another way; drop the answer."""
         self.release(complete=False)
-        self.phase = after(self.phase, RESEND)
+        self.state = after(self.state, RESEND)
         self._send_again()
 
     def _answer_form(self, stored: ResponseHead) -> None:
-        """The file is stored: tell the browser what its form asked to be told."""
-        assert self._posting is not None
-        self.phase = after(self.phase, ANSWERED)
-        self._answer(self._posting.answer(stored, secure=self._client.secure))
+        """Answer a browser whose file is stored in the way that its form asked for."""
+        assert self._form_upload is not None
+        self.state = after(self.state, ANSWERED)
+        self._answer(self._form_upload.answer(stored, secure=self._client.secure))
 
     def _send_again(self) -> None:
-        self._service.count_retry()
+        self._worker.count_retry()
         self._lease(fresh=True)
 
-    def renewed(self, signer: Signer) -> None:
-        """Other credentials are here: the second try."""
+    def credentials_refreshed(self, signer: Signer) -> None:
+        """Send the request again, signed with other credentials."""
         old = self.admission.signer
         assert old is not None  # admitted
         self.admission.signer = signer.in_region(old.region)
         self._send_again()
 
-    def not_renewed(self) -> None:
-        """There are no others."""
+    def credentials_unavailable(self) -> None:
+        """End with an error: there are no other credentials."""
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
-        """The connection to the target broke before the answer was whole."""
+        """Send the request again or end: the connection broke before the answer was whole."""
         self._upstream = None
-        if self.phase in (ANSWERING, EARLY):
-            self._service.journal.upstream_fault(self, reason)
+        if self.state in (ANSWERING, EARLY):
+            self._worker.log.target_failed(self, reason)
             self._break_off()
             return
         if self._may_resend(stale):
-            self.phase = after(self.phase, RESEND)
+            self.state = after(self.state, RESEND)
             self._send_again()
             return
-        self._service.journal.upstream_fault(self, reason)
+        self._worker.log.target_failed(self, reason)
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
 
     # --- the client ---
 
     def client_paused(self) -> None:
-        """The client is slower than the target."""
+        """Stop reading the answer: the client is slower than the target."""
         if self._upstream is not None:
-            self._upstream.hold()
+            self._upstream.pause_reading()
 
     def client_resumed(self) -> None:
-        """The client takes bytes again."""
+        """Read the answer on."""
         if self._upstream is not None:
-            self._upstream.unhold()
-            if self.phase is AWAITING:
+            self._upstream.resume_reading()
+            if self.state is AWAITING:
                 self._expect_answer()
 
     def _leave_upstream(self) -> None:
-        self._service.renewals.give_up(self)
+        self._worker.credential_refresh.give_up(self)
         super()._leave_upstream()

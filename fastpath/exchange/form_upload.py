@@ -1,10 +1,8 @@
-"""A browser's form on its way to becoming a PutObject: what has come, and when it may go on.
+"""Turns a browser's form into the PutObject that it asks for.
 
-Rules: nothing of the file is kept before who signed the form, and what the policy says of the
-fields, is known; a short form is gathered, a longer one streams (`forms.file`); the upload is
-permitted and routed as the PutObject that it means, never as a POST.
-
-Not here: the exchange around it (`exchange`), what a form may say (`forms`).
+Rules: no byte of the file is kept before the form's signature is verified and its policy allows the
+fields. A short file is gathered, a longer one streams (`forms.file`). The upload is permitted and
+routed as a PutObject, never as a POST.
 """
 
 from __future__ import annotations
@@ -33,8 +31,8 @@ from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import Address
 
 
-class GatheringMemory:
-    """How many bytes of forms one worker gathers now."""
+class FormMemory:
+    """The bytes of forms that one worker gathers at the moment, bounded."""
 
     __slots__ = ("_used",)
 
@@ -52,7 +50,7 @@ class GatheringMemory:
         self._used -= count
 
 
-class Posting:
+class FormUpload:
     """One form. Once `feed` said so, `head`, `raw`, `file` and `passage` are of its PutObject.
 
     Whoever made it must `close` it.
@@ -82,7 +80,7 @@ class Posting:
         admission: Admission,
         snapshot: Snapshot,
         now: float,
-        memory: GatheringMemory,
+        memory: FormMemory,
     ) -> None:
         """`admission` knows the bucket; `now` in epoch seconds. Raises S3Error: it is no form."""
         self._boundary = boundary_of(form.fields.get(b"content-type", b""))
@@ -96,7 +94,7 @@ class Posting:
         self._reader = FormReader(self._boundary)
         self._fields: dict[bytes, bytes] = {}
         self._policy: Policy | None = None
-        self._rest: list[bytes] = []  # what came from the file's first byte on
+        self._rest: list[bytes] = []  # bytes from the file's first one on
         self._memory = memory
         self._reserved = 0  # bytes of it
         self.file: FormFile
@@ -133,12 +131,12 @@ class Posting:
         return True
 
     def close(self) -> None:
-        """Nothing of the form is needed any more."""
+        """Give the reserved memory back."""
         self._memory.free(self._reserved)
         self._reserved = 0
 
     def _admit(self) -> None:
-        """The fields are complete: who sent them, what they allow, where the file goes."""
+        """Verify, permit and route the complete fields."""
         fields = self._fields = filled_in(self._reader.fields, self._reader.filename)
         form = self._admission.address
         assert form is not None  # it was sent to a bucket
@@ -176,7 +174,7 @@ class Posting:
         self.raw = raw_head(self.head)
 
     def answer(self, stored: ResponseHead, *, secure: bool) -> Answer:
-        """What the client is told once the target has stored the file; `secure` is its side."""
+        """The answer to a client whose file is stored; `secure`: the client uses TLS."""
         address = self._admission.address
         assert address is not None
         scheme = b"https" if secure else b"http"

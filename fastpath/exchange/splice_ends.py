@@ -1,9 +1,7 @@
-"""The two ends that a flow may fill: the client with the answer, the target with the request.
+"""The two sinks that a body may be spliced into: the client of an answer, the target of a request.
 
-Rules: what the kernel moved is counted as if it had been copied; who is slow is told to the side
-whose time it costs.
-
-Not here: moving (`splice`), when it may begin (`exchange` gives a sink, or none).
+Rules: bytes that the kernel moved are counted like bytes that were copied; the side whose peer is
+slow is told, because that side's deadline counts.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class AnswerSink:
-    """The client of an exchange whose answer flows."""
+    """The client of an exchange whose answer is spliced."""
 
     __slots__ = ("_client", "_exchange", "_row", "descriptor")
 
@@ -30,25 +28,25 @@ class AnswerSink:
         self._row = row
 
     def flushed(self) -> bool:
-        """Whether the client's socket may be spliced into: nothing that was written waits."""
+        """Whether the client's socket may be spliced into: no byte written before still waits."""
         return self._client.flushed()
 
     def moved(self, count: int) -> None:
-        """The client has so many bytes more."""
+        """Count bytes that the kernel moved to the client."""
         self._row[Slot.SPLICED] += count
         self._exchange.bytes_out += count
 
-    def stuck(self, *, stuck: bool) -> None:
-        """The client takes nothing for now, or does again."""
-        self._client.sink_stuck(stuck=stuck)
+    def set_paused(self, *, paused: bool) -> None:
+        """Note that the client has stopped to take bytes, or takes them again."""
+        self._client.sink_paused(paused=paused)
 
     def broken(self) -> None:
-        """The client's connection broke; its transport may not have noticed."""
+        """Reset the client's connection: its transport may not have noticed the break."""
         self._client.abort()
 
 
 class RequestSink:
-    """The target of an exchange whose request is sent."""
+    """The target of an exchange whose request body is spliced."""
 
     __slots__ = ("_exchange", "_row", "_upstream", "descriptor")
 
@@ -59,14 +57,17 @@ class RequestSink:
         self._row = row
 
     def flushed(self) -> bool:
-        """Whether the target's socket may be spliced into: nothing that was written waits."""
+        """Whether the target's socket may be spliced into: no byte written before still waits."""
         return self._upstream.flushed()
 
     def moved(self, count: int) -> None:
-        """The target has so many bytes more."""
+        """Count bytes that the kernel moved to the target."""
         self._row[Slot.SPLICED] += count
         self._exchange.request_moved(count)
 
-    def stuck(self, *, stuck: bool) -> None:
-        """The target takes nothing for now, or does again."""
-        self._upstream.expect_taking(stuck=stuck)
+    def set_paused(self, *, paused: bool) -> None:
+        """Note that the target has stopped to take bytes, or takes them again."""
+        self._upstream.expect_taking(paused=paused)
+
+    def broken(self) -> None:
+        """Leave it to the target's transport, which reports the break itself."""

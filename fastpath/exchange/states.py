@@ -1,18 +1,15 @@
-"""The states of a request between a client and a target, and what moves it: one table, `MOVES`.
+"""The states of an exchange, and the events that move it: one table, `MOVES`.
 
     LEASING -> SENDING -> AWAITING ---------> ANSWERING -> ENDED
-       ^          |           +-----> HELD ------^
+       ^          |           +-----> BUFFERING ---^
        +----------|---(resend)--------+
-                  +-> HELD_EARLY -> EARLY --------------> ENDED
-                  +-------------------^
+                  +-> BUFFERING_EARLY -> EARLY ---------> ENDED
+                  +------------------------^
 
-A browser's form is READING, from LEASING and back to it, until its fields are known; and a request
-with a body where S3 has none, until that is read.
+An exchange that reads a body first (a browser's form, or a body that S3 does not know) goes from
+LEASING to READING and back.
 
-Rules: what the table does not name is a defect; every phase but the last can end; an answer that
-may be no business of the client's (`verdict`) is held until that is known.
-
-Not here: what is done on a move (`exchange`).
+Rules: a move that the table does not name is a defect. Every state but the last can end.
 """
 
 from __future__ import annotations
@@ -20,83 +17,83 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Phase(IntEnum):
-    """Where an exchange is."""
+class State(IntEnum):
+    """The state of an exchange."""
 
-    LEASING = 0  # admitted or being admitted; no connection yet
-    SENDING = 1  # the head is up, body bytes follow
-    AWAITING = 2  # the whole request is up
-    EARLY = 3  # the answer began before the request was complete; its rest is thrown away
-    ANSWERING = 4  # the answer flows
+    LEASING = 0  # it has no connection to a target yet
+    SENDING = 1  # the head is with the target, the body follows
+    AWAITING = 2  # the whole request is with the target
+    EARLY = 3  # the answer began before the request was complete: the rest of that is dropped
+    ANSWERING = 4  # the answer goes to the client
     ENDED = 5
-    HELD = 6  # the answer is held back until it is known what it means
-    HELD_EARLY = 7  # the same, and the request is not complete
-    READING = 8  # a body comes in that is read here first
+    BUFFERING = 6  # the answer is buffered until its meaning is known
+    BUFFERING_EARLY = 7  # the same, while the request is not complete
+    READING = 8  # the gateway reads the body before it leases a connection
 
 
 class Event(IntEnum):
-    """What may happen to it."""
+    """What moves an exchange from one state to another."""
 
     LEASED = 0
     SENT = 1
     ANSWERED = 2
     RESEND = 3
     END = 4
-    DOUBTED = 5  # answered, but held back
-    FORM = 6  # the body is read here first
-    READ = 7  # and that is done
+    BUFFER = 5  # an answer began that must be buffered
+    READ_FIRST = 6  # the body must be read first
+    READ = 7  # that body is complete
 
 
-# Members by themselves, for what every request passes: Python 3.11 calls a function for
-# `Phase.ENDED` (150 ns; heads: 25,000 instructions a request with the other enums).
-LEASING, SENDING, AWAITING, EARLY, ANSWERING, ENDED, HELD, HELD_EARLY, READING = Phase
-LEASED, SENT, ANSWERED, RESEND, END, DOUBTED, FORM, READ = Event
+# Members as globals, for the code that every request runs: Python 3.11 calls a function for
+# `State.ENDED` (150 ns; heads: 25,000 instructions a request with the other enumerations).
+LEASING, SENDING, AWAITING, EARLY, ANSWERING, ENDED, BUFFERING, BUFFERING_EARLY, READING = State
+LEASED, SENT, ANSWERED, RESEND, END, BUFFER, READ_FIRST, READ = Event
 
-MOVES: dict[Phase, dict[Event, Phase]] = {
-    Phase.LEASING: {
-        Event.LEASED: Phase.SENDING,
-        Event.FORM: Phase.READING,
-        Event.END: Phase.ENDED,
+MOVES: dict[State, dict[Event, State]] = {
+    State.LEASING: {
+        Event.LEASED: State.SENDING,
+        Event.READ_FIRST: State.READING,
+        Event.END: State.ENDED,
     },
-    Phase.READING: {Event.READ: Phase.LEASING, Event.END: Phase.ENDED},
-    Phase.SENDING: {
-        Event.SENT: Phase.AWAITING,
-        Event.ANSWERED: Phase.EARLY,
-        Event.DOUBTED: Phase.HELD_EARLY,
-        Event.RESEND: Phase.LEASING,
-        Event.END: Phase.ENDED,
+    State.READING: {Event.READ: State.LEASING, Event.END: State.ENDED},
+    State.SENDING: {
+        Event.SENT: State.AWAITING,
+        Event.ANSWERED: State.EARLY,
+        Event.BUFFER: State.BUFFERING_EARLY,
+        Event.RESEND: State.LEASING,
+        Event.END: State.ENDED,
     },
-    Phase.AWAITING: {
-        Event.ANSWERED: Phase.ANSWERING,
-        Event.DOUBTED: Phase.HELD,
-        Event.RESEND: Phase.LEASING,
-        Event.END: Phase.ENDED,
+    State.AWAITING: {
+        Event.ANSWERED: State.ANSWERING,
+        Event.BUFFER: State.BUFFERING,
+        Event.RESEND: State.LEASING,
+        Event.END: State.ENDED,
     },
-    Phase.HELD: {
-        Event.ANSWERED: Phase.ANSWERING,
-        Event.RESEND: Phase.LEASING,
-        Event.END: Phase.ENDED,
+    State.BUFFERING: {
+        Event.ANSWERED: State.ANSWERING,
+        Event.RESEND: State.LEASING,
+        Event.END: State.ENDED,
     },
-    Phase.HELD_EARLY: {Event.ANSWERED: Phase.EARLY, Event.END: Phase.ENDED},
-    Phase.EARLY: {Event.END: Phase.ENDED},
-    Phase.ANSWERING: {Event.END: Phase.ENDED},
-    Phase.ENDED: {},
+    State.BUFFERING_EARLY: {Event.ANSWERED: State.EARLY, Event.END: State.ENDED},
+    State.EARLY: {Event.END: State.ENDED},
+    State.ANSWERING: {Event.END: State.ENDED},
+    State.ENDED: {},
 }
 
 
 class ProtocolFault(Exception):
-    """Something happened that the table does not foresee; the phase is unchanged."""
+    """An event that the table does not allow in this state; the state is unchanged."""
 
 
-def after(phase: Phase, event: Event) -> Phase:
-    """Where an event leads. Raises ProtocolFault."""
-    moved = _FLAT[phase * _WIDTH + event]
+def after(state: State, event: Event) -> State:
+    """The state after an event. Raises ProtocolFault."""
+    moved = _FLAT[state * _WIDTH + event]
     if moved is None:
-        raise ProtocolFault(f"{event.name} while {phase.name}")
+        raise ProtocolFault(f"{event.name} while {state.name}")
     return moved
 
 
 # An enum hashes itself by its name, in Python: a lookup by number is 1.5 us a request cheaper
 # (bench: GET 1 KiB).
 _WIDTH = len(Event)
-_FLAT = tuple(MOVES[phase].get(event) for phase in Phase for event in Event)
+_FLAT = tuple(MOVES[state].get(event) for state in State for event in Event)

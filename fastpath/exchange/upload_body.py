@@ -1,9 +1,7 @@
-"""How the body of an admitted request goes up: what its request, and its target, ask for.
+"""Chooses what the body of an admitted request passes through on its way to the target.
 
-Rules: a target that is sent no signature verifies none, so its digest is verified here; what a
-target verifies all of is not looked at.
-
-Not here: the choice itself (`payload.choose`), feeding it (`exchange`).
+Rules: a target that gets no signature verifies none, so the gateway verifies the signed digest. The
+gateway does not look at a body that the target verifies completely.
 """
 
 from __future__ import annotations

@@ -1,13 +1,11 @@
-"""One line of the access log: what it tells, and its two forms.
+"""One line of the access log: its fields and its two forms.
 
     text: time remote identity method bucket/key operation target#rule status code bytes_in
           bytes_out seconds request_id worker#generation     ("-" for nothing)
     json: an object with the fields of `AccessLine`, and "kind": "access"    (docs/logs.md)
 
-Rules: pure; a line is ASCII and has no control character whatever a client sent, so that no request
-can forge a line or move a terminal's cursor; the text form has the same number of words always.
-
-Not here: sending lines (`journal`), writing them (`gateway.control.logs`).
+Rules: a line is ASCII without control characters whatever a client sent, so that no request can
+forge a line or move a terminal's cursor. The text form always has the same number of words.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
-# What a word may hold as it is: printable ASCII but space, quote, backslash and percent.
+# Characters that a word holds unescaped: printable ASCII but space, quote, backslash and percent.
 _SAFE = "!#$&'()*+,/:;=?@[]{}|^~`<>"
 _PLAIN = re.compile(rf"[A-Za-z0-9._\-{re.escape(_SAFE)}]+")
 
@@ -28,7 +26,7 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AccessLine(NamedTuple):
-    """What is told of one request; `time` in epoch seconds; empty or None: nothing is known."""
+    """The facts of one request; `time` in epoch seconds; empty or None stands for unknown."""
 
     time: float
     request_id: str
@@ -51,7 +49,7 @@ class AccessLine(NamedTuple):
 
 def as_text(line: AccessLine) -> bytes:
     """The line as words, without its line feed."""
-    # All at once: seventeen attributes, and as many calls, are 5,000 instructions more (heads).
+    # Unpacked at once: seventeen attributes, and as many calls, cost 5,000 instructions (heads).
     (moment, request_id, remote, method, operation, bucket, key, identity, target, rule) = line[:10]
     (status, code, bytes_in, bytes_out, seconds, generation, worker) = line[10:]
     second = int(moment)
@@ -84,7 +82,7 @@ def _word(text: str) -> str:
     return quote(text, safe=_SAFE) if text else "-"
 
 
-# Of a client's address and what the configuration names: the same for many requests.
+# For a client's address and names of the configuration, which repeat in many lines.
 _kept_word = lru_cache(maxsize=1024)(_word)
 
 

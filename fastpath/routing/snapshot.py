@@ -26,36 +26,12 @@ from fastpath.routing.rules import Rulebook
 from fastpath.routing.table import RoutingTable
 from fastpath.signing.authentication import Accepted, Sigv2
 from fastpath.signing.sigv4.sign import Credentials, Signer
+from fastpath.sockets.tls_settings import Certificate, TLSSettings
 
 FORMAT = 2
 
 # JSON as control wrote it: `gateway.config` checked it, so it is read here without suspicion.
 Document: TypeAlias = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class TLSSettings:
-    """How a target's certificate is checked and which one is shown to it; PEM text, not paths."""
-
-    verify: bool
-    server_name: str
-    ca_pem: str | None
-    cert_pem: str | None
-    key_pem: str | None
-
-    def __repr__(self) -> str:
-        return f"TLSSettings({self.server_name!r}, verify={self.verify})"
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What TLS listeners show to clients; PEM text, not paths."""
-
-    cert_pem: str
-    key_pem: str
-
-    def __repr__(self) -> str:
-        return "Certificate()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,8 @@
-"""Why a peer was not understood: first bytes or an exception to a likely cause and a remedy.
+"""Finds the likely cause, and a remedy, when a peer was not understood: from bytes or an exception.
 
-Rules: pure; nothing that came is repeated, since it may be a secret; a cause is only named where
-the evidence is particular to it; exceptions are told apart by their attributes, so that no socket
-or TLS module is needed here.
-
-Not here: what an S3 error of a target means (`verdict`), telling anybody (`journal`).
+Rules: no cause repeats the peer's bytes, which may be a secret. A cause is named only where the
+evidence is particular to it. Exceptions are told apart by their attributes, so that this module
+needs no socket or TLS module.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from typing import NamedTuple
 
 
 class Cause(NamedTuple):
-    """What is wrong, and what helps."""
+    """A likely cause, and a remedy."""
 
     what: str
     remedy: str = ""
@@ -52,7 +50,7 @@ _OTHERS = (
 
 
 def of_answer(data: bytes) -> Cause:
-    """What a target's first bytes are, when they are no head of HTTP/1."""
+    """What a target sent instead of a head of HTTP/1."""
     if _TLS_RECORD.match(data):
         return TLS_ON_PLAIN
     if _HTTP2_SETTINGS.match(data):
@@ -66,7 +64,7 @@ def of_answer(data: bytes) -> Cause:
 
 
 def of_silence(*, tls: bool) -> Cause:
-    """A new connection that ends without a byte of an answer."""
+    """The cause when a new connection ends without a byte of an answer."""
     hint = "" if tls else "if the port speaks TLS, write https:// in the target's endpoint"
     return Cause("closed the connection without an answer", hint)
 
@@ -269,10 +267,10 @@ _HANDSHAKES["SSLV3_ALERT_CERTIFICATE_UNKNOWN"] = _HANDSHAKES["SSLV3_ALERT_BAD_CE
 
 
 def of_request(data: bytes) -> Cause | None:
-    """What a client's first bytes are, if that is known and no request of HTTP/1."""
+    """What a client sent instead of a request of HTTP/1, if that is known."""
     return next((cause for pattern, cause in _REQUESTS if pattern.match(data)), None)
 
 
 def of_handshake(fault: BaseException) -> Cause | None:
-    """Why a client's TLS handshake failed, where that is somebody's mistake."""
+    """Why a client's TLS handshake failed, if the cause is a known mistake."""
     return _HANDSHAKES.get(getattr(fault, "reason", None) or "")

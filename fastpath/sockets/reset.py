@@ -1,10 +1,8 @@
-"""Breaking a connection off, so that the peer cannot take the break for an end.
+"""Resets connections, so that the peer cannot mistake a broken message for a complete one.
 
-Rules: a body that ends with the stream, or a request of which only the head went out, looks whole
-to some peers when the stream ends with FIN (SeaweedFS stores an empty object then); a reset never
-does.
-
-Not here: when a connection is broken off (`exchange`, `downstream`, `upstream`).
+Rules: a body that ends with the stream, or a request of which only the head went out, looks
+complete to some peers when the stream ends with FIN (SeaweedFS stores an empty object then). A
+reset never does.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ _END_ON_CLOSE = struct.pack("ii", 0, 0)
 
 def reset(transport: asyncio.Transport) -> None:
     """Close at once, by RST; nothing if the transport is closing already."""
-    connection = transport.get_extra_info("socket")  # a TLS transport loses it before it is told
+    connection = transport.get_extra_info("socket")  # None once a TLS transport is closed
     if connection is not None and not transport.is_closing():
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
     transport.abort()

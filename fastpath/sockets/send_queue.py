@@ -1,11 +1,9 @@
-"""How much of what was written has not reached the peer, and how much of that the kernel takes.
+"""Measures and bounds the bytes that were written to a socket and have not reached the peer.
 
-Rules: the kernel's queue counts, and acknowledgements empty it, not writes. A TLS transport keeps
-its last bytes where `get_write_buffer_size` does not see them, but only while the kernel's queue is
-full, so that 0 means delivered on every transport. Of what cannot be sent to a slow client the
-kernel takes a bounded part; what is on its way is not bounded, so that long paths keep their speed.
-
-Not here: what is done about a peer that takes nothing (`downstream`).
+Rules: the kernel's send queue counts, and acknowledgements empty it, not writes. A TLS transport
+keeps its last bytes where `get_write_buffer_size` does not see them, but only while the kernel's
+queue is full, so 0 means delivered on every transport. The kernel takes a bounded part of the bytes
+that a slow client has no window for; bytes in flight are not bounded, so that long paths stay fast.
 """
 
 from __future__ import annotations
@@ -17,24 +15,24 @@ import fcntl
 import socket
 import termios
 
-# The kernel's own bound is tcp_wmem, 4 MiB for each connection, all charged to the container. Twice
-# a wide pipe costs no CPU: GET 64 MiB 17.4 / 17.5 ms. 1 MiB (a third of the buffers' memory) costs
-# 17.3 -> 19.4 ms. Uploads have no bound: 1 MiB towards a store took 16 -> 28 ms.
+# The kernel's own bound is tcp_wmem: 4 MiB for each connection, charged to the container. Twice the
+# size of a wide pipe costs no CPU: GET 64 MiB 17.4 / 17.5 ms. 1 MiB (a third of the buffers'
+# memory) costs 17.3 -> 19.4 ms. Uploads have no bound: 1 MiB towards a store took 16 -> 28 ms.
 UNSENT_BYTES = 2097152
 
 _OUTQ = termios.TIOCOUTQ  # the same number as SIOCOUTQ (tcp(7))
 
 
 def unsent(transport: asyncio.Transport) -> int:
-    """Bytes, the kernel's included; those of a socket that is closed do not count."""
+    """Bytes that have not reached the peer, the kernel's included; 0 for a closed socket."""
     queued = array.array("i", [0])
-    connection = transport.get_extra_info("socket")  # a TLS transport loses it before it is told
+    connection = transport.get_extra_info("socket")  # None once a TLS transport is closed
     with contextlib.suppress(OSError, ValueError):
         fcntl.ioctl(-1 if connection is None else connection.fileno(), _OUTQ, queued)
     return transport.get_write_buffer_size() + queued[0]
 
 
 def bound_unsent(connection: socket.socket) -> None:
-    """Let the kernel take no more of what cannot be sent; what a listener accepts inherits it."""
+    """Bound the unsent bytes in the kernel; accepted connections inherit it from a listener."""
     with contextlib.suppress(OSError):  # not of TCP, or gone
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)

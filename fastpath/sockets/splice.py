@@ -1,17 +1,15 @@
-"""Bodies that nobody has to look at, moved by the kernel: socket -> pipe -> socket (splice(2)).
+"""Moves bodies that nobody has to look at in the kernel: socket -> pipe -> socket (splice(2)).
 
     source --splice--> pipe --splice--> sink
     until the source has nothing (wait for it) or the sink takes nothing (wait for it)
 
-Rules: a flow moves exactly `count` bytes and never one more; nothing is taken from the source while
-the pipe holds something, so that an empty source and a full pipe cannot be mistaken for each other;
-its two descriptors belong to transports that do not use them meanwhile (the source is paused, the
-sink has nothing buffered), and whoever owns a flow stops it before either is closed; a pipe that is
-not empty is never used again; a flow gives way to others after `_TURN` bytes. Waiting is done in an
-epoll set of its own, hung into the loop once: no descriptor is duplicated, so a closed socket says
-FIN or RST at once.
-
-Not here: which bodies (`downstream`, `upstream` offer, `exchange` says whether), deadlines.
+Rules: a flow moves exactly `count` bytes and never one more. It takes nothing from the source while
+the pipe holds something, so that an empty source and a full pipe cannot be mistaken for each other.
+Its descriptors belong to transports that do not use them meanwhile (the source is paused, the sink
+has nothing buffered), and the owner stops the flow before either is closed. A pipe that is not
+empty is never used again. A flow gives way to others after `_TURN` bytes. Flows wait in an epoll
+set of their own, which is registered with the loop once: no descriptor is duplicated, so a closed
+socket sends FIN or RST at once.
 """
 
 from __future__ import annotations
@@ -23,15 +21,15 @@ import os
 import select
 from typing import Protocol
 
-# What one flow may keep in the kernel. An unprivileged user may have 64 MiB of pipes in all
-# (pipe(7), pipe-user-pages-soft); beyond that, pipes get two pages and are of no use. So few are
-# wide: a flow whose source is full needs its pipe for one turn of the loop only, and the next takes
-# it again. A quarter of the calls: 6 to 10 % of the CPU time of 1 MiB and 64 MiB (ADR 5).
+# The size of pipes. An unprivileged user may have 64 MiB of pipes in all (pipe(7),
+# pipe-user-pages-soft); beyond that, pipes get two pages and are useless. So few are wide: a flow
+# whose source is full needs its pipe for one iteration of the loop, then the next flow takes it.
+# Wide pipes need a quarter of the calls: 6 to 10 % of the CPU time of 1 MiB and 64 MiB (ADR 5).
 WIDE_BYTES = 1048576  # /proc/sys/fs/pipe-max-size, as it is by default
 PIPE_BYTES = 262144
-_LEAST_BYTES = 65536  # the kernel's ordinary pipe; what is smaller is a sign of that limit
+_LEAST_BYTES = 65536  # the kernel's ordinary pipe; a smaller one is a sign of that limit
 MAX_WIDE = 8
-# In one worker, with the wide ones: 32 MiB, so that two workers stay below that limit.
+# In one worker, with the wide ones 32 MiB, so that two workers stay below that limit.
 MAX_PIPES = 104
 _IDLE_PIPES = 32  # kept for the next flows, besides the wide ones
 _TURN = 1 << 20  # bytes; at 3 GB/s a third of a millisecond
@@ -40,36 +38,54 @@ _FLAGS = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 
 
 class Owner(Protocol):
-    """Whose bytes a flow moves."""
+    """The owner of the bytes that a flow moves."""
 
     def flow_moved(self, count: int) -> None:
-        """So many bytes more are in the sink."""
+        """Count bytes that are in the sink now."""
 
-    def flow_stuck(self) -> None:
-        """The sink takes nothing for now."""
+    def flow_paused(self) -> None:
+        """Note that the sink has stopped to take bytes."""
 
-    def flow_freed(self) -> None:
-        """It does again."""
+    def flow_resumed(self) -> None:
+        """Note that the sink takes bytes again."""
 
     def flow_done(self) -> None:
-        """All bytes are in the sink."""
+        """Finish: all bytes are in the sink."""
 
     def flow_broken(self, reason: str, *, source: bool) -> None:
-        """The source ended early or broke (`source`), or the sink broke. The flow is over."""
+        """End: the source ended early or broke (`source`), or the sink broke. The flow is over."""
 
     def crash(self, fault: Exception) -> None:
-        """A defect showed while the owner was told something."""
+        """Handle a defect of the gateway that showed in a call to the owner."""
+
+
+class Sink(Protocol):
+    """Where an owner has its bytes moved to."""
+
+    descriptor: int
+
+    def flushed(self) -> bool:
+        """Whether the socket may be spliced into: no byte written before still waits."""
+
+    def moved(self, count: int) -> None:
+        """Count bytes that the kernel moved into the socket."""
+
+    def set_paused(self, *, paused: bool) -> None:
+        """Note that the peer has stopped to take bytes, or takes them again."""
+
+    def broken(self) -> None:
+        """End the connection of the sink: the kernel reported that it broke."""
 
 
 class Flow:
-    """One body on its way; `left` bytes have not been taken from the source yet."""
+    """The splicing of one body; `left` bytes are still in the source."""
 
     __slots__ = (
         "_in_pipe",
         "_owner",
         "_pipe",
+        "_sink_paused",
         "_splicer",
-        "_stuck",
         "_waits",
         "left",
         "over",
@@ -88,10 +104,10 @@ class Flow:
         self._owner = owner
         self._in_pipe = 0
         self._waits: set[int] = set()  # descriptors that are in the epoll set
-        self._stuck = False
+        self._sink_paused = False
 
     def stop(self) -> None:
-        """Move no more; what is in the pipe is lost."""
+        """Stop moving; bytes in the pipe are lost."""
         if self.over:
             return
         self.over = True
@@ -99,7 +115,7 @@ class Flow:
         self._splicer.give_back(self._pipe, clean=not self._in_pipe)
 
     def pump(self) -> None:
-        """Move what can be moved now."""
+        """Move the bytes that can be moved now."""
         if self.over:
             return
         try:
@@ -126,7 +142,7 @@ class Flow:
             self._splicer.later(self)
 
     def _fill(self) -> bool:
-        """Take from the source into the empty pipe; whether something is in it now."""
+        """Move bytes from the source into the empty pipe; whether there were any."""
         try:
             count = os.splice(
                 self.source, self._pipe.write, min(self.left, self._pipe.size), flags=_FLAGS
@@ -145,12 +161,12 @@ class Flow:
         return True
 
     def _drain(self) -> int:
-        """Bytes that went from the pipe into the sink."""
+        """Move bytes from the pipe into the sink; returns their number."""
         try:
             count = os.splice(self._pipe.read, self.sink, self._in_pipe, flags=_FLAGS)
         except BlockingIOError:
-            self._stuck = True
-            self._owner.flow_stuck()
+            self._sink_paused = True
+            self._owner.flow_paused()
             if not self.over:
                 self._wait(self.sink, select.EPOLLOUT)
             return 0
@@ -158,9 +174,9 @@ class Flow:
             self._break(f"connection broke ({fault.strerror})", source=False)
             return 0
         self._in_pipe -= count
-        if self._stuck:
-            self._stuck = False
-            self._owner.flow_freed()
+        if self._sink_paused:
+            self._sink_paused = False
+            self._owner.flow_resumed()
         return count
 
     def _wait(self, descriptor: int, events: int) -> None:
@@ -173,14 +189,14 @@ class Flow:
 
 
 class Pipe:
-    """A pipe, both ends non-blocking, of `size` bytes: as asked for, or what the user may have."""
+    """A pipe with non-blocking ends, of the size asked for or the most that the user may have."""
 
     __slots__ = ("read", "size", "wide", "write")
 
     def __init__(self, size: int) -> None:
         self.read, self.write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         for wanted in (size, PIPE_BYTES):
-            with contextlib.suppress(OSError):  # above a limit: what it has is asked below
+            with contextlib.suppress(OSError):  # above a limit: the size is read below
                 fcntl.fcntl(self.write, fcntl.F_SETPIPE_SZ, wanted)
                 break
         self.size = fcntl.fcntl(self.write, fcntl.F_GETPIPE_SZ)
@@ -192,7 +208,7 @@ class Pipe:
 
 
 class Splicer:
-    """All flows of one worker."""
+    """The flows and pipes of one worker."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, max_pipes: int = MAX_PIPES) -> None:
         self._loop = loop
@@ -210,31 +226,31 @@ class Splicer:
         return f"<Splicer flows={self._in_use} idle={len(self._idle) + len(self._idle_wide)}>"
 
     def begin(self, source: int, sink: int, count: int, owner: Owner) -> Flow | None:
-        """A flow of `count` (> 0) bytes, to be pumped; None if there is no pipe for it."""
+        """Make a flow of `count` (> 0) bytes, to be pumped; None if there is no pipe for it."""
         pipe = self._pipe()
         return None if pipe is None else Flow(self, (source, sink), count, pipe, owner)
 
     def close(self) -> None:
-        """Give everything back; flows are stopped by their owners."""
+        """Close the epoll set and the idle pipes; owners stop their flows themselves."""
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
         self.forget_pipes()
 
     def forget_pipes(self) -> None:
-        """Close the pipes that are kept for later."""
+        """Close the idle pipes."""
         self._wide -= len(self._idle_wide)
         for kept in (self._idle, self._idle_wide):
             while kept:
                 kept.pop().close()
 
-    # --- what a flow asks of it ---
+    # --- used by flows ---
 
     def later(self, flow: Flow) -> None:
-        """Go on with this flow when the others had their turn."""
+        """Pump this flow again after others had their turn."""
         self._loop.call_soon(flow.pump)
 
     def wait(self, flow: Flow, descriptor: int, events: int, *, again: bool) -> None:
-        """Pump the flow, once, when the descriptor is ready; `again`: it is in the set."""
+        """Pump the flow once when the descriptor is ready; `again`: it is in the set."""
         self._waiting[descriptor] = flow
         if again:
             self._epoll.modify(descriptor, events | select.EPOLLONESHOT)
@@ -242,17 +258,17 @@ class Splicer:
             self._epoll.register(descriptor, events | select.EPOLLONESHOT)
 
     def forget(self, flow: Flow, descriptors: set[int]) -> None:
-        """The flow is over."""
+        """Stop waiting for the descriptors of a flow that is over."""
         for descriptor in descriptors:
             del self._waiting[descriptor]
             self._epoll.unregister(descriptor)
 
     def give_back(self, pipe: Pipe, *, clean: bool) -> None:
-        """A flow needs its pipe no more; `clean`: nothing is in it."""
+        """Keep or close the pipe of a flow that is over; `clean`: the pipe is empty."""
         self._in_use -= 1
         if pipe.wide:
             kept, room = self._idle_wide, MAX_WIDE
-        else:  # not kept where the next may be a wide one
+        else:  # kept only if the next new pipe cannot be a wide one
             kept, room = self._idle, _IDLE_PIPES if self._wide >= self._max_wide else 0
         if clean and len(kept) < room:
             kept.append(pipe)

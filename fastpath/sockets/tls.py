@@ -1,9 +1,8 @@
-"""TLS contexts, towards targets and clients, from PEM text: a worker reads no file after start.
+"""Makes TLS contexts for targets and clients from PEM text: a worker reads no file after its start.
 
-Rules: targets' certificates and host names are verified unless their settings say otherwise; TLS
-1.2 is the least; a private key passes through an anonymous memory file, never a path on disk.
-
-Not here: accepting TLS connections (`door`), opening them (`pool`).
+Rules: certificates and host names of targets are verified unless their settings say otherwise. TLS
+1.2 is the oldest version. A private key passes through an anonymous memory file, never a path on
+disk.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastpath.routing.snapshot import Certificate, TLSSettings
+    from fastpath.sockets.tls_settings import Certificate, TLSSettings
 
 
 def client_context(settings: TLSSettings) -> ssl.SSLContext:

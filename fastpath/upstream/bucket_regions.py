@@ -1,14 +1,12 @@
-"""Which region of a target each bucket lives in, as far as the target has told.
+"""Remembers in which region of a target each bucket is, as the target said.
 
-A target's endpoint names its own region (`s3.us-east-1.amazonaws.com`); a bucket of another one is
-asked for there, signed for there.
+The endpoint of a target names its own region (`s3.us-east-1.amazonaws.com`). A request for a bucket
+in another region goes to the endpoint of that region and is signed for it.
 
-Rules: the host of another region is the target's own with the region's name exchanged, whatever
-host an answer named, so that no answer can lead a signed request elsewhere; a host without its
-region's name is used for every region. Bounded: buckets by an LRU, regions of a target by
-MAX_REGIONS, because each has a pool. A region that proves wrong is replaced by the next redirect.
-
-Not here: when to believe an answer (`verdict`), asking again (`exchange`).
+Rules: the host of another region is the target's own host with the region's name exchanged,
+whatever host a redirect named, so that no answer can lead a signed request elsewhere. A host
+without its region's name serves every region. Buckets are bounded by an LRU, regions of a target by
+MAX_REGIONS, because each has a pool. The next redirect replaces a region that proves wrong.
 """
 
 from __future__ import annotations
@@ -25,41 +23,41 @@ from fastpath.s3.refusals import is_region
 MAX_BUCKETS = 10000
 MAX_REGIONS = 64  # of one target; AWS has fewer than 40
 
-# They name a region themselves, or ask for one, and are answered at the endpoint that was given.
+# These operations name or ask for a region; the configured endpoint answers them.
 _AT_HOME = frozenset({"CreateBucket", "GetBucketLocation", "ListBuckets"})
 
 
-class Places:
-    """What one worker has learnt."""
+class BucketRegions:
+    """What one worker knows of the regions of buckets."""
 
     def __init__(self, buckets: int = MAX_BUCKETS) -> None:
-        self.learnt = False  # until then, no request needs to look
+        self.any_redirected = False  # while False, no request needs a look-up
         self._regions: LRU[tuple[str, bytes], bytes] = LRU(buckets)  # by route key and bucket
         self._routes: dict[str, dict[bytes, Route]] = {}  # by route key and region
 
     def __len__(self) -> int:
         return len(self._regions)
 
-    def direct(self, admission: Admission) -> None:
-        """Send a request to where its bucket is known to be."""
+    def redirect(self, admission: Admission) -> None:
+        """Send a request to the region of its bucket, if it is known."""
         target, address = admission.target, admission.address
         assert target is not None  # admitted
         assert address is not None
-        if not target.profile.has_regions or not address.bucket or stays_home(admission):
+        if not target.profile.has_regions or not address.bucket or relays_redirects(admission):
             return
         region = self._regions.get((target.route.key, address.bucket))
         if region is not None and region != target.region:
             self._move(admission, target, region)
 
-    def unknown(self, admission: Admission) -> bool:
-        """Whether a redirect may come that nobody has seen yet, as the bucket was never met.
+    def must_ask(self, admission: Admission) -> bool:
+        """Whether the bucket's region is unknown, so that the target may redirect the request.
 
-        Only an endpoint that names its region has others beside it.
+        Only an endpoint that names its region redirects to others.
         """
         target, address = admission.target, admission.address
         assert target is not None  # admitted
         assert address is not None
-        if not target.profile.has_regions or not address.bucket or stays_home(admission):
+        if not target.profile.has_regions or not address.bucket or relays_redirects(admission):
             return False
         name = (target.route.key, address.bucket)
         if name in self._regions:
@@ -70,18 +68,18 @@ class Places:
             return False
         return True
 
-    def told(self, admission: Admission, region: bytes) -> bool:
-        """The target said where the bucket is (empty: nothing); whether that is elsewhere."""
+    def record_answer(self, admission: Admission, region: bytes) -> bool:
+        """Record the region that the target named (or not); whether it is another one."""
         target, address = admission.target, admission.address
         assert target is not None  # admitted
         assert address is not None
         if not is_region(region) or region == target.region:
             self._regions.put((target.route.key, address.bucket), target.region)
             return False
-        return self.learn(admission, target, region)
+        return self.record_redirect(admission, target, region)
 
-    def learn(self, admission: Admission, home: Target, region: bytes) -> bool:
-        """Remember where a bucket is and send the request there; False if that cannot be.
+    def record_redirect(self, admission: Admission, home: Target, region: bytes) -> bool:
+        """Record another region and send the request there; False if there are too many.
 
         `home` is the target as the configuration has it.
         """
@@ -89,13 +87,13 @@ class Places:
         routes = self._routes.setdefault(home.route.key, {})
         if region not in routes and len(routes) >= MAX_REGIONS:
             return False
-        self.learnt = True
+        self.any_redirected = True
         self._regions.put((home.route.key, admission.address.bucket), region)
         self._move(admission, home, region)
         return True
 
     def keep(self, homes: Iterable[str]) -> set[str]:
-        """Forget what belongs to no route in `homes`; the keys of the routes still in use."""
+        """Forget all but the routes in `homes`; returns the keys of the regional routes kept."""
         known = set(homes)
         self._routes = {key: there for key, there in self._routes.items() if key in known}
         return {route.key for there in self._routes.values() for route in there.values()}
@@ -113,8 +111,8 @@ class Places:
         admission.signer = signer.in_region(region)
 
 
-def stays_home(admission: Admission) -> bool:
-    """Whether redirects of this operation are the client's business."""
+def relays_redirects(admission: Admission) -> bool:
+    """Whether the client gets the redirects of this operation."""
     return admission.operation is None or admission.operation.name in _AT_HOME
 
 

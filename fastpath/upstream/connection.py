@@ -1,10 +1,8 @@
-"""One connection to a target: writes a request, cuts the answer out of the byte stream.
+"""One connection to a target: writes requests and cuts answers out of the byte stream.
 
-Rules: serves one lessee at a time; an answer is delimited by RFC 9112 section 6.3 and by nothing
-else; bytes that nobody asked for, or any doubt where an answer ends, close the connection; it goes
-back to the pool only after request and answer are both complete.
-
-Not here: which connection serves whom (`pool`), what an answer means (`exchange`).
+Rules: a connection serves one lessee at a time. An answer is delimited by RFC 9112 section 6.3 and
+by nothing else. Bytes that belong to no answer, or any doubt where an answer ends, close the
+connection. It goes back to its pool only after both request and answer are complete.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import contextlib
 import math
 import os
 import select
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from fastpath.http.framing import (
     BY_LENGTH,
@@ -32,33 +30,59 @@ from fastpath.sockets.reset import reset
 from fastpath.sockets.splice import Flow
 
 if TYPE_CHECKING:
-    from fastpath.exchange.splice_ends import AnswerSink
-    from fastpath.upstream.lessee import Lessee
-    from fastpath.upstream.pool import Pool
+    from collections.abc import Callable
 
-# Bytes of an answer's head; far above what any store sends (nginx refuses above 4 or 8 KiB).
+    from fastpath.limits import Timeouts
+    from fastpath.routing.snapshot import Route
+    from fastpath.sockets.outbox import Outbox
+    from fastpath.sockets.splice import Sink, Splicer
+    from fastpath.upstream.lessee import Lessee
+
+# Bytes of an answer's head; far more than any store sends (nginx refuses above 4 or 8 KiB).
 MAX_ANSWER_HEAD = 65536
-# Answers of 1xx before the answer proper. Nobody asked for any; a server may send 100 and 103, and
-# few send more (Go's client: 5).
+# Interim answers (1xx) before the final one. A server may send 100 and 103 unasked; few send more
+# (Go's client allows 5).
 MAX_INTERIM = 8
-# Chunks in one read from which another connection is served before the next read: 4,000 of one byte
-# cost as much as 4 MiB (0.4 ms), and libuv reads up to 32 times in a turn.
+# A read with more chunks makes the connection give way to others: 4,000 chunks of one byte cost as
+# much as 4 MiB (0.4 ms), and libuv reads up to 32 times in one iteration of the loop.
 MANY_CHUNKS = 4000
+
+
+class Home(Protocol):
+    """What a connection uses of the pool that it belongs to."""
+
+    name: str  # host and port
+    route: Route
+    timeouts: Timeouts
+    clock: Callable[[], float]
+    soon: Callable[..., object]  # the loop's `call_soon`
+    outbox: Outbox
+    splicer: Splicer | None
+    splice_from: float  # bytes of an answer from which its rest is spliced
+
+    def opened(self) -> None:
+        """Count a connection that was made."""
+
+    def take_back(self, connection: UpstreamConnection) -> None:
+        """Keep a connection that ended its exchange cleanly."""
+
+    def forget(self, connection: UpstreamConnection) -> None:
+        """Drop a connection that is closed, by whichever side."""
 
 
 class UpstreamConnection(asyncio.BufferedProtocol):
     """An open connection; `deadline` is in the loop's monotonic seconds, infinite when none.
 
-    `name`: what the target proved under TLS, if not the name of the route.
+    `name`: the name that the target proved under TLS, if not the name of the route.
     """
 
-    # More than 30 names, which an instance without slots cannot have without being slower.
+    # Slots, because an instance with more than 30 attributes is slower without them.
     __slots__ = (
         "_chunks",
         "_ended",
         "_flow",
         "_heard",
-        "_held",
+        "_home",
         "_in_doubt",
         "_interim",
         "_keep",
@@ -67,8 +91,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         "_method",
         "_outbox",
         "_partial",
+        "_paused",
         "_poll",
-        "_pool",
         "_reusable",
         "_room",
         "_sink",
@@ -87,12 +111,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         "uses",
     )
 
-    def __init__(self, pool: Pool, name: str | None = None) -> None:
+    def __init__(self, home: Home, name: str | None = None) -> None:
         # connection
-        self._pool = pool
-        self._outbox = pool.outbox
+        self._home = home
+        self._outbox = home.outbox
         self.name = name
-        self.timeouts = pool.timeouts
+        self.timeouts = home.timeouts
         self._poll = select.poll()
         self.transport: asyncio.Transport
         self.uses = 0
@@ -101,39 +125,39 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.closed = False
         self._ended = False  # by the target
         self.descriptor = -1  # to splice from and to; -1 under TLS
-        self._usual = self._room = NEXT_READ  # what bodies are read into
+        self._usual = self._room = NEXT_READ  # bodies are read into it
         # exchange
         self.lessee: Lessee | None = None
-        self.holder = ""  # whose share it counts to
+        self.holder = ""  # the connection counts to its share
         self._method = b""
-        self._heard = False  # anything since the request
+        self._heard = False  # bytes came since the request
         self.status = 0  # of the answer
-        self.answered_early = False  # something came before the last byte of the request went
-        self._held = False  # by a client that is slower
-        self._partial = bytearray()  # of a head that is not complete
-        self._interim = 0  # answers of 1xx so far
+        self.answered_early = False  # bytes came before the last byte of the request went
+        self._paused = False  # because the client is slower
+        self._partial = bytearray()  # the bytes of an incomplete head
+        self._interim = 0  # interim answers so far
         self._in_doubt = False  # one of them announced a body
         self._kind: BodyKind | None = None  # None: the head has not come yet
         self._left = 0
         self._chunks: ChunkedReader | None = None
-        self._keep = False  # what the answer's head said
-        self._reusable = False  # what its end said
-        self._flow: Flow | None = None  # the rest of the answer, when the kernel moves it
-        self._sink: AnswerSink | None = None  # where to
+        self._keep = False  # the answer's head allows to reuse the connection
+        self._reusable = False  # so does its end
+        self._flow: Flow | None = None  # moves the rest of the answer in the kernel
+        self._sink: Sink | None = None  # of that flow
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "idle" if self.lessee is None else "leased"
-        return f"<UpstreamConnection {self._pool.name} {state} uses={self.uses}>"
+        return f"<UpstreamConnection {self._home.name} {state} uses={self.uses}>"
 
-    # --- what the pool and the lessee ask of it ---
+    # --- used by the pool and the lessee ---
 
     def begin(self, lessee: Lessee, holder: str) -> None:
-        """Work for this lessee from now on."""
+        """Start to serve a lessee."""
         self.lessee = lessee
         self.holder = holder
         self.uses += 1
         self._room = self._usual
-        self._heard = self._held = self.answered_early = False
+        self._heard = self._paused = self.answered_early = False
         self._left = 0
         if self._interim or self._partial:
             self._interim, self._in_doubt, self._partial = 0, False, bytearray()
@@ -141,56 +165,56 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._chunks = None
 
     def send_head(self, data: bytes, method: bytes, body: bytes = b"") -> None:
-        """Write a request head and what follows it; the method says how the answer is delimited."""
+        """Write a request head and body bytes; the method decides how the answer is delimited."""
         self._method = method
         self._outbox.write(self.transport, self.descriptor, data, body)
 
     def send_body(self, data: bytes) -> None:
-        """Write more of the request."""
+        """Write body bytes of the request."""
         self._outbox.write(self.transport, self.descriptor, data)
 
     def look_for_answer(self) -> None:
-        """Note an answer that is here though more of the request is still to be sent."""
+        """Note whether the answer began before the request was complete."""
         self.answered_early = self.answered_early or not self.silent()
 
     def flushed(self) -> bool:
-        """Whether its socket may be spliced into: nothing that was written waits."""
+        """Whether the socket may be spliced into: no byte written before still waits."""
         return self._outbox.flushed(self.transport)
 
     def read_less(self) -> None:
-        """Read this answer in smaller pieces: more than one of them waits for a slow client."""
+        """Read this answer in smaller pieces, so that less of it waits for a slow client."""
         self._room = LESS_READ
 
     def silent(self) -> bool:
-        """Whether nothing came in while it was idle: no end of stream, no stray bytes."""
+        """Whether the socket has nothing to read: no end of stream, no stray bytes."""
         return not self.transport.is_closing() and not self._poll.poll(0)
 
     def expect_answer_within(self, seconds: float) -> None:
         """Set the deadline by which the next byte of the answer must be here."""
-        self.deadline = self._pool.clock() + seconds
+        self.deadline = self._home.clock() + seconds
 
-    def hold(self) -> None:
-        """Read no more for now: the client is slower; its time counts, not the target's."""
-        self._held = True
+    def pause_reading(self) -> None:
+        """Stop reading, and stop the target's deadline: the client is slower."""
+        self._paused = True
         self.transport.pause_reading()
         self.deadline = math.inf
 
-    def unhold(self) -> None:
+    def resume_reading(self) -> None:
         """Read on."""
-        self._held = False
+        self._paused = False
         self.transport.resume_reading()
         if self._kind is not None:
             self.expect_answer_within(self.timeouts.idle_seconds)
-            if self._left >= self._pool.splice_from:
+            if self._left >= self._home.splice_from:
                 self._offer_rest()
 
     def abort(self) -> None:
-        """Drop the connection at once; the lessee hears nothing more."""
+        """Drop the connection at once, without a call to the lessee."""
         self.lessee = None
         self._reset()
 
     def expire(self) -> None:
-        """The deadline passed."""
+        """Fail: the target missed the deadline."""
         late = "did not answer in time"
         garbage = self._unanswered() if self._partial else ""
         self._fail(f"{late}; {garbage}" if garbage else late)
@@ -200,23 +224,23 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports are no subclasses of asyncio's.
         self.transport = cast("asyncio.Transport", transport)
-        self._pool.opened()
+        self._home.opened()
         self._usual = room_of(self.transport)
         descriptor = self.transport.get_extra_info("socket").fileno()
         self._poll.register(descriptor, select.POLLIN | select.POLLRDHUP)
-        if self._pool.splicer is not None and self._pool.route.tls is None:
+        if self._home.splicer is not None and self._home.route.tls is None:
             self.descriptor = descriptor
             self.transport.set_write_buffer_limits(high=0)  # resumed means: may be spliced into
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        # A small first read leaves the rest of a large answer to the kernel.
+        # A small first read leaves the rest of a large answer to splice(2).
         return FIRST_READ if self._kind is None else self._room
 
     def buffer_updated(self, nbytes: int) -> None:
         self.data_received(bytes((FIRST_READ if self._kind is None else self._room)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
-        """What a read brought."""
+        """Take the bytes of a read."""
         lessee = self.lessee
         if lessee is None:
             self.transport.abort()
@@ -239,34 +263,34 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if self.lessee is not None and self._kind is UNTIL_CLOSE:
             self._complete(reusable=False)
         elif self.transport.get_write_buffer_size():
-            self.transport.abort()  # closing would wait for a target that takes nothing more
+            self.transport.abort()  # close() would wait for a target that takes no more bytes
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
         self._ended = self._ended or exc is not None
         self._stop_flow()
-        self._pool.forget(self)
+        self._home.forget(self)
         if isinstance(exc, OSError) and self.lessee is not None:
-            self._read_last_words()
+            self._read_pending_answer()
         reason = "closed the connection" if exc is None else f"connection broke ({of_break(exc)})"
         self._fail(self._unanswered() or reason, stale=self.uses > 1 and not self._heard)
 
     def _unanswered(self) -> str:
-        """Why a target that ends or says nothing more has likely not spoken HTTP at all."""
+        """The likely reason why a target that ends or falls silent gave no answer of HTTP."""
         if self._kind is None and self._partial:
             return f"answered garbage: {of_answer(bytes(self._partial))}"
         if self.uses > 1 or self._heard or not self._ended:
             return ""
-        return str(of_silence(tls=self._pool.route.tls is not None))
+        return str(of_silence(tls=self._home.route.tls is not None))
 
-    def _read_last_words(self) -> None:
-        """Take what the target said before the connection broke.
+    def _read_pending_answer(self) -> None:
+        """Read the answer that still waits in the kernel after the connection broke.
 
-        One that answers early and closes resets it under the request's bytes, and the failed write
-        is seen before the answer that waits in the kernel is read. Under TLS it is lost.
+        A target that answers early and closes resets the connection while the request is being
+        sent, and the loop sees the failed write before it reads the answer. Under TLS it is lost.
         """
-        if self._pool.route.tls is not None:
+        if self._home.route.tls is not None:
             return
         with contextlib.suppress(OSError):
             data = os.read(self.transport.get_extra_info("socket").fileno(), MAX_ANSWER_HEAD)
@@ -275,17 +299,17 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def pause_writing(self) -> None:
         if self.lessee is not None:
-            self.expect_taking(stuck=True)
+            self.expect_taking(paused=True)
             self.lessee.upstream_paused()
 
     def resume_writing(self) -> None:
         if self.lessee is not None:
-            self.expect_taking(stuck=False)
+            self.expect_taking(paused=False)
             self.lessee.upstream_resumed()
 
-    def expect_taking(self, *, stuck: bool) -> None:
-        """The target does not take the request, and has its time for that; or does again."""
-        if stuck:
+    def expect_taking(self, *, paused: bool) -> None:
+        """Start the target's deadline while it takes no bytes of the request, or stop it."""
+        if paused:
             self.expect_answer_within(self.timeouts.idle_seconds)
         elif self._kind is None:
             self.deadline = math.inf
@@ -307,7 +331,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             if head.status >= 200:
                 self._open_answer(raw, head, data)
                 return
-            # 1xx: the answer proper follows (RFC 9110 section 15.2)
+            # An interim answer: the final one follows (RFC 9110 section 15.2).
             self._interim += 1
             if self._interim > MAX_INTERIM:
                 raise ResponseFault("too many answers of 1xx")
@@ -316,12 +340,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._wait_for_head()
 
     def _wait_for_head(self) -> None:
-        """Wait for the rest of a head; what came of it gives it no more time."""
+        """Bound the bytes of an incomplete head; its deadline stays."""
         if len(self._partial) > MAX_ANSWER_HEAD:
             raise ResponseFault("endless head")
 
     def _expect_more(self) -> None:
-        """Something came; the rest has its time anew, if anybody waits for it."""
+        """Start the target's deadline anew, if it has one."""
         if self.deadline != math.inf:
             self.expect_answer_within(self.timeouts.idle_seconds)
 
@@ -337,17 +361,17 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.expect_answer_within(self.timeouts.idle_seconds)
         self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
         if kind is NO_BODY or (kind is BY_LENGTH and length == 0):
-            # Stray bytes behind it are not this client's business: the connection is just not kept.
-            # Behind an answer to HEAD, 204, ... the chunks that it announces may follow.
+            # After stray bytes the connection is only not kept. After an answer to HEAD, 204, ...
+            # the chunks that it announces may follow.
             self._complete(reusable=self._keep and not rest and not head.chunked)
         elif rest:
             self._take_body(rest)
-        elif self._left >= self._pool.splice_from:
+        elif self._left >= self._home.splice_from:
             self._offer_rest()
 
     def _take_body(self, data: bytes) -> None:
         lessee = self.lessee
-        if lessee is None:  # aborted while the head was handed over
+        if lessee is None:  # it left while it took the head
             return
         if self._kind is BY_LENGTH:
             stray = len(data) - self._left
@@ -357,11 +381,11 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             lessee.answer_bytes(data)
             if self._left == 0:
                 self._complete(reusable=self._keep and stray <= 0)
-            elif self._left >= self._pool.splice_from:
+            elif self._left >= self._home.splice_from:
                 self._offer_rest()
         elif self._chunks is not None:
             pieces = self._chunks.feed(data)
-            if pieces:  # handed over as one: chunks may be of one byte
+            if pieces:  # joined, because chunks may be of one byte
                 lessee.answer_bytes(pieces[0] if len(pieces) == 1 else b"".join(pieces))
             if len(pieces) > MANY_CHUNKS and not self._chunks.complete:
                 self._give_way(lessee)
@@ -371,20 +395,20 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             lessee.answer_bytes(data)
 
     def _give_way(self, lessee: Lessee) -> None:
-        """Let others have their turn of the loop before the next read."""
-        if self.lessee is lessee and not self._held:
+        """Serve other connections before the next read."""
+        if self.lessee is lessee and not self._paused:
             self.transport.pause_reading()
-            self._pool.soon(self._read_on, lessee)
+            self._home.soon(self._read_on, lessee)
 
     def _read_on(self, lessee: Lessee) -> None:
-        if self.lessee is lessee and not self._held and not self.closed:
+        if self.lessee is lessee and not self._paused and not self.closed:
             self.transport.resume_reading()
 
     # --- the rest of the answer, moved by the kernel ---
 
     def _offer_rest(self) -> None:
         """Have the rest spliced, unless somebody looks at it or waits to be written before it."""
-        lessee, splicer = self.lessee, self._pool.splicer
+        lessee, splicer = self.lessee, self._home.splicer
         if self.descriptor < 0 or lessee is None or splicer is None or self._flow is not None:
             return
         sink = lessee.answer_sink()
@@ -395,34 +419,34 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if flow is not None:
             self._flow = flow
             flow.pump()
-            if not flow.over:  # it reads the socket from now on
+            if not flow.over:  # the flow reads the socket from now on
                 self.transport.pause_reading()
 
     def flow_moved(self, count: int) -> None:
-        """The client has more of the answer."""
+        """Count bytes of the answer that the kernel moved."""
         self._left -= count
-        self.deadline = self._pool.clock() + self.timeouts.idle_seconds
-        assert self._sink is not None  # whoever leaves stops the flow
+        self.deadline = self._home.clock() + self.timeouts.idle_seconds
+        assert self._sink is not None  # whoever drops the sink stops the flow
         self._sink.moved(count)
 
-    def flow_stuck(self) -> None:
-        """The client is slower: its time counts, not the target's."""
+    def flow_paused(self) -> None:
+        """Stop the target's deadline: the client is slower."""
         self.deadline = math.inf
         assert self._sink is not None
-        self._sink.stuck(stuck=True)
+        self._sink.set_paused(paused=True)
 
-    def flow_freed(self) -> None:
-        """The client takes bytes again."""
+    def flow_resumed(self) -> None:
+        """Note that the client takes bytes again."""
         assert self._sink is not None
-        self._sink.stuck(stuck=False)
+        self._sink.set_paused(paused=False)
 
     def flow_done(self) -> None:
-        """The whole answer is with the client."""
+        """Complete the answer: the client has all of it."""
         self._flow = None
         self._complete(reusable=self._keep)
 
     def flow_broken(self, reason: str, *, source: bool) -> None:
-        """The target or the client broke off."""
+        """End the flow: the target or the client broke off."""
         self._flow = None
         if source:
             self._fail(reason)
@@ -430,7 +454,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._sink.broken()
 
     def crash(self, fault: Exception) -> None:
-        """A defect of ours showed in the flow."""
+        """Handle a defect of the gateway that showed in the flow."""
         if self.lessee is not None:
             self.lessee.crash(fault)
 
@@ -450,16 +474,16 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         lessee.answer_complete()
 
     def release(self, *, request_read: bool) -> None:
-        """The lessee is done; keep the connection if both sides ended cleanly.
+        """End the lease; keep the connection if both sides ended cleanly.
 
-        `request_read`: nothing of the request can wait at the target, to be taken for the next one.
+        `request_read`: no byte of the request can wait at the target and be taken for the next.
         """
         self.lessee = None
         self.deadline = math.inf
         clean = request_read and self._reusable and not self.transport.get_write_buffer_size()
         if clean and not self.closed:
             self.transport.resume_reading()
-            self._pool.take_back(self)
+            self._home.take_back(self)
         else:
             self._reset()
 

@@ -1,23 +1,22 @@
-"""Asks control for fresh credentials of a target, and keeps who waits for them.
+"""A worker asks control for fresh credentials of a target, and lets requests wait for them.
 
-Rules: control is asked at most once per target in ASK_SECONDS, however many requests are refused;
-only temporary credentials are waited for (others change when somebody writes a file), for at most
-WAIT_SECONDS, by at most MAX_WAITING; who waits hears once of either end.
-
-Not here: whether a refusal is one of the signature (`verdict`), getting credentials (control).
+Rules: a worker asks at most once per target in ASK_SECONDS, however many requests were refused.
+Only temporary credentials are waited for (others change when somebody writes a file), for at most
+WAIT_SECONDS, by at most MAX_WAITING requests. Each waiting request is called exactly once, with
+new credentials or without.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fastpath.signing.sigv4.sign import Signer
 
 if TYPE_CHECKING:
-    from fastpath.exchange.exchange import Exchange
-    from fastpath.ipc.log import Journal
+    from fastpath.ipc.log import WorkerLog
+    from fastpath.request.admission import Admission
     from fastpath.routing.snapshot import Snapshot
 
 # A chain answers in milliseconds, STS in a second or two; clients time out after 60.
@@ -27,77 +26,90 @@ ASK_SECONDS = 30.0
 MAX_WAITING = 1024  # as many as may wait for a connection
 
 
-class Renewals:
-    """One worker's."""
+class RefusedRequest(Protocol):
+    """A request whose signature the target refused."""
 
-    def __init__(self, journal: Journal, clock: Callable[[], float]) -> None:
-        self._journal = journal
+    admission: Admission
+    snapshot: Snapshot
+
+    def credentials_refreshed(self, signer: Signer) -> None:
+        """Send the request again, signed with other credentials."""
+
+    def credentials_unavailable(self) -> None:
+        """Give up: there are no other credentials."""
+
+
+class CredentialRefresh:
+    """The credential refresh of one worker."""
+
+    def __init__(self, log: WorkerLog, clock: Callable[[], float]) -> None:
+        self._log = log
         self._clock = clock
         self._asked: dict[str, float] = {}  # by target name
-        self._trusted: dict[str, float] = {}  # when a target last took the gateway's signature
-        self._waiting: dict[Exchange, float] = {}  # until when
+        self._confirmed: dict[str, float] = {}  # when a target last accepted the signature
+        self._waiting: dict[RefusedRequest, float] = {}  # until when
 
-    def ask(self, target: str) -> None:
-        """Tell control, unless it was told a moment ago."""
+    def request(self, target: str) -> None:
+        """Ask control for fresh credentials, unless the worker asked a moment ago."""
         now = self._clock()
         if now - self._asked.get(target, -math.inf) >= ASK_SECONDS:
             self._asked[target] = now
-            self._journal.refresh_wanted(target)
+            self._log.request_credentials(target)
 
-    def doubts(self, target: str) -> bool:
-        """Whether it is time to ask if a target still takes the gateway's signature."""
-        return self._clock() - self._trusted.get(target, -math.inf) >= ASK_SECONDS
+    def check_is_due(self, target: str) -> bool:
+        """Whether it is time to check that the target still accepts the gateway's signature."""
+        return self._clock() - self._confirmed.get(target, -math.inf) >= ASK_SECONDS
 
-    def trust(self, target: str) -> None:
-        """It does."""
-        self._trusted[target] = self._clock()
+    def confirm(self, target: str) -> None:
+        """Note that the target accepted the gateway's signature."""
+        self._confirmed[target] = self._clock()
 
-    def wait(self, exchange: Exchange, snapshot: Snapshot) -> None:
-        """Other credentials than the refused ones, now or soon; or none, which is told as well."""
-        refused, signer = _refused(exchange), _signer_now(exchange, snapshot)
+    def wait(self, request: RefusedRequest, snapshot: Snapshot) -> None:
+        """Call the request with other credentials, now or once they come; or without, in time."""
+        refused, signer = _refused(request), _signer_now(request, snapshot)
         if not signer.equals(refused):
-            exchange.renewed(signer)
+            request.credentials_refreshed(signer)
             return
-        assert exchange.admission.target is not None  # admitted
-        until = self._asked.get(exchange.admission.target.name, -math.inf) + WAIT_SECONDS
+        assert request.admission.target is not None  # admitted
+        until = self._asked.get(request.admission.target.name, -math.inf) + WAIT_SECONDS
         if until > self._clock() and refused.temporary and len(self._waiting) < MAX_WAITING:
-            self._waiting[exchange] = until
+            self._waiting[request] = until
         else:
-            exchange.not_renewed()
+            request.credentials_unavailable()
 
-    def give_up(self, exchange: Exchange) -> None:
-        """It waits no more."""
-        self._waiting.pop(exchange, None)
+    def give_up(self, request: RefusedRequest) -> None:
+        """Let the request wait no longer, without a call."""
+        self._waiting.pop(request, None)
 
-    def look(self, snapshot: Snapshot) -> None:
-        """A snapshot came: serve those whose credentials changed."""
-        self._trusted.clear()
+    def install(self, snapshot: Snapshot) -> None:
+        """Call the requests whose credentials a new snapshot changed."""
+        self._confirmed.clear()
         self._asked = {n: when for n, when in self._asked.items() if n in snapshot.targets}
-        for exchange in list(self._waiting):
-            signer = _signer_now(exchange, snapshot)
-            if exchange in self._waiting and not signer.equals(_refused(exchange)):
-                del self._waiting[exchange]
-                exchange.renewed(signer)
+        for request in list(self._waiting):
+            signer = _signer_now(request, snapshot)
+            if request in self._waiting and not signer.equals(_refused(request)):
+                del self._waiting[request]
+                request.credentials_refreshed(signer)
 
     def sweep(self, now: float) -> None:
-        """End the waiting of those whose time is over."""
-        for exchange in [exchange for exchange, until in self._waiting.items() if until <= now]:
-            del self._waiting[exchange]
-            exchange.not_renewed()
+        """Call the requests whose time to wait is over."""
+        for request in [request for request, until in self._waiting.items() if until <= now]:
+            del self._waiting[request]
+            request.credentials_unavailable()
 
 
-def _refused(exchange: Exchange) -> Signer:
-    signer = exchange.admission.signer
-    assert isinstance(signer, Signer)  # admitted; what was not signed is not refused as such
+def _refused(request: RefusedRequest) -> Signer:
+    signer = request.admission.signer
+    assert isinstance(signer, Signer)  # admitted; an unsigned request has no signature to refuse
     return signer
 
 
-def _signer_now(exchange: Exchange, snapshot: Snapshot) -> Signer:
-    """What `snapshot` signs such a request with; the refused one if it would go elsewhere."""
-    decision, caller = exchange.admission.decision, exchange.admission.caller
+def _signer_now(request: RefusedRequest, snapshot: Snapshot) -> Signer:
+    """The signer of such a request in `snapshot`; the refused one if the route has changed."""
+    decision, caller = request.admission.decision, request.admission.caller
     assert decision is not None  # admitted
-    ours, theirs = exchange.snapshot.targets[decision.target], snapshot.targets.get(decision.target)
+    ours, theirs = request.snapshot.targets[decision.target], snapshot.targets.get(decision.target)
     if theirs is None or theirs.route.key != ours.route.key:
-        return _refused(exchange)
+        return _refused(request)
     caller = snapshot.callers.get(caller.access_key_id, caller)
-    return snapshot.signer(theirs, caller) or _refused(exchange)
+    return snapshot.signer(theirs, caller) or _refused(request)

@@ -1,8 +1,6 @@
-"""What a connection to a target, and the pool it is of, tell whoever it works for.
+"""What a connection to a target, and its pool, report to the lessee they work for.
 
-Rules: a lessee is told of the end of its lease exactly once, unless it gave up before.
-
-Not here: the connection itself (`upstream`), who gets one (`pool`).
+Rules: a lessee is called exactly once at the end of its lease, unless it gave the lease up before.
 """
 
 from __future__ import annotations
@@ -10,45 +8,45 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from fastpath.exchange.splice_ends import AnswerSink
     from fastpath.http.framing import BodyKind
     from fastpath.http.head import ResponseHead
+    from fastpath.sockets.splice import Sink
     from fastpath.upstream.connection import UpstreamConnection
 
 
 class Lessee(Protocol):
-    """Who a connection works for."""
+    """The user of a connection for one request."""
 
     def leased(self, connection: UpstreamConnection) -> None:
-        """The connection is yours: write your request."""
+        """Write the request: the lessee has this connection now."""
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
-        """There will be none: the target cannot be reached, or too many wait for it."""
+        """Give up: the target cannot be reached, or too many wait for it (`overload`)."""
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
-        """The answer's head; `more`: bytes of its body are here and come next."""
+        """Take the answer's head; `more`: bytes of its body come next."""
 
     def answer_bytes(self, data: bytes) -> None:
-        """A piece of the answer's body, without chunk framing."""
+        """Take a piece of the answer's body, without chunk framing."""
 
-    def answer_sink(self) -> AnswerSink | None:
-        """Where the rest of the body may be spliced to; None: it is to be copied."""
+    def answer_sink(self) -> Sink | None:
+        """The sink that the rest of the body may be spliced into; None if it must be copied."""
 
     def answer_complete(self) -> None:
-        """The answer ended where its framing says it ends."""
+        """Finish: the answer ended where its framing says."""
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
-        """The connection is gone and the answer is not complete.
+        """Resend or give up: the connection is gone and the answer is not complete.
 
-        `stale`: it had served before and closed without a byte for this lessee, so it may have been
-        closed in the moment of reuse.
+        `stale`: the connection had served before and closed without a byte for this lessee, so the
+        target may have closed it in the moment of reuse.
         """
 
     def crash(self, fault: Exception) -> None:
-        """A defect showed while the lessee was told something."""
+        """Handle a defect of the gateway that showed in a call to the lessee."""
 
     def upstream_paused(self) -> None:
-        """The target does not take the request's bytes as fast as they come."""
+        """Stop sending: the target is slower than the client."""
 
     def upstream_resumed(self) -> None:
-        """It does again."""
+        """Send on."""

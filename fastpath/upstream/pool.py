@@ -1,16 +1,13 @@
-"""Keep-alive connections to one target, bounded, the last one used first.
+"""Keep-alive connections to one target, bounded; the most recently used one serves first.
 
-Under TLS a connection is good for the one name that the target proved: its own, or a bucket's in
+Under TLS a connection serves only the one name that the target proved: its own, or a bucket's in
 virtual-host style. All names share one bound.
 
-Rules: never more than `max_connections` open at once, connects included; no holder (an identity, or
-the address of a client that is none) has more than its share while others may come; waiters are
-served in turn, each within `wait_seconds`, and one too many is told SlowDown at once; a kept
-connection that has anything to read (end of stream, stray bytes) is thrown away, not used; the most
-recently used one goes first, so that surplus ones grow old and close.
-
-Not here: what is sent (`forward`), whether it may be sent twice (`retry`), what a share is
-(`shares`), whose turn it is (`waiting`).
+Rules: at most `max_connections` are open or being opened. No holder (an identity, or the address of
+a client without one) has more than its share while others may come. Waiters are served in turn,
+each within `wait_seconds`; one waiter too many gets SlowDown at once. A kept connection that has
+anything to read (end of stream, stray bytes) is dropped, not used. The most recently used one goes
+first, so that surplus ones grow old and close.
 """
 
 from __future__ import annotations
@@ -19,6 +16,7 @@ import asyncio
 import math
 import ssl
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastpath.ipc.counters import Slot
@@ -26,7 +24,7 @@ from fastpath.sockets.diagnosis import of_connect
 from fastpath.sockets.tls import client_context
 from fastpath.upstream.connection import UpstreamConnection
 from fastpath.upstream.shares import Shares
-from fastpath.upstream.waiting import Line, Waiting
+from fastpath.upstream.wait_queues import WaitQueue, WaitQueues
 
 if TYPE_CHECKING:
     from fastpath.routing.snapshot import Route
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from fastpath.sockets.splice import Splicer
     from fastpath.upstream.lessee import Lessee
 
-_REUSED = Slot.REUSED  # by itself; `phases` says why
+_REUSED = Slot.REUSED  # as a global: see `exchange.states`
 
 
 class Pool:
@@ -54,7 +52,7 @@ class Pool:
         self.route = route
         self.timeouts = route.timeouts
         self.clock = loop.time
-        self.soon = loop.call_soon
+        self.soon: Callable[..., object] = loop.call_soon
         self.outbox = outbox
         self.splicer = splicer
         self.splice_from = splice_from
@@ -65,10 +63,12 @@ class Pool:
         self._context: ssl.SSLContext | None = None
         self._idle: deque[UpstreamConnection] = deque()
         self._busy: set[UpstreamConnection] = set()
-        self._connecting: dict[asyncio.Task[None], Line] = {}  # whose waiters each is for
+        self._connecting: dict[asyncio.Task[None], WaitQueue] = {}  # a queue for each connect
         percent = self._limits.identity_percent
-        self._shares = Shares(self._limits.max_connections, percent)  # of what is busy or connects
-        self._waiting = Waiting(self._limits.max_waiters, percent)
+        self._shares = Shares(
+            self._limits.max_connections, percent
+        )  # of connections that are busy or being opened
+        self._waiting = WaitQueues(self._limits.max_waiters, percent)
 
     def __repr__(self) -> str:
         return (
@@ -84,10 +84,11 @@ class Pool:
     def lease(
         self, lessee: Lessee, holder: str, *, fresh: bool = False, name: str | None = None
     ) -> None:
-        """Find the lessee a connection: `leased` or `lease_failed` is called, perhaps at once.
+        """Find a connection for the lessee: calls `leased` or `lease_failed`, perhaps at once.
 
-        `holder`: whose share it counts to. `fresh` refuses kept ones, for a second try after a kept
-        one failed. `name`: what the target must prove under TLS, if not the name of the route.
+        The connection counts to the share of `holder`. `fresh` refuses kept connections, for a
+        second try after a kept one failed. `name`: the name that the target must prove under TLS,
+        if not the name of the route.
         """
         shares = self._shares
         if shares.total < shares.uncontested or shares.may_take(holder):
@@ -97,14 +98,14 @@ class Pool:
                     return
                 connection.abort()
             if self._idle and self.open >= self._limits.max_connections:
-                self._idle.popleft().abort()  # its place is needed
+                self._idle.popleft().abort()  # to make room
         if not self._waiting.has_room(holder):
             lessee.lease_failed(f"{self.name}: too many requests wait", overload=True)
             return
         until = self.clock() + self._limits.wait_seconds
-        line = self._waiting.add(lessee, holder, name, until)
-        if len(line.waiters) > line.connects and self._has_place_for(line):
-            self._begin_connect(line)
+        queue = self._waiting.add(lessee, holder, name, until)
+        if len(queue.waiters) > queue.connects and self._has_place_for(queue):
+            self._begin_connect(queue)
 
     def _kept(self, name: str | None) -> UpstreamConnection | None:
         """Take out the last used connection to this name."""
@@ -120,27 +121,27 @@ class Pool:
         return None
 
     def give_up(self, lessee: object) -> None:
-        """The lessee does not want a connection any more."""
+        """Let the lessee wait no longer."""
         self._waiting.remove(lessee)
 
     def take_back(self, connection: UpstreamConnection) -> None:
-        """A connection that ended its exchange cleanly."""
+        """Keep a connection that ended its exchange cleanly."""
         self._busy.discard(connection)
         self._shares.give_back(connection.holder)
-        if self._waiting.lines or self.retired:
+        if self._waiting.queues or self.retired:
             self._keep(connection)
-        else:  # most
+        else:  # the usual case
             connection.idle_since = self.clock()
             self._idle.append(connection)
 
     def _keep(self, connection: UpstreamConnection) -> None:
-        """Give a connection to who waits for one, or keep it for the next."""
-        line = self._waiting.next_for(connection.name, self._shares) if self._waiting else None
-        if self.retired and line is None:
+        """Give a connection to a waiter, or keep it for the next lessee."""
+        queue = self._waiting.next_for(connection.name, self._shares) if self._waiting else None
+        if self.retired and queue is None:
             connection.abort()
-        elif line is not None:
+        elif queue is not None:
             if connection.silent():
-                self._serve(line, connection)
+                self._serve(queue, connection)
             else:
                 connection.abort()
         else:
@@ -149,20 +150,20 @@ class Pool:
             if self._waiting:
                 self._look_after_waiters()
 
-    def _serve(self, line: Line, connection: UpstreamConnection) -> bool:
-        """Give a connection to who waited longest in this line; False if nobody does."""
-        lessee = self._waiting.first(line)
+    def _serve(self, queue: WaitQueue, connection: UpstreamConnection) -> bool:
+        """Give a connection to the first waiter of this queue; False if there is none."""
+        lessee = self._waiting.first(queue)
         if lessee is not None:
-            self._hand_over(connection, lessee, line.holder)
+            self._hand_over(connection, lessee, queue.holder)
         return lessee is not None
 
     def opened(self) -> None:
-        """A connection was made."""
+        """Count a connection that was made."""
         self._row[Slot.CONNECTS] += 1
         self._row[Slot.UPSTREAM] += 1
 
     def forget(self, connection: UpstreamConnection) -> None:
-        """A connection that was closed, by whichever side."""
+        """Drop a connection that is closed, by whichever side."""
         self._row[Slot.UPSTREAM] -= 1
         if connection in self._busy:
             self._busy.discard(connection)
@@ -172,12 +173,12 @@ class Pool:
         self._look_after_waiters()
 
     def retire(self) -> None:
-        """Keep nothing from now on: no snapshot knows this route any more."""
+        """Keep no connection from now on: no snapshot has this route any more."""
         self.retired = True
         self._close_idle(before=float("inf"))
 
     def sweep(self, now: float) -> None:
-        """Close what was idle too long, fail who waited too long, expire what hangs."""
+        """Close, fail and expire connections and waiters that are past their deadline."""
         self._close_idle(before=now - self._limits.idle_seconds)
         for connection in [busy for busy in self._busy if busy.deadline <= now]:
             connection.expire()
@@ -185,7 +186,7 @@ class Pool:
             lessee.lease_failed(f"{self.name}: no connection became free", overload=True)
 
     def close(self) -> None:
-        """Drop everything; lessees are told that their connection is lost."""
+        """Drop all connections; lessees are told that theirs is lost."""
         self.retired = True
         for task in self._connecting:
             task.cancel()
@@ -207,42 +208,42 @@ class Pool:
         except Exception as fault:
             lessee.crash(fault)
 
-    def _has_place_for(self, line: Line) -> bool:
-        return self.open < self._limits.max_connections and self._shares.may_take(line.holder)
+    def _has_place_for(self, queue: WaitQueue) -> bool:
+        return self.open < self._limits.max_connections and self._shares.may_take(queue.holder)
 
     def _look_after_waiters(self) -> None:
-        """What closed or came back has changed what holders may have: serve them, or connect."""
+        """Serve waiters, or connect for them, after a connection closed or came back."""
         while self._waiting:
-            line = self._waiting.next_to_connect(self._shares)
-            if line is None:
+            queue = self._waiting.next_to_connect(self._shares)
+            if queue is None:
                 return
-            connection = self._kept(line.name)
+            connection = self._kept(queue.name)
             if connection is not None:
                 if not connection.silent():
                     connection.abort()
                 else:
-                    self._serve(line, connection)
+                    self._serve(queue, connection)
                 continue
             if self.open >= self._limits.max_connections:
                 if not self._idle:
                     return
-                self._idle.popleft().abort()  # its place is needed
-            self._begin_connect(line)
+                self._idle.popleft().abort()  # to make room
+            self._begin_connect(queue)
 
-    def _begin_connect(self, line: Line) -> None:
-        """Connect for a line; until that ends, the connection counts to its holder's share."""
-        line.connects += 1
-        self._shares.take(line.holder)
-        task = self._loop.create_task(self._connect(line.name))
-        self._connecting[task] = line
+    def _begin_connect(self, queue: WaitQueue) -> None:
+        """Connect for a queue; until that ends, the connection counts to its holder's share."""
+        queue.connects += 1
+        self._shares.take(queue.holder)
+        task = self._loop.create_task(self._connect(queue.name))
+        self._connecting[task] = queue
         task.add_done_callback(self._end_connect)
 
-    def _end_connect(self, task: asyncio.Task[None]) -> Line | None:
-        line = self._connecting.pop(task, None)
-        if line is not None:
-            line.connects -= 1
-            self._shares.give_back(line.holder)
-        return line
+    def _end_connect(self, task: asyncio.Task[None]) -> WaitQueue | None:
+        queue = self._connecting.pop(task, None)
+        if queue is not None:
+            queue.connects -= 1
+            self._shares.give_back(queue.holder)
+        return queue
 
     async def _connect(self, name: str | None) -> None:
         try:
@@ -253,11 +254,11 @@ class Pool:
         if connection.transport.is_closing():
             self._connect_failed(ConnectionResetError("closed at once"))
             return
-        line = self._end_connect(_this_task())
-        assert line is not None  # this task's
-        if not self._serve(line, connection):
+        queue = self._end_connect(_this_task())
+        assert queue is not None  # this task's
+        if not self._serve(queue, connection):
             self._keep(connection)
-        self._waiting.tidy(line)
+        self._waiting.tidy(queue)
 
     async def _open(self, name: str | None) -> UpstreamConnection:
         route = self.route
@@ -273,14 +274,14 @@ class Pool:
         return connection
 
     def _connect_failed(self, fault: Exception) -> None:
-        line = self._end_connect(_this_task())
-        assert line is not None  # this task's
+        queue = self._end_connect(_this_task())
+        assert queue is not None  # this task's
         self._row[Slot.CONNECT_ERRORS] += 1
-        lessee = self._waiting.first(line)
-        self._waiting.tidy(line)
+        lessee = self._waiting.first(queue)
+        self._waiting.tidy(queue)
         if lessee is not None:
             reason = of_connect(fault, tls=self.route.tls is not None)
-            place = self.name if line.name is None else f"{self.name} as {line.name}"
+            place = self.name if queue.name is None else f"{self.name} as {queue.name}"
             lessee.lease_failed(f"cannot connect to {place}: {reason}", overload=False)
         self._look_after_waiters()
 

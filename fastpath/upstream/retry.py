@@ -1,15 +1,12 @@
-"""Whether a request whose upstream connection failed may be sent once more.
+"""Decides whether a request whose connection to the target failed may be sent once more.
 
-Rules: a request is never done twice when it matters, so
-- no byte of the answer reached the gateway, and no byte of the body was consumed;
-- only over a connection that had served before and then closed: that may have been in the moment
-  of reuse, while a fresh one that dies, or any that is silent for too long, says something about
-  the target;
-- POST, and anything conditional, never once its head was sent: if the first try did arrive, the
-  second would be answered differently (RFC 9110 section 9.2.2);
+Rules: no request is done twice where that matters, so a request is sent again only
+- if no byte of the answer came and no byte of the body was consumed;
+- after a connection that had served before and then closed, perhaps in the moment of reuse (a
+  fresh connection that breaks, or a silent target, says something about the target);
+- if it is neither a POST nor conditional: if the first try did arrive, the second would be answered
+  differently (RFC 9110 section 9.2.2);
 - once.
-
-Not here: which connection the second try uses (`exchange` asks `pool` for a fresh one).
 """
 
 from __future__ import annotations
@@ -30,7 +27,7 @@ _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 def may_resend(
     method: bytes, fields: Mapping[bytes, bytes], *, stale: bool, body_taken: bool, tries: int
 ) -> bool:
-    """Whether a request whose head was sent, and that got no byte of an answer, is sent again."""
+    """Whether a request whose head was sent and that got no answer may be sent again."""
     if body_taken or not stale or tries > 1 or method not in REPLAYABLE:
         return False
     return method in _SAFE or not any(name in fields for name in _CONDITIONS)

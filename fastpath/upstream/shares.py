@@ -1,10 +1,8 @@
-"""Who has how much of something that many share: connections to a target, places of waiters.
+"""Divides something bounded among holders: connections to a target, or places of waiters.
 
-Rules: a holder may have `percent` of what the others leave, and always one while there is one; so
-one that is alone has nearly everything, another that comes always finds something, and as things
-are given back both come to have the same. Every call is O(1).
-
-Not here: what is shared (`pool`), who waits for it (`waiting`).
+Rules: a holder may have `percent` of what the others leave, and always one while there is one. So a
+single holder has nearly everything, a new holder always finds something, and as holders give back
+they come to have the same. Every call is O(1).
 """
 
 from __future__ import annotations
@@ -34,12 +32,12 @@ class Shares:
         return not held or (held + 1) * 100 <= self._percent * (self._limit - self.total + held)
 
     def take(self, holder: str) -> None:
-        """One more is this holder's."""
+        """Count one more for this holder."""
         self.total += 1
         self._held[holder] += 1
 
     def give_back(self, holder: str) -> None:
-        """One less."""
+        """Count one less for this holder."""
         self.total -= 1
         left = self._held[holder] - 1
         if left:
@@ -49,9 +47,9 @@ class Shares:
 
 
 def holder_at(address: str) -> str:
-    """Who is at a client's address, if nothing else is known of them.
+    """The holder that stands for a client's address, if there is no identity.
 
-    Of IPv6 everybody has the lower half of the address to choose from.
+    Of an IPv6 address only the upper half counts: a client may choose the lower one.
     """
     if ":" not in address:
         return address

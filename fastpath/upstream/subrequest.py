@@ -1,12 +1,9 @@
-"""A question of the gateway's own to a target, while a client's request or answer waits for it.
+"""A subrequest is the gateway's own question to a target, while a client's exchange waits for it.
 
-Rules: a GET or HEAD without a body, signed as the client's request was; the answer is kept to
-MAX_ANSWER bytes and told once, without its content coding, or that there is none; nobody is told
-anything after `cancel`; a question is asked again only if a kept connection had been closed under
-it.
-
-Not here: what is asked and what the answer means (`dialects`, `places`), whose request waits
-(`exchange`).
+Rules: a subrequest is a GET or HEAD without a body, signed as the client's request was. The reply
+is kept to MAX_ANSWER bytes and handed over once, without its content coding; None stands for a
+reply that cannot be used. After `cancel` nobody is called. A subrequest is sent a second time only
+if the target had closed a kept connection under it.
 """
 
 from __future__ import annotations
@@ -29,8 +26,8 @@ MAX_ANSWER = 1 << 20
 _NO_CODING = b"accept-encoding: identity\r\n"  # without the line, any would do (RFC 9110 12.5.3)
 
 
-class Inquiry:
-    """One question; `told` hears the reply, or None if the target gave none that can be used."""
+class Subrequest:
+    """One question to a target; `on_reply` is called with its reply, or with None."""
 
     __slots__ = (
         "_body",
@@ -39,22 +36,22 @@ class Inquiry:
         "_head",
         "_holder",
         "_method",
+        "_on_reply",
         "_pool",
         "_reply",
         "_size",
-        "_told",
     )
 
     def __init__(
         self,
         head: bytes,
-        told: Callable[[Reply | None], None],
+        on_reply: Callable[[Reply | None], None],
         crash: Callable[[BaseException], None],
         method: bytes = b"GET",
     ) -> None:
         self._head = head
         self._method = method
-        self._told: Callable[[Reply | None], None] | None = told
+        self._on_reply: Callable[[Reply | None], None] | None = on_reply
         self._crash = crash
         self._pool: Pool | None = None
         self._holder = ""
@@ -63,25 +60,25 @@ class Inquiry:
         self._body: list[bytes] = []
         self._size = 0
 
-    def ask(self, pool: Pool, holder: str, *, fresh: bool = False) -> None:
+    def send(self, pool: Pool, holder: str, *, fresh: bool = False) -> None:
         """Send it as soon as there is a connection, which counts to the `holder`'s share."""
         self._pool = pool
         self._holder = holder
         pool.lease(self, holder, fresh=fresh)
 
     def cancel(self) -> None:
-        """Nobody waits for the reply any more."""
-        self._told = None
+        """Break it off: nobody waits for the reply any more."""
+        self._on_reply = None
         if self._connection is not None:
             self._connection.abort()
             self._connection = None
         elif self._pool is not None:
             self._pool.give_up(self)
 
-    def _tell(self, reply: Reply | None) -> None:
-        told, self._told = self._told, None
-        if told is not None:
-            told(reply)
+    def _finish(self, reply: Reply | None) -> None:
+        on_reply, self._on_reply = self._on_reply, None
+        if on_reply is not None:
+            on_reply(reply)
 
     # --- lessee.Lessee ---
 
@@ -91,7 +88,7 @@ class Inquiry:
         connection.expect_answer_within(connection.timeouts.response_seconds)
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
-        self._tell(None)
+        self._finish(None)
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         self._reply = head
@@ -102,10 +99,10 @@ class Inquiry:
         if self._size > MAX_ANSWER and self._connection is not None:
             self._connection.abort()
             self._connection = None
-            self._tell(None)
+            self._finish(None)
 
     def answer_sink(self) -> None:
-        """It is read here."""
+        """Nothing is spliced: the reply is read here."""
 
     def answer_complete(self) -> None:
         connection, self._connection = self._connection, None
@@ -116,27 +113,27 @@ class Inquiry:
             body = b"".join(self._body)
             if body and coding:
                 body = decoded(body, coding, MAX_ANSWER) or b""
-            self._tell(Reply(self._reply.status, body, self._reply.fields))
+            self._finish(Reply(self._reply.status, body, self._reply.fields))
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
         if stale and self._pool is not None:
             self._pool.lease(self, self._holder, fresh=True)
         else:
-            self._tell(None)
+            self._finish(None)
 
     def crash(self, fault: Exception) -> None:
         self.cancel()
         self._crash(fault)
 
     def upstream_paused(self) -> None:
-        """A head fits into any buffer."""
+        """Do nothing: a head fits into any buffer."""
 
     def upstream_resumed(self) -> None:
-        """The same."""
+        """Do nothing, for the same reason."""
 
 
-def question_head(admission: Admission, question: Question, now: float) -> bytes:
+def subrequest_head(admission: Admission, question: Question, now: float) -> bytes:
     """The head of a question to the target of an admitted request; `now` in epoch seconds."""
     target, signer = admission.target, admission.signer
     assert target is not None  # admitted

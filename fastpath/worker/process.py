@@ -23,16 +23,16 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import NoReturn
 
-from fastpath.client.connection import DownstreamConnection
+from fastpath.client.connection import ClientConnection
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
-from fastpath.ipc.log import Journal
+from fastpath.ipc.log import WorkerLog
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.sockets.send_queue import bound_unsent
 from fastpath.sockets.splice import Splicer
 from fastpath.sockets.tls import server_context
-from fastpath.worker.state import TICK, Service
-from fastpath.worker.tls_listener import TLSDoor
+from fastpath.worker.state import TICK, WorkerState
+from fastpath.worker.tls_listener import TLSListener
 
 EXIT_CLEAN = 0
 EXIT_BOOT = 3
@@ -104,25 +104,25 @@ class Worker:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._frames = FrameReader()
-        self._accepting: list[asyncio.Server | TLSDoor] = []
+        self._accepting: list[asyncio.Server | TLSListener] = []
         self._left = asyncio.Event()
         self._deadline = asyncio.Event()  # of the drain: what runs then is cut
         self._unread: list[Frame] = []  # frames that came together with the first snapshot
-        self._service: Service
-        self._journal: Journal
+        self._state: WorkerState
+        self._log: WorkerLog
 
     async def live(self) -> int:
         """Boot, serve, drain; the process's exit code."""
         loop = asyncio.get_running_loop()
         seat = self._seat
         seat.channel.setblocking(False)
-        self._journal = Journal(
+        self._log = WorkerLog(
             loop, seat.log, seat.row, worker=seat.index, access_log=seat.access_log
         )
         beat = self._keep(self._beat())
         snapshot = await self._first_snapshot()
-        self._service = Service(loop, snapshot, self._journal, seat.row, Splicer(loop))
-        self._service.install(snapshot)
+        self._state = WorkerState(loop, snapshot, self._log, seat.row, Splicer(loop))
+        self._state.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
         sweep = self._keep(self._sweep())
@@ -134,8 +134,8 @@ class Worker:
         cut = await self._drain()
         for task in (beat, sweep, listen):
             task.cancel()
-        self._service.close()
-        self._journal.flush()
+        self._state.close()
+        self._log.flush()
         self._tell(FrameType.DRAINED, 0, json.dumps({"cut": cut}).encode())
         return EXIT_CUT if cut else EXIT_CLEAN
 
@@ -149,8 +149,8 @@ class Worker:
         """Such a task ended by itself: leave, to be replaced."""
         if task.cancelled():
             return
-        self._journal.crash(None, task.exception() or RuntimeError(f"{task.get_coro()} ended"))
-        self._journal.flush()
+        self._log.crash(task.exception() or RuntimeError(f"{task.get_coro()} ended"))
+        self._log.flush()
         os._exit(EXIT_CRASHED)
 
     # --- boot ---
@@ -187,13 +187,13 @@ class Worker:
         for listener in self._seat.listeners:
             self._accepting.append(
                 await loop.create_server(
-                    lambda: DownstreamConnection(self._service),
+                    lambda: ClientConnection(self._state),
                     sock=listener,
                     backlog=self._seat.backlog,
                 )
             )
         for listener in self._seat.tls_listeners:
-            door = TLSDoor(loop, self._service, listener)
+            door = TLSListener(loop, self._state, listener)
             door.open()
             self._accepting.append(door)
 
@@ -220,7 +220,7 @@ class Worker:
         snapshot = self._compile(frame)
         if snapshot is not None:
             await _prepare(snapshot)
-            self._service.install(snapshot)
+            self._state.install(snapshot)
             self._tell(FrameType.ACK, frame.generation)
 
     def _tell(self, frame_type: FrameType, generation: int, payload: bytes = b"") -> None:
@@ -237,15 +237,15 @@ class Worker:
 
     async def _sweep(self) -> None:
         while True:
-            self._service.sweep()
+            self._state.sweep()
             await asyncio.sleep(TICK)
 
     def _on_loop_fault(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         fault = context.get("exception")
         if isinstance(fault, BaseException):
-            self._journal.crash(None, fault)
+            self._log.crash(fault)
         else:
-            self._journal.event("error", str(context.get("message", "event loop fault")))
+            self._log.event("error", str(context.get("message", "event loop fault")))
 
     # --- leaving ---
 
@@ -260,11 +260,11 @@ class Worker:
             await asyncio.wait_for(self._deadline.wait(), _LAST_ACCEPTS_SECONDS)
         for server in self._accepting:
             server.close()
-        self._service.drain()
+        self._state.drain()
         ends = [
-            asyncio.ensure_future(event.wait()) for event in (self._service.empty, self._deadline)
+            asyncio.ensure_future(event.wait()) for event in (self._state.empty, self._deadline)
         ]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         for end in ends:
             end.cancel()
-        return self._service.cut()
+        return self._state.cut()

@@ -1,10 +1,8 @@
-"""What all connections of one worker share: the snapshot in force, pools, clock, counters.
+"""The state that all connections of one worker share: snapshot in force, pools, clock, counters.
 
-Rules: `snapshot` changes in one assignment; pools outlive snapshots as long as their route stays
-the same; `now` is the loop's clock, at most `TICK` seconds old, so that no connection needs to ask
-for the time on every piece of a body.
-
-Not here: the process (`worker`), what happens on a connection (`downstream`).
+Rules: `snapshot` changes in one assignment. A pool outlives snapshots as long as its route stays
+the same. `now` is the loop's clock, at most `TICK` seconds old, so that no connection asks for the
+time for every piece of a body.
 """
 
 from __future__ import annotations
@@ -16,34 +14,34 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
-from fastpath.exchange.form_upload import GatheringMemory
+from fastpath.client.turns import Turns
+from fastpath.exchange.form_upload import FormMemory
 from fastpath.ipc.counters import Slot
 from fastpath.sockets.outbox import Outbox
 from fastpath.sockets.send_queue import unsent
-from fastpath.upstream.bucket_regions import Places
-from fastpath.upstream.credential_refresh import Renewals
+from fastpath.upstream.bucket_regions import BucketRegions
+from fastpath.upstream.credential_refresh import CredentialRefresh
 from fastpath.upstream.pool import Pool
 from fastpath.worker.descriptors import REFUSED_AT_ONCE, is_out, most_connections
-from fastpath.worker.turns import Turns
 
 if TYPE_CHECKING:
-    from fastpath.client.connection import DownstreamConnection
-    from fastpath.ipc.log import Journal
+    from fastpath.client.connection import ClientConnection
+    from fastpath.ipc.log import WorkerLog
     from fastpath.routing.snapshot import Route, Snapshot
     from fastpath.sockets.splice import Splicer
 
-_LINE_SECONDS = 60.0  # between two lines that say the same of a lack that goes on
-TICK = 0.5  # seconds between two looks at every deadline
+_LINE_SECONDS = 60.0  # between two lines about the same shortage
+TICK = 0.5  # seconds between two checks of every deadline
 
 
-class Service:
+class WorkerState:
     """The state of one worker."""
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         snapshot: Snapshot,
-        journal: Journal,
+        log: WorkerLog,
         row: memoryview,
         splicer: Splicer | None = None,
     ) -> None:
@@ -52,19 +50,19 @@ class Service:
         self.turns = Turns(loop, snapshot.limits.requests_per_turn)
         self.splicer = splicer
         self.snapshot = snapshot
-        self.journal = journal
+        self.log = log
         self.row = row
         self.clock = loop.time
         self.now = loop.time()
         self.draining = False
-        self.connections: set[DownstreamConnection] = set()
+        self.connections: set[ClientConnection] = set()
         self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        self._told_short = -_LINE_SECONDS  # when that was
-        self.most = most_connections(snapshot.limits.connections, self._descriptors)  # at a time
-        self.handshakes = 0  # TLS handshakes of clients that run
-        self.places = Places()
-        self.form_memory = GatheringMemory()
-        self.renewals = Renewals(journal, loop.time)
+        self._shortage_logged_at = -_LINE_SECONDS
+        self.max_connections = most_connections(snapshot.limits.connections, self._descriptors)
+        self.handshakes = 0  # clients' TLS handshakes under way
+        self.bucket_regions = BucketRegions()
+        self.form_memory = FormMemory()
+        self.credential_refresh = CredentialRefresh(log, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
         self._loop = loop
         self._pools: dict[str, Pool] = {}  # by Route.key
@@ -74,17 +72,17 @@ class Service:
         self.host_id = base64.b64encode(seed[:57]).decode()
 
     def next_request_id(self) -> str:
-        """16 of 0-9A-F: unique in this worker, all of one worker begin alike (AWS errors 6.4)."""
+        """16 of 0-9A-F: unique in this worker; ids of one worker begin alike (AWS errors 6.4)."""
         self._requests += 1
         return f"{self._prefix}{self._requests & 0xFFFFFFFF:08X}"
 
     def install(self, snapshot: Snapshot) -> None:
-        """Serve this snapshot from now on; requests in flight end on theirs."""
+        """Serve this snapshot from now on; requests in flight end on the one they began with."""
         self.snapshot = snapshot
         self.turns.at_once = snapshot.limits.requests_per_turn
-        self.most = most_connections(snapshot.limits.connections, self._descriptors)
+        self.max_connections = most_connections(snapshot.limits.connections, self._descriptors)
         known = {target.route.key for target in snapshot.targets.values()}
-        known |= self.places.keep(known)
+        known |= self.bucket_regions.keep(known)
         for key, pool in self._pools.items():
             if key not in known:
                 pool.retire()
@@ -92,7 +90,7 @@ class Service:
                 pool.retired = False  # a reload may bring a route back
                 pool.splice_from = snapshot.limits.splice_bytes
         self.row[Slot.GENERATION] = snapshot.generation
-        self.renewals.look(snapshot)
+        self.credential_refresh.install(snapshot)
 
     def pool(self, route: Route) -> Pool:
         """The pool of a route, made when it is first needed."""
@@ -103,81 +101,81 @@ class Service:
             self._pools[route.key] = pool
         return pool
 
-    def enter(self, connection: DownstreamConnection) -> bool:
-        """A client connected; False when this worker has as many connections as it may."""
+    def enter(self, connection: ClientConnection) -> bool:
+        """Register a connection; False if the worker has as many as it may."""
         self.connections.add(connection)
         self.row[Slot.ACCEPTED] += 1
         self.row[Slot.CONNECTIONS] = len(self.connections)
-        if len(self.connections) <= self.most:
+        if len(self.connections) <= self.max_connections:
             return True
-        self.short_of(f"{self.most} connections are open")
+        self.report_shortage(f"{self.max_connections} connections are open")
         return False
 
     @property
     def full(self) -> bool:
         """Whether the next client would be turned away."""
-        return len(self.connections) >= self.most
+        return len(self.connections) >= self.max_connections
 
     @property
     def overfull(self) -> bool:
-        """Whether there is no room even for waiting until a client has read its refusal."""
-        return len(self.connections) > self.most + REFUSED_AT_ONCE
+        """Whether a refused client cannot even be given time to read its refusal."""
+        return len(self.connections) > self.max_connections + REFUSED_AT_ONCE
 
-    def short_of(self, what: str) -> None:
-        """Clients are turned away: one line a minute says so."""
-        if self.now < self._told_short + _LINE_SECONDS:
+    def report_shortage(self, what: str) -> None:
+        """Log, once a minute, that clients are turned away and what helps."""
+        if self.now < self._shortage_logged_at + _LINE_SECONDS:
             return
-        self._told_short = self.now
+        self._shortage_logged_at = self.now
         remedy = "limits.connections"
-        if self.most < self.snapshot.limits.connections:
+        if self.max_connections < self.snapshot.limits.connections:
             remedy = f"the limit of {self._descriptors} descriptors (ulimit -n, LimitNOFILE)"
-        self.journal.event("warning", f"clients are turned away: {what}; raise {remedy}")
+        self.log.event("warning", f"clients are turned away: {what}; raise {remedy}")
 
-    def leave(self, connection: DownstreamConnection) -> None:
-        """A client's connection is closed."""
+    def leave(self, connection: ClientConnection) -> None:
+        """Forget a connection that is closed."""
         self.connections.discard(connection)
         self.row[Slot.CONNECTIONS] = len(self.connections)
         self._check_empty()
 
     def begin_handshake(self) -> bool:
-        """A client wants TLS; False when as many shake hands as there may be connections."""
-        if self.handshakes >= self.most:
-            self.short_of(f"{self.most} handshakes run")
+        """Count a TLS handshake; False if as many are under way as there may be connections."""
+        if self.handshakes >= self.max_connections:
+            self.report_shortage(f"{self.max_connections} handshakes run")
             return False
         self.handshakes += 1
         return True
 
     def end_handshake(self) -> None:
-        """It is a connection now, or failed."""
+        """Count the end of a TLS handshake."""
         self.handshakes -= 1
         self._check_empty()
 
     def count_aborted(self) -> None:
-        """A client left before its answer was whole."""
+        """Count a client that left before its answer was whole."""
         self.row[Slot.ABORTED] += 1
 
     def count_retry(self) -> None:
-        """A request goes up a second time."""
+        """Count a request that goes up a second time."""
         self.row[Slot.RETRIES] += 1
 
     def sweep(self) -> None:
-        """Hold everybody to their deadlines; called every `TICK` seconds."""
+        """End everything that is past its deadline; called every `TICK` seconds."""
         now = self.now = self.clock()
-        self.renewals.sweep(now)
+        self.credential_refresh.sweep(now)
         if is_out():
-            self.short_of("no descriptor is left")
-        members: list[DownstreamConnection | Pool] = [*self.connections, *self._pools.values()]
+            self.report_shortage("no descriptor is left")
+        members: list[ClientConnection | Pool] = [*self.connections, *self._pools.values()]
         for member in members:
             try:
                 member.sweep(now)
             except Exception as fault:  # one bad member must not stop the clock of all others
-                self.journal.crash(None, fault)
+                self.log.crash(fault)
         for key, pool in list(self._pools.items()):
             if pool.retired and not pool.open:
                 del self._pools[key]
 
     def drain(self) -> None:
-        """Take no new connection's second request: every answer from now on says close."""
+        """Begin to drain: every answer from now on is the last of its connection."""
         self.draining = True
         for connection in list(self.connections):
             connection.drain()
@@ -188,9 +186,9 @@ class Service:
             self.empty.set()
 
     def cut(self) -> int:
-        """Break off what still runs; how many connections were cut.
+        """Break off all exchanges; returns how many connections were cut.
 
-        An answer that has ended for the gateway may not have reached its client yet.
+        An answer that is complete for the gateway may not have reached its client yet.
         """
         cut = 0
         for connection in list(self.connections):
@@ -203,7 +201,7 @@ class Service:
         return cut
 
     def close(self) -> None:
-        """Drop all upstream connections."""
+        """Drop all connections to targets."""
         for pool in self._pools.values():
             pool.close()
         if self.splicer is not None:

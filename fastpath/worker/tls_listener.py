@@ -1,11 +1,8 @@
-"""A TLS listener's door: accepts, shakes hands, hands over to `DownstreamConnection`.
+"""Accepts connections of a TLS listener and hands them over after the handshake.
 
-Rules: a handshake uses the certificate that is in force when it begins, and no connection is closed
-because that changes; it has an absolute deadline; as many may run at once as there may be
-connections; each is counted until it ends, so that a worker that leaves waits for it.
-
-Not here: contexts (`tls`), what a client says after the handshake (`downstream`), plain listeners
-(asyncio's own server does all that is needed there).
+Rules: a handshake uses the certificate that is in force when it begins; a new certificate closes no
+connection. A handshake has an absolute deadline. As many may be under way as there may be
+connections; each is counted until it ends, so that a draining worker waits for it.
 """
 
 from __future__ import annotations
@@ -16,20 +13,20 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from fastpath.client.connection import DownstreamConnection
+from fastpath.client.connection import ClientConnection
 from fastpath.errors import BAD_REQUEST, S3Error
 from fastpath.response.heads import error_reply
 from fastpath.sockets.diagnosis import CLIENT_PLAIN, of_handshake
 from fastpath.sockets.tls import server_context
 
 if TYPE_CHECKING:
-    from fastpath.routing.snapshot import Certificate
-    from fastpath.worker.state import Service
+    from fastpath.sockets.tls_settings import Certificate
+    from fastpath.worker.state import WorkerState
 
-_AT_ONCE = 64  # accepted in one turn of the loop, so that connections that are open get theirs
-_REST_SECONDS = 1.0  # after a failed accept (no descriptor left), as asyncio does
-# A closing connection has deadlines of its own (`downstream`), which know a slow reader from one
-# that is gone; the loop's would cut both.
+_AT_ONCE = 64  # accepted in one iteration of the loop, so that open connections get served
+_PAUSE_SECONDS = 1.0  # after a failed accept (no descriptor left), as asyncio does
+# A closing connection has deadlines of its own (`client.writing`), which tell a slow reader from a
+# client that left; the loop's deadline would cut both.
 _SHUTDOWN_SECONDS = 86400.0
 
 
@@ -40,34 +37,34 @@ _PLAIN_HTTP = S3Error(
 
 
 def _spare(connection: socket.socket) -> socket.socket | None:
-    """Another descriptor, to answer by when the handshake has cost the first; None: none left."""
+    """A second descriptor, to answer after a failed handshake closed the first; None: none left."""
     try:
         return connection.dup()
     except OSError:
         return None
 
 
-class TLSDoor:
+class TLSListener:
     """One TLS listener of a worker."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, service: Service, listener: socket.socket
+        self, loop: asyncio.AbstractEventLoop, worker: WorkerState, listener: socket.socket
     ) -> None:
         self._loop = loop
-        self._service = service
+        self._worker = worker
         self._listener = listener
         self._running: set[asyncio.Task[None]] = set()
-        self._certificate: Certificate | None = None  # what `_context` shows
+        self._certificate: Certificate | None = None  # of `_context`
         self._context: ssl.SSLContext | None = None
 
     def open(self) -> None:
         """Accept from now on."""
-        self._renew()
+        self._refresh_certificate()
         if self._listener.fileno() >= 0:
             self._loop.add_reader(self._listener, self._accept)
 
     def close(self) -> None:
-        """Accept nobody any more; handshakes that run go on."""
+        """Stop accepting; handshakes under way go on."""
         self._loop.remove_reader(self._listener)
         self._listener.close()
 
@@ -78,33 +75,33 @@ class TLSDoor:
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as fault:
-                self._service.short_of(f"cannot accept a connection: {fault}")
+                self._worker.report_shortage(f"cannot accept a connection: {fault}")
                 self._loop.remove_reader(self._listener)
-                self._loop.call_later(_REST_SECONDS, self.open)
+                self._loop.call_later(_PAUSE_SECONDS, self.open)
                 return
-            self._greet(connection, f"{peer[0]}:{peer[1]}")
+            self._begin_handshake(connection, f"{peer[0]}:{peer[1]}")
 
-    def _greet(self, connection: socket.socket, remote: str) -> None:
-        if not self._service.begin_handshake():
+    def _begin_handshake(self, connection: socket.socket, remote: str) -> None:
+        if not self._worker.begin_handshake():
             connection.close()
             return
         connection.setblocking(False)
-        task = self._loop.create_task(self._shake(connection, remote))
+        task = self._loop.create_task(self._handshake(connection, remote))
         self._running.add(task)
         task.add_done_callback(self._end)
 
-    async def _shake(self, connection: socket.socket, remote: str) -> None:
-        self._renew()
+    async def _handshake(self, connection: socket.socket, remote: str) -> None:
+        self._refresh_certificate()
         if self._context is None:
             connection.close()
             return
         spare = _spare(connection)
         try:
             await self._loop.connect_accepted_socket(
-                lambda: DownstreamConnection(self._service),
+                lambda: ClientConnection(self._worker),
                 connection,
                 ssl=self._context,
-                ssl_handshake_timeout=self._service.snapshot.limits.handshake_seconds,
+                ssl_handshake_timeout=self._worker.snapshot.limits.handshake_seconds,
                 ssl_shutdown_timeout=_SHUTDOWN_SECONDS,
             )
         except OSError as fault:  # every failed handshake is one; the loop closed its descriptor
@@ -114,11 +111,12 @@ class TLSDoor:
                 spare.close()
 
     def _refuse(self, connection: socket.socket | None, remote: str, fault: OSError) -> None:
-        """Say why a handshake failed; plain HTTP is answered in plain HTTP, as nginx does."""
-        cause, service = of_handshake(fault), self._service
-        service.journal.client_mistaken(cause, remote)
+        """Log why a handshake failed; answer plain HTTP in plain HTTP, as nginx does."""
+        cause, worker = of_handshake(fault), self._worker
+        if cause is not None:
+            worker.log.client_mistaken(str(cause), remote)
         if cause is CLIENT_PLAIN and connection is not None:
-            ids = (service.next_request_id(), service.host_id)
+            ids = (worker.next_request_id(), worker.host_id)
             with contextlib.suppress(OSError):  # it may have left
                 connection.send(error_reply(_PLAIN_HTTP, ids, to_head=False, keep=False))
                 connection.shutdown(socket.SHUT_WR)
@@ -126,14 +124,14 @@ class TLSDoor:
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._service.end_handshake()
+        self._worker.end_handshake()
 
-    def _renew(self) -> None:
-        """Take up another certificate; a context lives as long as its own: it holds ticket keys.
+    def _refresh_certificate(self) -> None:
+        """Make a context if the certificate changed; otherwise keep it, with its ticket keys.
 
-        A configuration that has lost `router.tls` closes no listener, so the last one stays.
+        A configuration without `router.tls` closes no listener, so the last certificate stays.
         """
-        certificate = self._service.snapshot.certificate
+        certificate = self._worker.snapshot.certificate
         if certificate is not None and certificate != self._certificate:
             self._context = server_context(certificate)
             self._certificate = certificate

@@ -14,8 +14,8 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from fastpath.routing.snapshot import Certificate
 from fastpath.sockets.tls import server_context
+from fastpath.sockets.tls_settings import Certificate
 from gateway.config import schema
 from gateway.config.addresses import Listen
 from gateway.config.model import ServedTLS

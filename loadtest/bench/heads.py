@@ -9,8 +9,8 @@ number of requests, divided by how many there were more. They hardly depend on w
 does, so that a change of one per cent shows. Where they go: `--play` under `python -m cProfile -s
 tottime -m`, `perf record` or `valgrind --tool=callgrind`.
 
-Rules: the gateway's side is the real code: a `DownstreamConnection`, a pool, an
-`UpstreamConnection`, a journal whose lines go nowhere; every request is signed and has a key of its
+Rules: the gateway's side is the real code: a `ClientConnection`, a pool, an
+`UpstreamConnection`, a log whose lines go nowhere; every request is signed and has a key of its
 own, as no client sends one head twice; heads are those of real programs, byte for byte.
 
 Not here: the event loop, the kernel, copied bodies (`rounds` measures all of it).
@@ -34,11 +34,11 @@ from typing import Any, cast
 
 from botocore.awsrequest import AWSRequest
 
-from fastpath.client.connection import DownstreamConnection
+from fastpath.client.connection import ClientConnection
 from fastpath.ipc.counters import SLOTS
-from fastpath.ipc.log import Journal
+from fastpath.ipc.log import WorkerLog
 from fastpath.routing.snapshot import load_snapshot
-from fastpath.worker.state import Service
+from fastpath.worker.state import WorkerState
 from loadtest.bench.workloads import PayloadSigner
 from tests.doubles.wire import KEY, document
 
@@ -202,7 +202,7 @@ class _Wire(asyncio.Transport):
 
 
 class _Nowhere:
-    """Where the journal's datagrams go."""
+    """Where the log's datagrams go."""
 
     def send(self, data: bytes) -> int:
         return len(data)
@@ -220,9 +220,9 @@ def play(kind: Kind, count: int, requests: Sequence[bytes]) -> list[bytes]:
     loop.open = opened
     row = memoryview(bytearray(SLOTS * 8)).cast("Q")
     sink = cast("socket.socket", _Nowhere())
-    journal = Journal(loop, sink, row, worker=0, access_log="text")
-    service = Service(loop, load_snapshot(1, document(mode="sigv4")), journal, row)
-    client = _Wire(DownstreamConnection(service))
+    log = WorkerLog(loop, sink, row, worker=0, access_log="text")
+    worker = WorkerState(loop, load_snapshot(1, document(mode="sigv4")), log, row)
+    client = _Wire(ClientConnection(worker))
     try:
         loop.run_until_complete(_play(kind, count, requests, client, targets))
     finally:

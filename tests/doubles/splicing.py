@@ -1,6 +1,6 @@
 """A worker's data plane in this process, on real loopback sockets, so that the kernel can splice.
 
-    client socket -> DownstreamConnection -> Pool -> UpstreamConnection -> target socket
+    client socket -> ClientConnection -> Pool -> UpstreamConnection -> target socket
 
 Rules: the gateway's side is the real code on a real loop of its own thread; the test plays client
 and target with blocking sockets; how many bytes the kernel moved is read from the worker's counter.
@@ -20,12 +20,12 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Self, TypeVar, cast
 
-from fastpath.client.connection import DownstreamConnection
+from fastpath.client.connection import ClientConnection
 from fastpath.ipc.counters import SLOTS, Slot
-from fastpath.ipc.log import Journal
+from fastpath.ipc.log import WorkerLog
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.sockets.splice import MAX_PIPES, Splicer
-from fastpath.worker.state import TICK, Service
+from fastpath.worker.state import TICK, WorkerState
 from tests.doubles.wire import Sink, document
 
 Answer = TypeVar("Answer")
@@ -78,14 +78,14 @@ class LiveWorker:
     def _run(self) -> None:
         loop = self._loop
         asyncio.set_event_loop(loop)
-        journal = Journal(
+        log = WorkerLog(
             loop, cast("socket.socket", self.sink), self.row, worker=0, access_log="json"
         )
         splicer = Splicer(loop, self._max_pipes)
-        self.service = Service(loop, load_snapshot(1, self._document), journal, self.row, splicer)
-        self.service.install(self.service.snapshot)
+        self.worker = WorkerState(loop, load_snapshot(1, self._document), log, self.row, splicer)
+        self.worker.install(self.worker.snapshot)
         server = loop.run_until_complete(
-            loop.create_server(lambda: DownstreamConnection(self.service), "127.0.0.1", 0)
+            loop.create_server(lambda: ClientConnection(self.worker), "127.0.0.1", 0)
         )
         self._port = server.sockets[0].getsockname()[1]
         sweep = loop.create_task(self._sweep())
@@ -93,15 +93,15 @@ class LiveWorker:
         loop.run_forever()
         sweep.cancel()
         server.close()
-        self.service.cut()
-        self.service.close()
+        self.worker.cut()
+        self.worker.close()
         for _ in range(_LAST_TURNS):
             loop.run_until_complete(asyncio.sleep(0))
         loop.close()
 
     async def _sweep(self) -> None:
         while True:
-            self.service.sweep()
+            self.worker.sweep()
             await asyncio.sleep(TICK)
 
     def client(self, receive_buffer: int = 0) -> socket.socket:
@@ -128,8 +128,8 @@ class LiveWorker:
 
     def forget_pipes(self) -> None:
         """Close the pipes that are kept for later."""
-        assert self.service.splicer is not None
-        self._between_turns(self.service.splicer.forget_pipes)
+        assert self.worker.splicer is not None
+        self._between_turns(self.worker.splicer.forget_pipes)
 
     def spliced(self) -> int:
         """Bytes that the kernel moved.

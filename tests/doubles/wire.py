@@ -1,7 +1,7 @@
 """A rig without sockets: a real service, pools and connections on transports that tests play with.
 
     client = rig.connect()                                               rig.targets[0]
-    client.says(...)  -> DownstreamConnection -> Pool -> UpstreamConnection -> .heard
+    client.says(...)  -> ClientConnection -> Pool -> UpstreamConnection -> .heard
     client.heard      <-                                                    <- .says(...)
 
 Rules: the gateway's side is the real code, nothing is patched; transports behave as asyncio's do
@@ -23,13 +23,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from typing import Any, cast
 
-from fastpath.client.connection import DownstreamConnection
+from fastpath.client.connection import ClientConnection
 from fastpath.ipc.counters import SLOTS, Slot
-from fastpath.ipc.log import ACCESS, Journal
+from fastpath.ipc.log import ACCESS, WorkerLog
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.routing.rules import pack
 from fastpath.routing.snapshot import load_snapshot
-from fastpath.worker.state import TICK, Service
+from fastpath.worker.state import TICK, WorkerState
 from gateway.config.model import Rule
 from tests.doubles.still_loop import StillLoop
 
@@ -336,7 +336,7 @@ class Peer:
 
 
 class Sink:
-    """Where the journal sends its datagrams; `full` refuses them."""
+    """Where the log sends its datagrams; `full` refuses them."""
 
     def __init__(self) -> None:
         self.datagrams: list[bytes] = []
@@ -363,12 +363,12 @@ class Rig:
         self.targets: list[Peer] = []
         self.connect_fault: Exception | None = None  # raised instead of connecting
         self.held_connects: deque[asyncio.Future[Any]] | None = None  # connects wait while a deque
-        self.journal = Journal(
+        self.log = WorkerLog(
             self.loop, cast("socket.socket", self.sink), self.row, worker=0, access_log="json"
         )
         snapshot = load_snapshot(1, document(**options))
-        self.service = Service(self.loop, snapshot, self.journal, self.row)
-        self.service.install(snapshot)
+        self.worker = WorkerState(self.loop, snapshot, self.log, self.row)
+        self.worker.install(snapshot)
         self.loop.answer_connect = self._answer_connect
 
     def _answer_connect(self, factory: Any) -> Any:
@@ -403,14 +403,14 @@ class Rig:
 
     def connect(self, address: str = "192.0.2.1") -> Peer:
         """A client connects."""
-        client = Peer(self, lambda: DownstreamConnection(self.service), address)
+        client = Peer(self, lambda: ClientConnection(self.worker), address)
         self.settle()
         return client
 
     def install(self, **options: Any) -> None:
         """A new configuration."""
-        generation = self.service.snapshot.generation + 1
-        self.service.install(load_snapshot(generation, document(**options)))
+        generation = self.worker.snapshot.generation + 1
+        self.worker.install(load_snapshot(generation, document(**options)))
 
     @property
     def target(self) -> Peer:
@@ -426,12 +426,12 @@ class Rig:
         while self.loop.now < end:
             self.loop.now = min(end, self.loop.now + TICK)
             self.settle()
-            self.service.sweep()
+            self.worker.sweep()
             self.settle()
 
     def lines(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """What the journal has told so far."""
-        self.journal.flush()
+        """What the log has told so far."""
+        self.log.flush()
         told = [
             json.loads(line.removeprefix(ACCESS))
             for data in self.sink.datagrams
@@ -444,6 +444,6 @@ class Rig:
 
     @property
     def defects(self) -> list[str]:
-        """Crashes the journal or the loop was told of; a test that expects none looks here."""
+        """Crashes the log or the loop was told of; a test that expects none looks here."""
         told = [line["message"] for line in self.lines("event") if line["level"] == "error"]
         return told + [str(context) for context in self.loop.faults]

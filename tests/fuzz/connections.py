@@ -1,7 +1,7 @@
 """Owns the harnesses of whole connections: bytes of a client, and bytes of a target.
 
 Rules: on the rig, so that the gateway's side is the real code; AssertionError for a defect that the
-worker wrote into its journal instead of dying of it.
+worker wrote into its log instead of dying of it.
 
 Not here: single parsers (`harnesses`).
 """

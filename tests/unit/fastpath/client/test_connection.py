@@ -22,7 +22,7 @@ def test_one_connection_serves_many_requests() -> None:
     ]
     assert len(rig.targets) == 1
     assert not client.ended
-    assert repr(client.protocol) == "<DownstreamConnection 192.0.2.1:50000 idle>"
+    assert repr(client.protocol) == "<ClientConnection 192.0.2.1:50000 idle>"
 
 
 @pytest.mark.parametrize(

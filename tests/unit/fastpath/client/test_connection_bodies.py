@@ -105,7 +105,7 @@ def test_a_client_that_leaves_between_requests() -> None:
     client.leaves()
     assert client.transport.ended
     assert not rig.target.aborted
-    assert rig.service.connections == set()
+    assert rig.worker.connections == set()
 
 
 # --- the digest ---

@@ -25,7 +25,7 @@ def test_a_whole_request_is_answered(request_: bytes) -> None:
     rig.pass_time(1)
     assert client.transport.ended
     assert not client.aborted
-    assert not rig.service.connections
+    assert not rig.worker.connections
 
 
 def test_every_whole_request_is_answered() -> None:
@@ -39,7 +39,7 @@ def test_every_whole_request_is_answered() -> None:
     assert [answer.body for answer in got] == [b"one", *[b"ok\n"] * 3, b"two"]
     rig.pass_time(1)
     assert client.transport.ended
-    assert not rig.service.connections
+    assert not rig.worker.connections
 
 
 @pytest.mark.parametrize("left", [get()[:-1], PUT[:-1], PUT[:-10], b"G"])
@@ -50,7 +50,7 @@ def test_half_a_request_is_not(left: bytes) -> None:
     client.leaves()
     assert client.heard == b""
     assert client.transport.ended
-    assert not rig.service.connections
+    assert not rig.worker.connections
 
 
 def test_half_a_request_behind_a_whole_one_ends_with_it() -> None:

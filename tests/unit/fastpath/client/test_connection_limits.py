@@ -6,7 +6,7 @@ import pytest
 
 from fastpath.ipc.counters import Slot
 from fastpath.worker.descriptors import REFUSED_AT_ONCE, most_connections
-from fastpath.worker.state import Service
+from fastpath.worker.state import WorkerState
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig, WireTransport
 from tests.unit.fastpath.clients import BODY, PUT, answers, one, started
@@ -52,8 +52,8 @@ def test_a_connect_that_fails() -> None:
     assert event["target"] == "first"
 
 
-def drained(service: Service) -> bool:
-    return service.empty.is_set()
+def drained(worker: WorkerState) -> bool:
+    return worker.empty.is_set()
 
 
 def test_draining() -> None:
@@ -65,10 +65,10 @@ def test_draining() -> None:
     answering.says(get())
     answering_target = rig.target
     answering_target.says(ok(BODY)[:-5])
-    rig.service.drain()
+    rig.worker.drain()
     rig.pass_time(2)
     assert idle.transport.ended
-    assert not drained(rig.service)
+    assert not drained(rig.worker)
     rig.targets[0].says(ok())
     assert one(busy).fields["connection"] == "close"
     uploading.says(PUT[-5:])
@@ -81,12 +81,12 @@ def test_draining() -> None:
         assert client.ended
         client.leaves()
     assert answering.transport.ended
-    assert drained(rig.service)
+    assert drained(rig.worker)
 
 
 def test_a_request_on_its_way_when_draining_begins_is_answered() -> None:
     rig, client = started()
-    rig.service.drain()
+    rig.worker.drain()
     client.says(get())
     rig.target.says(ok())
     assert one(client).fields["connection"] == "close"
@@ -97,13 +97,13 @@ def test_cutting_counts_requests() -> None:
     rig, busy = started()
     idle = rig.connect()
     busy.says(get())
-    rig.service.drain()
-    assert rig.service.cut() == 1
+    rig.worker.drain()
+    assert rig.worker.cut() == 1
     rig.settle()
     assert busy.aborted
     assert idle.aborted
     assert rig.count(Slot.CUT) == 1
-    assert drained(rig.service)
+    assert drained(rig.worker)
 
 
 def test_health() -> None:
@@ -117,7 +117,7 @@ def test_health() -> None:
     assert one(client, b"PUT").status == 200
     assert client.ended
     rig, client = started()
-    rig.service.drain()
+    rig.worker.drain()
     client.says(get("/-/healthz"))
     assert one(client).status == 503
     assert client.ended
@@ -139,7 +139,7 @@ def test_readiness() -> None:
     client.says(ready)
     assert one(client).status == 200
     client.take()
-    rig.service.drain()
+    rig.worker.drain()
     client.says(ready)
     assert (one(client).status, one(client).body) == (503, b"draining\n")
     assert client.ended
@@ -203,7 +203,7 @@ def test_a_client_that_is_gone_when_the_connection_closes() -> None:
 def test_nothing_is_heard_of_a_defect_but_internal_error() -> None:
     rig, client = started()
     client.says(get())
-    (connection,) = rig.service.connections
+    (connection,) = rig.worker.connections
     connection._crash(ValueError("secret detail"))
     rig.settle()
     answer = one(client)
@@ -215,7 +215,7 @@ def test_nothing_is_heard_of_a_defect_but_internal_error() -> None:
 
 def test_a_defect_between_requests_drops_the_connection() -> None:
     rig, client = started()
-    (connection,) = rig.service.connections
+    (connection,) = rig.worker.connections
     connection._crash(ValueError("a defect"))
     rig.settle()
     assert client.reset

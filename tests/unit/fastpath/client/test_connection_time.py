@@ -150,9 +150,9 @@ def test_one_sweep_that_fails_stops_no_other() -> None:
         def sweep(self, now: float) -> None:
             raise ValueError("a defect")
 
-    broken = Broken(rig.service)
+    broken = Broken(rig.worker)
     broken.transport = client.transport
-    rig.service.connections.add(broken)
+    rig.worker.connections.add(broken)
     others = [rig.connect() for _ in range(5)]
     rig.pass_time(76)
     assert all(other.transport.ended for other in others)

@@ -56,7 +56,7 @@ def test_more_than_a_client_may_send_after_a_refusal_ends_it() -> None:
     assert client.transport.is_closing()
     rig.pass_time(LIMITS.discard_seconds + 2)
     assert client.aborted
-    assert not rig.service.connections
+    assert not rig.worker.connections
 
 
 def test_a_client_that_says_no_goodbye_is_left() -> None:
@@ -67,7 +67,7 @@ def test_a_client_that_says_no_goodbye_is_left() -> None:
     rig.pass_time(2)
     assert client.aborted
     assert not client.reset
-    assert not rig.service.connections
+    assert not rig.worker.connections
 
 
 def test_a_slow_reader_is_not_left_while_it_reads() -> None:
@@ -89,7 +89,7 @@ def test_a_connection_that_is_gone_already_is_no_defect() -> None:
     assert client.aborted
     other = rig.connect()
     other.transport.__class__ = Bereft
-    rig.service.cut()
+    rig.worker.cut()
     assert other.aborted
     assert not rig.defects
 
@@ -108,20 +108,20 @@ def test_an_answer_that_ends_with_the_stream_is_ended_at_once() -> None:
 
 def test_draining_waits_for_handshakes() -> None:
     rig, client = connected()
-    assert rig.service.begin_handshake()
-    rig.service.drain()
+    assert rig.worker.begin_handshake()
+    rig.worker.drain()
     client.resets()
-    assert not rig.service.empty.is_set()
+    assert not rig.worker.empty.is_set()
     late = rig.connect()
-    rig.service.end_handshake()
-    assert not rig.service.empty.is_set()
+    rig.worker.end_handshake()
+    assert not rig.worker.empty.is_set()
     rig.pass_time(2)  # the grace of an idle connection in a drain, not `idle_seconds`
     assert late.ended
-    assert rig.service.empty.is_set()
+    assert rig.worker.empty.is_set()
 
 
 def test_as_many_handshakes_as_connections() -> None:
     rig = Rig(limits={"connections": 2})
-    assert [rig.service.begin_handshake() for _ in range(3)] == [True, True, False]
-    rig.service.end_handshake()
-    assert rig.service.begin_handshake()
+    assert [rig.worker.begin_handshake() for _ in range(3)] == [True, True, False]
+    rig.worker.end_handshake()
+    assert rig.worker.begin_handshake()

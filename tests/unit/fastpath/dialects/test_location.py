@@ -22,7 +22,7 @@ def result(location: bytes = b"http://first.test:9000/bkt/main/a%26b") -> bytes:
 
 def completing(profile: str, path: str = "/bkt/main/a%26b", **options: object) -> tuple[Rig, Peer]:
     rig = Rig(profile=profile, **options)
-    rig.service.places.learnt = False
+    rig.worker.bucket_regions.any_redirected = False
     client = rig.connect()
     client.says(put(f"{path}?uploadId=u", PARTS, method="POST"))
     return rig, client

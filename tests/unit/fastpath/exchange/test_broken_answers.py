@@ -32,8 +32,8 @@ def takes_too_little(rig: Rig, client: Peer) -> None:
 
 
 def drain_deadline(rig: Rig, client: Peer) -> None:
-    rig.service.drain()
-    rig.service.cut()
+    rig.worker.drain()
+    rig.worker.cut()
     rig.settle()
 
 
@@ -47,7 +47,7 @@ def target_is_silent(rig: Rig, client: Peer) -> None:
 
 
 def defect(rig: Rig, client: Peer) -> None:
-    (connection,) = rig.service.connections
+    (connection,) = rig.worker.connections
     connection._crash(ValueError("a defect"))
     rig.settle()
 

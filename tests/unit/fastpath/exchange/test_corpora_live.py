@@ -42,7 +42,7 @@ def replay(rig: Rig, pieces: list[bytes], *, wait: bool = False) -> Outcome:
         for target in rig.targets:
             serve(target, outcome)
     if wait:
-        rig.pass_time(rig.service.snapshot.limits.head_seconds + 1)
+        rig.pass_time(rig.worker.snapshot.limits.head_seconds + 1)
     refused = b"".join(pieces).split(b" ")[0] if not outcome.forwarded else b"GET"
     methods = [one[0] for one in outcome.forwarded] + [refused] * 3
     found = read_answers(client.heard, methods[: client.heard.count(b"HTTP/1.1 ")])

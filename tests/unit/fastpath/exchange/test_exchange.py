@@ -8,49 +8,49 @@ import itertools
 import pytest
 
 from fastpath.exchange.exchange import Exchange
-from fastpath.exchange.states import MOVES, Event, Phase, ProtocolFault, after
+from fastpath.exchange.states import MOVES, Event, ProtocolFault, State, after
 from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.wire import Rig
 
-LEGAL = [(phase, event) for phase, moves in MOVES.items() for event in moves]
-ILLEGAL = sorted(set(itertools.product(Phase, Event)) - set(LEGAL))
+LEGAL = [(state, event) for state, moves in MOVES.items() for event in moves]
+ILLEGAL = sorted(set(itertools.product(State, Event)) - set(LEGAL))
 
 
-@pytest.mark.parametrize(("phase", "event"), LEGAL, ids=lambda member: member.name)
-def test_every_edge(phase: Phase, event: Event) -> None:
-    assert after(phase, event) is MOVES[phase][event]
+@pytest.mark.parametrize(("state", "event"), LEGAL, ids=lambda member: member.name)
+def test_every_edge(state: State, event: Event) -> None:
+    assert after(state, event) is MOVES[state][event]
 
 
-@pytest.mark.parametrize(("phase", "event"), ILLEGAL, ids=lambda member: member.name)
-def test_every_pair_that_is_none(phase: Phase, event: Event) -> None:
-    with pytest.raises(ProtocolFault, match=f"{event.name} while {phase.name}"):
-        after(phase, event)
+@pytest.mark.parametrize(("state", "event"), ILLEGAL, ids=lambda member: member.name)
+def test_every_pair_that_is_none(state: State, event: Event) -> None:
+    with pytest.raises(ProtocolFault, match=f"{event.name} while {state.name}"):
+        after(state, event)
 
 
 def test_the_table_is_whole() -> None:
-    """Every phase can be reached, and every one but the last can end."""
-    assert set(MOVES) == set(Phase)
-    reached = {Phase.LEASING}
-    for _ in Phase:
-        reached |= {to for phase in reached for to in MOVES[phase].values()}
-    assert reached == set(Phase)
-    assert [phase for phase in Phase if Event.END not in MOVES[phase]] == [Phase.ENDED]
-    assert MOVES[Phase.ENDED] == {}
+    """Every state can be reached, and every one but the last can end."""
+    assert set(MOVES) == set(State)
+    reached = {State.LEASING}
+    for _ in State:
+        reached |= {to for state in reached for to in MOVES[state].values()}
+    assert reached == set(State)
+    assert [state for state in State if Event.END not in MOVES[state]] == [State.ENDED]
+    assert MOVES[State.ENDED] == {}
 
 
 def test_an_exchange_shows_what_it_is_and_where() -> None:
     rig = Rig()
     rig.connect().says(get())
-    (connection,) = rig.service.connections
+    (connection,) = rig.worker.connections
     exchange = connection.exchange
     assert exchange is not None
     assert repr(exchange) == f"<Exchange {exchange.request_id} GetObject AWAITING>"
 
 
-def phases(rig: Rig) -> list[Phase]:
+def states(rig: Rig) -> list[State]:
     return [
-        connection.exchange.phase
-        for connection in rig.service.connections
+        connection.exchange.state
+        for connection in rig.worker.connections
         if connection.exchange is not None
     ]
 
@@ -61,17 +61,17 @@ def test_the_life_of_an_upload() -> None:
     client = rig.connect()
     whole = put("/b-b/k", b"0123456789")
     client.says(whole[:-5])
-    assert phases(rig) == [Phase.LEASING]
+    assert states(rig) == [State.LEASING]
     rig.open_held()
-    assert phases(rig) == [Phase.SENDING]
+    assert states(rig) == [State.SENDING]
     assert rig.target.heard.endswith(b"\r\n\r\n01234")
     client.says(whole[-5:])
-    assert phases(rig) == [Phase.AWAITING]
+    assert states(rig) == [State.AWAITING]
     answer = ok(b"0123456789")
     rig.target.says(answer[:-5])
-    assert phases(rig) == [Phase.ANSWERING]
+    assert states(rig) == [State.ANSWERING]
     rig.target.says(answer[-5:])
-    assert phases(rig) == []
+    assert states(rig) == []
     (line,) = rig.lines("access")
     assert (line["bytes_in"], line["bytes_out"], line["status"]) == (10, 10, 200)
     assert not rig.defects
@@ -109,7 +109,7 @@ def test_a_defect_in_an_answer_breaks_it_off() -> None:
     client = rig.connect()
     client.says(get("/b-b/k"))
     rig.target.says(ok(b"0123456789")[:-5])
-    (connection,) = rig.service.connections
+    (connection,) = rig.worker.connections
     assert connection.exchange is not None
     connection.exchange.crash(ValueError("a defect"))
     rig.settle()
@@ -122,7 +122,7 @@ def test_a_defect_at_the_end_drops_the_connection() -> None:
     rig = Rig()
     client = rig.connect()
     client.says(get("/b-b/k"))
-    (connection,) = rig.service.connections
+    (connection,) = rig.worker.connections
     exchange = connection.exchange
     assert exchange is not None
     rig.target.says(ok())
@@ -147,7 +147,7 @@ def test_an_exchange_leaves_nothing_to_the_garbage_collector() -> None:
         left = [
             kept
             for kept in gc.get_objects()
-            if isinstance(kept, Exchange) and kept._service is rig.service
+            if isinstance(kept, Exchange) and kept._worker is rig.worker
         ]
     finally:
         gc.enable()

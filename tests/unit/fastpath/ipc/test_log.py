@@ -7,7 +7,7 @@ import json
 import pytest
 
 from fastpath.ipc.counters import Slot
-from fastpath.ipc.log import FLUSH_SECONDS, MAX_DATAGRAM, SAME_MISTAKE_SECONDS, Journal
+from fastpath.ipc.log import FLUSH_SECONDS, MAX_DATAGRAM, SAME_MISTAKE_SECONDS, WorkerLog
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig
 
@@ -72,7 +72,7 @@ def test_a_request_that_is_cut_leaves_one_line_and_is_counted() -> None:
     clients[1].says(get())
     rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")  # in its answer
     clients[2].says(put("/g-b/k", b"12345")[:-2])  # in its body
-    assert rig.service.cut() == 3  # the fourth was idle
+    assert rig.worker.cut() == 3  # the fourth was idle
     rig.settle()
     told = [(line["method"], line["status"], line["code"]) for line in rig.lines("access")]
     assert sorted(told) == [("GET", 0, "Cut"), ("GET", 200, "Cut"), ("PUT", 0, "Cut")]
@@ -118,8 +118,8 @@ def test_lines_wait_a_little_and_travel_together() -> None:
 def test_datagrams_are_bounded() -> None:
     rig = Rig()
     for length in (100, 20_000, 20_000, 12_000, 40_000, 10):
-        rig.journal.event("info", "x" * length)
-    rig.journal.flush()
+        rig.log.event("info", "x" * length)
+    rig.log.flush()
     assert all(len(datagram) <= MAX_DATAGRAM for datagram in rig.sink.datagrams[:-2])
     sizes = [
         [len(json.loads(line)["message"]) for line in data.split(b"\n")]
@@ -130,13 +130,13 @@ def test_datagrams_are_bounded() -> None:
 
 def test_a_batch_is_filled_to_the_last_byte() -> None:
     rig = Rig()
-    rig.journal.event("info", "")
-    rig.journal.flush()
+    rig.log.event("info", "")
+    rig.log.flush()
     empty = len(rig.sink.datagrams.pop())
     half = MAX_DATAGRAM // 2 - empty
-    rig.journal.event("info", "x" * half)
-    rig.journal.event("info", "x" * (MAX_DATAGRAM - empty - half - empty - 1 - 8))
-    rig.journal.flush()
+    rig.log.event("info", "x" * half)
+    rig.log.event("info", "x" * (MAX_DATAGRAM - empty - half - empty - 1 - 8))
+    rig.log.flush()
     assert len(rig.sink.datagrams) == 1
     assert MAX_DATAGRAM - 60 < len(rig.sink.datagrams[0]) <= MAX_DATAGRAM
 
@@ -145,7 +145,7 @@ def test_a_full_socket_drops_and_counts() -> None:
     rig = Rig()
     rig.sink.full = True
     rig.connect().says(get("/x") * 3)
-    rig.journal.flush()
+    rig.log.flush()
     assert rig.count(Slot.LOG_DROPPED) == 3
     rig.sink.full = False
     rig.connect().says(get("/x"))
@@ -154,10 +154,10 @@ def test_a_full_socket_drops_and_counts() -> None:
 
 def test_without_an_access_log_everything_is_counted_and_events_are_told() -> None:
     rig = Rig()
-    rig.journal._form = None
+    rig.log._form = None
     client = rig.connect()
     client.says(get("/x") + b"garbage\r\n")
-    rig.journal.event("info", "hello")
+    rig.log.event("info", "hello")
     assert [line["kind"] for line in rig.lines()] == ["event"]
     assert rig.count(Slot.REQUESTS) == 2
     assert rig.count(Slot.ERRORS_4XX) == 2
@@ -168,12 +168,12 @@ def test_a_defect_is_told_with_its_place() -> None:
     try:
         raise ValueError("a defect")
     except ValueError as fault:
-        rig.journal.crash(None, fault)
-    rig.journal.crash(None, ValueError("never raised"))
+        rig.log.crash(fault)
+    rig.log.crash(ValueError("never raised"))
     first, second = rig.lines("event")
     assert first["level"] == "error"
     assert first["message"].startswith("internal error: ValueError: a defect at ")
-    assert "test_journal.py:" in first["message"]
+    assert "test_log.py:" in first["message"]
     assert second["message"] == "internal error: ValueError: never raised"
 
 
@@ -190,9 +190,9 @@ def test_no_line_holds_a_secret_or_a_signature(mode: str) -> None:
 
 def test_the_journal_is_one_workers() -> None:
     rig = Rig()
-    journal = Journal(rig.loop, rig.sink, rig.row, worker=3, access_log="off")  # type: ignore[arg-type]
-    journal.event("info", "hello", target="first")
-    journal.flush()
+    log = WorkerLog(rig.loop, rig.sink, rig.row, worker=3, access_log="off")  # type: ignore[arg-type]
+    log.event("info", "hello", target="first")
+    log.flush()
     line = json.loads(rig.sink.datagrams[-1])
     assert (line["worker"], line["target"]) == (3, "first")
 

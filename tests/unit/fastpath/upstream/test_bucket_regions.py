@@ -8,7 +8,7 @@ from fastpath.request.admission import Admission
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.s3.addressing import Address
 from fastpath.s3.operations import OPERATIONS
-from fastpath.upstream.bucket_regions import MAX_REGIONS, Places, host_in_region
+from fastpath.upstream.bucket_regions import MAX_REGIONS, BucketRegions, host_in_region
 from tests.doubles.wire import document
 
 
@@ -51,13 +51,13 @@ def admission(of: Snapshot, bucket: bytes = b"bkt", operation: str = "GetObject"
 
 
 def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
-    of, places = snapshot(), Places()
+    of, regions = snapshot(), BucketRegions()
     home = of.targets["first"]
-    assert not places.learnt
-    assert places.learn(admission(of), home, b"eu-west-1")
-    assert places.learnt
+    assert not regions.any_redirected
+    assert regions.record_redirect(admission(of), home, b"eu-west-1")
+    assert regions.any_redirected
     later = admission(of)
-    places.direct(later)
+    regions.redirect(later)
     assert later.target is not None
     assert later.target.authority == b"s3.eu-west-1.store.example:9000"
     assert later.target.route.host == "s3.eu-west-1.store.example"
@@ -74,42 +74,44 @@ def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
 
 @pytest.mark.parametrize("operation", ["CreateBucket", "GetBucketLocation", "ListBuckets"])
 def test_what_asks_for_a_region_stays_at_home(operation: str) -> None:
-    of, places = snapshot(), Places()
-    places.learn(admission(of), of.targets["first"], b"eu-west-1")
+    of, regions = snapshot(), BucketRegions()
+    regions.record_redirect(admission(of), of.targets["first"], b"eu-west-1")
     later = admission(of, operation=operation)
-    places.direct(later)
+    regions.redirect(later)
     assert later.target is of.targets["first"]
 
 
 def test_other_buckets_and_other_targets_stay_at_home() -> None:
-    of, places = snapshot(), Places()
-    places.learn(admission(of), of.targets["first"], b"eu-west-1")
+    of, regions = snapshot(), BucketRegions()
+    regions.record_redirect(admission(of), of.targets["first"], b"eu-west-1")
     other = admission(of, b"other")
-    places.direct(other)
+    regions.redirect(other)
     assert other.target is of.targets["first"]
     elsewhere = snapshot("store.example", profile="generic")
     other = admission(elsewhere)
-    places.direct(other)
+    regions.redirect(other)
     assert other.target is elsewhere.targets["first"]
 
 
 def test_regions_and_buckets_are_bounded() -> None:
-    of, places = snapshot(), Places(buckets=2)
+    of, regions = snapshot(), BucketRegions(buckets=2)
     home = of.targets["first"]
     for number in range(MAX_REGIONS):
-        assert places.learn(admission(of, b"bkt-%d" % number), home, b"region-%d" % number)
-    assert len(places) == 2
+        assert regions.record_redirect(
+            admission(of, b"bkt-%d" % number), home, b"region-%d" % number
+        )
+    assert len(regions) == 2
     refused = admission(of, b"one-more")
-    assert not places.learn(refused, home, b"another-region")
+    assert not regions.record_redirect(refused, home, b"another-region")
     assert refused.target is home
-    assert places.learn(admission(of, b"one-more"), home, b"region-0")
+    assert regions.record_redirect(admission(of, b"one-more"), home, b"region-0")
 
 
 def test_a_route_that_no_snapshot_knows_is_forgotten() -> None:
-    of, places = snapshot(), Places()
+    of, regions = snapshot(), BucketRegions()
     home = of.targets["first"]
     moved = admission(of)
-    places.learn(moved, home, b"eu-west-1")
+    regions.record_redirect(moved, home, b"eu-west-1")
     assert moved.target is not None
-    assert places.keep({home.route.key}) == {moved.target.route.key}
-    assert places.keep({"another"}) == set()
+    assert regions.keep({home.route.key}) == {moved.target.route.key}
+    assert regions.keep({"another"}) == set()

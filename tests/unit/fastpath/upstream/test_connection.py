@@ -47,7 +47,7 @@ def the_answer(client: Peer, method: bytes = b"GET") -> Answer:
 
 
 def kept(rig: Rig) -> bool:
-    return "idle=1" in repr(rig.service.pool(rig.service.snapshot.targets["first"].route))
+    return "idle=1" in repr(rig.worker.pool(rig.worker.snapshot.targets["first"].route))
 
 
 def splits(raw: bytes) -> Iterator[list[bytes]]:

@@ -73,7 +73,7 @@ class Bench:
 
     def __init__(self, **pool: Any) -> None:
         self.rig = Rig(pool=pool)
-        self.pool = self.rig.service.pool(self.rig.service.snapshot.targets["first"].route)
+        self.pool = self.rig.worker.pool(self.rig.worker.snapshot.targets["first"].route)
 
     def borrow(self, count: int = 1, *, fresh: bool = False) -> list[Borrower]:
         borrowers = [Borrower(self.pool, fresh=fresh) for _ in range(count)]
@@ -457,10 +457,10 @@ def test_the_service_forgets_a_retired_pool_once_it_is_empty() -> None:
     bench.rig.install(pool={"max_connections": 7})
     assert bench.pool.retired
     bench.rig.pass_time(1)
-    assert bench.rig.service.pool(route) is bench.pool
+    assert bench.rig.worker.pool(route) is bench.pool
     bench.give_back(busy)
     bench.rig.pass_time(1)
-    assert bench.rig.service.pool(route) is not bench.pool
+    assert bench.rig.worker.pool(route) is not bench.pool
 
 
 def test_a_route_that_comes_back_has_its_pool_again() -> None:
@@ -479,7 +479,7 @@ def test_closing_drops_everything() -> None:
     bench.give_back(kept)
     bench.rig.hold_connects()
     bench.borrow(2)
-    bench.rig.service.close()
+    bench.rig.worker.close()
     bench.rig.settle()
     assert busy.told == ["leased", ("lost", "closed the connection", False)]
     assert all(peer.transport.ended for peer in bench.rig.targets)

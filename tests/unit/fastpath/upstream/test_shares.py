@@ -204,7 +204,7 @@ def test_whatever_happens_nothing_stays_counted() -> None:
             bench.peer_of(one).resets()
     assert "busy=0 connecting=0 waiting=0" in repr(bench.pool)
     assert bench.pool._shares.total == 0
-    assert not bench.pool._waiting.lines
+    assert not bench.pool._waiting.queues
     assert not bench.rig.defects
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastpath.dialects.translation import Reply
-from fastpath.upstream.subrequest import MAX_ANSWER, Inquiry
+from fastpath.upstream.subrequest import MAX_ANSWER, Subrequest
 from tests.doubles.http1 import ok
 from tests.doubles.wire import Rig
 
@@ -17,7 +17,7 @@ class Bench:
 
     def __init__(self, **pool: object) -> None:
         self.rig = Rig(pool=pool)
-        self.pool = self.rig.service.pool(self.rig.service.snapshot.targets["first"].route)
+        self.pool = self.rig.worker.pool(self.rig.worker.snapshot.targets["first"].route)
         self.told: list[Reply | None] = []
         self.faults: list[BaseException] = []
 
@@ -25,11 +25,11 @@ class Bench:
     def replies(self) -> list[tuple[int, bytes] | None]:
         return [reply and reply[:2] for reply in self.told]
 
-    def ask(self) -> Inquiry:
-        inquiry = Inquiry(HEAD, self.told.append, self.faults.append)
-        inquiry.ask(self.pool, "client")
+    def ask(self) -> Subrequest:
+        subrequest = Subrequest(HEAD, self.told.append, self.faults.append)
+        subrequest.send(self.pool, "client")
         self.rig.settle()
-        return inquiry
+        return subrequest
 
 
 def heard(bench: Bench) -> list[tuple[int, bytes] | None]:
@@ -101,7 +101,7 @@ def test_nobody_is_told_after_the_end(leased: bool) -> None:
 
 def test_a_defect_is_told_as_one() -> None:
     bench = Bench()
-    inquiry = bench.ask()
-    inquiry.crash(ValueError("a defect"))
+    subrequest = bench.ask()
+    subrequest.crash(ValueError("a defect"))
     assert [str(fault) for fault in bench.faults] == ["a defect"]
     assert bench.told == []

@@ -14,12 +14,12 @@ from fastpath.worker.process import EXIT_CRASHED, Worker
 
 
 class Told:
-    """The journal: what it was told, in order."""
+    """The log: what it was told, in order."""
 
     def __init__(self) -> None:
         self.said: list[object] = []
 
-    def crash(self, exchange: object, fault: BaseException) -> None:
+    def crash(self, fault: BaseException) -> None:
         self.said.append(str(fault))
 
     def flush(self) -> None:
@@ -46,7 +46,7 @@ def test_its_end_is_logged_and_ends_the_process(
     told = Told()
     monkeypatch.setattr(os, "_exit", told.said.append)
     mine = Worker(cast("Any", None))
-    mine._journal = cast("Any", told)
+    mine._log = cast("Any", told)
 
     async def live() -> None:
         task = mine._keep(core())

@@ -102,9 +102,9 @@ def test_a_drain_lets_what_waits_have_its_answer() -> None:
     """A2: the grace of a silent connection is no deadline for one that waits."""
     rig, client = started()
     client.says(HEALTH + get(), settle=False)
-    rig.service.drain()
+    rig.worker.drain()
     rig.loop.now += 2
-    rig.service.sweep()
+    rig.worker.sweep()
     rig.settle()
     rig.target.says(ok(b"last"))
     got = answers(client, b"GET", b"GET")

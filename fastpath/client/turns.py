@@ -1,11 +1,8 @@
-"""Whose pipelined requests are next: connections take turns, and a turn of the loop has an end.
+"""Gives connections turns to serve their pipelined requests.
 
-Rules: a request that its connection did not queue behind others is served when it is read; those
-that were read behind it wait here, a connection at a time, and of all that wait a bounded number
-is served in one turn of the loop, so that whoever sends thousands at once waits for himself and
-not others for him.
-
-Not here: cutting requests out (`downstream`).
+Rules: a request that was read first is served at once. A connection that has read more requests
+waits here for its turn, and one iteration of the loop serves a bounded number of turns, so that a
+client that pipelines thousands of requests delays itself and not others.
 """
 
 from __future__ import annotations
@@ -15,25 +12,25 @@ from collections import deque
 from typing import Protocol
 
 
-class Waiting(Protocol):
-    """A connection with whole requests that wait."""
+class Pipelined(Protocol):
+    """A connection with complete requests that wait."""
 
     def take_turn(self) -> None:
-        """Serve one, and wait again if there are more."""
+        """Serve one request, and wait again if there are more."""
 
 
 class Turns:
     """The turns of one worker's connections."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, at_once: int) -> None:
-        """`at_once`: requests served in one turn of the loop."""
+        """`at_once`: requests served in one iteration of the loop."""
         self._loop = loop
         self.at_once = at_once
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[Pipelined] = deque()
         self._scheduled = False
 
-    def wait(self, connection: Waiting) -> None:
-        """Let this connection have its turn, once."""
+    def wait(self, connection: Pipelined) -> None:
+        """Give this connection one turn."""
         self._waiting.append(connection)
         if not self._scheduled:
             self._schedule()

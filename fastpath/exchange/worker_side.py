@@ -1,0 +1,39 @@
+"""What an exchange uses of its worker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from fastpath.exchange.form_upload import FormMemory
+    from fastpath.ipc.log import WorkerLog
+    from fastpath.routing.snapshot import Route, Snapshot
+    from fastpath.upstream.bucket_regions import BucketRegions
+    from fastpath.upstream.credential_refresh import CredentialRefresh
+    from fastpath.upstream.pool import Pool
+
+
+class Worker(Protocol):
+    """The state that all exchanges of one worker share."""
+
+    snapshot: Snapshot  # in force
+    log: WorkerLog
+    row: memoryview  # the worker's counters
+    now: float  # of the loop's clock, at most half a second old
+    draining: bool
+    host_id: str  # of error documents
+    bucket_regions: BucketRegions
+    credential_refresh: CredentialRefresh
+    form_memory: FormMemory
+
+    def next_request_id(self) -> str:
+        """An id that is unique in this worker."""
+
+    def pool(self, route: Route) -> Pool:
+        """The pool of connections of a route."""
+
+    def count_aborted(self) -> None:
+        """Count a client that left before its answer was whole."""
+
+    def count_retry(self) -> None:
+        """Count a request that goes up a second time."""
