@@ -14,7 +14,6 @@ import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
-from xml.parsers import expat
 
 from fastpath.errors import MALFORMED_XML, MAX_MESSAGE_LENGTH, USER_KEY, S3Error
 from fastpath.payload.checks import Check
@@ -22,12 +21,14 @@ from fastpath.payload.checksums import HEADER_PREFIX
 from fastpath.payload.reframing import Reframing
 from fastpath.routing.profiles import Profile
 from fastpath.s3.addressing import checked_key, is_bucket_itself, mistaken_key
+from fastpath.s3.xml_reader import Bounds, TooLarge, Unexpected, XmlError, XmlReader
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 from fastpath.signing.sigv4.chain import Chain
 
 MAX_BATCH_BYTES = 2048000  # AWS errors 4.17
 MAX_KEYS = 1000  # AWS errors 4.15
-_MAX_TEXT = 16384  # characters of one text; 1,024 bytes make no more, not even as references
+# Delete, Object, Key; of a key 1,024 bytes make no more text, not even as references.
+_BOUNDS = Bounds(depth=3, text=16384)
 
 Judge = Callable[[bytes], S3Error | None]
 
@@ -38,10 +39,6 @@ class Refused(NamedTuple):
     key: str
     version: str
     error: S3Error
-
-
-class _Unfit(Exception):
-    """No document that S3 describes."""
 
 
 class Batch:
@@ -144,71 +141,42 @@ class _Reader:
     def __init__(self) -> None:
         self.quiet = ""
         self._entries: list[dict[str, str]] = []
-        self._path: list[str] = []
-        self._text: list[str] = []
-        self._length = 0
-        self._unfit = False
-        self._parser = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._in_object = False
+        self._reader = XmlReader(self._ended, self._started, _BOUNDS)
 
     def feed(self, data: bytes) -> None:
         """Take in more of the document."""
-        self._parse(data, last=False)
+        self._reader.feed_and_keep_error(data)
 
     def finish(self) -> list[dict[str, str]]:
         """What the whole document asks for. Raises S3Error MalformedXML, UserKeyMustBeSpecified."""
-        self._parse(b"", last=True)
-        if self._unfit or any("Key" not in entry for entry in self._entries):
+        try:
+            self._reader.finish()
+        except XmlError:
+            raise S3Error(MALFORMED_XML) from None
+        if any("Key" not in entry for entry in self._entries):
             raise S3Error(MALFORMED_XML)
         if not all(entry["Key"] for entry in self._entries):
             raise S3Error(USER_KEY)
         return self._entries
 
-    def _parse(self, data: bytes, *, last: bool) -> None:
-        if self._unfit:
-            return
-        try:
-            self._parser.Parse(data, last)
-        except (_Unfit, expat.ExpatError, ValueError, LookupError):  # the last two: an encoding
-            self._unfit = True
-            self._entries.clear()
-
-    def _start(self, name: str, _: object) -> None:
-        name = name.rpartition(":")[2]
-        self._path.append(name)
-        path = self._path
-        if path[0] != "Delete" or len(path) > 3:
-            raise _Unfit
-        if len(path) == 2:
-            if name not in ("Object", "Quiet") or len(self._entries) == MAX_KEYS + (
-                name == "Quiet"
-            ):
-                raise _Unfit
-            if name == "Object":
+    def _started(self, name: str, depth: int) -> None:
+        if depth == 3:
+            if not self._in_object or name in self._entries[-1]:
+                raise Unexpected
+        elif depth == 2:
+            self._in_object = name == "Object"
+            if self._in_object:
+                if len(self._entries) == MAX_KEYS:
+                    raise TooLarge
                 self._entries.append({})
-        elif len(path) == 3 and (path[1] != "Object" or name in self._entries[-1]):
-            raise _Unfit
-        self._text.clear()
-        self._length = 0
+            elif name != "Quiet":
+                raise Unexpected
+        elif name != "Delete":
+            raise Unexpected
 
-    def _characters(self, data: str) -> None:
-        self._length += len(data)
-        if self._length > _MAX_TEXT:
-            raise _Unfit
-        self._text.append(data)
-
-    def _end(self, _: str) -> None:
-        text = "".join(self._text)
-        if len(self._path) == 3:
-            self._entries[-1][self._path[-1]] = text
-        elif self._path[1:] == ["Quiet"]:
+    def _ended(self, name: str, depth: int, text: str) -> None:
+        if depth == 3:
+            self._entries[-1][name] = text
+        elif depth == 2 and not self._in_object:
             self.quiet = text.strip()
-        self._text.clear()
-        self._length = 0
-        self._path.pop()
-
-    def _doctype(self, *_: object) -> None:
-        raise _Unfit
