@@ -23,7 +23,7 @@ from fastpath.exchange.states import (
     SENDING,
     after,
 )
-from fastpath.http.framing import NO_BODY, body_is_unclear
+from fastpath.http.framing import NO_BODY, may_have_unannounced_body
 from fastpath.ipc.counters import Slot
 from fastpath.request.admission import Admission
 from fastpath.response.heads import error_reply, own_reply
@@ -231,7 +231,7 @@ class Course:
         return not (
             self._is_last()
             or self.wants_close
-            or body_is_unclear(self.head)
+            or may_have_unannounced_body(self.head)
             or (self.head.expect_continue and self.body_left and not self.bytes_in)
             or self.body_left > self.snapshot.limits.discard_bytes
         )

@@ -1,13 +1,14 @@
 """An answer of a target that is held back until it is known whether the client may see it.
 
-Rules: at most MAX_HELD bytes of the body are kept; what must happen next is decided once, at the
-end of the body or when it turns out longer; a request goes out again only if nothing of its body
-is gone, once for another region and once for other credentials. A refused signature or a redirect
-says that nothing was done, so another region is asked whatever the method; other credentials only
-for idempotent ones. An answer to HEAD has no document that says what was refused: a question whose
-answer has one is asked, but not again while the last one came out well (`renewals`).
+Rules: at most MAX_HELD_BYTES bytes of the body are kept; what must happen next is decided once, at
+the end of the body or when it turns out longer; a request goes out again only if nothing of its
+body is gone, once for another region and once for other credentials. A refused signature or a
+redirect says that nothing was done, so another region is asked whatever the method; other
+credentials only for idempotent ones. An answer to HEAD has no document that says what was refused:
+a question whose answer has one is asked, but not again while the last one came out well
+(`renewals`).
 
-Not here: what an answer means (`verdict`), the states of a request (`exchange`).
+Not here: what an answer means (`refusal`), the states of a request (`exchange`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,13 @@ from fastpath.http.framing import BodyKind
 from fastpath.http.head import ResponseHead
 from fastpath.ipc.counters import Slot
 from fastpath.s3.error_documents import read_error
-from fastpath.s3.refusals import MAX_HELD, Elsewhere, Hidden, Misled, judge
+from fastpath.s3.refusals import (
+    MAX_HELD_BYTES,
+    OtherRegion,
+    RedirectsToItself,
+    SignatureRefused,
+    classify_refusal,
+)
 from fastpath.signing.sigv4.sign import Signer, Unsigned
 from fastpath.sockets.diagnosis import TLS_ON_PLAIN, wants_tls
 from fastpath.upstream.bucket_regions import stays_home
@@ -60,7 +67,7 @@ class Held:
         kind: BodyKind,
         *,
         early: bool,
-        most: int = MAX_HELD,
+        most: int = MAX_HELD_BYTES,
     ) -> None:
         self._most = most
         self.raw = raw
@@ -71,7 +78,7 @@ class Held:
         self._size = 0
 
     def take(self, data: bytes) -> bool:
-        """Keep a piece; False when there is enough to judge by."""
+        """Keep a piece; False when there is enough to classify_refusal by."""
         self._pieces.append(data)
         self._size += len(data)
         return self._size < self._most
@@ -99,26 +106,26 @@ def decide(exchange: Exchange, held: Held, service: Service) -> Next:
     if target.route.tls is None and wants_tls(held.head.status, held.body):
         service.journal.upstream_fault(exchange, str(TLS_ON_PLAIN))
         return Next.REFUSE
-    verdict = judge(
+    refusal = classify_refusal(
         held.head.status,
         held.head.fields,
-        held.body[:MAX_HELD],
+        held.body[:MAX_HELD_BYTES],
         signer.region,
         regions=target.profile.has_regions and not stays_home(admission),
         key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,
         host=target.route.host,
     )
     replayable = not held.early and not exchange.body_taken
-    if isinstance(verdict, Elsewhere):
-        return _elsewhere(exchange, verdict, service, replayable=replayable)
-    if isinstance(verdict, Misled):
-        text = f"redirects to itself, at {verdict.place}: is the scheme of its endpoint right?"
+    if isinstance(refusal, OtherRegion):
+        return _other_region(exchange, refusal, service, replayable=replayable)
+    if isinstance(refusal, RedirectsToItself):
+        text = f"redirects to itself, at {refusal.location}: is the scheme of its endpoint right?"
         service.journal.upstream_fault(exchange, text)
         return Next.REFUSE
     if isinstance(signer, Unsigned):
         return Next.RELAY
-    if verdict is not None:
-        return _refused(exchange, verdict, service, replayable=replayable)
+    if refusal is not None:
+        return _refused(exchange, refusal, service, replayable=replayable)
     is_mute = exchange.head.method == b"HEAD" and held.head.status >= 400
     return Next.ASK if is_mute and service.renewals.doubts(target.name) else Next.RELAY
 
@@ -137,38 +144,40 @@ def conclude(exchange: Exchange, reply: Reply | None, service: Service) -> Next:
     assert target is not None
     if reply is None or reply.status >= 500:
         return Next.RELAY
-    verdict = judge(reply.status, reply.fields, reply.body, signer.region, regions=False)
-    if isinstance(verdict, Hidden):
-        return _refused(exchange, verdict, service, replayable=True)
+    refusal = classify_refusal(reply.status, reply.fields, reply.body, signer.region, regions=False)
+    if isinstance(refusal, SignatureRefused):
+        return _refused(exchange, refusal, service, replayable=True)
     service.renewals.trust(target.name)
     return Next.RELAY
 
 
-def _elsewhere(
-    exchange: Exchange, verdict: Elsewhere, service: Service, *, replayable: bool
+def _other_region(
+    exchange: Exchange, refusal: OtherRegion, service: Service, *, replayable: bool
 ) -> Next:
-    region = verdict.region.decode()
+    region = refusal.region.decode()
     if Next.AGAIN in exchange.detours:
         service.journal.upstream_fault(exchange, f"redirected in a circle, now to {region}")
         return Next.REFUSE
     admission = exchange.admission
     assert admission.decision is not None  # admitted
     home = exchange.snapshot.targets[admission.decision.target]
-    if not service.places.learn(admission, home, verdict.region):
+    if not service.places.learn(admission, home, refusal.region):
         return Next.RELAY
     service.row[Slot.REDIRECTED] += 1
     service.journal.bucket_found(exchange, region)
     return Next.AGAIN if replayable else Next.REFUSE  # the client's next try goes there at once
 
 
-def _refused(exchange: Exchange, verdict: Hidden, service: Service, *, replayable: bool) -> Next:
+def _refused(
+    exchange: Exchange, refusal: SignatureRefused, service: Service, *, replayable: bool
+) -> Next:
     target = exchange.admission.target
     assert target is not None  # admitted
     service.row[Slot.SIGNATURES_REFUSED] += 1
     if Next.RENEW in exchange.detours:
         return Next.REFUSE
-    service.journal.upstream_fault(exchange, f"refused the gateway's signature: {verdict.code}")
-    if not verdict.renew:
+    service.journal.upstream_fault(exchange, f"refused the gateway's signature: {refusal.code}")
+    if not refusal.renew:
         return Next.REFUSE
     service.renewals.ask(target.name)
     return Next.RENEW if replayable and exchange.head.method in REPLAYABLE else Next.REFUSE

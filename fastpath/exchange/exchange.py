@@ -54,7 +54,7 @@ from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
 from fastpath.response.heads import CONTINUE, relayed_head
 from fastpath.s3.operations import BODY_METHODS
-from fastpath.s3.refusals import IN_QUESTION, MAX_ERROR
+from fastpath.s3.refusals import HELD_STATUSES, MAX_ERROR_BYTES
 from fastpath.upstream.subrequest import Inquiry, question_head
 
 if TYPE_CHECKING:
@@ -312,7 +312,7 @@ class Exchange(Course):
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """The target began to answer; `more`: bytes of the body come next."""
-        if head.status in IN_QUESTION or (self._posting is not None and head.status < 300):
+        if head.status in HELD_STATUSES or (self._posting is not None and head.status < 300):
             self.doubt()
             self._held = Held(raw, head, kind, early=self.phase is HELD_EARLY)
         else:
@@ -335,7 +335,7 @@ class Exchange(Course):
         self.phase = after(self.phase, ANSWERED)
         self.status = head.status
         if head.status >= 400:
-            self._held = Held(b"", head, kind, early=False, most=MAX_ERROR)
+            self._held = Held(b"", head, kind, early=False, most=MAX_ERROR_BYTES)
         if self.phase is EARLY:
             self.wants_close = True
             self._client.resume_body()  # only to read it away

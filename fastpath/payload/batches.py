@@ -20,7 +20,7 @@ from fastpath.payload.checks import Check
 from fastpath.payload.checksums import HEADER_PREFIX
 from fastpath.payload.reframing import Reframing
 from fastpath.routing.profiles import Profile
-from fastpath.s3.addressing import checked_key, is_bucket_itself, mistaken_key
+from fastpath.s3.addressing import checked_key, is_only_slashes, only_slashes_refused
 from fastpath.s3.xml_reader import Bounds, TooLarge, Unexpected, XmlError, XmlReader
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 from fastpath.signing.sigv4.chain import Chain
@@ -107,8 +107,8 @@ class Batch:
             checked_key(key)
         except S3Error as error:
             return error
-        if self._mistaken and is_bucket_itself(key):
-            return mistaken_key()
+        if self._mistaken and is_only_slashes(key):
+            return only_slashes_refused()
         return self._judge(key) if self._judge is not None else None
 
     def _written(self, left: Sequence[Mapping[str, str]]) -> bytes:

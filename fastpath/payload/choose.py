@@ -34,7 +34,7 @@ from fastpath.payload.reframing import Reframing
 from fastpath.payload.seals import Seals
 from fastpath.payload.trailers import Trailers
 from fastpath.routing.profiles import Profile
-from fastpath.s3.operations import Operation, takes_body
+from fastpath.s3.operations import Operation, has_request_body
 from fastpath.signing.sigv4.verify import (
     STREAMING_SIGNED,
     STREAMING_SIGNED_TRAILER,
@@ -111,7 +111,7 @@ def choose(head: RequestHead, context: Context) -> Passage | None:
         return _streamed(context, mode)
     payload, length = context.payload, head.content_length
     crossing = crossing_of(context.profile, context.secure)
-    if length and not takes_body(context.operation, head.method):
+    if length and not has_request_body(context.operation, head.method):
         return _not_sent(context, crossing)
     if crossing is not None and context.operation.name == "CompleteMultipartUpload":
         return _completion(context, crossing, length)

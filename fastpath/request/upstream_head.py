@@ -16,7 +16,12 @@ from dataclasses import replace
 from functools import lru_cache
 
 from fastpath.http.head import Headers, RequestHead
-from fastpath.http.hop_by_hop import HOP_BY_HOP, lines_named, without_lines, without_named
+from fastpath.http.hop_by_hop import (
+    HOP_BY_HOP,
+    header_line_pattern,
+    without_headers,
+    without_hop_by_hop,
+)
 from fastpath.http.query import upstream_query
 from fastpath.payload.choose import Passage
 from fastpath.request.admission import HOP_NAME, Admission
@@ -24,7 +29,7 @@ from fastpath.request.headers_not_forwarded import never_crosses
 from fastpath.request.virtual_host import host_and_path
 
 # What belongs to the client's hop or is written anew below.
-_STAYS_BEHIND = lines_named(
+_STAYS_BEHIND = header_line_pattern(
     (
         *HOP_BY_HOP,
         b"authorization",
@@ -79,7 +84,7 @@ def upstream_head(
         raw, head = _restated(raw, head, admission.restated)
     virtual = target.virtual
     host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
-    query, drop = upstream_query(head.query, admission.lifted), _NOTHING
+    query, drop = upstream_query(head.query, admission.presigned_names), _NOTHING
     payload, length, added = admission.payload, head.content_length, admission.added
     translation = admission.translation
     if translation is not None:
@@ -113,7 +118,7 @@ def upstream_head(
     if length is not None:
         lines.append(b"content-length: %d\r\n" % length)
     instead = reframing.lines if reframing is not None else b""
-    kept = without_lines(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
+    kept = without_hop_by_hop(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
     lines += (instead, kept[2:])
     return b"".join(lines)
 
@@ -125,7 +130,7 @@ def _restated(
     names = tuple(name for name, _ in restated)
     lines = b"".join([b"\r\n%b: %b" % field for field in restated])
     headers = [*_without(head.headers, names), *restated]
-    return without_named(raw[:-4], names) + lines + raw[-4:], replace(head, headers=headers)
+    return without_headers(raw[:-4], names) + lines + raw[-4:], replace(head, headers=headers)
 
 
 def _sorted_out(

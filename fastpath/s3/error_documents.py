@@ -1,15 +1,13 @@
-"""Reads the error document of a target: what its top elements say.
+"""Reads the error document of a target, in XML or JSON.
 
     <Error><Code>         S3's; with a namespace prefix, a byte-order mark, white space before it
     <ErrorResponse><Error><Code>, <Response><Errors><Error><Code>      other services of AWS
     {"Code": ...}, {"error": {"code": ...}}, {"__type": ...}           JSON, at any depth
 
-Rules: a document type ends the reading with nothing found, as does an unreasonable depth; only the
-caller bounds the size, and it may pass the beginning of a document; what stood before a defect or
-the end counts. Of JSON, text members are looked for, so that half a document can be read as well.
-
-Not here: what the codes mean (`verdict`), codings (`codings`), error documents of the gateway
-itself (`s3xml`).
+Rules: a document type ends the reading with nothing found, and so does an unreasonable depth; the
+caller bounds the size and may pass only the beginning of a document: what is complete before the
+end, or before a syntax error, counts. Of JSON, text members are searched for, so that half a
+document can be read as well.
 """
 
 from __future__ import annotations
@@ -28,13 +26,13 @@ from fastpath.s3.xml_reader import (
 )
 
 _ROOT = "error"
-_AROUND = (["errorresponse"], ["response", "errors"])  # what may stand around it
+_WRAPPERS = (["errorresponse"], ["response", "errors"])  # what may stand around it
 _MAX_DEPTH = 8  # below <Error>; AWS's documents are two deep
 _BOUNDS = Bounds(depth=1000, text=1 << 20)  # the caller bounds the size
 # Names as S3 spells them; other stores write some of them in lower case.
-_SPELT = {name.lower(): name for name in ("Code", "Message", "Region", "Endpoint")}
-# The longer marks come first: one begins with another.
-_MARKS = (
+_S3_SPELLING = {name.lower(): name for name in ("Code", "Message", "Region", "Endpoint")}
+# The longer ones come first: UTF-32's begins with UTF-16's.
+_BYTE_ORDER_MARKS = (
     (BOM_UTF32_LE, "utf-32"),
     (BOM_UTF32_BE, "utf-32"),
     (BOM_UTF16_LE, "utf-16"),
@@ -44,7 +42,7 @@ _MEMBER = re.compile(
     r'"(code|errorcode|error_code|__type|error|message|region|endpoint)"\s*:\s*"([^"\\]{0,1000})"',
     re.IGNORECASE,
 )
-# Which members of JSON mean which element, the most telling first.
+# Which members of JSON mean which element; the first that is there counts.
 _MEMBERS = {
     "Code": ("code", "errorcode", "error_code", "__type", "error"),
     "Message": ("message",),
@@ -54,22 +52,22 @@ _MEMBERS = {
 
 
 class _Reader:
-    """Gathers the text of the error's children; the first of a name counts."""
+    """Collects the text of the error's children; the first of a name counts."""
 
     def __init__(self) -> None:
         self.found: dict[str, str] = {}
-        self._above: list[str] = []  # elements around the error
+        self._ancestors: list[str] = []  # elements around the error
         self._depth = 0  # inside the error; 1: the error itself
-        self._over = False  # the error has ended; what follows it is of no interest
+        self._is_done = False  # the error has ended; what follows is ignored
 
     def started(self, name: str, _: int) -> None:
-        if self._over:
+        if self._is_done:
             return
         if not self._depth:
             name = name.lower()
             if name != _ROOT:
-                self._above.append(name)
-                if not any(above[: len(self._above)] == self._above for above in _AROUND):
+                self._ancestors.append(name)
+                if not any(above[: len(self._ancestors)] == self._ancestors for above in _WRAPPERS):
                     raise Unexpected
                 return
         self._depth += 1
@@ -81,15 +79,15 @@ class _Reader:
             return
         self._depth -= 1
         if not self._depth:
-            self._over = True
+            self._is_done = True
         elif self._depth == 1:
-            name = _SPELT.get(name.lower(), name)
+            name = _S3_SPELLING.get(name.lower(), name)
             self.found.setdefault(name, text.strip())
 
 
 def read_error(document: bytes) -> dict[str, str]:
-    """The children of `<Error>` that are complete in `document`; empty if it is none."""
-    document, encoding = _begin(document)
+    """Return the complete children of `<Error>`; none if it is no error document."""
+    document, encoding = _strip_beginning(document)
     if document[:1] in (b"{", b"["):
         return _read_json(document.decode("utf-8", "replace"))
     try:
@@ -98,9 +96,9 @@ def read_error(document: bytes) -> dict[str, str]:
         return _read_xml(document, "iso-8859-1")  # its names and codes are ASCII all the same
 
 
-def _begin(document: bytes) -> tuple[bytes, str | None]:
-    """The document without what may stand before it, and its encoding if that is known."""
-    for mark, name in _MARKS:
+def _strip_beginning(document: bytes) -> tuple[bytes, str | None]:
+    """Return the document without what may precede it, and its encoding if that is known."""
+    for mark, name in _BYTE_ORDER_MARKS:
         if document.startswith(mark):
             return document.decode(name, "replace").lstrip().encode(), "utf-8"
     return document.removeprefix(BOM_UTF8).lstrip(), None

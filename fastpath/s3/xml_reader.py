@@ -40,7 +40,7 @@ class TooDeep(XmlError):
 
 
 class TooLarge(XmlError):
-    """It is too long, or one text or tag of it is, or it has too many rows: its owner counts."""
+    """The document, one text or one tag is too long, or its owner counts too many rows."""
 
 
 class Unexpected(XmlError):

@@ -21,7 +21,7 @@ from fastpath.forms.policy import check_policy
 from fastpath.forms.reader import FormReader
 from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
-from fastpath.http.query import lifted_fields, parse_query, upstream_query
+from fastpath.http.query import parse_query, presigned_headers, upstream_query
 from fastpath.limits import Limits
 from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
@@ -96,9 +96,9 @@ def _request(data: bytes) -> None:
     head = parse_request_head(raw, Limits())
     query = parse_query(head.query)
     address = locate(head, _DOMAINS)
-    lifted = lifted_fields(query)
-    upstream_query(head.query, [name for name, _ in lifted])
-    classify(head.method, address, query, head.fields | dict(lifted))
+    presigned = presigned_headers(query)
+    upstream_query(head.query, [name for name, _ in presigned])
+    classify(head.method, address, query, head.fields | dict(presigned))
 
 
 def _head(data: bytes) -> object:
@@ -121,9 +121,9 @@ def _head(data: bytes) -> object:
 def _query(data: bytes) -> None:
     """No signature of the client's is left, and what is left means what it meant."""
     pairs = parse_query(data)
-    lifted = [name for name, _ in lifted_fields(pairs)]
-    left = parse_query(upstream_query(data, lifted))
-    assert not {name.lower() for name, _ in left} & {b"x-amz-signature", *lifted}
+    presigned = [name for name, _ in presigned_headers(pairs)]
+    left = parse_query(upstream_query(data, presigned))
+    assert not {name.lower() for name, _ in left} & {b"x-amz-signature", *presigned}
     kept = iter(pairs)
     assert all(pair in kept for pair in left)
 

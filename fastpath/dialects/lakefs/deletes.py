@@ -15,7 +15,7 @@ from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Amendment, Answer, Asked
 from fastpath.http.head import ResponseHead
 from fastpath.payload.batches import Batch
-from fastpath.s3.operations import MethodRefused
+from fastpath.s3.operations import MethodNotAllowed
 
 
 class DeleteObject(Request):
@@ -46,9 +46,9 @@ class DeleteObjects(Request):
         return DeletedAnswer(self._refused)
 
 
-def _below_no_branch(key: bytes) -> MethodRefused | None:
+def _below_no_branch(key: bytes) -> MethodNotAllowed | None:
     """Why an object cannot be deleted, by itself or in a batch: below a tag, say."""
     ref, _, path = key.partition(b"/")
     if ref and path and not is_branch(ref):
-        return MethodRefused(b"DELETE", "OBJECT", "GET, HEAD")
+        return MethodNotAllowed(b"DELETE", "OBJECT", "GET, HEAD")
     return None

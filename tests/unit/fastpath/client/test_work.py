@@ -16,7 +16,7 @@ import pytest
 from fastpath.errors import S3Error
 from fastpath.forms.reader import FormReader, names_behind
 from fastpath.http.head import ResponseFault, parse_request_head, parse_response_head
-from fastpath.http.hop_by_hop import HOP_BY_HOP, lines_named, without_lines
+from fastpath.http.hop_by_hop import HOP_BY_HOP, header_line_pattern, without_hop_by_hop
 from fastpath.http.query import parse_query
 from fastpath.limits import Limits
 from fastpath.payload.batches import Batch
@@ -37,8 +37,8 @@ def _answer(lines: bytes) -> Read:
 def _left_behind(count: int) -> Read:
     options = b", ".join(b"t%d" % number for number in range(count))
     lines = b"\r\nhost: h\r\nconnection: " + options
-    stays = lines_named(HOP_BY_HOP)
-    return lambda: without_lines(lines, stays, {b"connection": options})
+    stays = header_line_pattern(HOP_BY_HOP)
+    return lambda: without_hop_by_hop(lines, stays, {b"connection": options})
 
 
 def _batch(document: bytes) -> Read:
