@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fastpath.exchange.dialect_filter import Interpreter
     from fastpath.exchange.form_upload import Posting
     from fastpath.http.head import RequestHead
-    from fastpath.payload.choose import Passage
+    from fastpath.payload.body_plan import BodyPlan
     from fastpath.payload.filters import BodyFilter
     from fastpath.response.own import Answer
     from fastpath.upstream.connection import UpstreamConnection
@@ -58,13 +58,13 @@ class Course:
 
     __slots__ = (
         "_answer_head",
+        "_body_plan",
         "_client",
         "_cors",
         "_filter",
         "_held",
         "_inquiry",
         "_interpreter",
-        "_passage",
         "_pool",
         "_posting",
         "_service",
@@ -107,7 +107,7 @@ class Course:
         self.wants_close = not head.keep_alive
         self._pool: Pool | None = None
         self._upstream: UpstreamConnection | None = None
-        self._passage: Passage | None = None
+        self._body_plan: BodyPlan | None = None
         self._filter: BodyFilter | None = None
         self._held: Held | None = None
         # Who the target's answer goes to, if not the exchange. (Not a reference to itself, which
@@ -140,7 +140,7 @@ class Course:
     @property
     def body_taken(self) -> bool:
         """Whether bytes of the body went up, which nobody has any more."""
-        return self.bytes_in > 0 and (self._passage is None or self._passage.goes_up)
+        return self.bytes_in > 0 and (self._body_plan is None or self._body_plan.is_sent)
 
     def _may_resend(self, stale: bool) -> bool:
         return may_resend(

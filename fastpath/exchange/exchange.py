@@ -44,10 +44,10 @@ from fastpath.exchange.states import (
     SENT,
     after,
 )
-from fastpath.exchange.upload_body import passage_of
+from fastpath.exchange.upload_body import body_plan_of
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind, request_body
 from fastpath.http.head import ResponseHead
-from fastpath.payload.choose import STREAMING, Passage
+from fastpath.payload.body_plan import STREAMING, BodyPlan
 from fastpath.request.admission import POST_OBJECT, Admission, admit
 from fastpath.request.upstream_head import upstream_head
 from fastpath.request.virtual_host import server_name
@@ -86,7 +86,7 @@ class Exchange(Course):
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:
             self._prepare_body(admission)
-            if self.body_left and self._passage is not None and not self._passage.goes_up:
+            if self.body_left and self._body_plan is not None and not self._body_plan.is_sent:
                 self._read_first()
                 return
         self._set_out()
@@ -120,14 +120,14 @@ class Exchange(Course):
         try:
             if posting is not None:
                 last = posting.feed(data, last)
-            elif self._passage is not None:
-                self._passage.filter.feed(data, last)
+            elif self._body_plan is not None:
+                self._body_plan.filter.feed(data, last)
         except S3Error as error:
             self.refuse(error)
             return
         if last:
             if posting is not None:
-                self._filter, self._passage = posting.file, posting.passage
+                self._filter, self._body_plan = posting.file, posting.body_plan
             else:
                 self._filter = None
             self.phase = after(self.phase, READ)
@@ -183,14 +183,14 @@ class Exchange(Course):
 
     def _prepare_body(self, admission: Admission) -> None:
         """Decide what the body is checked against; one of no bytes is checked at once."""
-        passage = passage_of(self.head, admission)
-        if passage is None:
+        body_plan = body_plan_of(self.head, admission)
+        if body_plan is None:
             return
-        self._passage = passage
+        self._body_plan = body_plan
         if self.body_left:
-            self._filter = passage.filter
+            self._filter = body_plan.filter
         else:
-            passage.filter.feed(b"", True)
+            body_plan.filter.feed(b"", True)
 
     def leased(self, connection: UpstreamConnection) -> None:
         """The pool found a connection: send the head, ask the client for the body."""
@@ -200,7 +200,7 @@ class Exchange(Course):
             connection.read_less()
         self.phase = after(self.phase, LEASED)
         posting = self._posting
-        head = self._head_up(self._passage)
+        head = self._head_up(self._body_plan)
         if not self.body_left and posting is None:
             connection.send_head(head, self.head.method)
             self._request_sent()
@@ -215,9 +215,9 @@ class Exchange(Course):
             self._client.send(CONTINUE)
         self._client.resume_body()
 
-    def _head_up(self, passage: Passage | None) -> bytes:
+    def _head_up(self, body_plan: BodyPlan | None) -> bytes:
         sent, instance = self._posting or self, self.snapshot.instance
-        return upstream_head(sent.raw, sent.head, self.admission, instance, time.time(), passage)
+        return upstream_head(sent.raw, sent.head, self.admission, instance, time.time(), body_plan)
 
     def request_bytes(self, data: bytes, last: bool) -> None:
         """A piece of the body, while `wants_body`."""
@@ -253,11 +253,11 @@ class Exchange(Course):
 
     def _settle_batch(self, body: bytes) -> bool:
         """Keys may have been taken out of a batch: another head, or the answer if none is left."""
-        batch = self._passage.batch if self._passage is not None else None
+        batch = self._body_plan.batch if self._body_plan is not None else None
         if batch is None or not batch.refused:
             return True
         if body:
-            self._upstream_head = self._head_up(Passage(batch, batch.reframing(body)))
+            self._upstream_head = self._head_up(BodyPlan(batch, batch.body_headers(body)))
             return True
         self._leave_upstream()
         self._answer(refused_answer(batch.refused))

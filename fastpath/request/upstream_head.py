@@ -23,7 +23,7 @@ from fastpath.http.hop_by_hop import (
     without_hop_by_hop,
 )
 from fastpath.http.query import upstream_query
-from fastpath.payload.choose import Passage
+from fastpath.payload.body_plan import BodyPlan
 from fastpath.request.admission import HOP_NAME, Admission
 from fastpath.request.headers_not_forwarded import never_crosses
 from fastpath.request.virtual_host import host_and_path
@@ -70,11 +70,11 @@ def upstream_head(
     admission: Admission,
     instance: bytes,
     now: float,
-    passage: Passage | None = None,
+    body_plan: BodyPlan | None = None,
 ) -> bytes:
     """The bytes that open this request towards its target; `now` in epoch seconds.
 
-    `passage`: how its body goes up, if not as it comes.
+    `body_plan`: how its body goes up, if not as it comes.
     """
     address, target, signer = admission.address, admission.target, admission.signer
     assert address is not None  # admitted
@@ -90,10 +90,10 @@ def upstream_head(
     if translation is not None:
         query = query if translation.query is None else translation.query
         drop = translation.drop
-    reframing = passage.reframing if passage is not None else None
-    if reframing is not None:
-        payload, length = reframing.payload, reframing.length
-        drop += reframing.drop
+    body_headers = body_plan.body_headers if body_plan is not None else None
+    if body_headers is not None:
+        payload, length = body_headers.payload, body_headers.length
+        drop += body_headers.drop
     signed = [field for field in head.headers if field[0] not in _USUAL]
     if signed or added:  # not of most downloads
         signed, left = _sorted_out(signed, added)
@@ -102,12 +102,12 @@ def upstream_head(
         signed, added = _without(signed, drop), _without(added, drop)
     if translation is not None:
         added = [*added, *translation.add]
-    if reframing is not None:
-        added = [*added, *reframing.add]
+    if body_headers is not None:
+        added = [*added, *body_headers.add]
     signed += added
     signatures = signer.sign(head.method, path, query, host, signed, payload, now)
-    if passage is not None and reframing is not None:
-        passage.filter.begin(signer.chain(signatures))
+    if body_plan is not None and body_headers is not None:
+        body_plan.filter.begin(signer.chain(signatures))
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
         % (head.method, path, b"?" + query if query else b"", host),
@@ -117,7 +117,7 @@ def upstream_head(
     ]
     if length is not None:
         lines.append(b"content-length: %d\r\n" % length)
-    instead = reframing.lines if reframing is not None else b""
+    instead = body_headers.lines if body_headers is not None else b""
     kept = without_hop_by_hop(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
     lines += (instead, kept[2:])
     return b"".join(lines)

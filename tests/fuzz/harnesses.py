@@ -23,11 +23,11 @@ from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
 from fastpath.http.query import parse_query, presigned_headers, upstream_query
 from fastpath.limits import Limits
-from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
 from fastpath.payload.chunks import ChunkParser
-from fastpath.payload.completions import CompletedParts
-from fastpath.payload.deletions import DeletedKeys
+from fastpath.payload.completed_parts import CompletedParts
+from fastpath.payload.delete_batch import DeleteBatch
+from fastpath.payload.delete_keys import DeleteKeysCheck
 from fastpath.payload.filters import StreamedBody
 from fastpath.payload.framers import PlainFramer
 from fastpath.payload.trailers import Trailers
@@ -187,10 +187,10 @@ def _http_chunks(data: bytes) -> None:
 
 def _batch(data: bytes) -> None:
     """What is left of a batch is read as the same keys, and none of it is refused."""
-    batch = Batch()
+    batch = DeleteBatch()
     left = batch.feed(data, True)
     if batch.refused and left:
-        again = Batch()
+        again = DeleteBatch()
         again.feed(left, True)
         assert not again.refused
 
@@ -259,7 +259,7 @@ HARNESSES: dict[str, Harness] = {
     "http-chunks": _http_chunks,
     "error-xml": _error,
     "batch": _batch,
-    "delete-xml": lambda data: _document(DeletedKeys, data),
+    "delete-xml": lambda data: _document(DeleteKeysCheck, data),
     "completion-xml": lambda data: _document(CompletedParts, data),
     "list-xml": _listing,
     "form": _form,

@@ -4,7 +4,7 @@ Rules: a ref of another form (a tag with a dot, an expression) is refused as S3 
 be done to an object, not with lakeFS's internal error; whether a branch exists is lakeFS's to say;
 a key that names no object is as deleted as any other that is not there.
 
-Not here: the keys of a batch (`payload.deletions`), its result (`delete_answers`).
+Not here: the keys of a batch (`payload.delete_keys`), its result (`delete_answers`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from fastpath.dialects.lakefs.names import is_branch
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Amendment, Answer, Asked
 from fastpath.http.head import ResponseHead
-from fastpath.payload.batches import Batch
+from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.s3.operations import MethodNotAllowed
 
 
@@ -39,7 +39,7 @@ class DeleteObjects(Request):
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
-        self._refused = (batch := Batch(_below_no_branch)).refused
+        self._refused = (batch := DeleteBatch(_below_no_branch)).refused
         self.batch = batch
 
     def success(self, head: ResponseHead) -> Answer:

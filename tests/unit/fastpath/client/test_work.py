@@ -19,7 +19,7 @@ from fastpath.http.head import ResponseFault, parse_request_head, parse_response
 from fastpath.http.hop_by_hop import HOP_BY_HOP, header_line_pattern, without_hop_by_hop
 from fastpath.http.query import parse_query
 from fastpath.limits import Limits
-from fastpath.payload.batches import Batch
+from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.s3.addressing import locate_copy_source
 
 Read = Callable[[], object]
@@ -43,7 +43,7 @@ def _left_behind(count: int) -> Read:
 
 def _batch(document: bytes) -> Read:
     def read() -> None:
-        batch = Batch()
+        batch = DeleteBatch()
         for at in range(0, len(document), 1000):
             batch.feed(document[at : at + 1000], False)
         batch.feed(b"", True)

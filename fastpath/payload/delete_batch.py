@@ -1,11 +1,9 @@
-"""The body of a DeleteObjects: keys that must not go up are taken out, and told of one by one.
+"""Removes refused keys from the body of a DeleteObjects, and collects their errors.
 
-Rules: gathered, because its head goes up with the digest of what is left; at most MAX_BATCH_BYTES
-and MAX_KEYS, as on AWS; what cannot be read is refused rather than left to another reader to
-understand; without a refused key the body goes up byte for byte, otherwise it is written anew from
-what was read; without any key left nothing goes up.
-
-Not here: what else a target would mistake (`deletions`), the errors in its answer (`dialects`).
+Rules: the body is gathered, because its digest is in the upstream head; at most MAX_BATCH_BYTES and
+MAX_KEYS, as on AWS; a document that cannot be read is refused, because the target might read it in
+another way; without a refused key the body is sent byte for byte, otherwise it is written anew from
+what was read; if no key is left, nothing is sent.
 """
 
 from __future__ import annotations
@@ -16,9 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastpath.errors import MALFORMED_XML, MAX_MESSAGE_LENGTH, USER_KEY, S3Error
+from fastpath.payload.body_headers import BodyHeaders
 from fastpath.payload.checks import Check
 from fastpath.payload.checksums import HEADER_PREFIX
-from fastpath.payload.reframing import Reframing
 from fastpath.routing.profiles import Profile
 from fastpath.s3.addressing import checked_key, is_only_slashes, only_slashes_refused
 from fastpath.s3.xml_reader import Bounds, TooLarge, Unexpected, XmlError, XmlReader
@@ -30,10 +28,10 @@ MAX_KEYS = 1000  # AWS errors 4.15
 # Delete, Object, Key; of a key 1,024 bytes make no more text, not even as references.
 _BOUNDS = Bounds(depth=3, text=16384)
 
-Judge = Callable[[bytes], S3Error | None]
+KeyCheck = Callable[[bytes], S3Error | None]
 
 
-class Refused(NamedTuple):
+class RefusedKey(NamedTuple):
     """A key that is not deleted, and why."""
 
     key: str
@@ -41,43 +39,43 @@ class Refused(NamedTuple):
     error: S3Error
 
 
-class Batch:
-    """A BodyFilter. `judge` says what else than the rule of paths is wrong with a key."""
+class DeleteBatch:
+    """A BodyFilter. `check_key` returns an error for a key that the target must not get."""
 
     __slots__ = (
         "_body",
+        "_check_key",
         "_checks",
         "_fields",
-        "_judge",
-        "_mistaken",
         "_reader",
+        "_refuses_only_slashes",
         "_size",
         "refused",
     )
 
-    def __init__(self, judge: Judge | None = None) -> None:
-        self._judge = judge
+    def __init__(self, check_key: KeyCheck | None = None) -> None:
+        self._check_key = check_key
         self._checks: Sequence[Check] = ()
         self._fields: Mapping[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._size = 0
-        self._mistaken = False  # the target takes some keys for the bucket
+        self._refuses_only_slashes = False  # the target takes keys of only slashes for the bucket
         self._reader = _Reader()
-        self.refused: list[Refused] = []
+        self.refused: list[RefusedKey] = []
 
     def require(
         self, checks: Sequence[Check], fields: Mapping[bytes, bytes], profile: Profile
     ) -> None:
-        """What the body as it was sent must agree with, its headers, and who gets it."""
+        """Set the checks of the client's body, its headers, and the target's profile."""
         self._checks = checks
         self._fields = fields
-        self._mistaken = profile.mistakes_keys
+        self._refuses_only_slashes = profile.mistakes_keys
 
     def begin(self, chain: Chain) -> None:
-        """Never in chunks."""
+        """No chunks are made."""
 
     def feed(self, data: bytes, last: bool) -> bytes:
-        """Nothing until `last`, then what goes up. Raises S3Error."""
+        """Return nothing until `last`, then the whole body. Raises S3Error."""
         self._size += len(data)
         if self._size > MAX_BATCH_BYTES:
             raise S3Error(MAX_MESSAGE_LENGTH, ("MaxMessageLengthBytes", str(MAX_BATCH_BYTES)))
@@ -91,7 +89,7 @@ class Batch:
         for check in self._checks:
             check.confirm()
         if not self._size:
-            return b""  # the target says that it is empty
+            return b""  # the target refuses an empty body
         left = [entry for entry in self._reader.finish() if self._passes(entry)]
         return self._written(left) if self.refused else b"".join(self._body)
 
@@ -99,7 +97,7 @@ class Batch:
         key = entry["Key"]
         error = self._error_of(key.encode())
         if error is not None:
-            self.refused.append(Refused(key, entry.get("VersionId", ""), error))
+            self.refused.append(RefusedKey(key, entry.get("VersionId", ""), error))
         return error is None
 
     def _error_of(self, key: bytes) -> S3Error | None:
@@ -107,9 +105,9 @@ class Batch:
             checked_key(key)
         except S3Error as error:
             return error
-        if self._mistaken and is_only_slashes(key):
+        if self._refuses_only_slashes and is_only_slashes(key):
             return only_slashes_refused()
-        return self._judge(key) if self._judge is not None else None
+        return self._check_key(key) if self._check_key is not None else None
 
     def _written(self, left: Sequence[Mapping[str, str]]) -> bytes:
         if not left:
@@ -122,11 +120,11 @@ class Batch:
         inner = quiet + "".join(objects)
         return f'{DECLARATION}<Delete xmlns="{NAMESPACE}">{inner}</Delete>'.encode()
 
-    def reframing(self, body: bytes) -> Reframing:
-        """What the head says of a body that was written anew."""
+    def body_headers(self, body: bytes) -> BodyHeaders:
+        """Return the headers for a body that was written anew."""
         checksums = [name for name in self._fields if name.startswith(HEADER_PREFIX)]
         md5 = hashlib.md5(body, usedforsecurity=False).digest()
-        return Reframing(
+        return BodyHeaders(
             hashlib.sha256(body).hexdigest().encode(),
             len(body),
             (b"content-md5", b"x-amz-sdk-checksum-algorithm", *checksums),
@@ -136,7 +134,7 @@ class Batch:
 
 
 class _Reader:
-    """The entries of a Delete document, each the texts of its children by name."""
+    """Reads the entries of a Delete document: of each, the texts of its children by name."""
 
     def __init__(self) -> None:
         self.quiet = ""
@@ -145,11 +143,11 @@ class _Reader:
         self._reader = XmlReader(self._ended, self._started, _BOUNDS)
 
     def feed(self, data: bytes) -> None:
-        """Take in more of the document."""
+        """Read more of the document."""
         self._reader.feed_and_keep_error(data)
 
     def finish(self) -> list[dict[str, str]]:
-        """What the whole document asks for. Raises S3Error MalformedXML, UserKeyMustBeSpecified."""
+        """Return all entries. Raises S3Error MalformedXML or UserKeyMustBeSpecified."""
         try:
             self._reader.finish()
         except XmlError:

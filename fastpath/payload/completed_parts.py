@@ -1,10 +1,7 @@
-"""The document of a CompleteMultipartUpload, for a target that answers a bad one with a 500.
+"""Checks the document of a CompleteMultipartUpload for a target that answers a bad one with a 500.
 
-Rules: fed piece by piece; what cannot be read, or names parts that S3 would not take, is
-refused with AWS's error; the list of parts is kept, because what the target says of it is compared
-with what it has; its size is bounded by the number of parts.
-
-Not here: whether the parts are there (`dialects`).
+Rules: a document that cannot be read, or that names parts which S3 would not accept, is refused
+with AWS's error; the list of parts is kept for comparison with the parts that the target has.
 """
 
 from __future__ import annotations
@@ -29,7 +26,7 @@ _NUMBER = re.compile(r"[0-9]{1,10}")
 
 
 class Part(NamedTuple):
-    """One part that the object is to be made of."""
+    """One part of the object."""
 
     number: int
     etag: str  # without quotes
@@ -46,11 +43,11 @@ class CompletedParts:
         self._reader = XmlReader(self._ended, self._started, _BOUNDS)
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take in more of the document."""
+        """Read more of the document."""
         self._reader.feed_and_keep_error(data)
 
     def confirm(self) -> None:
-        """The document is complete. Raises S3Error (AWS errors 4.13, 4.14, 4.30)."""
+        """Check the complete document. Raises S3Error (AWS errors 4.13, 4.14, 4.30)."""
         try:
             self._reader.finish()
         except XmlError:
@@ -87,6 +84,6 @@ class CompletedParts:
 
 
 def part_is_missing(part: Part, upload_id: str = "") -> S3Error:
-    """A part that was never uploaded, or is another one (AWS errors 4.30)."""
+    """Return the error for a part that was not uploaded, or has another ETag (AWS errors 4.30)."""
     named = [("UploadId", upload_id)] if upload_id else []
     return S3Error(INVALID_PART, *named, ("PartNumber", str(part.number)), ("ETag", part.etag))

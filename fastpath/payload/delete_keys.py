@@ -1,11 +1,8 @@
-"""The keys of a DeleteObjects document, for a target that would delete others, or none, instead.
+"""Refuses a DeleteObjects that the target would carry out in another way than S3.
 
-Rules: fed piece by piece, nothing kept but the element at hand; what cannot be
-read is refused rather than left to another reader to understand; the last piece of the body waits
-for the verdict, and without it no target deletes anything.
-
-Not here: whether the caller may delete (`admission`), keys that are refused one by one
-(`batches`).
+Rules: nothing is kept but the element that is being read; a document that cannot be read is
+refused, because the target might read it in another way; the last piece of the body is sent only
+after this check, and without it no target deletes anything.
 """
 
 from __future__ import annotations
@@ -14,13 +11,13 @@ from fastpath.errors import MALFORMED_XML, NOT_IMPLEMENTED, S3Error
 from fastpath.s3.xml_reader import Bounds, XmlError, XmlReader
 
 _BOUNDS = Bounds(text=16384)  # of a key 1,024 bytes make no more, not even as references
-# What makes deleting a key depend on something: the target would delete it all the same.
+# Conditions on deleting a key, which the target would ignore.
 _CONDITIONS = frozenset({"ETag", "LastModifiedTime", "Size"})
 _CURRENT = "null"  # the version of an object in a bucket without versions
 
 
-class DeletedKeys:
-    """A Check: every key has a branch and a path, stands on one line, and alone decides."""
+class DeleteKeysCheck:
+    """A Check: every key has a branch and a path, no line break, no version and no condition."""
 
     __slots__ = ("_error", "_reader")
 
@@ -29,11 +26,11 @@ class DeletedKeys:
         self._reader = XmlReader(self._ended, bounds=_BOUNDS)
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take in more of the document."""
+        """Read more of the document."""
         self._reader.feed_and_keep_error(data)
 
     def confirm(self) -> None:
-        """The document is complete. Raises S3Error MalformedXML or NotImplemented."""
+        """Check the complete document. Raises S3Error MalformedXML or NotImplemented."""
         try:
             self._reader.finish()
         except XmlError:
@@ -43,13 +40,13 @@ class DeletedKeys:
 
     def _ended(self, name: str, depth: int, text: str) -> None:
         if depth == 3 and self._error is None:  # Delete, Object, Key
-            self._error = _judge(name, text)
+            self._error = _check_key(name, text)
 
 
-def _judge(name: str, text: str) -> S3Error | None:
-    """What is wrong with one child of an Object."""
+def _check_key(name: str, text: str) -> S3Error | None:
+    """Return the error for one child of an Object, or None."""
     if name == "Key":
-        return _judge_key(text)
+        return _check_key_text(text)
     if name == "VersionId" and text.strip() != _CURRENT:
         return _refusal("A version of a key")
     if name in _CONDITIONS:
@@ -57,7 +54,7 @@ def _judge(name: str, text: str) -> S3Error | None:
     return None
 
 
-def _judge_key(key: str) -> S3Error | None:
+def _check_key_text(key: str) -> S3Error | None:
     if "\n" in key:
         return _refusal("A key with a line break", hint=" Please delete it alone.")
     if not key.removeprefix("/").partition("/")[2]:
