@@ -3,7 +3,7 @@
 Rules: streaming, the end of the document is kept until it is known where it ends; every other byte
 stays as it is; an answer that is no DeleteResult (an error in a 200) stays as it is.
 
-Not here: which keys are refused (`payload.batches`), what a dialect makes of the rest.
+Not here: which keys are refused (`payload.delete_batch`), what a dialect makes of the rest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from fastpath.dialects.translation import Answer, Asked, Translation
 from fastpath.http.head import ResponseHead
-from fastpath.payload.batches import Batch, Refused
+from fastpath.payload.delete_batch import DeleteBatch, RefusedKey
 from fastpath.response.own import Answer as OwnAnswer
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
@@ -22,7 +22,7 @@ _END = re.compile(rb"</(?:[\w.-]+:)?DeleteResult\s*>\s*\Z")
 _EMPTY = re.compile(rb"<((?:[\w.-]+:)?DeleteResult)(\s[^<>]*?)?/>\s*\Z")
 
 
-def error_entries(refused: Sequence[Refused]) -> str:
+def error_entries(refused: Sequence[RefusedKey]) -> str:
     """The Error elements of a DeleteResult."""
     return "".join(
         "<Error>"
@@ -35,7 +35,7 @@ def error_entries(refused: Sequence[Refused]) -> str:
     )
 
 
-def refused_answer(refused: Sequence[Refused]) -> OwnAnswer:
+def refused_answer(refused: Sequence[RefusedKey]) -> OwnAnswer:
     """The whole answer where no key is left."""
     inner = error_entries(refused)
     document = f'{DECLARATION}<DeleteResult xmlns="{NAMESPACE}">{inner}</DeleteResult>'
@@ -45,7 +45,7 @@ def refused_answer(refused: Sequence[Refused]) -> OwnAnswer:
 class MergedAnswer:
     """A Rendering: the target's DeleteResult with more errors at its end."""
 
-    def __init__(self, refused: Sequence[Refused]) -> None:
+    def __init__(self, refused: Sequence[RefusedKey]) -> None:
         self.status: int | None = None
         self._errors = error_entries(refused).encode()
         self._kept = b""
@@ -72,7 +72,7 @@ class DeleteObjects(Translation):
     """A batch for a target that speaks S3."""
 
     def __init__(self, _: Asked) -> None:
-        self.batch = Batch()
+        self.batch = DeleteBatch()
 
     def answer(self, head: ResponseHead) -> Answer:
         if head.status != 200 or self.batch is None or not self.batch.refused:

@@ -24,8 +24,8 @@ from typing import Final, NamedTuple, Protocol
 
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
-from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
+from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.response.own import Answer as OwnAnswer
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -143,7 +143,7 @@ class Translation:
     add: Fields = ()
     dropped: tuple[bytes, ...] = ()
     check: Check | None = None
-    batch: Batch | None = None
+    batch: DeleteBatch | None = None
     first: Question | None = None
     made: OwnAnswer | None = None
     secure: bool = False

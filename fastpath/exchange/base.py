@@ -21,7 +21,7 @@ from fastpath.exchange.states import (
     SENDING,
     after,
 )
-from fastpath.http.framing import NO_BODY, body_is_unclear
+from fastpath.http.framing import NO_BODY, may_have_unannounced_body
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
 from fastpath.request.admission import Admission
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fastpath.exchange.form_upload import FormUpload
     from fastpath.exchange.worker_side import Worker
     from fastpath.http.head import RequestHead
-    from fastpath.payload.choose import Passage
+    from fastpath.payload.body_plan import BodyPlan
     from fastpath.payload.filters import BodyFilter
     from fastpath.response.own import Answer
     from fastpath.upstream.connection import UpstreamConnection
@@ -59,13 +59,13 @@ class ExchangeBase:
 
     __slots__ = (
         "_answer_head",
+        "_body_plan",
         "_buffered",
         "_client",
         "_cors",
         "_dialect_filter",
         "_filter",
         "_form_upload",
-        "_passage",
         "_pool",
         "_subrequest",
         "_tries",
@@ -108,7 +108,7 @@ class ExchangeBase:
         self.wants_close = not head.keep_alive
         self._pool: Pool | None = None
         self._upstream: UpstreamConnection | None = None
-        self._passage: Passage | None = None
+        self._body_plan: BodyPlan | None = None
         self._filter: BodyFilter | None = None
         self._buffered: BufferedResponse | None = None
         # Takes the target's answer in place of the exchange. (Without one it is None: a reference
@@ -142,7 +142,7 @@ class ExchangeBase:
     @property
     def body_taken(self) -> bool:
         """Whether bytes of the body went up; the gateway keeps no copy of them."""
-        return self.bytes_in > 0 and (self._passage is None or self._passage.goes_up)
+        return self.bytes_in > 0 and (self._body_plan is None or self._body_plan.is_sent)
 
     def _may_resend(self, stale: bool) -> bool:
         return may_resend(
@@ -278,7 +278,7 @@ class ExchangeBase:
         return not (
             self._is_last()
             or self.wants_close
-            or body_is_unclear(self.head)
+            or may_have_unannounced_body(self.head)
             or (self.head.expect_continue and self.body_left and not self.bytes_in)
             or self.body_left > self.snapshot.limits.discard_bytes
         )

@@ -1,6 +1,6 @@
 """The gateway buffers a response of a target until it knows whether the client may see it.
 
-Rules: at most MAX_HELD bytes of the body are buffered. The next step is decided once, at the end of
+Rules: at most MAX_HELD_BYTES of the body are buffered. The next step is decided once, at the end of
 the body or when the buffer is full. The gateway sends a request again only if no byte of its body
 is gone: once to another region, once with other credentials. A refused signature or a redirect
 proves that the target did nothing, so any method may go to another region; only idempotent ones go
@@ -19,7 +19,13 @@ from fastpath.http.framing import BodyKind
 from fastpath.http.head import ResponseHead
 from fastpath.ipc.counters import Slot
 from fastpath.s3.error_documents import read_error
-from fastpath.s3.refusals import MAX_HELD, Elsewhere, Hidden, Misled, judge
+from fastpath.s3.refusals import (
+    MAX_HELD_BYTES,
+    OtherRegion,
+    RedirectsToItself,
+    SignatureRefused,
+    classify_refusal,
+)
 from fastpath.signing.sigv4.sign import Signer, Unsigned
 from fastpath.sockets.diagnosis import TLS_ON_PLAIN, wants_tls
 from fastpath.upstream.bucket_regions import relays_redirects
@@ -58,7 +64,7 @@ class BufferedResponse:
         kind: BodyKind,
         *,
         early: bool,
-        most: int = MAX_HELD,
+        most: int = MAX_HELD_BYTES,
     ) -> None:
         self._most = most
         self.raw = raw
@@ -97,20 +103,20 @@ def decide(exchange: Exchange, buffered: BufferedResponse, worker: Worker) -> Ne
     if target.route.tls is None and wants_tls(buffered.head.status, buffered.body):
         worker.log.target_failed(exchange, str(TLS_ON_PLAIN))
         return NextStep.REFUSE
-    refusal = judge(
+    refusal = classify_refusal(
         buffered.head.status,
         buffered.head.fields,
-        buffered.body[:MAX_HELD],
+        buffered.body[:MAX_HELD_BYTES],
         signer.region,
         regions=target.profile.has_regions and not relays_redirects(admission),
         key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,
         host=target.route.host,
     )
     replayable = not buffered.early and not exchange.body_taken
-    if isinstance(refusal, Elsewhere):
-        return _elsewhere(exchange, refusal, worker, replayable=replayable)
-    if isinstance(refusal, Misled):
-        text = f"redirects to itself, at {refusal.place}: is the scheme of its endpoint right?"
+    if isinstance(refusal, OtherRegion):
+        return _other_region(exchange, refusal, worker, replayable=replayable)
+    if isinstance(refusal, RedirectsToItself):
+        text = f"redirects to itself, at {refusal.location}: is the scheme of its endpoint right?"
         worker.log.target_failed(exchange, text)
         return NextStep.REFUSE
     if isinstance(signer, Unsigned):
@@ -139,15 +145,15 @@ def conclude(exchange: Exchange, reply: Reply | None, worker: Worker) -> NextSte
     assert target is not None
     if reply is None or reply.status >= 500:
         return NextStep.RELAY
-    refusal = judge(reply.status, reply.fields, reply.body, signer.region, regions=False)
-    if isinstance(refusal, Hidden):
+    refusal = classify_refusal(reply.status, reply.fields, reply.body, signer.region, regions=False)
+    if isinstance(refusal, SignatureRefused):
         return _refused(exchange, refusal, worker, replayable=True)
     worker.credential_refresh.confirm(target.name)
     return NextStep.RELAY
 
 
-def _elsewhere(
-    exchange: Exchange, refusal: Elsewhere, worker: Worker, *, replayable: bool
+def _other_region(
+    exchange: Exchange, refusal: OtherRegion, worker: Worker, *, replayable: bool
 ) -> NextStep:
     region = refusal.region.decode()
     if NextStep.RESEND in exchange.resent_for:
@@ -165,7 +171,9 @@ def _elsewhere(
     )  # the client's next try goes there at once
 
 
-def _refused(exchange: Exchange, refusal: Hidden, worker: Worker, *, replayable: bool) -> NextStep:
+def _refused(
+    exchange: Exchange, refusal: SignatureRefused, worker: Worker, *, replayable: bool
+) -> NextStep:
     target = exchange.admission.target
     assert target is not None  # admitted
     worker.row[Slot.SIGNATURES_REFUSED] += 1

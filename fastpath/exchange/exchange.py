@@ -46,17 +46,17 @@ from fastpath.exchange.states import (
     SENT,
     after,
 )
-from fastpath.exchange.upload_body import passage_of
+from fastpath.exchange.upload_body import body_plan_of
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind, request_body
 from fastpath.http.head import ResponseHead
-from fastpath.payload.choose import STREAMING, Passage
+from fastpath.payload.body_plan import STREAMING, BodyPlan
 from fastpath.request.admission import POST_OBJECT, Admission, admit
 from fastpath.request.upstream_head import upstream_head
 from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
 from fastpath.response.heads import CONTINUE, relayed_head
 from fastpath.s3.operations import BODY_METHODS
-from fastpath.s3.refusals import IN_QUESTION, MAX_ERROR
+from fastpath.s3.refusals import HELD_STATUSES, MAX_ERROR_BYTES
 from fastpath.upstream.subrequest import Subrequest, subrequest_head
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Exchange(ExchangeBase):
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:
             self._prepare_body(admission)
-            if self.body_left and self._passage is not None and not self._passage.goes_up:
+            if self.body_left and self._body_plan is not None and not self._body_plan.is_sent:
                 self._read_first()
                 return
         self._set_out()
@@ -122,14 +122,14 @@ class Exchange(ExchangeBase):
         try:
             if form_upload is not None:
                 last = form_upload.feed(data, last)
-            elif self._passage is not None:
-                self._passage.filter.feed(data, last)
+            elif self._body_plan is not None:
+                self._body_plan.filter.feed(data, last)
         except S3Error as error:
             self.refuse(error)
             return
         if last:
             if form_upload is not None:
-                self._filter, self._passage = form_upload.file, form_upload.passage
+                self._filter, self._body_plan = form_upload.file, form_upload.body_plan
             else:
                 self._filter = None
             self.state = after(self.state, READ)
@@ -187,14 +187,14 @@ class Exchange(ExchangeBase):
 
     def _prepare_body(self, admission: Admission) -> None:
         """Choose the checks that the body passes; check an empty one at once."""
-        passage = passage_of(self.head, admission)
-        if passage is None:
+        body_plan = body_plan_of(self.head, admission)
+        if body_plan is None:
             return
-        self._passage = passage
+        self._body_plan = body_plan
         if self.body_left:
-            self._filter = passage.filter
+            self._filter = body_plan.filter
         else:
-            passage.filter.feed(b"", True)
+            body_plan.filter.feed(b"", True)
 
     def leased(self, connection: UpstreamConnection) -> None:
         """Send the head over the leased connection, and ask the client for the body."""
@@ -204,7 +204,7 @@ class Exchange(ExchangeBase):
             connection.read_less()
         self.state = after(self.state, LEASED)
         form_upload = self._form_upload
-        head = self._head_up(self._passage)
+        head = self._head_up(self._body_plan)
         if not self.body_left and form_upload is None:
             connection.send_head(head, self.head.method)
             self._request_sent()
@@ -219,9 +219,9 @@ class Exchange(ExchangeBase):
             self._client.send(CONTINUE)
         self._client.resume_body()
 
-    def _head_up(self, passage: Passage | None) -> bytes:
+    def _head_up(self, body_plan: BodyPlan | None) -> bytes:
         sent, instance = self._form_upload or self, self.snapshot.instance
-        return upstream_head(sent.raw, sent.head, self.admission, instance, time.time(), passage)
+        return upstream_head(sent.raw, sent.head, self.admission, instance, time.time(), body_plan)
 
     def request_bytes(self, data: bytes, last: bool) -> None:
         """Take a piece of the body, while `wants_body`."""
@@ -257,11 +257,11 @@ class Exchange(ExchangeBase):
 
     def _settle_batch(self, body: bytes) -> bool:
         """Make another head for a batch that lost keys; False: none is left, and it is answered."""
-        batch = self._passage.batch if self._passage is not None else None
+        batch = self._body_plan.batch if self._body_plan is not None else None
         if batch is None or not batch.refused:
             return True
         if body:
-            self._upstream_head = self._head_up(Passage(batch, batch.reframing(body)))
+            self._upstream_head = self._head_up(BodyPlan(batch, batch.body_headers(body)))
             return True
         self._leave_upstream()
         self._answer(refused_answer(batch.refused))
@@ -316,7 +316,7 @@ class Exchange(ExchangeBase):
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """Relay or buffer the head of the answer; `more`: bytes of its body come next."""
-        if head.status in IN_QUESTION or (self._form_upload is not None and head.status < 300):
+        if head.status in HELD_STATUSES or (self._form_upload is not None and head.status < 300):
             self.buffer_answer()
             self._buffered = BufferedResponse(raw, head, kind, early=self.state is BUFFERING_EARLY)
         else:
@@ -339,7 +339,7 @@ class Exchange(ExchangeBase):
         self.state = after(self.state, ANSWERED)
         self.status = head.status
         if head.status >= 400:
-            self._buffered = BufferedResponse(b"", head, kind, early=False, most=MAX_ERROR)
+            self._buffered = BufferedResponse(b"", head, kind, early=False, most=MAX_ERROR_BYTES)
         if self.state is EARLY:
             self.wants_close = True
             self._client.resume_body()  # only to discard it

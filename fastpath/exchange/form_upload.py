@@ -14,7 +14,7 @@ from fastpath.errors import (
     SLOW_DOWN,
     S3Error,
 )
-from fastpath.exchange.upload_body import passage_of
+from fastpath.exchange.upload_body import body_plan_of
 from fastpath.forms.answer import form_answer
 from fastpath.forms.file import FormFile, GatheredFile, StreamedFile
 from fastpath.forms.policy import Policy, check_policy
@@ -23,7 +23,7 @@ from fastpath.forms.reader import FormReader, boundary_of
 from fastpath.forms.signature import authenticate_form, claimed_in_form, is_anonymous
 from fastpath.http.framing import request_body
 from fastpath.http.head import RequestHead, ResponseHead
-from fastpath.payload.choose import Passage
+from fastpath.payload.body_plan import BodyPlan
 from fastpath.request.admission import Admission, admit_form
 from fastpath.response.own import Answer
 from fastpath.routing.identities import ANYBODY, NOBODY, Caller, unverified
@@ -51,7 +51,7 @@ class FormMemory:
 
 
 class FormUpload:
-    """One form. Once `feed` said so, `head`, `raw`, `file` and `passage` are of its PutObject.
+    """One form. Once `feed` said so, `head`, `raw`, `file` and `body_plan` are of its PutObject.
 
     Whoever made it must `close` it.
     """
@@ -68,9 +68,9 @@ class FormUpload:
         "_reserved",
         "_rest",
         "_snapshot",
+        "body_plan",
         "file",
         "head",
-        "passage",
         "raw",
     )
 
@@ -99,7 +99,7 @@ class FormUpload:
         self._reserved = 0  # bytes of it
         self.file: FormFile
         self.head: RequestHead
-        self.passage: Passage | None = None
+        self.body_plan: BodyPlan | None = None
         self.raw = b""
 
     def feed(self, data: bytes, last: bool) -> bool:
@@ -126,8 +126,8 @@ class FormUpload:
             self.file = StreamedFile(b"".join(self._rest), left, self._boundary)
         self._rest.clear()
         self._measure(self.file.length)
-        passage = self.passage = passage_of(self.head, self._admission)
-        self.file.lead_to(passage.filter if passage is not None else None)
+        body_plan = self.body_plan = body_plan_of(self.head, self._admission)
+        self.file.lead_to(body_plan.filter if body_plan is not None else None)
         return True
 
     def close(self) -> None:

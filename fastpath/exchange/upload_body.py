@@ -7,14 +7,14 @@ gateway does not look at a body that the target verifies completely.
 from __future__ import annotations
 
 from fastpath.http.head import RequestHead
-from fastpath.payload.choose import STREAMING, UPLOADS, Context, Passage, choose
+from fastpath.payload.body_plan import STREAMING, UPLOADS, BodyPlan, Context, plan_body
 from fastpath.request.admission import Admission
 from fastpath.routing.profiles import without_signature
 from fastpath.s3.metadata import check_metadata
 from fastpath.signing.sigv4.sign import Unsigned
 
 
-def passage_of(head: RequestHead, admission: Admission) -> Passage | None:
+def body_plan_of(head: RequestHead, admission: Admission) -> BodyPlan | None:
     """What the body of an admitted request passes through; None: nothing. Raises S3Error."""
     target, operation = admission.target, admission.operation
     assert target is not None  # admitted
@@ -30,21 +30,28 @@ def passage_of(head: RequestHead, admission: Admission) -> Passage | None:
         and head.content_length
         and admission.payload not in STREAMING
     ):
-        return None  # `choose` would say so too, for 10,000 instructions more (heads: PUT 1 KiB)
+        return None  # `plan_body` would say so too, for 10,000 instructions more (heads: PUT 1 KiB)
     profile = target.profile if is_signed else without_signature(target.profile)
     secure = target.route.tls is not None
-    also = batch = None
+    extra_check = batch = None
     if translation is not None:
-        also, batch = translation.check, translation.batch
+        extra_check, batch = translation.check, translation.batch
         if translation.dropped:
             gone = translation.dropped
             fields = {name: value for name, value in fields.items() if name not in gone}
-    passage = choose(
+    body_plan = plan_body(
         head,
         Context(
-            fields, operation, admission.payload, admission.proof, profile, secure, also, batch
+            fields,
+            operation,
+            admission.payload,
+            admission.proof,
+            profile,
+            secure,
+            extra_check,
+            batch,
         ),
     )
-    if also is not None and passage is not None and admission.made is not None:
-        return passage._replace(goes_up=False)
-    return passage
+    if extra_check is not None and body_plan is not None and admission.made is not None:
+        return body_plan._replace(is_sent=False)
+    return body_plan

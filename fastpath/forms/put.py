@@ -13,13 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from urllib.parse import quote
-from xml.parsers import expat
 
 from fastpath.errors import INVALID_ARGUMENT, MALFORMED_XML, NOT_IMPLEMENTED, S3Error
 from fastpath.forms.signature import require
 from fastpath.http.head import RequestHead
 from fastpath.http.query import is_field_value
 from fastpath.s3.addressing import Address, checked_key
+from fastpath.s3.xml_reader import Bounds, Unexpected, XmlError, XmlReader
 from fastpath.signing.sigv4.canonical import encode_path
 
 Fields = Mapping[bytes, bytes]  # by lower-case name
@@ -38,6 +38,7 @@ _SIGNATURE = frozenset(
 )
 _NAME = re.compile(rb"[a-z0-9._-]+")
 _MAX_TAGS = 10  # AWS "Object tags"
+_TAG_BOUNDS = Bounds(depth=4)  # Tagging, TagSet, Tag, Key
 
 
 def filled_in(fields: Fields, filename: bytes) -> dict[bytes, bytes]:
@@ -117,57 +118,36 @@ def _header(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 # --- tags ---
 
 
-class _Unfit(Exception):
-    """It is no Tagging document."""
-
-
 class _Tags:
     """Gathers Key and Value of each Tag; text counts there only."""
 
     def __init__(self) -> None:
         self.found: list[dict[str, str]] = []
-        self._path: list[str] = []
-        self._text: list[str] = []
 
-    def start(self, name: str, _: object) -> None:
-        self._path.append(name)
-        path = self._path
-        if path[:3] != ["Tagging", "TagSet", "Tag"][: len(path)] or len(path) > 4:
-            raise _Unfit
-        if len(path) == 3:
-            self.found.append({})
-        elif len(path) == 4 and (name not in ("Key", "Value") or name in self.found[-1]):
-            raise _Unfit
-        self._text.clear()
+    def started(self, name: str, depth: int) -> None:
+        if depth < 4:
+            if name != ("Tagging", "TagSet", "Tag")[depth - 1]:
+                raise Unexpected
+            if depth == 3:
+                self.found.append({})
+        elif name not in ("Key", "Value") or name in self.found[-1]:
+            raise Unexpected
 
-    def end(self, name: str) -> None:
-        if len(self._path) == 4:
-            self.found[-1][name] = "".join(self._text)
-        elif len(self._path) == 3 and len(self.found[-1]) != 2:
-            raise _Unfit
-        self._path.pop()
-
-    def text(self, data: str) -> None:
-        if len(self._path) == 4:
-            self._text.append(data)
-        elif data.strip():
-            raise _Unfit
-
-    def doctype(self, *_: object) -> None:
-        raise _Unfit
+    def ended(self, name: str, depth: int, text: str) -> None:
+        if depth == 4:
+            self.found[-1][name] = text
+        elif text.strip() or (depth == 3 and len(self.found[-1]) != 2):
+            raise Unexpected
 
 
 def tags_header(document: bytes) -> bytes:
     """The x-amz-tagging of a `tagging` field, which holds XML. Raises S3Error MalformedXML."""
     reader = _Tags()
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = reader.doctype
     try:
-        parser.Parse(document, True)
-    except (_Unfit, expat.ExpatError, ValueError, LookupError):  # the last two: its encoding
+        XmlReader(reader.ended, reader.started, _TAG_BOUNDS, prefixes=True, mixed=False).finish(
+            document
+        )
+    except XmlError:
         raise S3Error(MALFORMED_XML) from None
     if len(reader.found) > _MAX_TAGS:
         raise S3Error(MALFORMED_XML)

@@ -1,1 +1,1 @@
-"""What HTTP/1.1 says: heads, framing, queries, hop-by-hop fields, content codings. Pure."""
+"""HTTP/1.1 messages: heads, framing, queries, hop-by-hop fields, content codings. Pure."""

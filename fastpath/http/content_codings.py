@@ -1,10 +1,8 @@
-"""Content codings of documents that are read here: gzip and deflate, within bounds.
+"""Decodes gzip and deflate documents that the gateway reads, within bounds.
 
-Rules: pure; what comes out is bounded, whatever went in (a gzip of 64 KiB may hold 64 MiB); a
-document that is cut gives what it held so far. Brotli and zstd are not in the standard library of
-every Python that this runs on: documents in them are not understood.
-
-Not here: what the documents say (`errorxml`, `dialects`); objects, which pass as they are.
+Rules: the output is bounded, whatever the input (64 KiB of gzip may hold 64 MiB); a document that
+is cut off gives what it held so far. Brotli and zstd are not in the standard library of every
+Python that this runs on: documents in them are not understood.
 """
 
 from __future__ import annotations
@@ -19,11 +17,11 @@ _MAX_CODINGS = 2  # on top of each other; more is no document of a store
 
 
 class Undecodable(Exception):
-    """In a coding that is not known, broken, or too large."""
+    """The coding is unknown, the data is broken, or the output is too large."""
 
 
 class Decoder:
-    """Undoes one Content-Encoding, piece by piece; at most `limit` bytes come out."""
+    """Decodes one Content-Encoding, piece by piece, to at most `limit` bytes."""
 
     __slots__ = ("_left", "_steps")
 
@@ -37,7 +35,7 @@ class Decoder:
         self._steps = [_Step(_WINDOWS[name]) for name in reversed(names)]
 
     def feed(self, data: bytes) -> bytes:
-        """The next piece. Raises Undecodable."""
+        """Decode the next piece. Raises Undecodable."""
         for step in self._steps:
             data = step.feed(data, self._left + 1)
         self._left -= len(data)
@@ -46,7 +44,7 @@ class Decoder:
         return data
 
     def beginning(self, data: bytes) -> bytes:
-        """What comes out first, cut at `limit`. Raises Undecodable."""
+        """Decode the beginning of a document, cut at `limit`. Raises Undecodable."""
         for step in self._steps:
             data = step.feed(data, self._left)
         return data[: self._left]
@@ -78,9 +76,10 @@ class _Step:
 
 
 def decoded(document: bytes, coding: bytes, limit: int) -> bytes | None:
-    """The beginning of a document, `limit` bytes at most; None if its coding cannot be undone.
+    """Decode the first `limit` bytes of a document; None if that is not possible.
 
-    One that is gzip without saying so, or says so without being it, is taken for what it is.
+    A wrong Content-Encoding is ignored where the first bytes show it: gzip that is not declared,
+    or a plain document that is declared as gzip.
     """
     if document.startswith(_GZIP) and coding.strip().lower() in _IDENTITY:
         coding = b"gzip"

@@ -1,11 +1,8 @@
-"""How long a body is (RFC 9112 section 6).
+"""Finds out how long a body is, and reads chunked bodies (RFC 9112 sections 6, 7).
 
-Rules: pure; the head has been parsed strictly, so the table below has no doubtful rows left. A body
-of zero bytes is NONE: nobody waits for it. Whatever does not end exactly where its framing says is
-a fault, never a guess.
-
-Not here: counting the bytes of a Content-Length body (`downstream`, `upstream`), aws-chunked
-(`payload`), what makes a head refusable (`head`), hop-by-hop fields (`hop`).
+Rules: heads have been parsed strictly, so their framing is never ambiguous. A body of zero bytes is
+NONE: nobody waits for it. A body that does not end exactly where its framing says is a fault, never
+a guess.
 """
 
 from __future__ import annotations
@@ -26,24 +23,24 @@ class BodyKind(IntEnum):
     CLOSE = 3  # when the connection closes: answers only
 
 
-# Members by themselves; `phases` says why.
+# The members as plain names; exchange/states.py says why.
 NO_BODY, BY_LENGTH, IN_CHUNKS, UNTIL_CLOSE = BodyKind
 
 _NOTHING = (NO_BODY, 0)
 
-# A chunked body may have extensions and trailers; so many bytes without a byte of payload are a
-# flood (the same size that a head may have).
+# Bytes of chunk extensions and trailers without a byte of payload that are accepted (as many as a
+# head may have).
 _MAX_OVERHEAD = 16384
 
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16}+)(?:;[\t -~\x80-\xff]*+)?")
 _TRAILER = re.compile(TCHAR + rb"++:[\t -~\x80-\xff]*+")
 _TRAILER_BEGUN = re.compile(TCHAR + rb"*+(?::[\t -~\x80-\xff]*+)?")
-# Fields that a sender must not put there (RFC 9110 section 6.5.1), and that a reader may believe.
+# Fields that a sender must not put into trailers (RFC 9110 section 6.5.1), but a reader may use.
 _FRAMING = re.compile(rb"(?i:content-length|transfer-encoding):")
 
 
 class _Part(IntEnum):
-    """What the next line of a chunked body is."""
+    """Which line of a chunked body comes next."""
 
     SIZE = 0
     END = 1  # of a chunk's payload
@@ -51,11 +48,11 @@ class _Part(IntEnum):
 
 
 def request_body(head: RequestHead, *, streaming: bool = False) -> tuple[BodyKind, int]:
-    """Kind and bytes of a request's body (RFC 9112 section 6.3).
+    """Return kind and length of a request's body (RFC 9112 section 6.3).
 
     Raises S3Error: NotImplemented for a chunked body, as AWS does (S3 wants lengths) unless the
     body is `streaming`, which has a length of its own; and MissingContentLength for a PUT without
-    one. The connection must close after either: how much follows is not known.
+    one. The connection must close after either: nobody knows how much follows.
     """
     if head.chunked:
         if streaming:
@@ -63,24 +60,24 @@ def request_body(head: RequestHead, *, streaming: bool = False) -> tuple[BodyKin
         raise S3Error(NOT_IMPLEMENTED, ("Header", "Transfer-Encoding"))
     length = head.content_length
     if length is None:
-        # A copy has no body to tell the length of; clients built on hyper then send no length.
+        # A copy has no body; clients built on hyper then send no length.
         if head.method == b"PUT" and b"x-amz-copy-source" not in head.fields:
             raise S3Error(MISSING_CONTENT_LENGTH)
         return _NOTHING
     return (BY_LENGTH, length) if length else _NOTHING
 
 
-def body_is_unclear(head: RequestHead) -> bool:
-    """Whether bytes may follow that nothing in the head announces or bounds.
+def may_have_unannounced_body(head: RequestHead) -> bool:
+    """Whether a body of unknown length may follow the head.
 
-    RFC 9112 section 6.3 says that a request without a length has no body; a client that left the
-    length of its upload away may think otherwise, and its bytes must not be read as a request.
+    RFC 9112 section 6.3 says that a request without a length has no body; but a client may have
+    omitted the length of its upload, and those bytes must not be read as the next request.
     """
     return head.chunked or (head.content_length is None and head.method == b"PUT")
 
 
 def response_body(head: ResponseHead, method: bytes) -> tuple[BodyKind, int]:
-    """Kind and bytes of the body of the answer to a `method` request (RFC 9112 section 6.3)."""
+    """Return kind and length of the body of a response to `method` (RFC 9112 section 6.3)."""
     status = head.status
     if method == b"HEAD" or status < 200 or status == 204 or status == 304:
         return _NOTHING
@@ -93,9 +90,9 @@ def response_body(head: ResponseHead, method: bytes) -> tuple[BodyKind, int]:
 
 
 class ChunkedReader:
-    """Takes the chunks of one body apart, of an answer or of a request (RFC 9112 section 7.1).
+    """Decodes one chunked body of a request or a response (RFC 9112 section 7.1).
 
-    What follows its end is `rest`: of another message, and no reason to doubt this one.
+    `rest` holds the bytes after its end, which belong to the next message.
     """
 
     __slots__ = ("_left", "_line", "_overhead", "_part", "complete", "rest")
@@ -104,12 +101,12 @@ class ChunkedReader:
         self.complete = False
         self.rest = b""
         self._part = _Part.SIZE
-        self._left = 0  # payload bytes of the chunk that comes
-        self._line = b""  # the begin of a line that is not complete
+        self._left = 0  # payload bytes of the current chunk that are still to come
+        self._line = b""  # the beginning of a line that is not complete
         self._overhead = 0  # bytes since the last payload byte
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The payload in `data`. Raises ResponseFault on bad chunks."""
+        """Return the payload in `data`. Raises ResponseFault on bad chunks."""
         pieces: list[bytes] = []
         if self._line:
             data, self._line = self._line + data, b""
@@ -125,17 +122,17 @@ class ChunkedReader:
             end = data.find(b"\r\n", at)
             if end < 0:
                 self._line = data[at:]
-                self._wait()
+                self._check_partial_line()
                 break
-            self._count(end + 2 - at)
-            self._take(data[at:end])
+            self._count_overhead(end + 2 - at)
+            self._read_line(data[at:end])
             at = end + 2
         if self.complete:
             self.rest += data[at:]
         return pieces
 
-    def _take(self, line: bytes) -> None:
-        """A whole line, without its CRLF: a chunk's size, what ends its payload, a trailer."""
+    def _read_line(self, line: bytes) -> None:
+        """Read a line without its CRLF: a chunk size, the end of a chunk's payload or a trailer."""
         if self._part is _Part.SIZE:
             match = _CHUNK_SIZE.fullmatch(line)
             if match is None:
@@ -151,8 +148,8 @@ class ChunkedReader:
         elif _TRAILER.fullmatch(line) is None or _FRAMING.match(line) is not None:
             raise ResponseFault("bad chunked body: no trailer")
 
-    def _wait(self) -> None:
-        """For the end of a line, unless what is there can begin none."""
+    def _check_partial_line(self) -> None:
+        """Refuse an incomplete line that cannot become a valid one."""
         line = self._line
         if self._overhead + len(line) > _MAX_OVERHEAD:
             raise ResponseFault("a chunked body of extensions and trailers only")
@@ -166,8 +163,8 @@ class ChunkedReader:
         if not good:
             raise ResponseFault("bad chunked body")
 
-    def _count(self, count: int) -> None:
-        """So many bytes carry no payload."""
+    def _count_overhead(self, count: int) -> None:
+        """Count bytes that are not payload, and refuse too many of them."""
         self._overhead += count
         if self._overhead > _MAX_OVERHEAD:
             raise ResponseFault("a chunked body of extensions and trailers only")

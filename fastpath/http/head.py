@@ -1,13 +1,10 @@
-"""Request and response heads: from raw bytes to parsed fields, or to a refusal.
+"""Parses request and response heads, or refuses them.
 
-Rules: a head is parsed by a fresh httptools parser that never sees a body byte; before that, one
-strict grammar (RFC 9112) has matched the whole head, because httptools alone lets HTTP/2.0, bare
-whitespace, obs-fold and repeated Host fields through. What two readers could understand in two ways
-is refused, never repaired: nothing is forwarded that was not understood. Whether a head is refused,
-and how, does not depend on how the network cut it up.
-
-Not here: how long a body is (`framing`), what the path means (`addressing`), reading from sockets
-and deadlines (`downstream`, `upstream`).
+Rules: each head is parsed by a new httptools parser that never sees a byte of the body; before
+that, one strict grammar (RFC 9112) has matched the whole head, because httptools alone accepts
+HTTP/2.0, bare whitespace, obs-fold and repeated Host fields. What two readers could understand in
+two ways is refused, never repaired: nothing is forwarded that was not understood. How the network
+cut a head into pieces affects neither whether it is refused nor with which error.
 """
 
 from __future__ import annotations
@@ -64,7 +61,7 @@ END_TO_END = frozenset(
 
 
 class ResponseFault(Exception):
-    """An answer that was not understood: the upstream connection is of no use any more."""
+    """A response was not understood: the upstream connection cannot be used any more."""
 
 
 @dataclass(slots=True)
@@ -97,7 +94,7 @@ class ResponseHead:
 
 
 class _Collector:
-    """What httptools calls back: keeps the fields of one head."""
+    """Collects the header fields that httptools reports for one head."""
 
     __slots__ = ("headers",)
 
@@ -117,7 +114,7 @@ def _too_large(limit: int) -> HeadFault:
 
 
 def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
-    """The head in `raw` (start line ... CRLF CRLF). Raises HeadFault, and nothing else."""
+    """Parse a raw request head (start line ... CRLF CRLF). Raises HeadFault, and nothing else."""
     match = _REQUEST.fullmatch(raw)
     if match is None:
         raise _bad_request()
@@ -131,11 +128,11 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
         fields = _joined(headers)
     method, target, minor_text = match.group(1, 2, 3)
     minor = 1 if minor_text == b"1" else 0
-    _check_host(headers, fields, minor)
+    _check_host(fields, minor)
     if target[:1] != b"/" or method == b"CONNECT":
         # absolute-form, authority-form and asterisk-form address no bucket (RFC 9112 section 3.2);
-        # an absolute form would also be a second place for the host to be in. What follows a
-        # CONNECT is no HTTP, whatever its target.
+        # an absolute form would also name the host a second time. The bytes after a CONNECT are
+        # not HTTP, whatever its target.
         raise _bad_request()
     chunked = b"transfer-encoding" in fields
     if chunked:
@@ -160,7 +157,7 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
 
 
 def _check_sizes(match: re.Match[bytes], total: int, limits: Limits) -> None:
-    """The limits that HeadBuffer holds too, for heads that came another way."""
+    """Check the limits of HeadBuffer for heads that did not come through one."""
     line = match.start(4) - 2
     if line > limits.request_line_bytes:
         raise _too_large(limits.request_line_bytes)
@@ -173,7 +170,7 @@ def _request_headers(raw: bytes) -> Headers:
     try:
         httptools.HttpRequestParser(collector).feed_data(raw)
     except httptools.HttpParserUpgrade:
-        pass  # an Upgrade that is not taken is an ordinary request (RFC 9110 section 7.8)
+        pass  # a server may ignore an Upgrade (RFC 9110 section 7.8)
     except httptools.HttpParserError:
         raise _bad_request() from None
     return collector.headers
@@ -186,7 +183,7 @@ def _joined(headers: Headers) -> dict[bytes, bytes]:
     return {name: b",".join(all_values) for name, all_values in values.items()}
 
 
-def _check_host(headers: Headers, fields: dict[bytes, bytes], minor: int) -> None:
+def _check_host(fields: dict[bytes, bytes], minor: int) -> None:
     """RFC 9112 section 3.2: exactly one valid Host in HTTP/1.1, at most one in HTTP/1.0."""
     host = fields.get(b"host")
     if host is None:
@@ -223,7 +220,7 @@ def _content_length(value: bytes) -> int:
 
 
 def _length(value: bytes) -> int | None:
-    """1 to 19 digits, and no more than a store can count; None for anything else."""
+    """Return the number of 1 to 19 digits, if a store can count so far; else None."""
     if len(value) > _MAX_DIGITS or not value.isdigit():
         return None
     length = int(value)
@@ -237,21 +234,21 @@ def _request_keep_alive(fields: dict[bytes, bytes], minor: int) -> bool:
     for token in tokens:
         if token in END_TO_END or token.startswith(b"x-amz-"):
             raise _bad_request()
-    return _keeps(tokens, minor)
+    return _keeps_connection(tokens, minor)
 
 
 def connection_tokens(value: bytes) -> list[bytes]:
-    """The options of a Connection field, lower case (RFC 9110 section 7.6.1)."""
+    """Return the options of a Connection field in lower case (RFC 9110 section 7.6.1)."""
     return [token for part in value.lower().split(b",") if (token := part.strip(b" \t"))]
 
 
-def _keeps(tokens: list[bytes], minor: int) -> bool:
+def _keeps_connection(tokens: list[bytes], minor: int) -> bool:
     """RFC 9112 section 9.3: `close` wins; HTTP/1.0 keeps only when asked to."""
     return b"close" not in tokens and (minor == 1 or b"keep-alive" in tokens)
 
 
 def parse_response_head(raw: bytes) -> ResponseHead:
-    """The head in `raw` (status line ... CRLF CRLF). Raises ResponseFault, and nothing else."""
+    """Parse a raw response head (status line ... CRLF CRLF). Raises ResponseFault only."""
     match = _RESPONSE.fullmatch(raw)
     if match is None:
         raise ResponseFault("not an HTTP/1 response head")
@@ -302,7 +299,7 @@ def _response_keep_alive(fields: Mapping[bytes, bytes], minor: int) -> bool:
         return minor == 1
     if connection == b"keep-alive":  # most: without a list
         return True
-    return _keeps(connection_tokens(connection), minor)
+    return _keeps_connection(connection_tokens(connection), minor)
 
 
 def _response_length(fields: Mapping[bytes, bytes]) -> int | None:
@@ -328,66 +325,72 @@ def _check_response_framing(fields: Mapping[bytes, bytes], minor: int) -> None:
 
 
 class HeadBuffer:
-    """Gathers the bytes of one request head; may be used again for the next one."""
+    """Collects the bytes of one request head, then of the next one."""
 
     __slots__ = (
         "_begun",
-        "_blank",
         "_buffer",
+        "_checked",
         "_limits",
         "_line_end",
         "_rest",
         "_scanned",
-        "_vetted",
+        "_skipped_crlf",
     )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._buffer = bytearray()
-        self._rest = b""  # what came with a whole head; not in the buffer: it may be a large body's
+        self._rest = b""  # bytes after a head; not in the buffer: they may be of a large body
         self._restart()
 
     def _restart(self) -> None:
-        self._blank = False  # an empty line before the request line was skipped
+        self._skipped_crlf = False  # one CRLF before the request line was skipped
         self._begun = False  # the first byte can begin a request
         self._line_end = 0  # bytes of the request line with its CRLF; 0 while it is not complete
-        self._scanned = 0  # what is looked for does not begin before here
-        self._vetted = 0  # no garbage before here
+        self._scanned = (
+            0  # the line end or head end that is searched for does not begin before here
+        )
+        self._checked = 0  # there is no garbage before here
 
     @property
     def begun(self) -> bool:
-        """Whether a request has begun to come; an empty line before one is no beginning."""
+        """Whether the first byte of a request has come; an empty line before it does not count."""
         return self._begun
 
     def feed(self, data: bytes) -> bytes | None:
-        """The raw head once it is complete, else None; what follows it stays for `take_rest`.
+        """Return the raw head once it is complete, else None; `take_rest` has what follows it.
 
-        Raises HeadFault as soon as the bytes can be no head that is served: not HTTP/1, too large,
-        or holding what no head may hold.
+        Raises HeadFault as soon as the bytes cannot become a valid head: not HTTP/1, too large, or
+        with a byte that no head may hold.
         """
         buffer = self._buffer
         if self._rest:
             data, self._rest = self._rest + data, b""
-        if not buffer and not self._blank and (head := self._whole(data)) is not None:
+        if (
+            not buffer
+            and not self._skipped_crlf
+            and (head := self._head_in_one_piece(data)) is not None
+        ):
             return head
         buffer += data
-        if not self._line_end and not self._find_line():
+        if not self._line_end and not self._find_request_line():
             return None
         limit = self._line_end + self._limits.header_section_bytes
         end = buffer.find(b"\r\n\r\n", self._scanned, limit)
         if end < 0:
             self._scanned = max(self._line_end - 2, len(buffer) - 3)
-            self._wait(limit, self._limits.header_section_bytes)
+            self._check_partial(limit, self._limits.header_section_bytes)
             return None
         head = bytes(buffer[: end + 4])
         del buffer[: end + 4]
         self._restart()
         return head
 
-    def _whole(self, data: bytes) -> bytes | None:
-        """A head that came in one piece, as most do; None: look closer (heads: 8,000 instructions).
+    def _head_in_one_piece(self, data: bytes) -> bytes | None:
+        """Return a head that came in one piece, as most do (saves 8,000 instructions in `heads`).
 
-        It is found where the rest of this class finds it, and refused by nothing here.
+        None: the rest of this class must look at the bytes, which finds the same heads.
         """
         limits = self._limits
         line = data.find(b"\n", 0, limits.request_line_bytes + 2) + 1
@@ -400,8 +403,8 @@ class HeadBuffer:
         return data[:end]
 
     def take_rest(self) -> bytes:
-        """The bytes after the head (a body, the next request); the buffer is empty then."""
-        if not self._buffer and not self._blank:
+        """Return the bytes after the head (a body, the next request) and empty the buffer."""
+        if not self._buffer and not self._skipped_crlf:
             rest, self._rest = self._rest, b""
             return rest
         rest = bytes(self._buffer)
@@ -409,8 +412,8 @@ class HeadBuffer:
         self._restart()
         return rest
 
-    def _find_line(self) -> bool:
-        """Whether the request line is complete. Refuses what can be none."""
+    def _find_request_line(self) -> bool:
+        """Whether the request line is complete. Raises HeadFault if it cannot become valid."""
         buffer = self._buffer
         if not self._begun and not self._begin():
             return False
@@ -418,7 +421,7 @@ class HeadBuffer:
         end = buffer.find(b"\n", self._scanned, limit) + 1
         if not end:
             self._scanned = len(buffer)
-            self._wait(limit, self._limits.request_line_bytes)
+            self._check_partial(limit, self._limits.request_line_bytes)
             return False
         if not buffer.endswith(_LINE_ENDS, 0, end):
             raise _bad_request()  # HTTP/0.9, HTTP/2 preface, another version, a bare LF
@@ -427,15 +430,15 @@ class HeadBuffer:
         return True
 
     def _begin(self) -> bool:
-        """Whether the first byte of a request is there. RFC 9112 section 2.2: skips one CRLF."""
+        """Whether the first byte of a request is there; skips one CRLF (RFC 9112 section 2.2)."""
         buffer = self._buffer
-        if not self._blank and buffer.startswith(b"\r"):
+        if not self._skipped_crlf and buffer.startswith(b"\r"):
             if len(buffer) == 1:
                 return False
             if buffer[1] != 0x0A:
                 raise _bad_request()
             del buffer[:2]
-            self._blank = True
+            self._skipped_crlf = True
         if not buffer:
             return False
         if buffer[0] not in _TCHAR_BYTES:
@@ -443,17 +446,18 @@ class HeadBuffer:
         self._begun = True
         return True
 
-    def _wait(self, limit: int, allowed: int) -> None:
-        """Refuses to wait for more when `limit` bytes are there, or one of them is garbage.
+    def _check_partial(self, limit: int, allowed: int) -> None:
+        """Refuse an incomplete head that has `limit` bytes, or a byte that no head may hold.
 
-        Garbage wins, wherever it is, so that the answer does not depend on how the bytes came.
+        Such a byte decides the error, wherever it is, so that the error does not depend on how the
+        bytes came.
         """
         buffer = self._buffer
         end = min(len(buffer), limit)
         if end and buffer[end - 1] == 0x0D:
             end -= 1  # its LF may be on the way
-        if _GARBAGE.search(buffer, self._vetted, end) is not None:
+        if _GARBAGE.search(buffer, self._checked, end) is not None:
             raise _bad_request()
-        self._vetted = end
+        self._checked = end
         if len(buffer) >= limit:
             raise _too_large(allowed)

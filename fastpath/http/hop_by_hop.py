@@ -1,10 +1,8 @@
-"""Header lines that belong to one hop, cut out of a head; all others stay byte for byte.
+"""Removes header lines that belong to one hop from a head; all others stay byte for byte.
 
-Rules: only for heads that the strict grammar of `head` let through (no obs-fold, no bare CR or LF),
-so that a line is what stands between two CRLF; what Connection lists goes as well, but for the
-fields that are always meant for the far end.
-
-Not here: lines that are written anew (`forward`, `reply`).
+Rules: only for heads that the strict grammar of `head` accepted (no obs-fold, no bare CR or LF), so
+that a line is what is between two CRLF; fields that Connection lists are removed as well, except
+for the end-to-end fields.
 """
 
 from __future__ import annotations
@@ -29,14 +27,14 @@ HOP_BY_HOP = (
 
 
 _NOTHING: frozenset[bytes] = frozenset()
-_ITSELF = frozenset({b"close", b"keep-alive"})  # options that are about the connection, no fields
+_ITSELF = frozenset({b"close", b"keep-alive"})  # options that name no field
 
 
-def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
-    """The fields that this message's Connection field declares to be for one hop only.
+def fields_of_connection(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
+    """Return the fields that this message's Connection field declares to be for one hop.
 
-    Fields that are always meant for the far end are not among them: a peer that lists them is
-    wrong (RFC 9110 section 7.6.1), and dropping them would change what the message says.
+    End-to-end fields are not among them: a peer must not list them (RFC 9110 section 7.6.1), and
+    without them the message would mean something else.
     """
     value = fields.get(b"connection")
     if value is None or value.lower() in _ITSELF:
@@ -45,30 +43,30 @@ def connection_listed(fields: Mapping[bytes, bytes]) -> frozenset[bytes]:
 
 
 @lru_cache(maxsize=64)
-def lines_named(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
-    """Matches whole header lines of these names, each with the CRLF before it.
+def header_line_pattern(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Return a pattern for the lines of these headers, each with the CRLF before it.
 
-    They are expressions, and few: whoever calls this has them written down, no peer sends them.
+    Names are regular expressions: constants of the caller, never sent by a peer.
     """
     return re.compile(rb"\r\n(?:" + b"|".join(names) + rb"):[^\r]*", re.IGNORECASE)
 
 
-def without_lines(
+def without_hop_by_hop(
     section: bytes,
     always: re.Pattern[bytes],
     fields: Mapping[bytes, bytes],
     also: Collection[bytes] = (),
 ) -> bytes:
-    """Header lines (each after its CRLF) without those of `always`, of `also` and of Connection."""
+    """Remove the lines (each after its CRLF) of `always`, `also` and what Connection lists."""
     section = always.sub(b"", section)
-    listed = connection_listed(fields)
+    listed = fields_of_connection(fields)
     if also:
         listed = listed.union(also)
-    return without_named(section, listed) if listed else section
+    return without_headers(section, listed) if listed else section
 
 
-def without_named(section: bytes, names: Collection[bytes]) -> bytes:
-    """Without the lines of these names. A client chooses them, so nothing is compiled of them."""
+def without_headers(section: bytes, names: Collection[bytes]) -> bytes:
+    """Remove the lines of these headers. A client may choose them, so no pattern is compiled."""
     dropped = frozenset(names)
     lines = section.split(b"\r\n")
     return b"\r\n".join([line for line in lines if line.partition(b":")[0].lower() not in dropped])

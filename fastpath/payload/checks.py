@@ -1,9 +1,7 @@
-"""What a body is checked against: the signed digest, Content-MD5, an x-amz-checksum-* value.
+"""Checks a body against its signed digest, its Content-MD5 or an x-amz-checksum-* value.
 
-Rules: a check takes in the decoded body and raises AWS's error at its end (tables 3 and 4 of AWS's
+Rules: a check reads the decoded body and raises AWS's error at its end (tables 3 and 4 of AWS's
 errors; docs/errors.md names the source of each).
-
-Not here: which checks a request asks for (`choose`).
 """
 
 from __future__ import annotations
@@ -16,17 +14,17 @@ from fastpath.payload.checksums import ALGORITHMS, encode
 
 
 class Check(Protocol):
-    """One thing a body must agree with."""
+    """A check of one body."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take in more of the decoded body."""
+        """Read more of the decoded body."""
 
     def confirm(self) -> None:
-        """The body is complete. Raises S3Error if it is another one."""
+        """Check the complete body. Raises S3Error if it is not the one that was described."""
 
 
 class DigestCheck:
-    """The SHA-256 that was signed (AWS errors 1.34)."""
+    """Checks the SHA-256 that was signed (AWS errors 1.34)."""
 
     __slots__ = ("_expected", "_hash", "update")
 
@@ -46,7 +44,7 @@ class DigestCheck:
 
 
 class MD5Check:
-    """Content-MD5 (AWS errors 4.6); `in_hex` is how AWS shows what it expected."""
+    """Checks Content-MD5 (AWS errors 4.6); `in_hex`: how AWS shows the expected value."""
 
     __slots__ = ("_expected", "_hash", "_in_hex", "update")
 
@@ -68,7 +66,7 @@ class MD5Check:
 
 
 class ChecksumCheck:
-    """One x-amz-checksum-* value; that of a trailer is only known at the end."""
+    """Checks one x-amz-checksum-* value; that of a trailer is only known at the end."""
 
     __slots__ = ("_checksum", "_name", "expected", "update")
 

@@ -1,9 +1,7 @@
-"""The checksums S3 knows: names, sizes, and running values at C speed.
+"""Computes the checksums that S3 knows, and reads and writes their values.
 
-Rules: a value travels as base64 of the big-endian bytes; nothing here loops over bytes in Python.
-xxHash is seeded with 0, as botocore has it; the C library behind it (`awscrt`) has no Rust.
-
-Not here: what a wrong one is answered with (`checks`).
+Rules: a value is sent as base64 of the big-endian bytes; no code here loops over bytes in Python.
+xxHash is seeded with 0, as in botocore; its C library (`awscrt`) has no Rust.
 """
 
 from __future__ import annotations
@@ -29,10 +27,10 @@ class Checksum(Protocol):
     """A running checksum."""
 
     def update(self, data: bytes | memoryview, /) -> None:
-        """Take in more of the body."""
+        """Read more of the body."""
 
     def digest(self) -> bytes:
-        """The raw value of what was taken in so far."""
+        """Return the raw value of what was read so far."""
 
 
 class _Crc:
@@ -61,7 +59,7 @@ class _XXHash:
         self._hash = kind()
 
     def update(self, data: bytes | memoryview, /) -> None:
-        self._hash.update(bytes(data))  # it takes no view of what could change
+        self._hash.update(bytes(data))  # it accepts no view of a mutable buffer
 
     def digest(self) -> bytes:
         value: bytes = self._hash.finalize()
@@ -100,7 +98,7 @@ def _xxhash128() -> Checksum:
     return _XXHash(crt.XXHash.new_xxhash3_128)
 
 
-# Algorithm -> what starts one, and the bytes of its value.
+# Algorithm -> its constructor, and the size of its value in bytes.
 ALGORITHMS: dict[bytes, tuple[Callable[[], Checksum], int]] = {
     b"crc32": (_crc32, 4),
     b"crc32c": (_crc32c, 4),
@@ -116,12 +114,12 @@ ALGORITHMS: dict[bytes, tuple[Callable[[], Checksum], int]] = {
 
 
 def encode(raw: bytes) -> bytes:
-    """A raw value as it travels."""
+    """Encode a raw value as it is sent."""
     return base64.b64encode(raw)
 
 
 def decode(text: bytes, size: int) -> bytes | None:
-    """The raw value of `size` bytes, or None if `text` is not base64 of one."""
+    """Decode base64 of `size` bytes; None if it is not that."""
     if len(text) != encoded_size(size) or _BASE64.fullmatch(text) is None:
         return None
     raw = base64.b64decode(text)
@@ -129,5 +127,5 @@ def decode(text: bytes, size: int) -> bytes | None:
 
 
 def encoded_size(size: int) -> int:
-    """Characters of base64 for so many bytes."""
+    """Return the length of the base64 of so many bytes."""
     return (size + 2) // 3 * 4

@@ -1,9 +1,7 @@
-"""What stands between a client's body and its target: nothing unverified completes.
+"""Filters a body on its way to the target, so that nothing unverified is ever complete there.
 
-Rules: `feed` returns what may go up now and keeps the rest; at the last piece it returns all that
-was kept, or raises AWS's error, and then not a byte more goes up; a filter serves one body, once.
-
-Not here: what a request's filter is (`choose`), holding back the head (`exchange`).
+Rules: `feed` returns what may be sent now and keeps the rest; at the last piece it returns all that
+it kept, or raises AWS's error, and then not one more byte is sent; a filter serves one body, once.
 """
 
 from __future__ import annotations
@@ -14,25 +12,25 @@ from typing import Protocol
 
 from fastpath.errors import INCOMPLETE_BODY, S3Error
 from fastpath.payload.checks import Check
+from fastpath.payload.chunk_signatures import ChunkSignatures
 from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.framers import Framer
-from fastpath.payload.seals import Seals
 from fastpath.payload.trailers import Trailers
 from fastpath.signing.sigv4.chain import Chain
 
 
 class BodyFilter(Protocol):
-    """A body's way up."""
+    """What a body passes through."""
 
     def begin(self, chain: Chain) -> None:
-        """The head of a reframed body is signed; chunks made for the target are chained to it."""
+        """Take the chain of the signed upstream head, which signs the target's chunks."""
 
     def feed(self, data: bytes, last: bool) -> bytes:
-        """What may go up now that `data` came; all of it when `last`. Raises S3Error."""
+        """Return what may be sent after `data`; all of it when `last`. Raises S3Error."""
 
 
 class CheckedBody:
-    """A body that goes up as it comes; the last piece only if it is all that was said of it."""
+    """Relays a body as it comes; its last piece only if all checks succeed."""
 
     __slots__ = ("_checks",)
 
@@ -40,7 +38,7 @@ class CheckedBody:
         self._checks = checks
 
     def begin(self, chain: Chain) -> None:
-        """Never reframed."""
+        """No chunks are made."""
 
     def feed(self, data: bytes, last: bool) -> bytes:
         for check in self._checks:
@@ -52,18 +50,18 @@ class CheckedBody:
 
 
 class StreamedBody:
-    """An aws-chunked body: taken apart, verified, put into the form its target takes."""
+    """Parses an aws-chunked body, verifies it, and puts it into the form that its target takes."""
 
     __slots__ = (
         "_announced",
         "_arrived",
         "_checks",
+        "_chunk_signatures",
         "_decoded",
         "_digest",
         "_framer",
         "_parser",
         "_payload",
-        "_seals",
         "_signature",
         "_size",
         "_trailers",
@@ -73,24 +71,24 @@ class StreamedBody:
         self,
         decoded: int,
         parser_signed: bool,
-        seals: Seals | None,
+        chunk_signatures: ChunkSignatures | None,
         trailers: Trailers,
         checks: Sequence[Check],
         framer: Framer,
     ) -> None:
-        """`decoded` is x-amz-decoded-content-length; no `seals` where nobody is verified."""
+        """`decoded` is x-amz-decoded-content-length; an anonymous body has no chunk signatures."""
         self._decoded = decoded
         self._parser = ChunkParser(self, signed=parser_signed)
-        self._seals = seals
+        self._chunk_signatures = chunk_signatures
         self._trailers = trailers
         self._checks = checks
         self._framer = framer
-        self._announced = 0  # bytes of the body, by the chunk lines
+        self._announced = 0  # bytes of the body that the chunk lines announced
         self._arrived = 0
         self._size = 0  # of the chunk that is read
         self._signature = b""
         self._digest = sha256()
-        self._payload: list[memoryview] = []  # verified as far as it can be, not yet sent
+        self._payload: list[memoryview] = []  # verified as far as possible, not yet sent
 
     def begin(self, chain: Chain) -> None:
         self._framer.begin(chain)
@@ -100,7 +98,7 @@ class StreamedBody:
         if last:
             return self._finish()
         if self._arrived == self._decoded:
-            return b""  # held until what follows is good
+            return b""  # held back until the trailers are verified
         payload, self._payload = self._payload, []
         return self._framer.data(b"".join(payload))
 
@@ -108,7 +106,7 @@ class StreamedBody:
         lines = self._parser.finish()
         if self._announced != self._decoded:
             raise self._wrong_length()
-        value = self._trailers.read(lines, self._seals)
+        value = self._trailers.read(lines, self._chunk_signatures)
         for check in self._checks:
             check.confirm()
         return self._framer.data(b"".join(self._payload)) + self._framer.end(value)
@@ -122,13 +120,13 @@ class StreamedBody:
             "header",
         )
 
-    # --- what the parser tells ---
+    # --- called by the parser ---
 
     def chunk_begins(self, size: int, signature: bytes) -> None:
         self._announced += size
         if self._announced > self._decoded:
             raise self._wrong_length()
-        if self._seals is not None:
+        if self._chunk_signatures is not None:
             self._size = size
             self._signature = signature
             self._digest = sha256()
@@ -137,12 +135,12 @@ class StreamedBody:
         self._arrived += len(data)
         for check in self._checks:
             check.update(data)
-        if self._seals is not None:
+        if self._chunk_signatures is not None:
             self._digest.update(data)
         self._payload.append(data)
 
     def chunk_ends(self) -> None:
-        if self._seals is not None:
+        if self._chunk_signatures is not None:
             digest = self._digest.hexdigest().encode()
-            self._seals.check_chunk(digest, self._signature)
-            self._framer.know(self._announced - self._size, self._size, digest)
+            self._chunk_signatures.check_chunk(digest, self._signature)
+            self._framer.learn_digest(self._announced - self._size, self._size, digest)

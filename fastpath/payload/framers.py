@@ -1,9 +1,7 @@
-"""A verified body as its target gets it: plain, or in aws-chunked frames of the gateway's own.
+"""Frames a verified body as its target takes it: plain, or in aws-chunked frames made here.
 
-Rules: the length upstream follows from the decoded length alone, so it is known before the first
-byte; frames have one size, whatever the client's had (docs/adr/0004-aws-chunked.md).
-
-Not here: which form a target takes (`choose`), the client's framing (`chunks`).
+Rules: the length upstream depends only on the decoded length, so it is known before the first byte;
+frames have one size, whatever the client's had (docs/adr/0004-aws-chunked.md).
 """
 
 from __future__ import annotations
@@ -13,28 +11,28 @@ from typing import Protocol
 
 from fastpath.signing.sigv4.chain import Chain
 
-# Above AWS's minimum of 8 KiB, as most SDKs choose; memory per upload stays small.
+# Above AWS's minimum of 8 KiB, the size that most SDKs use; memory per upload stays small.
 FRAME = 65536
 _SIGNATURE = b";chunk-signature="
 _TRAILER_SIGNATURE = b"x-amz-trailer-signature:"
 
 
 class Framer(Protocol):
-    """Puts a body into the form its target takes; `length` is all that comes out."""
+    """Puts a body into the form that its target takes; `length` is the length of the result."""
 
     length: int
 
     def begin(self, chain: Chain) -> None:
-        """The request's head is signed; its chunks are chained to this."""
+        """Take the chain of the signed upstream head, which signs the chunks."""
 
-    def know(self, start: int, size: int, digest: bytes) -> None:
-        """The SHA-256 (hex) of a part of the body, told before its last byte is handed over."""
+    def learn_digest(self, start: int, size: int, digest: bytes) -> None:
+        """Take the SHA-256 (hex) of a part of the body, before the last byte of it comes."""
 
     def data(self, data: bytes) -> bytes:
-        """More of the body."""
+        """Frame more of the body."""
 
     def end(self, trailer: bytes) -> bytes:
-        """The body is complete and good; `trailer` is the value of the declared checksum."""
+        """Return the end of a verified body; `trailer` is the value of the declared checksum."""
 
 
 class PlainFramer:
@@ -46,10 +44,10 @@ class PlainFramer:
         self.length = length
 
     def begin(self, chain: Chain) -> None:
-        """Nothing is signed here."""
+        """A plain body has no signatures."""
 
-    def know(self, start: int, size: int, digest: bytes) -> None:
-        """Nor hashed."""
+    def learn_digest(self, start: int, size: int, digest: bytes) -> None:
+        """A plain body needs no digest."""
 
     def data(self, data: bytes) -> bytes:
         return data
@@ -61,7 +59,7 @@ class PlainFramer:
 class ChunkFramer:
     """Frames of `FRAME` bytes, signed or not, with a trailer or not."""
 
-    __slots__ = ("_chain", "_known", "_name", "_parts", "_sent", "_signed", "_waiting", "length")
+    __slots__ = ("_chain", "_digests", "_name", "_parts", "_sent", "_signed", "_waiting", "length")
 
     def __init__(self, decoded: int, *, signed: bool, trailer: tuple[bytes, int] | None) -> None:
         """`trailer`: the name of the checksum trailer and the characters of its value."""
@@ -70,8 +68,8 @@ class ChunkFramer:
         self._chain: Chain | None = None
         self._parts: list[bytes] = []
         self._waiting = 0  # bytes in `_parts`
-        self._sent = 0  # bytes of the body that went out in frames
-        self._known: dict[int, tuple[int, bytes]] = {}  # start -> size and digest
+        self._sent = 0  # bytes of the body that were framed
+        self._digests: dict[int, tuple[int, bytes]] = {}  # start -> size and digest
         self.length = self._total(decoded, trailer)
 
     def _total(self, decoded: int, trailer: tuple[bytes, int] | None) -> int:
@@ -91,10 +89,10 @@ class ChunkFramer:
         if self._signed:
             self._chain = chain
 
-    def know(self, start: int, size: int, digest: bytes) -> None:
-        # Most SDKs send chunks of just this size: each is hashed once, for both signatures.
+    def learn_digest(self, start: int, size: int, digest: bytes) -> None:
+        # Most SDKs send chunks of this size: each is then hashed once, for both signatures.
         if self._chain is not None and start % FRAME == 0 and size <= FRAME:
-            self._known[start] = (size, digest)
+            self._digests[start] = (size, digest)
 
     def data(self, data: bytes) -> bytes:
         if data:
@@ -132,7 +130,7 @@ class ChunkFramer:
         chain = self._chain
         if chain is None:
             return b""
-        size, digest = self._known.pop(self._sent, (-1, b""))
+        size, digest = self._digests.pop(self._sent, (-1, b""))
         if size != len(data):
             digest = sha256(data).hexdigest().encode()
         self._sent += len(data)

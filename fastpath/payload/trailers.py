@@ -1,9 +1,7 @@
-"""The lines behind the last chunk: one checksum, and in signed modes the signature over it.
+"""Reads the trailers of an aws-chunked body: one checksum, and in signed modes its signature.
 
-Rules: what comes must be what x-amz-trailer declared, no more and no less; codes and texts are
-AWS's (AWS errors 3.3 to 3.5, 3.10 to 3.14, 3.22; versitygw SignedStreamingPayloadTrailer_*).
-
-Not here: where the lines begin and end (`chunks`).
+Rules: the trailers must be those that x-amz-trailer declared, no more and no fewer; codes and texts
+are AWS's (AWS errors 3.3 to 3.5, 3.10 to 3.14, 3.22; versitygw SignedStreamingPayloadTrailer_*).
 """
 
 from __future__ import annotations
@@ -13,13 +11,13 @@ from collections.abc import Sequence
 from fastpath.errors import INCOMPLETE_BODY, INVALID_REQUEST, MALFORMED_TRAILER, S3Error
 from fastpath.payload.checks import ChecksumCheck
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, decode, encoded_size
-from fastpath.payload.seals import Seals
+from fastpath.payload.chunk_signatures import ChunkSignatures
 
 _SIGNATURE = b"x-amz-trailer-signature"
 
 
 class Trailers:
-    """What one body's trailer section must hold; `check` is its checksum's, if one is declared."""
+    """The trailers that one body must have; `check` is for the declared checksum."""
 
     __slots__ = ("_allowed", "_name", "_signed", "_size", "algorithm", "check")
 
@@ -47,11 +45,11 @@ class Trailers:
 
     @property
     def shape(self) -> tuple[bytes, int] | None:
-        """The declared name and the characters of its value."""
+        """The declared name, and the length of its value in characters."""
         return (self._name, encoded_size(self._size)) if self._name else None
 
-    def read(self, lines: Sequence[bytes], seals: Seals | None) -> bytes:
-        """The checksum's value as sent, handed to `check` too. Raises S3Error."""
+    def read(self, lines: Sequence[bytes], chunk_signatures: ChunkSignatures | None) -> bytes:
+        """Return the value of the checksum, and set it in `check`. Raises S3Error."""
         if not self._allowed:
             if lines:
                 raise S3Error(INCOMPLETE_BODY)
@@ -63,8 +61,8 @@ class Trailers:
             signature = fields.pop()[1]
             if len(signature) != 64:
                 raise S3Error(INCOMPLETE_BODY)
-            if seals is not None:
-                seals.check_trailers(fields, signature)
+            if chunk_signatures is not None:
+                chunk_signatures.check_trailers(fields, signature)
         if [name for name, _ in fields] != ([self._name] if self._name else []):
             raise S3Error(MALFORMED_TRAILER)
         return self._value(fields[0][1]) if fields else b""

@@ -30,7 +30,7 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.http.head import RequestHead
-from fastpath.http.query import is_enforced, lifted_fields, parse_query
+from fastpath.http.query import is_enforced_in_query, parse_query, presigned_headers
 from fastpath.request.implied_operations import implied
 from fastpath.response.own import Answer
 from fastpath.routing.identities import ANYBODY, NOBODY, Caller, unverified
@@ -38,12 +38,12 @@ from fastpath.routing.snapshot import Snapshot, Target
 from fastpath.routing.table import Decision
 from fastpath.s3.addressing import (
     Address,
-    is_bucket_itself,
+    is_only_slashes,
     locate,
     locate_copy_source,
-    mistaken_key,
-    spaced,
-    with_spaces,
+    locate_with_plus_as_space,
+    only_slashes_refused,
+    plus_as_space,
 )
 from fastpath.s3.metadata import check_metadata
 from fastpath.s3.operations import BODY_METHODS, OPERATIONS, Operation, classify
@@ -80,9 +80,9 @@ class Admission:
         "address",
         "caller",
         "decision",
-        "lifted",
         "operation",
         "payload",
+        "presigned_names",
         "proof",
         "restated",
         "signer",
@@ -93,7 +93,7 @@ class Admission:
     def __init__(self) -> None:
         self.address: Address | None = None
         self.added: Sequence[tuple[bytes, bytes]] = ()  # headers that came in the query alone
-        self.lifted: Collection[bytes] = ()  # names of all that came in the query
+        self.presigned_names: Collection[bytes] = ()  # names of all that came in the query
         self.operation: Operation | None = None
         self.caller: Caller = ANYBODY
         self.payload = UNSIGNED_PAYLOAD
@@ -222,12 +222,12 @@ def _lift(head: RequestHead, query: Query, admission: Admission) -> tuple[Reques
     that was sent as well, and so was signed as well, stays what it is. What S3 does not enforce in
     a query goes no further.
     """
-    lifted = lifted_fields(query)
-    if not lifted:
+    presigned = presigned_headers(query)
+    if not presigned:
         return head, query
-    names = {name for name, _ in lifted}
-    added = [f for f in lifted if f[0] not in head.fields and is_enforced(f[0])]
-    admission.lifted, admission.added = names, added
+    names = {name for name, _ in presigned}
+    added = [f for f in presigned if f[0] not in head.fields and is_enforced_in_query(f[0])]
+    admission.presigned_names, admission.added = names, added
     meant = replace(head, headers=[*head.headers, *added], fields={**head.fields, **dict(added)})
     return meant, [pair for pair in query if pair[0].lower() not in names]
 
@@ -256,8 +256,8 @@ def _identify(
     admission.caller = snapshot.callers[proof.identity.access_key_id]
     admission.payload = proof.payload
     admission.proof = proof
-    if proof.spaced:
-        admission.address = with_spaces(head, snapshot.domains)
+    if proof.plus_as_space:
+        admission.address = locate_with_plus_as_space(head, snapshot.domains)
 
 
 def _unsigned_payload(head: RequestHead) -> bytes:
@@ -304,8 +304,8 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller, address
             NOT_IMPLEMENTED,
             message=f"{operation.name} is not available on the storage that serves this bucket.",
         )
-    if profile.mistakes_keys and address.key and is_bucket_itself(address.key):
-        raise mistaken_key()
+    if profile.mistakes_keys and address.key and is_only_slashes(address.key):
+        raise only_slashes_refused()
 
 
 def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead) -> None:
@@ -334,7 +334,7 @@ def _restated(head: RequestHead, name: bytes, admission: Admission) -> RequestHe
     key, question, version = head.fields[name].partition(b"?")
     if b"+" not in key:
         return head
-    value = spaced(key) + question + version
+    value = plus_as_space(key) + question + version
     others = [field for field in head.headers if field[0] != name]
     if len(others) < len(head.headers) - 1:
         return head  # two of them: refused

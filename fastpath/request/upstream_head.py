@@ -16,15 +16,20 @@ from dataclasses import replace
 from functools import lru_cache
 
 from fastpath.http.head import Headers, RequestHead
-from fastpath.http.hop_by_hop import HOP_BY_HOP, lines_named, without_lines, without_named
+from fastpath.http.hop_by_hop import (
+    HOP_BY_HOP,
+    header_line_pattern,
+    without_headers,
+    without_hop_by_hop,
+)
 from fastpath.http.query import upstream_query
-from fastpath.payload.choose import Passage
+from fastpath.payload.body_plan import BodyPlan
 from fastpath.request.admission import HOP_NAME, Admission
 from fastpath.request.headers_not_forwarded import never_crosses
 from fastpath.request.virtual_host import host_and_path
 
 # What belongs to the client's hop or is written anew below.
-_STAYS_BEHIND = lines_named(
+_STAYS_BEHIND = header_line_pattern(
     (
         *HOP_BY_HOP,
         b"authorization",
@@ -65,11 +70,11 @@ def upstream_head(
     admission: Admission,
     instance: bytes,
     now: float,
-    passage: Passage | None = None,
+    body_plan: BodyPlan | None = None,
 ) -> bytes:
     """The bytes that open this request towards its target; `now` in epoch seconds.
 
-    `passage`: how its body goes up, if not as it comes.
+    `body_plan`: how its body goes up, if not as it comes.
     """
     address, target, signer = admission.address, admission.target, admission.signer
     assert address is not None  # admitted
@@ -79,16 +84,16 @@ def upstream_head(
         raw, head = _restated(raw, head, admission.restated)
     virtual = target.virtual
     host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
-    query, drop = upstream_query(head.query, admission.lifted), _NOTHING
+    query, drop = upstream_query(head.query, admission.presigned_names), _NOTHING
     payload, length, added = admission.payload, head.content_length, admission.added
     translation = admission.translation
     if translation is not None:
         query = query if translation.query is None else translation.query
         drop = translation.drop
-    reframing = passage.reframing if passage is not None else None
-    if reframing is not None:
-        payload, length = reframing.payload, reframing.length
-        drop += reframing.drop
+    body_headers = body_plan.body_headers if body_plan is not None else None
+    if body_headers is not None:
+        payload, length = body_headers.payload, body_headers.length
+        drop += body_headers.drop
     signed = [field for field in head.headers if field[0] not in _USUAL]
     if signed or added:  # not of most downloads
         signed, left = _sorted_out(signed, added)
@@ -97,12 +102,12 @@ def upstream_head(
         signed, added = _without(signed, drop), _without(added, drop)
     if translation is not None:
         added = [*added, *translation.add]
-    if reframing is not None:
-        added = [*added, *reframing.add]
+    if body_headers is not None:
+        added = [*added, *body_headers.add]
     signed += added
     signatures = signer.sign(head.method, path, query, host, signed, payload, now)
-    if passage is not None and reframing is not None:
-        passage.filter.begin(signer.chain(signatures))
+    if body_plan is not None and body_headers is not None:
+        body_plan.filter.begin(signer.chain(signatures))
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
         % (head.method, path, b"?" + query if query else b"", host),
@@ -112,8 +117,8 @@ def upstream_head(
     ]
     if length is not None:
         lines.append(b"content-length: %d\r\n" % length)
-    instead = reframing.lines if reframing is not None else b""
-    kept = without_lines(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
+    instead = body_headers.lines if body_headers is not None else b""
+    kept = without_hop_by_hop(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
     lines += (instead, kept[2:])
     return b"".join(lines)
 
@@ -125,7 +130,7 @@ def _restated(
     names = tuple(name for name, _ in restated)
     lines = b"".join([b"\r\n%b: %b" % field for field in restated])
     headers = [*_without(head.headers, names), *restated]
-    return without_named(raw[:-4], names) + lines + raw[-4:], replace(head, headers=headers)
+    return without_headers(raw[:-4], names) + lines + raw[-4:], replace(head, headers=headers)
 
 
 def _sorted_out(

@@ -16,14 +16,19 @@ from http import HTTPStatus
 from fastpath.errors import SLOW_DOWN, S3Error
 from fastpath.http.framing import IN_CHUNKS, BodyKind
 from fastpath.http.head import RequestHead, ResponseHead, parse_response_head
-from fastpath.http.hop_by_hop import HOP_BY_HOP, lines_named, without_lines, without_named
+from fastpath.http.hop_by_hop import (
+    HOP_BY_HOP,
+    header_line_pattern,
+    without_headers,
+    without_hop_by_hop,
+)
 from fastpath.response.own import Answer
-from fastpath.s3.operations import MethodRefused
+from fastpath.s3.operations import MethodNotAllowed
 from fastpath.s3.xml_writer import error_document
 
-_STAYS_BEHIND = lines_named(HOP_BY_HOP)
-_OF_THE_BODY = lines_named((b"content-length", b"content-type", b"content-encoding"))
-_CORS = lines_named((b"access-control-[a-z-]+",))
+_STAYS_BEHIND = header_line_pattern(HOP_BY_HOP)
+_OF_THE_BODY = header_line_pattern((b"content-length", b"content-type", b"content-encoding"))
+_CORS = header_line_pattern((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _LENGTH = (b"content-length",)
 _CLOSE = b"\r\nConnection: close"
@@ -49,10 +54,10 @@ def relayed_head(
     """
     request_id, close = extra
     end = raw.index(b"\r\n")
-    lines = without_lines(raw[end:-4], _STAYS_BEHIND, answer.fields)
+    lines = without_hop_by_hop(raw[end:-4], _STAYS_BEHIND, answer.fields)
     if answer.status == 204 and answer.fields.get(b"content-length", b"0") != b"0":
         # It cannot have one: a client might wait (RFC 9110 section 8.6).
-        lines = without_named(lines, _LENGTH)
+        lines = without_headers(lines, _LENGTH)
     if cors:
         lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
     head = b"HTTP/1.1" + raw[8:end] + lines
@@ -82,7 +87,7 @@ def amended(
 ) -> tuple[bytes, ResponseHead]:
     """The head of an answer whose body stays: another `status`, without some lines, with others."""
     lines = b"".join([b"\r\n%b: %b" % field for field in add])
-    return _rewritten(raw, status, lines_named(tuple(drop)) if drop else None, lines)
+    return _rewritten(raw, status, header_line_pattern(tuple(drop)) if drop else None, lines)
 
 
 def _rewritten(
@@ -124,7 +129,7 @@ def error_reply(
         lines.append(b"Content-Type: application/xml")
     if not bodiless:
         lines.append(b"Content-Length: %d" % len(body))
-    if isinstance(error, MethodRefused):
+    if isinstance(error, MethodNotAllowed):
         lines.append(b"Allow: " + error.allow.encode())
     if error.retry_after:
         lines.append(b"Retry-After: %d" % error.retry_after)

@@ -1,12 +1,9 @@
-"""Host and path of a request -> bucket, key and the raw path that goes upstream.
+"""Finds the bucket, the key and the raw upstream path in a request's Host and path.
 
-Rules: pure; the bytes on the wire stay untouched for forwarding, decoding is only for deciding, but
-for a raw `+`: AWS reads a space there, other stores a plus, so that it never goes up as it is.
-Every bucket that leaves this module matches the grammar below, so `..`, `/`, NUL and escapes can
-never be in one; a key never climbs out of its bucket, however it is escaped.
-
-Not here: which operation a request is (`operations`), the canonical path of a signature
-(`sigv4.canonical`).
+Rules: decoding is only for deciding; what is forwarded keeps the bytes of the wire, except for a
+raw `+`: AWS reads a space there, other stores a plus, so it never goes upstream as it is. Every
+bucket that this module returns matches the grammar below, so it can hold no `..`, `/`, NUL or
+escape; no key climbs out of its bucket, however it is escaped.
 """
 
 from __future__ import annotations
@@ -39,7 +36,7 @@ _PERCENT, _DOT, _PLUS = b"%.+"
 
 @dataclass(slots=True)
 class Address:
-    """What a request is about. No bucket: the service; no key: the bucket."""
+    """The bucket and key of a request. Without a bucket it is about the service."""
 
     bucket: bytes
     key: bytes  # decoded
@@ -48,7 +45,7 @@ class Address:
 
 
 def percent_decode(raw: bytes) -> bytes:
-    """Decodes every %XX; `+` is a plus. Raises S3Error InvalidURI on an escape that is none."""
+    """Decode every %XX; `+` stays a plus. Raises S3Error InvalidURI on an invalid escape."""
     if _PERCENT not in raw:
         return raw
     if _BAD_ESCAPE.search(raw) is not None:
@@ -57,9 +54,9 @@ def percent_decode(raw: bytes) -> bytes:
 
 
 def locate(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
-    """Where the request goes. `domains` are lower case and enable virtual-host addressing.
+    """Return the address of a request. `domains` (lower case) enable virtual-host addressing.
 
-    A raw `+` in the path is taken for a plus (`with_spaces` for a space). Raises S3Error
+    A raw `+` in the path is a plus; `locate_with_plus_as_space` reads it as a space. Raises S3Error
     InvalidBucketName, InvalidURI or KeyTooLongError.
     """
     path = head.path
@@ -68,32 +65,31 @@ def locate(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
     if domains:
         named = _host_bucket(head.fields.get(b"host", b""), domains)
         if named is not None:
-            return Address(_checked(named), _key(path[1:]), False, b"/" + named + path)
+            return Address(_checked_bucket(named), _key(path[1:]), False, b"/" + named + path)
     if path == b"/":
         return Address(b"", b"", True, path)
     bucket, _, raw_key = path[1:].partition(b"/")
     if _BUCKET.fullmatch(bucket) is None:  # it may have escapes
-        bucket = _checked(percent_decode(bucket))
+        bucket = _checked_bucket(percent_decode(bucket))
     return Address(bucket, _key(raw_key), True, path)
 
 
-def with_spaces(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
-    """Where the request goes, if a raw `+` in its path means a space. Raises S3Error."""
-    return locate(replace(head, path=spaced(head.path)), domains)
+def locate_with_plus_as_space(head: RequestHead, domains: tuple[bytes, ...]) -> Address:
+    """Return the address of a request, a raw `+` in its path being a space. Raises S3Error."""
+    return locate(replace(head, path=plus_as_space(head.path)), domains)
 
 
-def spaced(raw: bytes) -> bytes:
-    """The same text where a raw `+` was a space."""
+def plus_as_space(raw: bytes) -> bytes:
+    """Escape each raw `+` as a space."""
     return raw.replace(b"+", b"%20")
 
 
 def locate_copy_source(raw: bytes, name: str = "x-amz-copy-source") -> tuple[bytes, bytes]:
-    """Bucket and key of an `x-amz-copy-source` value (`[/]bucket/key[?versionId=...]`, escaped).
+    """Return bucket and key of an `x-amz-copy-source` (`[/]bucket/key[?versionId=...]`, escaped).
 
-    `name` is the header's; a rename source has the same form.
-
-    Held to the same rules as a request's own path, because the target will resolve it with the
-    gateway's rights. Raises S3Error InvalidArgument, InvalidURI or KeyTooLongError.
+    `name` is the header's; a rename source has the same form. The rules are those of a request's
+    own path, because the target resolves the source with the gateway's rights. Raises S3Error
+    InvalidArgument, InvalidURI or KeyTooLongError.
     """
     try:
         path = percent_decode(raw.partition(b"?")[0])
@@ -116,21 +112,21 @@ def locate_copy_source(raw: bytes, name: str = "x-amz-copy-source") -> tuple[byt
 
 
 def checked_key(key: bytes) -> bytes:
-    """A decoded key that may stand in a path. Raises S3Error InvalidURI or KeyTooLongError."""
+    """Return a decoded key if a path may hold it. Raises S3Error InvalidURI or KeyTooLongError."""
     if not key.isascii():
         _check_utf8(key)
     if _DOT in key and key.find(b"..") >= 0:
-        _check_climb(key)
-    return _sized(key)
+        _check_parent_segments(key)
+    return _checked_size(key)
 
 
-def is_bucket_itself(key: bytes) -> bool:
-    """Whether a key is nothing but separators, so that some stores take the bucket for it."""
+def is_only_slashes(key: bytes) -> bool:
+    """Whether a key has only slashes, so that some stores would act on the bucket instead."""
     return not key.strip(b"/\\")
 
 
-def mistaken_key() -> S3Error:
-    """What is said of such a key, where it must not reach such a store."""
+def only_slashes_refused() -> S3Error:
+    """Return the error for a key of only slashes that must not reach such a store."""
     return S3Error(
         NOT_IMPLEMENTED,
         message="A key of nothing but slashes is not available on the storage that serves this "
@@ -144,7 +140,7 @@ def is_bucket_host(head: RequestHead, domains: tuple[bytes, ...]) -> bool:
 
 
 def _host_bucket(host: bytes, domains: tuple[bytes, ...]) -> bytes | None:
-    """The bucket that a Host below one of `domains` names, or None. The longest domain decides."""
+    """Return the bucket in a Host below one of `domains`, or None. The longest domain decides."""
     name = _PORT.sub(b"", host.lower())
     if name.endswith(b"."):
         name = name[:-1]
@@ -159,7 +155,7 @@ def _host_bucket(host: bytes, domains: tuple[bytes, ...]) -> bytes | None:
     return found
 
 
-def _checked(bucket: bytes) -> bytes:
+def _checked_bucket(bucket: bytes) -> bytes:
     if _BUCKET.fullmatch(bucket) is None:
         shown = bucket.decode("utf-8", "replace")
         raise S3Error(INVALID_BUCKET_NAME, ("BucketName", shown))
@@ -174,7 +170,7 @@ def _key(raw: bytes) -> bytes:
     return checked_key(percent_decode(raw))
 
 
-def _sized(key: bytes) -> bytes:
+def _checked_size(key: bytes) -> bytes:
     if len(key) > MAX_KEY_BYTES:
         raise S3Error(KEY_TOO_LONG, ("Size", str(len(key))), ("MaxSizeAllowed", str(MAX_KEY_BYTES)))
     return key
@@ -187,12 +183,12 @@ def _check_utf8(key: bytes) -> None:
         raise S3Error(INVALID_URI) from None
 
 
-def _check_climb(key: bytes) -> None:
-    """Refuses a key whose `..` segments would climb out of the bucket.
+def _check_parent_segments(key: bytes) -> None:
+    """Refuse a key whose `..` segments would climb out of the bucket.
 
     AWS: read from the left, a key may never have more `..` than other segments ("Naming Amazon S3
-    objects"). Empty and `.` segments count for nothing here, as in a target that normalises paths:
-    that such a target reaches another bucket is what must not happen.
+    objects"). Empty and `.` segments do not count, as for a target that normalises paths: such a
+    target must not reach another bucket.
     """
     depth = 0
     for segment in key.split(b"/"):

@@ -1,13 +1,11 @@
-"""Conditions on a read, and whether an object's ETag and date meet them.
+"""Evaluates the conditions of a read against an object's ETag and date.
 
     If-Match, else If-Unmodified-Since       not met: 412
     If-None-Match, else If-Modified-Since    not met: 304
 
-Rules: pure; the order is RFC 9110 section 13.2.2, and S3's (API/GetObject: If-Match outweighs
-If-Unmodified-Since, If-None-Match outweighs If-Modified-Since); S3 takes an ETag without its quotes
-for one with them; a date that is none is no condition, and neither is an empty line.
-
-Not here: conditions on a write, reading the object.
+Rules: the order is RFC 9110 section 13.2.2, and S3's (API/GetObject: If-Match outweighs
+If-Unmodified-Since, If-None-Match outweighs If-Modified-Since); S3 reads an ETag without quotes as
+one with them; an invalid date is no condition, and neither is an empty header.
 """
 
 from __future__ import annotations
@@ -23,20 +21,20 @@ from fastpath.errors import NOT_MODIFIED, PRECONDITION_FAILED, S3Error
 CONDITIONS = (b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since")
 
 _TAG = re.compile(rb'(?:\A|,)\s*(W/)?(?:"([^"]*)"|([^\s",]+))\s*(?=,|\Z)')
-# What a 304 says of the object (RFC 9110 section 15.4.5).
-_OF_A_304 = (b"etag", b"last-modified", b"cache-control", b"expires", b"vary")
+# Header fields of a 304 (RFC 9110 section 15.4.5).
+_FIELDS_OF_304 = (b"etag", b"last-modified", b"cache-control", b"expires", b"vary")
 
 
 class Conditions(NamedTuple):
-    """The conditions of one request; None where there is none."""
+    """The conditions of one request; None for one that it does not have."""
 
     match: bytes | None
     none_match: bytes | None
     modified_since: bytes | None
     unmodified_since: bytes | None
 
-    def judge(self, found: Mapping[bytes, bytes]) -> S3Error | None:
-        """What the client gets instead of the object whose header fields are `found`."""
+    def check(self, found: Mapping[bytes, bytes]) -> S3Error | None:
+        """Return the 412 or 304 that replaces an object with these header fields, or None."""
         tag = found.get(b"etag", b"")
         changed = _seconds(found.get(b"last-modified"))
         if self.match is not None:
@@ -54,7 +52,7 @@ class Conditions(NamedTuple):
 
 
 def read_conditions(fields: Mapping[bytes, bytes]) -> Conditions | None:
-    """The conditions that a request's header fields hold; None: it has none."""
+    """Return the conditions in a request's header fields, or None."""
     if not any(name in fields for name in CONDITIONS):
         return None
     values = [fields.get(name) or None for name in CONDITIONS]
@@ -62,7 +60,7 @@ def read_conditions(fields: Mapping[bytes, bytes]) -> Conditions | None:
 
 
 def has_tag(wanted: bytes, tag: bytes, *, strong: bool) -> bool:
-    """Whether a list of ETags, or `*`, names this one (RFC 9110 section 8.8.3.2)."""
+    """Whether a list of ETags, or `*`, includes this one (RFC 9110 section 8.8.3.2)."""
     if wanted.strip() == b"*":
         return True
     bare = tag.removeprefix(b"W/").strip(b'"')
@@ -72,8 +70,8 @@ def has_tag(wanted: bytes, tag: bytes, *, strong: bool) -> bool:
     )
 
 
-def range_stands(condition: bytes, found: Mapping[bytes, bytes]) -> bool:
-    """Whether a part of the object may be sent to who asked If-Range (RFC 9110 section 13.1.5)."""
+def if_range_holds(condition: bytes, found: Mapping[bytes, bytes]) -> bool:
+    """Whether an If-Range condition holds for the object (RFC 9110 section 13.1.5)."""
     date = _seconds(condition)
     if date is None:
         return condition.strip() != b"*" and has_tag(
@@ -88,7 +86,7 @@ def _is_before(condition: bytes | None, changed: float | None) -> bool:
 
 
 def _seconds(date: bytes | None) -> float | None:
-    """Epoch seconds of an HTTP-date; None if it is none."""
+    """Return the epoch seconds of an HTTP-date; None if it is invalid."""
     if not date or b":" not in date:
         return None
     try:
@@ -103,5 +101,5 @@ def _failed(condition: str) -> S3Error:
 
 def _not_modified(found: Mapping[bytes, bytes]) -> S3Error:
     error = S3Error(NOT_MODIFIED)
-    error.fields = tuple((name, found[name]) for name in _OF_A_304 if name in found)
+    error.fields = tuple((name, found[name]) for name in _FIELDS_OF_304 if name in found)
     return error

@@ -1,31 +1,38 @@
-"""Reads the error document of a target: what its top elements say.
+"""Reads the error document of a target, in XML or JSON.
 
     <Error><Code>         S3's; with a namespace prefix, a byte-order mark, white space before it
     <ErrorResponse><Error><Code>, <Response><Errors><Error><Code>      other services of AWS
     {"Code": ...}, {"error": {"code": ...}}, {"__type": ...}           JSON, at any depth
 
-Rules: expat, and nothing of XML that an error document has no use for: a document type (and so any
-entity of its own) ends the reading with nothing found, as does an unreasonable depth; only the
-caller bounds the size, and it may pass the beginning of a document; what stood before a defect or
-the end counts. Of JSON, text members are looked for, so that half a document can be read as well.
-
-Not here: what the codes mean (`verdict`), codings (`codings`), error documents of the gateway
-itself (`s3xml`).
+Rules: a document type ends the reading with nothing found, and so does an unreasonable depth; the
+caller bounds the size and may pass only the beginning of a document: what is complete before the
+end, or before a syntax error, counts. Of JSON, text members are searched for, so that half a
+document can be read as well.
 """
 
 from __future__ import annotations
 
 import re
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
-from xml.parsers import expat
+
+from fastpath.s3.xml_reader import (
+    Bounds,
+    Malformed,
+    TooDeep,
+    Unexpected,
+    UnknownEncoding,
+    XmlError,
+    XmlReader,
+)
 
 _ROOT = "error"
-_AROUND = (["errorresponse"], ["response", "errors"])  # what may stand around it
-_MAX_DEPTH = 8  # AWS's documents are two deep
+_WRAPPERS = (["errorresponse"], ["response", "errors"])  # what may stand around it
+_MAX_DEPTH = 8  # below <Error>; AWS's documents are two deep
+_BOUNDS = Bounds(depth=1000, text=1 << 20)  # the caller bounds the size
 # Names as S3 spells them; other stores write some of them in lower case.
-_SPELT = {name.lower(): name for name in ("Code", "Message", "Region", "Endpoint")}
-# The longer marks come first: one begins with another.
-_MARKS = (
+_S3_SPELLING = {name.lower(): name for name in ("Code", "Message", "Region", "Endpoint")}
+# The longer ones come first: UTF-32's begins with UTF-16's.
+_BYTE_ORDER_MARKS = (
     (BOM_UTF32_LE, "utf-32"),
     (BOM_UTF32_BE, "utf-32"),
     (BOM_UTF16_LE, "utf-16"),
@@ -35,7 +42,7 @@ _MEMBER = re.compile(
     r'"(code|errorcode|error_code|__type|error|message|region|endpoint)"\s*:\s*"([^"\\]{0,1000})"',
     re.IGNORECASE,
 )
-# Which members of JSON mean which element, the most telling first.
+# Which members of JSON mean which element; the first that is there counts.
 _MEMBERS = {
     "Code": ("code", "errorcode", "error_code", "__type", "error"),
     "Message": ("message",),
@@ -44,68 +51,54 @@ _MEMBERS = {
 }
 
 
-class _Unfit(Exception):
-    """It is no error document."""
-
-
 class _Reader:
-    """Gathers the text of the error's children; the first of a name counts."""
+    """Collects the text of the error's children; the first of a name counts."""
 
     def __init__(self) -> None:
         self.found: dict[str, str] = {}
-        self._above: list[str] = []  # elements around the error
-        self._path: list[str] = []
-        self._text: list[str] = []
-        self._over = False  # the error has ended; what follows it is of no interest
+        self._ancestors: list[str] = []  # elements around the error
+        self._depth = 0  # inside the error; 1: the error itself
+        self._is_done = False  # the error has ended; what follows is ignored
 
-    def start(self, name: str, _: object) -> None:
-        if self._over:
+    def started(self, name: str, _: int) -> None:
+        if self._is_done:
             return
-        if not self._path:
-            name = name.rpartition(":")[2].lower()
+        if not self._depth:
+            name = name.lower()
             if name != _ROOT:
-                self._above.append(name)
-                if not any(above[: len(self._above)] == self._above for above in _AROUND):
-                    raise _Unfit
+                self._ancestors.append(name)
+                if not any(above[: len(self._ancestors)] == self._ancestors for above in _WRAPPERS):
+                    raise Unexpected
                 return
-        self._path.append(name)
-        if len(self._path) > _MAX_DEPTH:
-            raise _Unfit
-        self._text.clear()
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise TooDeep
 
-    def end(self, _: str) -> None:
-        if not self._path:
+    def ended(self, name: str, _: int, text: str) -> None:
+        if not self._depth:
             return
-        name = self._path.pop()
-        if not self._path:
-            self._over = True
-        elif len(self._path) == 1:
-            name = name.rpartition(":")[2]
-            name = _SPELT.get(name.lower(), name)
-            self.found.setdefault(name, "".join(self._text).strip())
-
-    def text(self, data: str) -> None:
-        if len(self._path) == 2:
-            self._text.append(data)
-
-    def doctype(self, *_: object) -> None:
-        raise _Unfit
+        self._depth -= 1
+        if not self._depth:
+            self._is_done = True
+        elif self._depth == 1:
+            name = _S3_SPELLING.get(name.lower(), name)
+            self.found.setdefault(name, text.strip())
 
 
 def read_error(document: bytes) -> dict[str, str]:
-    """The children of `<Error>` that are complete in `document`; empty if it is none."""
-    document, encoding = _begin(document)
+    """Return the complete children of `<Error>`; none if it is no error document."""
+    document, encoding = _strip_beginning(document)
     if document[:1] in (b"{", b"["):
         return _read_json(document.decode("utf-8", "replace"))
     try:
         return _read_xml(document, encoding)
-    except (ValueError, LookupError):  # an encoding that expat cannot have
+    except UnknownEncoding:
         return _read_xml(document, "iso-8859-1")  # its names and codes are ASCII all the same
 
 
-def _begin(document: bytes) -> tuple[bytes, str | None]:
-    """The document without what may stand before it, and its encoding if that is known."""
-    for mark, name in _MARKS:
+def _strip_beginning(document: bytes) -> tuple[bytes, str | None]:
+    """Return the document without what may precede it, and its encoding if that is known."""
+    for mark, name in _BYTE_ORDER_MARKS:
         if document.startswith(mark):
             return document.decode(name, "replace").lstrip().encode(), "utf-8"
     return document.removeprefix(BOM_UTF8).lstrip(), None
@@ -113,27 +106,16 @@ def _begin(document: bytes) -> tuple[bytes, str | None]:
 
 def _read_xml(document: bytes, encoding: str | None) -> dict[str, str]:
     reader = _Reader()
-    parser = expat.ParserCreate(encoding)
-    parser.StartElementHandler = reader.start
-    parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = reader.doctype
+    parser = XmlReader(reader.ended, reader.started, _BOUNDS, encoding=encoding)
     try:
-        parser.Parse(document, True)
-    except _Unfit:
+        parser.finish(document)
+    except UnknownEncoding:
+        raise
+    except Malformed:
+        return reader.found
+    except XmlError:
         return {}
-    except expat.ExpatError as fault:
-        if fault.code in _OF_ENCODINGS:
-            raise LookupError from None
     return reader.found
-
-
-_OF_ENCODINGS = frozenset(
-    {
-        expat.errors.codes[expat.errors.XML_ERROR_UNKNOWN_ENCODING],
-        expat.errors.codes[expat.errors.XML_ERROR_INCORRECT_ENCODING],
-    }
-)
 
 
 def _read_json(text: str) -> dict[str, str]:

@@ -1,9 +1,8 @@
-"""How much metadata an object may have: S3 limits its bytes, not its lines.
+"""Limits the size of an object's metadata.
 
-Rules: what counts is each name without its prefix, and each value, as they are sent (UTF-8); every
-profile has this limit, because a store with another one would make objects that S3 cannot hold.
-
-Not here: the size of a whole head (`head`), what metadata means to a dialect (`dialects`).
+Rules: S3 limits bytes, not lines: each name without its prefix and each value count, as they are
+sent (UTF-8); the limit holds for every profile, because a store with another one would make objects
+that S3 cannot hold.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _MAKE_OBJECTS = frozenset({"PutObject", "CreateMultipartUpload"})
 
 
 def check_metadata(operation: Operation | None, fields: Mapping[bytes, bytes]) -> None:
-    """Refuse too much of it, where it is stored. Raises S3Error."""
+    """Refuse a request that would store too much metadata. Raises S3Error."""
     name = operation.name if operation is not None else ""
     if name not in _MAKE_OBJECTS and (
         name != "CopyObject" or fields.get(b"x-amz-metadata-directive") != b"REPLACE"

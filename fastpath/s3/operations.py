@@ -1,13 +1,10 @@
-"""Which S3 operation a request is: a closed list, and the table that decides.
+"""Classifies a request as one of a closed list of S3 operations.
 
-Rules: the table decides by level (service, bucket, object), method, the one sub-resource in the
-query, and a refining parameter or header; nothing else. Names in the query are compared decoded and
-by exact case; a name that is in no table makes the request `Unclassified`, of class admin, because
-a target may know a sub-resource that this gateway does not. What AWS refuses before it looks at
-credentials is refused here with AWS's error.
-
-Not here: whether an identity may do it (`identities`), where it goes (`routing`), the values of
-parameters (the target checks them).
+Rules: only the level (service, bucket, object), the method, the one sub-resource in the query and a
+refining parameter or header decide. Names in the query are compared decoded and by exact case; a
+name that is in no table makes the request `Unclassified`, of class admin, because a target may know
+a sub-resource that this gateway does not. What AWS refuses before it checks credentials is refused
+here with AWS's error.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from fastpath.s3.addressing import Address
 
 ACTIONS = frozenset(("read", "write", "list", "delete", "admin"))
 METHODS = frozenset((b"GET", b"HEAD", b"PUT", b"POST", b"DELETE", b"OPTIONS"))
-# Methods whose requests have a body in S3, but for these operations (botocore's model).
+# Methods whose requests have a body in S3, except for these operations (botocore's model).
 BODY_METHODS = frozenset((b"PUT", b"POST"))
 _BODILESS = frozenset(("CopyObject", "CreateMultipartUpload", "RenameObject", "UploadPartCopy"))
 
@@ -40,7 +37,7 @@ class Operation:
     action: str  # read, write, list, delete or admin
     method: str  # the HTTP method that rules match it by; a DeleteObjects is a DELETE
     routed_as: Operation = field(init=False, repr=False)
-    is_translated: bool = field(init=False, repr=False, default=False)  # for whatever target
+    is_translated: bool = field(init=False, repr=False, default=False)  # for every target
 
     def __post_init__(self) -> None:
         self.routed_as = self
@@ -257,8 +254,8 @@ _UNCLASSIFIED = OPERATIONS["Unclassified"]
 _PREFLIGHT = OPERATIONS["Preflight"]
 
 
-class MethodRefused(S3Error):
-    """405 MethodNotAllowed; `allow` is what the Allow header of the answer must list."""
+class MethodNotAllowed(S3Error):
+    """405 MethodNotAllowed; `allow` is the value of the response's Allow header."""
 
     __slots__ = ("allow",)
 
@@ -270,7 +267,7 @@ class MethodRefused(S3Error):
 
 
 def expand(word: str) -> frozenset[str]:
-    """The operation names behind a rule's word: an HTTP method, an operation name or a class.
+    """Return the operations that a rule's word means: an HTTP method, an operation or a class.
 
     Raises KeyError for any other word.
     """
@@ -280,30 +277,30 @@ def expand(word: str) -> frozenset[str]:
 def classify(
     method: bytes, address: Address, query: _Query, fields: Mapping[bytes, bytes]
 ) -> Operation:
-    """The operation that a request is; `query` are its decoded pairs.
+    """Return the operation of a request; `query` are its decoded pairs.
 
     Raises S3Error: BadRequest for a method S3 does not have, InvalidArgument for two sub-resources,
-    InvalidRequest and MethodNotAllowed (MethodRefused) for what the resource does not offer.
+    InvalidRequest and MethodNotAllowed for what the resource does not offer.
     """
     level = _OBJECT if address.key else _BUCKET if address.bucket else _SERVICE
     sub: bytes | None = _sub_resource(query) if query else _NONE
     if sub is not None:
         key = (level, method, sub)
         for needed, operation in _REFINED.get(key, ()):
-            if _all_there(needed, query, fields):
+            if _matches(needed, query, fields):
                 return operation
         found = _PLAIN.get(key)
         if found is not None:
             if query and method == b"PUT" and level is _OBJECT:
                 _refuse_lone_part_number(query)
             return found
-    return _rare(method, level, sub, fields)
+    return _classify_rest(method, level, sub, fields)
 
 
-def way_of(operation: Operation) -> tuple[_Key, tuple[bytes, ...]]:
-    """How it travels: level, method and sub-resource, and what refines it.
+def request_shape(operation: Operation) -> tuple[_Key, tuple[bytes, ...]]:
+    """Return level, method and sub-resource of an operation's requests, and what refines them.
 
-    Raises KeyError for what is no row of the table.
+    Raises KeyError for an operation that is not in the table.
     """
     for key, found in _PLAIN.items():
         if found is operation:
@@ -315,10 +312,10 @@ def way_of(operation: Operation) -> tuple[_Key, tuple[bytes, ...]]:
     raise KeyError(operation.name)
 
 
-def is_neutral(name: bytes) -> bool:
-    """Whether a parameter has no say in which operation a request is.
+def is_ignored_parameter(name: bytes) -> bool:
+    """Whether a parameter does not affect which operation a request is.
 
-    A source in the query would be one that nobody checks.
+    A copy source in the query is not one of them: nobody would check it.
     """
     if name in _NEUTRAL:
         return True
@@ -326,7 +323,7 @@ def is_neutral(name: bytes) -> bool:
 
 
 def _sub_resource(query: _Query) -> bytes | None:
-    """The one sub-resource in the query, b"-" if there is none, None if a name is not known.
+    """Return the one sub-resource in the query, b"-" without one, None for an unknown name.
 
     Raises S3Error when there are two (aws-auth-errors 4.41).
     """
@@ -340,7 +337,7 @@ def _sub_resource(query: _Query) -> bytes | None:
                 sub = name
             elif sub != name:
                 raise _conflict(query)
-        elif not is_neutral(name):
+        elif not is_ignored_parameter(name):
             unknown = True
     return None if unknown else sub
 
@@ -355,13 +352,13 @@ def _conflict(query: _Query) -> S3Error:
     )
 
 
-def takes_body(operation: Operation, method: bytes) -> bool:
-    """Whether S3 reads the body of such a request; a target may leave another one unread."""
+def has_request_body(operation: Operation, method: bytes) -> bool:
+    """Whether S3 reads the body of such a request; a target may not read any other."""
     return method in BODY_METHODS and operation.name not in _BODILESS
 
 
-def _all_there(needed: tuple[bytes, ...], query: _Query, fields: Mapping[bytes, bytes]) -> bool:
-    """Whether every header (`x-...`), `name` or `name=value` of a refinement is in the request."""
+def _matches(needed: tuple[bytes, ...], query: _Query, fields: Mapping[bytes, bytes]) -> bool:
+    """Whether a request has every header (`x-...`), `name` and `name=value` of a refinement."""
     for word in needed:
         if word.startswith(b"x-"):
             if word not in fields:
@@ -376,17 +373,17 @@ def _all_there(needed: tuple[bytes, ...], query: _Query, fields: Mapping[bytes, 
 
 
 def _refuse_lone_part_number(query: _Query) -> None:
-    """A PutObject with a part number is a part of nothing (aws-auth-errors 4.27)."""
+    """Refuse a PutObject with a part number but no upload (aws-auth-errors 4.27)."""
     if any(name == b"partNumber" for name, _ in query):
         raise S3Error(
             INVALID_ARGUMENT, message="This operation does not accept partNumber without uploadId"
         )
 
 
-def _rare(
+def _classify_rest(
     method: bytes, level: bytes, sub: bytes | None, fields: Mapping[bytes, bytes]
 ) -> Operation:
-    """What the tables do not hold: preflight, unknown sub-resources, and AWS's refusals."""
+    """Classify what is not in the tables: preflights, unknown sub-resources; or refuse it."""
     if method not in METHODS:
         raise S3Error(BAD_REQUEST)  # aws-auth-errors 4.43
     if method == b"OPTIONS":
@@ -413,11 +410,11 @@ def _rare(
         for at, known, name in (*_PLAIN, *_REFINED)
         if (at, name) == (level, sub) and known != method
     }
-    raise MethodRefused(method, _resource_type(level, sub), ", ".join(sorted(allow)))
+    raise MethodNotAllowed(method, _resource_type(level, sub), ", ".join(sorted(allow)))
 
 
 def _resource_type(level: bytes, sub: bytes) -> str:
-    """What AWS calls the resource in a 405 (aws-auth-errors 4.40 lists those that were seen)."""
+    """Return AWS's name of the resource in a 405 (aws-auth-errors 4.40 lists those seen)."""
     if sub == _NONE:
         return level.decode().upper()
     if sub == b"uploadId":

@@ -1,20 +1,17 @@
-"""What a target's refusal means for the client: to be passed on, hidden, or asked elsewhere.
+"""Classifies a target's refusal: relay it, hide it, or ask another region.
 
-    301, 307 PermanentRedirect, TemporaryRedirect  -> Elsewhere(region)    profiles with regions
-    400 AuthorizationHeaderMalformed               -> Elsewhere(region), else Hidden
-    4xx SignatureDoesNotMatch, ExpiredToken, ...   -> Hidden
-    4xx that names the gateway's access key id     -> Hidden, whatever else it says
-    4xx that nobody here can read                  -> Hidden
-    3xx to the target's own host                   -> Misled: its endpoint is given wrongly
-    anything else, a plain AccessDenied too        -> None: it is the store's own answer
+    301, 307 PermanentRedirect, TemporaryRedirect  -> OtherRegion          profiles with regions
+    400 AuthorizationHeaderMalformed               -> OtherRegion, else SignatureRefused
+    4xx SignatureDoesNotMatch, ExpiredToken, ...   -> SignatureRefused
+    4xx that names the gateway's access key id     -> SignatureRefused, whatever else it says
+    4xx in a content coding that is not understood -> SignatureRefused
+    3xx to the target's own host                   -> RedirectsToItself: its endpoint is wrong
+    anything else, a plain AccessDenied too        -> None: the response is the target's own
 
-Rules: pure; the gateway signed the request, so a refused signature is never the client's fault, and
-a region of another name never its business; a document is read in any coding and shape that stores
-and the proxies before them use, and what cannot be read cannot be shown. An answer to HEAD has no
-document: some stores say the code in a header line; without one, a refused signature looks like
-AccessDenied there.
-
-Not here: holding the answer back (`exchange`), which host a region has (`places`).
+Rules: the gateway signed the request, so a client never sees that a signature was refused, nor the
+name of the target's region; an error document is read in every coding and shape that stores and
+their proxies use, and one that cannot be read is not shown. A response to HEAD has no document:
+some stores put the code into a header; without one, a refused signature looks like AccessDenied.
 """
 
 from __future__ import annotations
@@ -26,18 +23,18 @@ from dataclasses import dataclass
 from fastpath.http.content_codings import decoded
 from fastpath.s3.error_documents import read_error
 
-# Answers with another status are passed on as they come.
-IN_QUESTION = frozenset({301, 302, 307, 308, 400, 401, 403})
+# Responses with these statuses are held back until they are classified.
+HELD_STATUSES = frozenset({301, 302, 307, 308, 400, 401, 403})
 
-# As much as is held back of an answer in question. The code comes first; what makes a document long
-# is the canonical request behind it.
-MAX_HELD = 65536
+# Bytes of the body that are held back. The code comes first; what makes a document long is the
+# canonical request after it.
+MAX_HELD_BYTES = 65536
 
-# As much as is read of another error document on its way: its code stands at its beginning.
-MAX_ERROR = 4096
+# Bytes that are read of an error document that is relayed: its code is at its beginning.
+MAX_ERROR_BYTES = 4096
 
-# Refusals that fresh credentials may cure, and the others. AWS: API/ErrorResponses, and the common
-# errors of its other services, whose words API gateways use.
+# Codes of refused signatures that fresh credentials may cure, and the others. AWS:
+# API/ErrorResponses, and the common errors of its other services, whose words API gateways use.
 _RENEW = frozenset(
     {
         "ExpiredToken",
@@ -54,7 +51,7 @@ _RENEW = frozenset(
     }
 )
 _MALFORMED = "AuthorizationHeaderMalformed"
-HIDDEN = _RENEW | {"RequestTimeTooSkewed", _MALFORMED}
+SIGNATURE_CODES = _RENEW | {"RequestTimeTooSkewed", _MALFORMED}
 # Header lines that say the code: AWS's website endpoints and JSON services, MinIO (also to HEAD).
 _CODE_LINES = (b"x-amz-error-code", b"x-amzn-errortype", b"x-minio-error-code")
 _REDIRECTS = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect"})
@@ -70,7 +67,7 @@ _REGION_IN_HOST = re.compile(r"(?:\A|[./])s3[.-](?:dualstack\.)?([a-z]{2}(?:-[a-
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class SignatureRefused:
     """The target refused the gateway's signature. `renew`: fresh credentials may help."""
 
     code: str
@@ -78,24 +75,24 @@ class Hidden:
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """The bucket lives in another region."""
+class OtherRegion:
+    """The bucket is in another region."""
 
     code: str
     region: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Misled:
+class RedirectsToItself:
     """The target sends the client to itself, mostly from http to https."""
 
-    place: str
+    location: str
 
 
-Verdict = Hidden | Elsewhere | Misled | None
+Refusal = SignatureRefused | OtherRegion | RedirectsToItself | None
 
 
-def judge(  # noqa: PLR0913 (an answer has these parts)
+def classify_refusal(  # noqa: PLR0913 (an answer has these parts)
     status: int,
     fields: Mapping[bytes, bytes],
     body: bytes,
@@ -104,37 +101,44 @@ def judge(  # noqa: PLR0913 (an answer has these parts)
     regions: bool,
     key_id: bytes = b"",
     host: str = "",
-) -> Verdict:
-    """Judge an answer of a status IN_QUESTION, signed for the region `signed_for` with `key_id`.
+) -> Refusal:
+    """Classify a response to a request that the gateway signed with `key_id` for `signed_for`.
 
-    `body` is the document or its first MAX_HELD bytes. `regions`: the target has more than one.
-    `host` is the target's.
+    status: one of HELD_STATUSES.
+    body: the document or its first MAX_HELD_BYTES.
+    signed_for: the region that the signature is for.
+    regions: whether the target has more than one.
+    host: the target's.
     """
     coding = fields.get(b"content-encoding", b"")
-    document = decoded(body, coding, MAX_HELD) if body else b""
+    document = decoded(body, coding, MAX_HELD_BYTES) if body else b""
     found = read_error(document) if document else {}
     code = _plain(found.get("Code") or _code_line(fields))
     if regions and (code == _MALFORMED or code in _REDIRECTS or (not code and status < 401)):
         region = _region(fields, found)
         if region and region.encode() != signed_for:
-            return Elsewhere(code or str(status), region.encode())
+            return OtherRegion(code or str(status), region.encode())
     if host and status < 400:
-        return _misled(fields, found, host)
-    if code in HIDDEN and status >= 400:
-        return Hidden(code, code in _RENEW)
+        return _redirect_to_itself(fields, found, host)
+    if code in SIGNATURE_CODES and status >= 400:
+        return SignatureRefused(code, code in _RENEW)
     if document is None and status >= 400:
-        return Hidden(f"{status} in the coding {coding[:40].decode('latin-1')}", renew=True)
+        return SignatureRefused(
+            f"{status} in the coding {coding[:40].decode('latin-1')}", renew=True
+        )
     if key_id and (key_id in (document or b"") or any(key_id in line for line in fields.values())):
-        return Hidden(code or str(status), renew=not code)
+        return SignatureRefused(code or str(status), renew=not code)
     return None
 
 
-def _misled(fields: Mapping[bytes, bytes], found: Mapping[str, str], host: str) -> Misled | None:
-    """Whether a redirect leads to `host`, or to a bucket before it: no client could follow it."""
-    for place in (fields.get(b"location", b"").decode("latin-1"), found.get("Endpoint", "")):
-        named = _HOST.match(place)
+def _redirect_to_itself(
+    fields: Mapping[bytes, bytes], found: Mapping[str, str], host: str
+) -> RedirectsToItself | None:
+    """Classify a redirect to `host` or to a bucket's host below it: no client could follow it."""
+    for location in (fields.get(b"location", b"").decode("latin-1"), found.get("Endpoint", "")):
+        named = _HOST.match(location)
         if named and f".{named[1].lower()}".endswith(f".{host.lower()}"):
-            return Misled(named[0])
+            return RedirectsToItself(named[0])
     return None
 
 
@@ -143,22 +147,22 @@ def _code_line(fields: Mapping[bytes, bytes]) -> str:
 
 
 def _plain(code: str) -> str:
-    """The code itself: JSON services qualify it, as in `com.amazon#ExpiredTokenException:http`."""
+    """Return the bare code of a qualified one, as in `com.amazon#ExpiredTokenException:http`."""
     return code.rpartition("#")[2].partition(":")[0].strip().removesuffix("Exception")
 
 
 def is_region(name: bytes) -> bool:
-    """Whether it can be a region: it becomes a label of a host name and a part of a scope."""
+    """Whether a region can have this name: a host label and a part of a signature's scope."""
     return _REGION.match(name.decode("latin-1")) is not None
 
 
 def _region(fields: Mapping[bytes, bytes], found: Mapping[str, str]) -> str:
-    """The region that an answer names; empty if none."""
+    """Return the region that a response names; empty if it names none."""
     for name in (fields.get(b"x-amz-bucket-region", b"").decode("latin-1"), found.get("Region")):
         if name and _REGION.match(name):
             return name
     location = fields.get(b"location", b"").decode("latin-1")
-    for place in (found.get("Endpoint", ""), location):
-        if named := _REGION_IN_HOST.search(place):
+    for url in (found.get("Endpoint", ""), location):
+        if named := _REGION_IN_HOST.search(url):
             return named[1]
     return ""

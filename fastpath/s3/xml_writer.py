@@ -1,13 +1,10 @@
-"""XML as S3 writes it: error answers, and the pieces that other documents are made of.
+"""Writes XML as S3 does: error documents, and the elements of other documents.
 
 Rules: AWS's shape to the byte: declaration, newline, no white space between elements; `<Error>` has
-no namespace, Code, Message, extras, RequestId, HostId, no `Resource`, and quotation marks as they
-are (clients look for `["eq", "$key", "value"]` in it), which other documents write as `&quot;`. The
-result is well-formed whatever a client sent: text is escaped, and characters that XML cannot hold
-are replaced.
-
-Not here: which error it is (`errors`), status line and headers (`reply`), what stands in a
-translated document (`dialects`).
+no namespace, then Code, Message, extras, RequestId, HostId, no `Resource`; quotation marks stay as
+they are in it (clients look for `["eq", "$key", "value"]`), in other documents they are `&quot;`.
+The result is well-formed whatever a client sent: text is escaped, and characters that XML cannot
+hold are replaced.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from fastpath.errors import S3Error
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-# XML 1.0 section 2.2: what is no Char.
+# What is no Char of XML 1.0 section 2.2.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REPLACEMENT = "\ufffd"
 # A bare CR would be read back as LF (XML 1.0 section 2.11).
@@ -30,7 +27,7 @@ _ESCAPES = _ERROR_ESCAPES | {ord('"'): "&quot;"}
 
 
 def error_document(error: S3Error, request_id: str, host_id: str) -> bytes:
-    """The body of the answer to a request that failed with `error`."""
+    """Return the body of the response to a request that failed with `error`."""
     texts = (("Code", error.kind.code), ("Message", error.message), *error.extras)
     parts = [DECLARATION, "<Error>"]
     parts += [_element(name, text, _ERROR_ESCAPES) for name, text in texts]
@@ -39,7 +36,7 @@ def error_document(error: S3Error, request_id: str, host_id: str) -> bytes:
 
 
 def element(name: str, text: str) -> str:
-    """One element that holds text."""
+    """Return one element that holds text."""
     return _element(name, text, _ESCAPES)
 
 
@@ -48,8 +45,8 @@ def _element(name: str, text: str, escapes: Mapping[int, str]) -> str:
 
 
 def url_encoded(text: str) -> str:
-    """A name in a list with `encoding-type=url`: as in a form, but `/` and `*` stay.
+    """Encode a name for a list with `encoding-type=url`: as in a form, but `/` and `*` stay.
 
-    What is left is printable ASCII, so that no character is lost to XML.
+    The result is printable ASCII, so that XML can hold every character.
     """
     return quote_plus(text, safe="/*").replace("~", "%7E")

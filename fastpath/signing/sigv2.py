@@ -35,9 +35,9 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.http.head import RequestHead
-from fastpath.http.query import is_field, is_of_the_content
+from fastpath.http.query import is_content_header, is_field
 from fastpath.s3.addressing import Address
-from fastpath.s3.operations import is_neutral
+from fastpath.s3.operations import is_ignored_parameter
 from fastpath.signing.sigv4.dates import extended
 from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.verify import request_time
@@ -203,7 +203,7 @@ def _resource_query(query: Query) -> bytes:
 def _is_signed(name: bytes) -> bool:
     if name in _SIGNED:
         return True
-    if is_neutral(name) or is_of_the_content(name):
+    if is_ignored_parameter(name) or is_content_header(name):
         return False
     return not name.lower().startswith(b"x-amz-")
 

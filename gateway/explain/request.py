@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit
 
-from fastpath.s3.operations import METHODS, OPERATIONS, way_of
+from fastpath.s3.operations import METHODS, OPERATIONS, request_shape
 from gateway.config.problems import did_you_mean
 
 _SAFE = "/-_.~"
@@ -134,7 +134,7 @@ def _of_operation(place: Place, word: str, query: str, headers: list[tuple[str, 
         return Request("OPTIONS", _path(place), query, headers)
     if word == "Unclassified":
         return Request("GET", _path(place), _joined(query, "unknown-to-s3gateway"), headers)
-    (level, method, sub), needed = way_of(operation)
+    (level, method, sub), needed = request_shape(operation)
     request = Request(method.decode(), "", query, headers)
     place = _at_level(place, level, operation.name, request)
     request.path = _path(place)

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from fastpath.payload.body_plan import STREAMING, Mode
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX
-from fastpath.payload.choose import STREAMING, Mode
 from fastpath.payload.framers import FRAME, ChunkFramer
 from gateway.probe.findings import Findings
 from gateway.probe.integrity import checksum

@@ -5,7 +5,7 @@ store refused nothing of it; where the target's profile knows the form, the chec
 control: such a store refuses what the gateway once made of the upload.
 
 Not here: what the store is told, request by request
-(`tests/unit/fastpath/payload/test_payload_crossing`).
+(`tests/unit/fastpath/payload/test_checksum_support`).
 """
 
 from __future__ import annotations

@@ -21,13 +21,13 @@ from fastpath.forms.policy import check_policy
 from fastpath.forms.reader import FormReader
 from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
-from fastpath.http.query import lifted_fields, parse_query, upstream_query
+from fastpath.http.query import parse_query, presigned_headers, upstream_query
 from fastpath.limits import Limits
-from fastpath.payload.batches import Batch
 from fastpath.payload.checks import Check
 from fastpath.payload.chunks import ChunkParser
-from fastpath.payload.completions import CompletedParts
-from fastpath.payload.deletions import DeletedKeys
+from fastpath.payload.completed_parts import CompletedParts
+from fastpath.payload.delete_batch import DeleteBatch
+from fastpath.payload.delete_keys import DeleteKeysCheck
 from fastpath.payload.filters import StreamedBody
 from fastpath.payload.framers import PlainFramer
 from fastpath.payload.trailers import Trailers
@@ -96,9 +96,9 @@ def _request(data: bytes) -> None:
     head = parse_request_head(raw, Limits())
     query = parse_query(head.query)
     address = locate(head, _DOMAINS)
-    lifted = lifted_fields(query)
-    upstream_query(head.query, [name for name, _ in lifted])
-    classify(head.method, address, query, head.fields | dict(lifted))
+    presigned = presigned_headers(query)
+    upstream_query(head.query, [name for name, _ in presigned])
+    classify(head.method, address, query, head.fields | dict(presigned))
 
 
 def _head(data: bytes) -> object:
@@ -121,9 +121,9 @@ def _head(data: bytes) -> object:
 def _query(data: bytes) -> None:
     """No signature of the client's is left, and what is left means what it meant."""
     pairs = parse_query(data)
-    lifted = [name for name, _ in lifted_fields(pairs)]
-    left = parse_query(upstream_query(data, lifted))
-    assert not {name.lower() for name, _ in left} & {b"x-amz-signature", *lifted}
+    presigned = [name for name, _ in presigned_headers(pairs)]
+    left = parse_query(upstream_query(data, presigned))
+    assert not {name.lower() for name, _ in left} & {b"x-amz-signature", *presigned}
     kept = iter(pairs)
     assert all(pair in kept for pair in left)
 
@@ -187,10 +187,10 @@ def _http_chunks(data: bytes) -> None:
 
 def _batch(data: bytes) -> None:
     """What is left of a batch is read as the same keys, and none of it is refused."""
-    batch = Batch()
+    batch = DeleteBatch()
     left = batch.feed(data, True)
     if batch.refused and left:
-        again = Batch()
+        again = DeleteBatch()
         again.feed(left, True)
         assert not again.refused
 
@@ -259,7 +259,7 @@ HARNESSES: dict[str, Harness] = {
     "http-chunks": _http_chunks,
     "error-xml": _error,
     "batch": _batch,
-    "delete-xml": lambda data: _document(DeletedKeys, data),
+    "delete-xml": lambda data: _document(DeleteKeysCheck, data),
     "completion-xml": lambda data: _document(CompletedParts, data),
     "list-xml": _listing,
     "form": _form,

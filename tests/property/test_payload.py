@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpath.errors import S3Error
+from fastpath.payload.checksum_blanking import BlankedChecksums
 from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.filters import StreamedBody
 from fastpath.payload.framers import ChunkFramer, PlainFramer
-from fastpath.payload.members import BlankedMembers
 from fastpath.payload.trailers import Trailers
 from tests.doubles.aws_chunked import cut, frame
 
@@ -158,7 +158,7 @@ def test_members_are_blanked_however_the_document_is_cut(
     pieces = [document[a:b] for a, b in zip([0, *at], [*at, len(document)], strict=True)]
 
     def through(*parts: bytes) -> bytes:
-        body = BlankedMembers((), lambda algorithm: algorithm == b"crc32")
+        body = BlankedChecksums((), lambda algorithm: algorithm == b"crc32")
         *early, last = parts
         return b"".join([*[body.feed(part, False) for part in early], body.feed(last, True)])
 

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import (
-    is_enforced,
-    is_of_the_content,
-    lifted_fields,
+    is_content_header,
+    is_enforced_in_query,
     parse_query,
+    presigned_headers,
     upstream_query,
 )
 from fastpath.limits import Limits
@@ -136,10 +136,10 @@ def test_botocore_urls_are_believed_and_nothing_of_them_goes_upstream(
     head = head_of(raw_of(presigned(method, key, query, {**amz, **plain})))
     proof = verify(head, time.time())
     assert (proof.payload, proof.presigned) == (b"UNSIGNED-PAYLOAD", True)
-    lifted = lifted_fields(parse_query(head.query))
-    believed = {name: value for name, value in lifted if is_enforced(name)}
+    moved = presigned_headers(parse_query(head.query))
+    believed = {name: value for name, value in moved if is_enforced_in_query(name)}
     assert believed == {name.encode(): value.encode() for name, value in amz.items()}
-    kept = parse_query(upstream_query(head.query, [name for name, _ in lifted]))
+    kept = parse_query(upstream_query(head.query, [name for name, _ in moved]))
     assert kept == [(name.encode(), value.encode()) for name, value in query]
 
 
@@ -191,7 +191,7 @@ def meaning(head: RequestHead) -> tuple[object, ...]:
     query = [
         (name.lower() if name.lower().startswith(b"x-amz-") else name, value)
         for name, value in parse_query(head.query)
-        if not is_of_the_content(name)
+        if not is_content_header(name)
     ]
     return (head.method, address.path, sorted(query), fields)
 

@@ -84,6 +84,12 @@ def test_only_the_worker_chooses_the_loop() -> None:
     assert users == {"fastpath.worker.process"}
 
 
+def test_only_one_module_of_the_data_plane_parses_xml() -> None:
+    parsers = ("xml.parsers", "xml.etree", "xml.dom", "xml.sax.expatreader", "pyexpat")
+    users = {m.name for m in DATA_PLANE if any(n.startswith(parsers) for n in imports(m))}
+    assert users == {"fastpath.s3.xml_reader"}
+
+
 def _folder(name: str) -> str:
     """The folder of a module of the data plane; a module of the ground floor is its own."""
     return name.split(".")[1]

@@ -6,7 +6,7 @@
 
 Rules: a copy source goes up with every byte escaped that lakeFS would read in another way;
 conditions on the source are judged here, by its HEAD, because lakeFS overlooks them: another writer
-may come between that HEAD and the copy (docs/lakefs.md). A condition that nobody could judge is
+may come between that HEAD and the copy (docs/lakefs.md). A condition that nobody could check is
 never taken for one that holds.
 
 Not here: judging (`conditions`), the object or part that is made (`writes`, `uploads`).
@@ -70,7 +70,7 @@ class Source:
             return
         if reply.status != 200:
             raise _unknown(reply)
-        failed = self._conditions.judge(reply.fields) if self._conditions is not None else None
+        failed = self._conditions.check(reply.fields) if self._conditions is not None else None
         if failed is not None:
             raise self._of_the_source(failed)
         if self._range is not None:

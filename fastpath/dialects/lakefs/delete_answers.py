@@ -3,7 +3,7 @@
 Rules: streaming, one row is kept at a time; a code of lakeFS's own becomes the one that a request
 for this key alone would get (`faults`).
 
-Not here: which keys may be deleted (`payload.deletions`).
+Not here: which keys may be deleted (`payload.delete_keys`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from fastpath.dialects.deletion import error_entries
 from fastpath.dialects.lakefs.documents import DocumentReader, Row, unreadable
 from fastpath.dialects.lakefs.faults import in_a_batch
-from fastpath.payload.batches import Refused
+from fastpath.payload.delete_batch import RefusedKey
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
 _ROOT = "DeleteResult"
@@ -23,7 +23,7 @@ _CODE, _MESSAGE = "Code", "Message"
 class DeletedAnswer:
     """Rewrites the answer to one DeleteObjects."""
 
-    def __init__(self, refused: Sequence[Refused] = ()) -> None:
+    def __init__(self, refused: Sequence[RefusedKey] = ()) -> None:
         """`refused`: keys that did not go up."""
         self._refused = refused
         self.status: int | None = None

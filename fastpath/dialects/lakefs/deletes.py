@@ -4,7 +4,7 @@ Rules: a ref of another form (a tag with a dot, an expression) is refused as S3 
 be done to an object, not with lakeFS's internal error; whether a branch exists is lakeFS's to say;
 a key that names no object is as deleted as any other that is not there.
 
-Not here: the keys of a batch (`payload.deletions`), its result (`delete_answers`).
+Not here: the keys of a batch (`payload.delete_keys`), its result (`delete_answers`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from fastpath.dialects.lakefs.names import is_branch
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import Amendment, Answer, Asked
 from fastpath.http.head import ResponseHead
-from fastpath.payload.batches import Batch
-from fastpath.s3.operations import MethodRefused
+from fastpath.payload.delete_batch import DeleteBatch
+from fastpath.s3.operations import MethodNotAllowed
 
 
 class DeleteObject(Request):
@@ -39,16 +39,16 @@ class DeleteObjects(Request):
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(asked)
-        self._refused = (batch := Batch(_below_no_branch)).refused
+        self._refused = (batch := DeleteBatch(_below_no_branch)).refused
         self.batch = batch
 
     def success(self, head: ResponseHead) -> Answer:
         return DeletedAnswer(self._refused)
 
 
-def _below_no_branch(key: bytes) -> MethodRefused | None:
+def _below_no_branch(key: bytes) -> MethodNotAllowed | None:
     """Why an object cannot be deleted, by itself or in a batch: below a tag, say."""
     ref, _, path = key.partition(b"/")
     if ref and path and not is_branch(ref):
-        return MethodRefused(b"DELETE", "OBJECT", "GET, HEAD")
+        return MethodNotAllowed(b"DELETE", "OBJECT", "GET, HEAD")
     return None

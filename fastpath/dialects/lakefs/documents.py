@@ -1,6 +1,6 @@
 """Reads a document of lakeFS as it arrives: a sequence of fields and rows.
 
-Rules: expat, fed piece by piece; what is kept is one row, and each text is bounded; a document
+Rules: fed piece by piece; what is kept is one row, and each text is bounded; a document
 type, another root, or anything that is no XML ends the reading with an error rather than with half
 of a document; elements that nobody asked for are skipped.
 
@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import NamedTuple
-from xml.parsers import expat
 
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
+from fastpath.s3.xml_reader import Bounds, TooLarge, Unexpected, XmlError, XmlReader
 
 # Characters of one text: a key has at most 1,024 bytes behind its branch.
 MAX_TEXT = 8192
@@ -22,6 +22,7 @@ MAX_TAG = 4096
 # Elements of one row, and how deep they may nest; lakeFS writes five, three deep.
 MAX_FIELDS = 32
 MAX_DEPTH = 16
+_BOUNDS = Bounds(depth=MAX_DEPTH, text=MAX_TEXT, tag=MAX_TAG)
 
 
 class Field(NamedTuple):
@@ -57,71 +58,49 @@ class DocumentReader:
     def __init__(self, root: str, rows: Collection[tuple[str, ...]]) -> None:
         self._root = root
         self._rows = frozenset(rows)
+        self._row_depths = frozenset(len(row) + 1 for row in rows)
         self._path: list[str] = []
-        self._text: list[str] = []
-        self._size = 0  # characters in _text
         self._is_leaf = False  # no child so far
         self._row: dict[str, str] = {}
+        self._row_depth = 0  # of the row that is read; 0: none is
         self._events: list[Event] = []
-        self._fed = 0
-        self._parser = expat.ParserCreate()
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._doctype
+        self._reader = XmlReader(self._ended, self._started, _BOUNDS)
 
     def feed(self, data: bytes) -> list[Event]:
         """What is complete now. Raises S3Error ServiceUnavailable."""
-        self._fed += len(data)
-        self._parse(data, last=False)
-        if self._fed - self._parser.CurrentByteIndex > MAX_TAG:
-            raise unreadable()
+        try:
+            self._reader.feed(data)
+        except XmlError:
+            raise unreadable() from None
         events, self._events = self._events, []
         return events
 
     def finish(self) -> None:
         """The document must be whole. Raises S3Error ServiceUnavailable."""
-        self._parse(b"", last=True)
-
-    def _parse(self, data: bytes, *, last: bool) -> None:
         try:
-            self._parser.Parse(data, last)
-        except (expat.ExpatError, ValueError, LookupError):  # the last two: an encoding of its own
+            self._reader.finish()
+        except XmlError:
             raise unreadable() from None
 
-    def _start(self, name: str, _: object) -> None:
-        name = name.rpartition(":")[2]
-        if not self._path and name != self._root:
-            raise unreadable()
+    def _started(self, name: str, depth: int) -> None:
+        if depth == 1 and name != self._root:
+            raise Unexpected
         self._path.append(name)
-        if len(self._path) > MAX_DEPTH:
-            raise unreadable()
-        self._text.clear()
-        self._size = 0
         self._is_leaf = True
-        if tuple(self._path[1:]) in self._rows:
+        if depth in self._row_depths and tuple(self._path[1:]) in self._rows:
             self._row = {}
+            self._row_depth = depth
 
-    def _characters(self, data: str) -> None:
-        self._size += len(data)
-        if self._size > MAX_TEXT:
-            raise unreadable()
-        self._text.append(data)
-
-    def _end(self, _: str) -> None:
-        path = tuple(self._path[1:])
-        name = self._path.pop()
-        if path in self._rows:
-            self._events.append(Row(name, self._row))
-        elif self._is_leaf and path[:-1] in self._rows:
-            self._row[name] = "".join(self._text)
-            if len(self._row) > MAX_FIELDS:
-                raise unreadable()
-        elif self._is_leaf and len(path) == 1:
-            self._events.append(Field(name, "".join(self._text)))
-        self._is_leaf = False
-        self._text.clear()
-        self._size = 0
-
-    def _doctype(self, *_: object) -> None:
-        raise unreadable()
+    def _ended(self, name: str, depth: int, text: str) -> None:
+        self._path.pop()
+        is_leaf, self._is_leaf = self._is_leaf, False
+        if self._row_depth:
+            if depth == self._row_depth:
+                self._events.append(Row(name, self._row))
+                self._row_depth = 0
+            elif is_leaf and depth == self._row_depth + 1:
+                self._row[name] = text
+                if len(self._row) > MAX_FIELDS:
+                    raise TooLarge
+        elif is_leaf and depth == 2:
+            self._events.append(Field(name, text))

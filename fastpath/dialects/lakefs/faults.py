@@ -39,7 +39,7 @@ from fastpath.errors import (
 )
 from fastpath.http.head import ResponseHead
 from fastpath.s3.error_documents import read_error
-from fastpath.s3.refusals import HIDDEN, IN_QUESTION
+from fastpath.s3.refusals import HELD_STATUSES, SIGNATURE_CODES
 
 MAX_DOCUMENT = 32768  # bytes; a document of lakeFS has less than one KiB
 _MAX_NOTE = 200  # characters of lakeFS's text that the operator is told
@@ -124,7 +124,7 @@ class FaultAnswer:
             document = self._instead[code]()
             self.status = 200
             return document
-        if self._head.status in IN_QUESTION and (code in HIDDEN or self._is_mute()):
+        if self._head.status in HELD_STATUSES and (code in SIGNATURE_CODES or self._is_mute()):
             return self._document  # the exchange judges it, without a translation
         raise translated(self._asked, Fault(self._head, code, found.get("Message", "")))
 

@@ -29,7 +29,7 @@ _OURS = frozenset(
     {b"x-amz-content-sha256", b"x-amz-copy-source", b"x-amz-date", b"x-amz-security-token"}
 )
 _STRANGE = re.compile("[\t\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]")
-_NAMES = METADATA + rb"[^\r:]*"  # a pattern of `hop.lines_named`
+_NAMES = METADATA + rb"[^\r:]*"  # a pattern of `hop.header_line_pattern`
 
 
 def strange_lines(fields: Mapping[bytes, bytes]) -> Fields:

@@ -3,7 +3,8 @@
 Rules: pure; what lakeFS answers with an internal error, or does in another way than it was asked
 for, is refused with AWS's error.
 
-Not here: the document of CompleteMultipartUpload (`payload.completions`), answers (`part_answers`).
+Not here: the document of CompleteMultipartUpload (`payload.completed_parts`), answers
+(`part_answers`).
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.http.head import ResponseHead
-from fastpath.s3.conditions import range_stands, read_conditions
+from fastpath.s3.conditions import if_range_holds, read_conditions
 
 _PREFIX = b"response-"
 _REPLACED = frozenset(
@@ -71,7 +71,7 @@ class Read(Request):
     def success(self, head: ResponseHead) -> Answer:
         if head.status not in (200, 206):
             return None
-        error = self._conditions.judge(head.fields) if self._conditions is not None else None
+        error = self._conditions.check(head.fields) if self._conditions is not None else None
         if error is None and self._part > 1:
             error = S3Error(INVALID_PART_NUMBER, ("PartNumber", str(self._part)))
         if error is not None:
@@ -79,7 +79,7 @@ class Read(Request):
                 raise error
             return Instead(error)
         condition = self._if_range if head.status == 206 else None
-        if condition is not None and not range_stands(condition, head.fields):
+        if condition is not None and not if_range_holds(condition, head.fields):
             return self._whole()
         if head.status == 206 and _is_of_nothing(head):
             return Instead(self._out_of_range(b"0"))
@@ -112,7 +112,7 @@ class Read(Request):
         size = reply.fields.get(b"content-length", b"")
         if reply.status != 200 or not size.isdigit():
             return None
-        if self._conditions is not None and (error := self._conditions.judge(reply.fields)):
+        if self._conditions is not None and (error := self._conditions.check(reply.fields)):
             return error
         return self._out_of_range(size)
 

@@ -24,7 +24,7 @@ from fastpath.dialects.lakefs.documents import DocumentReader, Row
 from fastpath.dialects.lakefs.part_requests import no_such_upload, upload_id
 from fastpath.dialects.translation import Asked, Question
 from fastpath.errors import NOT_IMPLEMENTED, PART_TOO_SMALL, S3Error
-from fastpath.payload.completions import Part, part_is_missing
+from fastpath.payload.completed_parts import Part, part_is_missing
 
 MIN_PART_BYTES = 5 << 20  # "Amazon S3 multipart upload limits": but for the last part
 

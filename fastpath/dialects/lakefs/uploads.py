@@ -30,7 +30,7 @@ from fastpath.dialects.location import LocationAnswer, location_of
 from fastpath.dialects.translation import Answer, Asked, Question, Reply
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
-from fastpath.payload.completions import CompletedParts, Part
+from fastpath.payload.completed_parts import CompletedParts, Part
 
 
 class OfUpload(Request):

@@ -39,7 +39,7 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.http.query import is_field
-from fastpath.s3.addressing import spaced
+from fastpath.s3.addressing import plus_as_space
 from fastpath.signing.sigv4.canonical import (
     canonical_path,
     canonical_query,
@@ -99,7 +99,7 @@ class Proof(NamedTuple):
     date: bytes  # yyyyMMdd, of the scope
     region: bytes
     canonical: bytes = b""  # the canonical request, to be shown when a chunk's signature is bad
-    spaced: bool = False  # it is good if a raw `+` in the path is a space
+    plus_as_space: bool = False  # it is good if a raw `+` in the path is a space
 
 
 class _Claim(NamedTuple):
@@ -332,7 +332,7 @@ def _prove(
         if b"+" not in head.path:
             raise
         is_spaced = True
-        path = canonical_path(spaced(head.path))
+        path = canonical_path(plus_as_space(head.path))
         canonical = canonical_request(
             head.method, path, claim.query, lines, claim.signed, claim.payload
         )

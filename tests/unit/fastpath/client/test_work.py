@@ -16,10 +16,10 @@ import pytest
 from fastpath.errors import S3Error
 from fastpath.forms.reader import FormReader, names_behind
 from fastpath.http.head import ResponseFault, parse_request_head, parse_response_head
-from fastpath.http.hop_by_hop import HOP_BY_HOP, lines_named, without_lines
+from fastpath.http.hop_by_hop import HOP_BY_HOP, header_line_pattern, without_hop_by_hop
 from fastpath.http.query import parse_query
 from fastpath.limits import Limits
-from fastpath.payload.batches import Batch
+from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.s3.addressing import locate_copy_source
 
 Read = Callable[[], object]
@@ -37,13 +37,13 @@ def _answer(lines: bytes) -> Read:
 def _left_behind(count: int) -> Read:
     options = b", ".join(b"t%d" % number for number in range(count))
     lines = b"\r\nhost: h\r\nconnection: " + options
-    stays = lines_named(HOP_BY_HOP)
-    return lambda: without_lines(lines, stays, {b"connection": options})
+    stays = header_line_pattern(HOP_BY_HOP)
+    return lambda: without_hop_by_hop(lines, stays, {b"connection": options})
 
 
 def _batch(document: bytes) -> Read:
     def read() -> None:
-        batch = Batch()
+        batch = DeleteBatch()
         for at in range(0, len(document), 1000):
             batch.feed(document[at : at + 1000], False)
         batch.feed(b"", True)

@@ -7,7 +7,7 @@ import pytest
 from fastpath.dialects.lakefs.upload_faults import MIN_PART_BYTES, UploadFault
 from fastpath.dialects.translation import Asked, Question
 from fastpath.errors import S3Error
-from fastpath.payload.completions import Part
+from fastpath.payload.completed_parts import Part
 from tests.doubles.lakefs.xml import element
 
 QUERY = [(b"uploadId", b"a+b"), (b"partNumber", b"1")]

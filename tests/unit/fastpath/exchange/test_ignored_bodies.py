@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from fastpath.s3.operations import OPERATIONS, takes_body
+from fastpath.s3.operations import OPERATIONS, has_request_body
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
 from tests.doubles.signing import RawClient
 from tests.doubles.wire import KEY, Peer, Rig
@@ -41,7 +41,7 @@ def signed(method: str, path: str, body: bytes, said: bytes | None = None) -> by
 def test_the_table_is_botocores(name: str) -> None:
     """A1: which operations have a body."""
     method = SERVICE.operation_model(name).http["method"].encode()
-    assert takes_body(OPERATIONS[name], method) is has_body(name)
+    assert has_request_body(OPERATIONS[name], method) is has_body(name)
 
 
 @pytest.mark.parametrize("name", [n for n in SERVICE.operation_names if not has_body(n)])

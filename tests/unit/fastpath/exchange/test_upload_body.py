@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from fastpath.exchange.upload_body import passage_of
+from fastpath.exchange.upload_body import body_plan_of
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
 from fastpath.request.admission import Admission
@@ -39,7 +39,7 @@ def admitted(profile: str = "s3", operation: str = "PutObject", **overrides: obj
 
 def looked_at(admission: Admission, body: bytes = b"0123456789") -> bool:
     head = parse_request_head(put("/b-b/k", body, *LINES)[: -len(body) or None], Limits())
-    return passage_of(head, admission) is not None
+    return body_plan_of(head, admission) is not None
 
 
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart"])

@@ -12,7 +12,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from fastpath.payload.choose import _ABOUT_AN_OBJECT
+from fastpath.payload.body_plan import _ABOUT_AN_OBJECT
 from tests.doubles.aws_chunked import CHECKSUMS, UNSIGNED_TRAILER, checksum
 from tests.doubles.http1 import Answer, get, ok, put
 from tests.unit.fastpath.clients import answers, one, started
@@ -40,7 +40,7 @@ def sent(
 @pytest.mark.parametrize("path", ["/g-b/k", PART])
 @pytest.mark.parametrize("algorithm", CHECKSUMS)
 def test_a_checksum_header_is_verified_where_the_target_does_not(algorithm: str, path: str) -> None:
-    """C11: in each algorithm of S3; which of them goes up: `test_payload_crossing`."""
+    """C11: in each algorithm of S3; which of them goes up: `test_checksum_support`."""
     name = f"x-amz-checksum-{algorithm}"
     answer, heard = sent(f"{name}: {checksum(algorithm, BODY)}", path=path)
     assert answer.status == 200

@@ -10,7 +10,7 @@ import pytest
 from fastpath.errors import S3Error
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
-from fastpath.payload.choose import Context, choose
+from fastpath.payload.body_plan import Context, plan_body
 from fastpath.routing.profiles import PROFILES
 from fastpath.s3.operations import OPERATIONS
 from tests.corpus.trailers import Case, cases
@@ -38,11 +38,11 @@ def read(case: Case, size: int) -> bytes:
         PROFILES["generic"],
         False,
     )
-    passage = choose(HEAD, context)
-    assert passage is not None
+    body_plan = plan_body(HEAD, context)
+    assert body_plan is not None
     *pieces, last = cut(case.wire, size) or [b""]
-    early = [passage.filter.feed(piece, False) for piece in pieces]
-    return b"".join([*early, passage.filter.feed(last, True)])
+    early = [body_plan.filter.feed(piece, False) for piece in pieces]
+    return b"".join([*early, body_plan.filter.feed(last, True)])
 
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])

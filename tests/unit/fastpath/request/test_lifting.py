@@ -12,7 +12,7 @@ import pytest
 
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
-from fastpath.http.query import lifted_fields, parse_query, upstream_query
+from fastpath.http.query import parse_query, presigned_headers, upstream_query
 from fastpath.limits import Limits
 from fastpath.request.admission import Admission, admit
 from fastpath.request.upstream_head import upstream_head
@@ -125,7 +125,7 @@ def test_a_copy_source_in_the_query_is_checked_and_copied_from(sign: Callable[[]
 
 
 @pytest.mark.parametrize(
-    ("query", "lifted"),
+    ("query", "presigned"),
     [
         (b"x-amz-acl=private", []),  # nobody presigned this
         (b"Signature=1&x-amz-acl=private", [(b"x-amz-acl", b"private")]),
@@ -140,8 +140,8 @@ def test_a_copy_source_in_the_query_is_checked_and_copied_from(sign: Callable[[]
         ),
     ],
 )
-def test_what_is_lifted(query: bytes, lifted: list[tuple[bytes, bytes]]) -> None:
-    assert lifted_fields(parse_query(query)) == lifted
+def test_what_is_lifted(query: bytes, presigned: list[tuple[bytes, bytes]]) -> None:
+    assert presigned_headers(parse_query(query)) == presigned
 
 
 @pytest.mark.parametrize(

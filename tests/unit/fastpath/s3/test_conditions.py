@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from fastpath.s3.conditions import has_tag, range_stands, read_conditions
+from fastpath.s3.conditions import has_tag, if_range_holds, read_conditions
 
 TAG = b'"abc"'
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
@@ -18,7 +18,7 @@ FOUND = {b"etag": TAG, b"last-modified": DATE, b"content-type": b"a/b"}
 def judged(**conditions: bytes) -> int:
     fields = {name.replace("_", "-").encode(): value for name, value in conditions.items()}
     read = read_conditions(fields)
-    error = read.judge(FOUND) if read is not None else None
+    error = read.check(FOUND) if read is not None else None
     return error.kind.status if error is not None else 200
 
 
@@ -70,7 +70,7 @@ def test_lists_of_tags(wanted: bytes, strong: bool, weak: bool) -> None:
 def test_what_is_said_of_an_object_that_is_not_sent() -> None:
     conditions = read_conditions({b"if-none-match": b"*"})
     assert conditions is not None
-    error = conditions.judge(FOUND)
+    error = conditions.check(FOUND)
     assert error is not None
     assert error.fields == ((b"etag", TAG), (b"last-modified", DATE))
 
@@ -89,7 +89,7 @@ def test_what_is_said_of_an_object_that_is_not_sent() -> None:
     ],
 )
 def test_if_range(condition: bytes, stands: bool) -> None:
-    assert range_stands(condition, FOUND) is stands
+    assert if_range_holds(condition, FOUND) is stands
 
 
 @pytest.mark.parametrize("date", [b":", b"Sun, 06 Nov 99999 08:49:37 GMT", b"\xff:", b":" * 5000])

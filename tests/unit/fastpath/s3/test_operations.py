@@ -17,7 +17,7 @@ from fastpath.s3.operations import (
     ACTIONS,
     ALIASES,
     OPERATIONS,
-    MethodRefused,
+    MethodNotAllowed,
     Operation,
     classify,
     expand,
@@ -210,7 +210,7 @@ def test_methods_that_a_resource_does_not_have(
 ) -> None:
     """aws-auth-errors 4.40; Allow as RFC 9110 section 15.5.6 demands."""
     error = refusal(method, address, query)
-    assert isinstance(error, MethodRefused)
+    assert isinstance(error, MethodNotAllowed)
     assert error.kind.status == 405
     assert error.extras == (("Method", method.decode()), ("ResourceType", resource))
     assert error.allow == allow

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from fastpath.s3.refusals import Elsewhere, Hidden, Misled, Verdict, judge
+from fastpath.s3.refusals import (
+    OtherRegion,
+    RedirectsToItself,
+    Refusal,
+    SignatureRefused,
+    classify_refusal,
+)
 
 OURS: Any = {"key_id": b"AKIDTARGET", "host": "first.test"}
 
@@ -18,9 +24,9 @@ def document(code: str, **elements: str) -> bytes:
     return f"<Error><Code>{code}</Code><Message>m</Message>{inside}</Error>".encode()
 
 
-def verdict(status: int, body: bytes, *, regions: bool = True, **fields: str) -> Verdict:
+def refusal(status: int, body: bytes, *, regions: bool = True, **fields: str) -> Refusal:
     named = {name.replace("_", "-").encode(): value.encode() for name, value in fields.items()}
-    return judge(status, named, body, b"us-east-1", regions=regions, **OURS)
+    return classify_refusal(status, named, body, b"us-east-1", regions=regions, **OURS)
 
 
 @pytest.mark.parametrize("regions", [True, False])
@@ -38,7 +44,7 @@ def verdict(status: int, body: bytes, *, regions: bool = True, **fields: str) ->
     ],
 )
 def test_a_refused_signature_is_hidden(status: int, code: str, renew: bool, regions: bool) -> None:
-    assert verdict(status, document(code), regions=regions) == Hidden(code, renew)
+    assert refusal(status, document(code), regions=regions) == SignatureRefused(code, renew)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,7 @@ def test_a_refused_signature_is_hidden(status: int, code: str, renew: bool, regi
     ],
 )
 def test_everything_else_is_the_stores_own(status: int, body: bytes) -> None:
-    assert verdict(status, body) is None
+    assert refusal(status, body) is None
 
 
 @pytest.mark.parametrize(
@@ -83,17 +89,19 @@ def test_everything_else_is_the_stores_own(status: int, body: bytes) -> None:
     ],
 )
 def test_a_bucket_elsewhere(status: int, body: bytes, fields: dict[str, str]) -> None:
-    found = verdict(status, body, **fields)
-    assert isinstance(found, Elsewhere)
+    found = refusal(status, body, **fields)
+    assert isinstance(found, OtherRegion)
     assert found.region == b"eu-west-1"
     # a target that has no regions does not redirect in this sense
-    kept = verdict(status, body, regions=False, **fields)
+    kept = refusal(status, body, regions=False, **fields)
     malformed = b"Malformed" in body
-    assert kept == (Hidden("AuthorizationHeaderMalformed", renew=False) if malformed else None)
+    assert kept == (
+        SignatureRefused("AuthorizationHeaderMalformed", renew=False) if malformed else None
+    )
 
 
 def test_a_head_without_access_is_passed_on() -> None:
-    assert verdict(403, b"", x_amz_bucket_region="eu-west-1") is None
+    assert refusal(403, b"", x_amz_bucket_region="eu-west-1") is None
 
 
 XML = document("SignatureDoesNotMatch", AWSAccessKeyId="AKIDTARGET")
@@ -140,18 +148,26 @@ def test_a_refused_signature_is_known_in_any_coding_and_shape(
     body: bytes, fields: dict[str, str]
 ) -> None:
     """B6"""
-    assert verdict(403, body, **fields) == Hidden("SignatureDoesNotMatch", renew=True)
+    assert refusal(403, body, **fields) == SignatureRefused("SignatureDoesNotMatch", renew=True)
 
 
 @pytest.mark.parametrize(
     ("body", "fields", "found"),
     [
-        (b"<html>no access with AKIDTARGET</html>", {}, Hidden("403", renew=True)),
-        (document("Strange", Key="AKIDTARGET"), {}, Hidden("Strange", renew=False)),
-        (b"<!DOCTYPE a>" + XML, {}, Hidden("403", renew=True)),
-        (b"", {"x_hint": "key AKIDTARGET"}, Hidden("403", renew=True)),
-        (b"\x8b\x02\x80", {"content_encoding": "br"}, Hidden("403 in the coding br", renew=True)),
-        (b"\x1f\x8b no", {"content_encoding": "gzip"}, Hidden("403 in the coding gzip", True)),
+        (b"<html>no access with AKIDTARGET</html>", {}, SignatureRefused("403", renew=True)),
+        (document("Strange", Key="AKIDTARGET"), {}, SignatureRefused("Strange", renew=False)),
+        (b"<!DOCTYPE a>" + XML, {}, SignatureRefused("403", renew=True)),
+        (b"", {"x_hint": "key AKIDTARGET"}, SignatureRefused("403", renew=True)),
+        (
+            b"\x8b\x02\x80",
+            {"content_encoding": "br"},
+            SignatureRefused("403 in the coding br", renew=True),
+        ),
+        (
+            b"\x1f\x8b no",
+            {"content_encoding": "gzip"},
+            SignatureRefused("403 in the coding gzip", True),
+        ),
         (gzip.compress(document("AccessDenied"), mtime=0), {"content_encoding": "gzip"}, None),
         (b'{"Code": "AccessDenied"}', {}, None),
         (b"", {"content_encoding": "br"}, None),
@@ -159,22 +175,22 @@ def test_a_refused_signature_is_known_in_any_coding_and_shape(
     ],
 )
 def test_the_key_of_the_target_is_shown_to_nobody(
-    body: bytes, fields: dict[str, str], found: Verdict
+    body: bytes, fields: dict[str, str], found: Refusal
 ) -> None:
     """B6"""
-    assert verdict(403, body, **fields) == found
+    assert refusal(403, body, **fields) == found
 
 
 def test_a_redirect_is_understood_in_a_coding() -> None:
     """B6"""
     body = gzip.compress(document("PermanentRedirect", Region="eu-west-1"), mtime=0)
-    found = verdict(301, body, content_encoding="gzip")
-    assert found == Elsewhere("PermanentRedirect", b"eu-west-1")
+    found = refusal(301, body, content_encoding="gzip")
+    assert found == OtherRegion("PermanentRedirect", b"eu-west-1")
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize(
-    ("body", "location", "place"),
+    ("body", "location", "shown"),
     [
         (b"", "https://first.test/bkt/k", "https://first.test"),
         (b"", "https://first.test:9443/bkt/k?a=b", "https://first.test:9443"),
@@ -190,8 +206,8 @@ def test_a_redirect_is_understood_in_a_coding() -> None:
     ],
 )
 def test_a_target_that_redirects_to_itself(
-    status: int, body: bytes, location: str, place: str
+    status: int, body: bytes, location: str, shown: str
 ) -> None:
     """P2"""
-    found = verdict(status, body, regions=False, location=location)
-    assert found == (Misled(place) if place else None)
+    found = refusal(status, body, regions=False, location=location)
+    assert found == (RedirectsToItself(shown) if shown else None)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpath.errors import S3Error
-from fastpath.payload.batches import MAX_BATCH_BYTES, Batch
+from fastpath.payload.delete_batch import MAX_BATCH_BYTES, DeleteBatch
 from fastpath.s3.addressing import checked_key
 from tests.doubles.http1 import ok, read_requests
 from tests.doubles.wire import Rig
@@ -196,7 +196,7 @@ def test_what_two_readers_might_read_in_two_ways_does_not_go_up(body: bytes, cod
 
 
 def test_a_thousand_keys_are_a_batch() -> None:
-    assert Batch().feed(document(*"k" * 1000), True).count(b"<Key>") == 1000
+    assert DeleteBatch().feed(document(*"k" * 1000), True).count(b"<Key>") == 1000
 
 
 def test_a_wrong_digest_comes_before_the_keys() -> None:
@@ -219,7 +219,7 @@ def test_what_goes_up_is_what_paths_may_have(keys: list[str], size: int) -> None
     def escaped(key: str) -> str:
         return key.replace("&", "&amp;").replace("<", "&lt;")
 
-    batch = Batch()
+    batch = DeleteBatch()
     body = document(*map(escaped, keys))
     for at in range(0, len(body), size):
         left = batch.feed(body[at : at + size], at + size >= len(body))

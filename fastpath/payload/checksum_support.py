@@ -1,16 +1,13 @@
-"""Which checksums of a request its target gets, and which go no further than here.
+"""Decides which checksums of a request its target gets.
 
-A store may hold every part to the algorithm that its upload was begun with, and refuse a part that
-comes without. So a target is told of an algorithm only if the checksums of the parts can get there
-too: if it keeps them, and takes a trailer, because SDKs send the checksum of a part as one.
+A store may hold every part to the algorithm that its upload was created with, and refuse a part
+without a checksum. So a target gets the algorithm of an upload only if it can get the checksums of
+the parts too: if it keeps them, and accepts a trailer, because SDKs send a part's checksum as one.
 
-Rules: the profile, the way to the target and the algorithm decide alone, so that any worker treats
-all requests of one upload alike; what stays behind was verified on the way, but for the checksum of
-a whole object in parts, which nobody here sees; an algorithm or type that S3 does not have is
-refused here if the target is not told of it.
-
-Not here: verifying (`checks`), trailers (`choose`), the document of a CompleteMultipartUpload
-(`members`).
+Rules: only the profile, the connection to the target and the algorithm decide, so that any worker
+treats all requests of one upload alike; a checksum that is not sent was verified here, except for
+that of a whole object in parts, which no single request has; an algorithm or type that S3 does not
+have is refused here if the target does not get it.
 """
 
 from __future__ import annotations
@@ -27,32 +24,34 @@ _TYPE = HEADER_PREFIX + b"type"
 SDK_ALGORITHM = b"x-amz-sdk-checksum-algorithm"
 _OF_AN_UPLOAD = frozenset({"CompleteMultipartUpload", "CreateMultipartUpload", "UploadPart"})
 _OF_OBJECTS = _OF_AN_UPLOAD | {"PutObject"}
-# AWS "Checking object integrity": what can be of a whole object in parts, and what only of parts.
+# AWS "Checking object integrity": algorithms for a whole object in parts, and for its parts only.
 _FULL_OBJECT = frozenset({b"crc32", b"crc32c", b"crc64nvme"})
 _COMPOSITE = frozenset(ALGORITHMS) - {b"crc64nvme"}
 
 
-class Crossing:
-    """What may cross to a target that does not take everything."""
+class ChecksumSupport:
+    """The checksums that a target accepts which does not accept all."""
 
     __slots__ = ("_algorithms", "_trailers")
 
     def __init__(self, profile: Profile, secure: bool) -> None:
-        """`secure`: the way to the target is encrypted; over another, trailers must be signed."""
+        """`secure`: the connection is encrypted; over another, trailers must be signed."""
         streaming = profile.streaming
         self._algorithms = profile.checksums
         self._trailers = STREAMING_SIGNED_TRAILER in streaming or (
             secure and STREAMING_UNSIGNED_TRAILER in streaming
         )
 
-    def takes(self, operation: str, algorithm: bytes) -> bool:
-        """Whether a checksum of this algorithm crosses; that of a document always does."""
+    def accepts(self, operation: str, algorithm: bytes) -> bool:
+        """Whether the target gets a checksum of this algorithm; in a document it always does."""
         if operation not in _OF_OBJECTS:
             return True
         return algorithm in self._algorithms and (self._trailers or operation not in _OF_AN_UPLOAD)
 
-    def left_behind(self, operation: str, fields: Mapping[bytes, bytes]) -> tuple[bytes, ...]:
-        """Names of the header lines that go no further. Raises S3Error."""
+    def unsupported_headers(
+        self, operation: str, fields: Mapping[bytes, bytes]
+    ) -> tuple[bytes, ...]:
+        """Return the names of the headers that the target does not get. Raises S3Error."""
         if operation == "CreateMultipartUpload":
             return self._of_a_new_upload(fields)
         names = [
@@ -60,7 +59,7 @@ class Crossing:
             for name in fields
             if name.startswith(HEADER_PREFIX)
             and name not in NOT_VALUES
-            and not self.takes(operation, name[len(HEADER_PREFIX) :])
+            and not self.accepts(operation, name[len(HEADER_PREFIX) :])
         ]
         if operation == "CompleteMultipartUpload" and (names or not self._trailers):
             names.append(_TYPE)
@@ -73,19 +72,19 @@ class Crossing:
         if sent is None:
             return ()
         algorithm = sent.lower()
-        if self.takes("CreateMultipartUpload", algorithm):
+        if self.accepts("CreateMultipartUpload", algorithm):
             return ()
         _check_type(algorithm, fields.get(_TYPE))
         return (_ALGORITHM, _TYPE, SDK_ALGORITHM)
 
 
-def crossing_of(profile: Profile, secure: bool) -> Crossing | None:
-    """What may cross to such a target; None: everything."""
-    return None if profile.keeps_every_checksum else Crossing(profile, secure)
+def checksum_support_of(profile: Profile, secure: bool) -> ChecksumSupport | None:
+    """Return what such a target accepts; None: everything."""
+    return None if profile.keeps_every_checksum else ChecksumSupport(profile, secure)
 
 
 def _check_type(algorithm: bytes, kind: bytes | None) -> None:
-    """Whether S3 has such an upload (AWS errors 3.19; versitygw s3err, arsenal)."""
+    """Refuse an algorithm or type that S3 does not have (AWS errors 3.19; versitygw s3err)."""
     if algorithm not in ALGORITHMS:
         known = ", ".join(sorted(name.decode().upper() for name in ALGORITHMS))
         raise S3Error(

@@ -1,13 +1,11 @@
-"""The checksums of parts in a CompleteMultipartUpload, blanked where they stay here.
+"""Blanks the checksums of parts in a CompleteMultipartUpload that the target must not get.
 
     <Part><ETag>..</ETag><ChecksumCRC32>AAAAAA==</ChecksumCRC32></Part>
     <Part><ETag>..</ETag>                                       </Part>
 
-Rules: a blanked element becomes as many spaces, which mean nothing between elements, so that the
-length of the document, which goes up before it, stays true; incremental: pieces may be cut anywhere
-and no more is kept than one element; all else stays byte for byte, what cannot be read included.
-
-Not here: which algorithms those are (`crossing`), what else a document must be (`completions`).
+Rules: spaces replace an element, which mean nothing between elements, so that the length of the
+document, which is sent before it, stays true; pieces may be cut anywhere, and no more is kept than
+one element; every other byte stays as it is, also in a document that cannot be read.
 """
 
 from __future__ import annotations
@@ -24,25 +22,25 @@ _MAX_ELEMENT = 1024
 _ELEMENT = re.compile(
     rb"<((?:[\w.-]+:)?Checksum(\w+))(?:\s[^<>]*)?(?:/>|(?<!/)>[^<]*</\1\s*>)", re.ASCII
 )
-# What may be the beginning of one: the name, or all of it, is still to come.
+# What may be the beginning of one whose rest is still to come.
 _BEGINNING = re.compile(
     rb"<(?:[\w.:-]*|(?:[\w.-]+:)?Checksum\w+[^<>]*(?:>[^<]*(?:</?[\w.:-]*\s*)?)?)\Z", re.ASCII
 )
 
 
-class BlankedMembers:
-    """A document whose body filter blanks the checksums that its target is not to see."""
+class BlankedChecksums:
+    """A BodyFilter that blanks the checksums that the target must not get."""
 
-    __slots__ = ("_checks", "_crosses", "_kept")
+    __slots__ = ("_checks", "_is_sent", "_kept")
 
-    def __init__(self, checks: Sequence[Check], crosses: Callable[[bytes], bool]) -> None:
-        """`crosses`: whether a checksum of this algorithm goes up."""
+    def __init__(self, checks: Sequence[Check], is_sent: Callable[[bytes], bool]) -> None:
+        """`is_sent`: whether the target gets a checksum of this algorithm."""
         self._checks = checks
-        self._crosses = crosses
+        self._is_sent = is_sent
         self._kept = b""
 
     def begin(self, chain: Chain) -> None:
-        """Never in chunks."""
+        """No chunks are made."""
 
     def feed(self, data: bytes, last: bool) -> bytes:
         for check in self._checks:
@@ -60,4 +58,4 @@ class BlankedMembers:
         return document[:cut]
 
     def _blanked(self, element: re.Match[bytes]) -> bytes:
-        return element[0] if self._crosses(element[2].lower()) else b" " * len(element[0])
+        return element[0] if self._is_sent(element[2].lower()) else b" " * len(element[0])

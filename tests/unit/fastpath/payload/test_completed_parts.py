@@ -1,4 +1,4 @@
-"""`fastpath.payload.completions`: which lists of parts S3 would take."""
+"""`fastpath.payload.completed_parts`: which lists of parts S3 would take."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpath.errors import S3Error
-from fastpath.payload.completions import CompletedParts, Part
+from fastpath.payload.completed_parts import CompletedParts, Part
 
 
 def document(*numbers: object, root: str = "CompleteMultipartUpload") -> bytes:

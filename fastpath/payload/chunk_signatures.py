@@ -1,9 +1,7 @@
-"""The client's signatures inside a body: on each chunk and on the trailers.
+"""Verifies the client's signatures inside a body: of each chunk and of the trailers.
 
-Rules: compared in constant time; a bad one is told as AWS does, with the chunk's string to sign and
-the canonical request that the chain began with (AWS errors 3.1).
-
-Not here: the signatures the gateway makes itself (`framers`), the request's own (`sigv4.verify`).
+Rules: signatures are compared in constant time; the error for a wrong one is AWS's, with the string
+to sign of the chunk and the canonical request that the chain began with (AWS errors 3.1).
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from fastpath.signing.sigv4.keys import signing_key
 from fastpath.signing.sigv4.verify import Proof, signature_mismatch
 
 
-class Seals:
+class ChunkSignatures:
     """Verifies the signatures of one body, in order."""
 
     __slots__ = ("_chain", "_proof")
@@ -29,11 +27,11 @@ class Seals:
         self._proof = proof
 
     def check_chunk(self, digest: bytes, signature: bytes) -> None:
-        """`digest` is the SHA-256 (hex) of the chunk's data. Raises SignatureDoesNotMatch."""
+        """Verify a chunk by the SHA-256 (hex) of its data. Raises SignatureDoesNotMatch."""
         self._check(self._chain.chunk_text(digest), signature)
 
     def check_trailers(self, fields: Iterable[tuple[bytes, bytes]], signature: bytes) -> None:
-        """Raises SignatureDoesNotMatch."""
+        """Verify the trailers. Raises SignatureDoesNotMatch."""
         lines = b"".join(b"%b:%b\n" % field for field in fields)
         digest = sha256(lines).hexdigest().encode()
         self._check(self._chain.trailer_text(digest), signature)

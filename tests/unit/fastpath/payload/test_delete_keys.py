@@ -1,4 +1,4 @@
-"""`fastpath.payload.deletions`: which batches of keys a lakeFS target would mistake."""
+"""`fastpath.payload.delete_keys`: which batches of keys a lakeFS target would mistake."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpath.errors import S3Error
-from fastpath.payload.deletions import DeletedKeys
+from fastpath.payload.delete_keys import DeleteKeysCheck
 
 
 def document(*keys: str, root: str = "Delete") -> bytes:
@@ -16,7 +16,7 @@ def document(*keys: str, root: str = "Delete") -> bytes:
 
 
 def judged(body: bytes, size: int = 0) -> str:
-    check = DeletedKeys()
+    check = DeleteKeysCheck()
     for at in range(0, len(body), size or len(body) or 1):
         check.update(body[at : at + (size or len(body))])
     try:

@@ -1,10 +1,8 @@
-"""One request's body: what it is checked against, and in which form its target gets it.
+"""Decides how a request's body is checked, and in which form the target gets it.
 
-Rules: the mode is the signed x-amz-content-sha256; header faults are told in AWS's order (AWS
-errors 0.6): Content-MD5, checksum headers, decoded length; a target that checks something itself
-is left to it, and a body that needs nothing gets no filter, so that it is relayed untouched.
-
-Not here: taking bodies apart (`filters`), whether the request may happen (`admission`).
+Rules: the signed x-amz-content-sha256 is the mode; faults of headers are reported in AWS's order
+(AWS errors 0.6): Content-MD5, checksum headers, decoded length; what a target verifies itself is
+not verified here, and a body that needs nothing gets no filter, so that it is relayed untouched.
 """
 
 from __future__ import annotations
@@ -22,19 +20,19 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.http.head import RequestHead
-from fastpath.payload.batches import Batch
+from fastpath.payload.body_headers import BodyHeaders
 from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
+from fastpath.payload.checksum_blanking import BlankedChecksums
+from fastpath.payload.checksum_support import SDK_ALGORITHM, ChecksumSupport, checksum_support_of
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode
-from fastpath.payload.crossing import SDK_ALGORITHM, Crossing, crossing_of
-from fastpath.payload.deletions import DeletedKeys
+from fastpath.payload.chunk_signatures import ChunkSignatures
+from fastpath.payload.delete_batch import DeleteBatch
+from fastpath.payload.delete_keys import DeleteKeysCheck
 from fastpath.payload.filters import BodyFilter, CheckedBody, StreamedBody
 from fastpath.payload.framers import ChunkFramer, Framer, PlainFramer
-from fastpath.payload.members import BlankedMembers
-from fastpath.payload.reframing import Reframing
-from fastpath.payload.seals import Seals
 from fastpath.payload.trailers import Trailers
 from fastpath.routing.profiles import Profile
-from fastpath.s3.operations import Operation, takes_body
+from fastpath.s3.operations import Operation, has_request_body
 from fastpath.signing.sigv4.verify import (
     STREAMING_SIGNED,
     STREAMING_SIGNED_TRAILER,
@@ -45,9 +43,9 @@ from fastpath.signing.sigv4.verify import (
 
 _DECODED_LENGTH = b"x-amz-decoded-content-length"
 _TRAILER = b"x-amz-trailer"
-# Whose body is an object's data.
+# Operations whose body is an object's data.
 UPLOADS = frozenset({"PutObject", "UploadPart"})
-# Whose x-amz-checksum-* headers are about an object, not about the body they come with.
+# Operations whose x-amz-checksum-* headers are about an object, not about the request's body.
 _ABOUT_AN_OBJECT = frozenset(
     {
         "CompleteMultipartUpload",
@@ -76,19 +74,19 @@ STREAMING: dict[bytes, Mode] = {
 }
 
 
-class Passage(NamedTuple):
-    """How a body goes up; without `reframing`, its head stays as it is."""
+class BodyPlan(NamedTuple):
+    """How a body is sent to the target; without `body_headers`, its head stays as it is."""
 
     filter: BodyFilter
-    reframing: Reframing | None = None
-    batch: Batch | None = None  # the filter, if it may change the body
-    goes_up: bool = True  # else it is read, and verified, before the request goes up without it
+    body_headers: BodyHeaders | None = None
+    batch: DeleteBatch | None = None  # the filter, if it may remove keys from the body
+    is_sent: bool = True  # else it is read and verified before the request is sent without it
 
 
 class Context(NamedTuple):
-    """What besides the head decides; `proof` is None where nobody is verified.
+    """What else the plan depends on; `proof` is None for an anonymous request.
 
-    `fields` are the headers as they are meant: also those that a presigner moved into the query.
+    `fields` are the headers, including those that a presigner moved into the query.
     """
 
     fields: Mapping[bytes, bytes]
@@ -96,39 +94,39 @@ class Context(NamedTuple):
     payload: bytes
     proof: Proof | None
     profile: Profile
-    secure: bool  # the way to the target is encrypted
-    also: Check | None = None  # what the target's dialect wants to know of the body
-    batch: Batch | None = None  # what takes keys out of it
+    secure: bool  # the connection to the target is encrypted
+    extra_check: Check | None = None  # of the target's dialect
+    batch: DeleteBatch | None = None  # the filter that removes keys from a DeleteObjects
 
 
-def choose(head: RequestHead, context: Context) -> Passage | None:
-    """How the body of a request that has one, or may have one, goes up.
+def plan_body(head: RequestHead, context: Context) -> BodyPlan | None:
+    """Plan the body of a request that has one, or may have one. Raises S3Error.
 
-    None: as it comes. Raises S3Error.
+    None: the body is relayed as it comes.
     """
     mode = STREAMING.get(context.payload)
     if mode is not None:
-        return _streamed(context, mode)
+        return _plan_streamed(context, mode)
     payload, length = context.payload, head.content_length
-    crossing = crossing_of(context.profile, context.secure)
-    if length and not takes_body(context.operation, head.method):
-        return _not_sent(context, crossing)
-    if crossing is not None and context.operation.name == "CompleteMultipartUpload":
-        return _completion(context, crossing, length)
-    checks = _checks(context, length, crossing)
-    behind = _NOTHING
-    if crossing is not None:
-        behind = crossing.left_behind(context.operation.name, context.fields)
+    support = checksum_support_of(context.profile, context.secure)
+    if length and not has_request_body(context.operation, head.method):
+        return _plan_unsent(context, support)
+    if support is not None and context.operation.name == "CompleteMultipartUpload":
+        return _plan_completion(context, support, length)
+    checks = _checks(context, length, support)
+    dropped = _NOTHING
+    if support is not None:
+        dropped = support.unsupported_headers(context.operation.name, context.fields)
     if context.batch is not None:
         context.batch.require(checks, context.fields, context.profile)
-        return Passage(context.batch, None, context.batch)
-    if behind:
-        return Passage(CheckedBody(checks), Reframing(payload, length, behind, b""))
-    return Passage(CheckedBody(checks)) if checks else None
+        return BodyPlan(context.batch, None, context.batch)
+    if dropped:
+        return BodyPlan(CheckedBody(checks), BodyHeaders(payload, length, dropped, b""))
+    return BodyPlan(CheckedBody(checks)) if checks else None
 
 
-def _checks(context: Context, length: int | None, crossing: Crossing | None) -> list[Check]:
-    """What is left to the gateway to verify."""
+def _checks(context: Context, length: int | None, support: ChecksumSupport | None) -> list[Check]:
+    """Return the checks that the gateway has to make."""
     profile, payload = context.profile, context.payload
     checks: list[Check] = []
     trusted = context.operation.name in UPLOADS or profile.verifies_documents
@@ -139,51 +137,51 @@ def _checks(context: Context, length: int | None, crossing: Crossing | None) -> 
     if not (trusted and profile.verifies_md5):
         checks += _md5_header(context)
     verified = trusted and profile.verifies_checksums
-    if not verified or crossing is not None:
-        checks += _checksum_header(context, trailer=False, there=crossing if verified else None)
+    if not verified or support is not None:
+        checks += _checksum_header(context, trailer=False, support=support if verified else None)
     if profile.mistakes_deletes and context.operation.name == "DeleteObjects":
-        checks.append(DeletedKeys())
-    if context.also is not None:
-        checks.append(context.also)
+        checks.append(DeleteKeysCheck())
+    if context.extra_check is not None:
+        checks.append(context.extra_check)
     return checks
 
 
-def _completion(context: Context, crossing: Crossing, length: int | None) -> Passage:
-    """A CompleteMultipartUpload with checksums that its target is not to see.
+def _plan_completion(context: Context, support: ChecksumSupport, length: int | None) -> BodyPlan:
+    """Plan a CompleteMultipartUpload with checksums that its target does not get.
 
-    Its document is another one afterwards, so that what is said of the client's stays here too.
+    The target gets another document, so it does not get the digests of the client's either.
     """
     checks: list[Check] = []
     if context.payload != UNSIGNED_PAYLOAD:
         checks.append(DigestCheck(context.payload))
     checks += _md5_header(context)
-    if context.also is not None:
-        checks.append(context.also)
+    if context.extra_check is not None:
+        checks.append(context.extra_check)
     name = context.operation.name
-    behind = (*crossing.left_behind(name, context.fields), b"content-md5")
-    body = BlankedMembers(checks, lambda algorithm: crossing.takes(name, algorithm))
-    return Passage(body, Reframing(UNSIGNED_PAYLOAD, length, behind, b""))
+    dropped = (*support.unsupported_headers(name, context.fields), b"content-md5")
+    body = BlankedChecksums(checks, lambda algorithm: support.accepts(name, algorithm))
+    return BodyPlan(body, BodyHeaders(UNSIGNED_PAYLOAD, length, dropped, b""))
 
 
-def _not_sent(context: Context, crossing: Crossing | None) -> Passage:
-    """A body where S3 has none: a target that does not read it would take it for a request."""
+def _plan_unsent(context: Context, support: ChecksumSupport | None) -> BodyPlan:
+    """Plan a body where S3 has none: a target might read it as the next request."""
     checks = _md5_header(context)
     payload = context.payload
     if payload != UNSIGNED_PAYLOAD:
         checks.insert(0, DigestCheck(payload))
         payload = _NO_BODY
-    behind = _NOTHING
-    if crossing is not None:
-        behind = crossing.left_behind(context.operation.name, context.fields)
-    reframing = Reframing(payload, 0, (*behind, b"content-md5"), b"")
-    return Passage(CheckedBody(checks), reframing, goes_up=False)
+    dropped = _NOTHING
+    if support is not None:
+        dropped = support.unsupported_headers(context.operation.name, context.fields)
+    body_headers = BodyHeaders(payload, 0, (*dropped, b"content-md5"), b"")
+    return BodyPlan(CheckedBody(checks), body_headers, is_sent=False)
 
 
-# --- what the headers say of the body ---
+# --- checks that headers ask for ---
 
 
 def _md5_header(context: Context) -> list[Check]:
-    """Content-MD5 (AWS errors 4.5)."""
+    """Return the check for Content-MD5 (AWS errors 4.5)."""
     sent = context.fields.get(b"content-md5")
     if sent is None:
         return []
@@ -194,11 +192,11 @@ def _md5_header(context: Context) -> list[Check]:
 
 
 def _checksum_header(
-    context: Context, *, trailer: bool, there: Crossing | None = None
+    context: Context, *, trailer: bool, support: ChecksumSupport | None = None
 ) -> list[Check]:
-    """x-amz-checksum-* (AWS errors 3.15 to 3.18, 4.10).
+    """Return the check for x-amz-checksum-* (AWS errors 3.15 to 3.18, 4.10).
 
-    `there`: the target verifies what crosses.
+    `support`: the target verifies the checksums that it accepts.
     """
     if context.operation.name in _ABOUT_AN_OBJECT:
         return []
@@ -219,14 +217,14 @@ def _checksum_header(
         expected = decode(fields[name], ALGORITHMS[algorithm][1])
         if expected is None:
             raise _invalid(f"Value for {name.decode()} header is invalid.")
-        if there is None or not there.takes(context.operation.name, algorithm):
+        if support is None or not support.accepts(context.operation.name, algorithm):
             checks.append(ChecksumCheck(algorithm, expected))
     _check_sdk_algorithm(fields, names[0] if names else fields.get(_TRAILER) if trailer else None)
     return checks
 
 
 def _check_sdk_algorithm(fields: Mapping[bytes, bytes], name: bytes | None) -> None:
-    """`name` is the checksum header or trailer that is sent."""
+    """Check x-amz-sdk-checksum-algorithm against `name`, the checksum header or trailer."""
     algorithm = fields.get(SDK_ALGORITHM)
     if algorithm is None:
         return
@@ -246,11 +244,11 @@ def _invalid(text: str) -> S3Error:
 # --- streaming modes ---
 
 
-def _streamed(context: Context, mode: Mode) -> Passage:
+def _plan_streamed(context: Context, mode: Mode) -> BodyPlan:
     name, fields = context.operation.name, context.fields
     if name not in UPLOADS:
         raise S3Error(CONTENT_SHA256_MISPLACED)
-    crossing = crossing_of(context.profile, context.secure)
+    support = checksum_support_of(context.profile, context.secure)
     declared = fields.get(_TRAILER)
     expects_trailer = mode.trailers and declared is not None
     checks = [*_md5_header(context), *_checksum_header(context, trailer=expects_trailer)]
@@ -258,29 +256,31 @@ def _streamed(context: Context, mode: Mode) -> Passage:
     if trailers.check is not None:
         checks.append(trailers.check)
     decoded = _decoded_length(fields)
-    behind, crosses = _NOTHING, True
-    if crossing is not None:
-        behind = crossing.left_behind(name, fields)
-        crosses = trailers.check is None or crossing.takes(name, trailers.algorithm)
-    upstream = _upstream_mode(context, mode, trailers) if crosses else None
+    dropped, is_sent = _NOTHING, True
+    if support is not None:
+        dropped = support.unsupported_headers(name, fields)
+        is_sent = trailers.check is None or support.accepts(name, trailers.algorithm)
+    upstream = _upstream_mode(context, mode, trailers) if is_sent else None
     framer: Framer
     if upstream is None:
         framer = PlainFramer(decoded)
-        behind += (_DECODED_LENGTH, _TRAILER)
+        dropped += (_DECODED_LENGTH, _TRAILER)
         if expects_trailer:
-            behind += (SDK_ALGORITHM,)
-        reframing = Reframing(UNSIGNED_PAYLOAD, decoded, *_uncoded(fields, behind))
+            dropped += (SDK_ALGORITHM,)
+        body_headers = BodyHeaders(
+            UNSIGNED_PAYLOAD, decoded, *_without_aws_chunked(fields, dropped)
+        )
     else:
         signed = STREAMING[upstream].signed
         framer = ChunkFramer(decoded, signed=signed, trailer=trailers.shape)
-        coding = behind, b""
+        coding = dropped, b""
         if context.profile.keeps_aws_chunked:
-            coding = _uncoded(fields, behind)
-        reframing = Reframing(upstream, framer.length, *coding)
+            coding = _without_aws_chunked(fields, dropped)
+        body_headers = BodyHeaders(upstream, framer.length, *coding)
     proof = context.proof
-    seals = Seals(proof) if mode.signed and proof is not None else None
-    body = StreamedBody(decoded, mode.signed, seals, trailers, checks, framer)
-    return Passage(body, reframing)
+    chunk_signatures = ChunkSignatures(proof) if mode.signed and proof is not None else None
+    body = StreamedBody(decoded, mode.signed, chunk_signatures, trailers, checks, framer)
+    return BodyPlan(body, body_headers)
 
 
 def _decoded_length(fields: Mapping[bytes, bytes]) -> int:
@@ -291,10 +291,10 @@ def _decoded_length(fields: Mapping[bytes, bytes]) -> int:
 
 
 def _upstream_mode(context: Context, mode: Mode, trailers: Trailers) -> bytes | None:
-    """The streaming mode towards the target; None: the plain body.
+    """Return the streaming mode towards the target; None: the plain body.
 
-    AWS takes unsigned trailers over an encrypted connection only; over another the gateway signs.
-    A checksum is worth more than the mode it came in.
+    AWS accepts unsigned trailers over an encrypted connection only; over another the gateway signs
+    them. To keep a checksum, the mode may differ from the client's.
     """
     streaming = context.profile.streaming
     unsigned = (STREAMING_UNSIGNED_TRAILER,) if context.secure else ()
@@ -308,10 +308,10 @@ def _upstream_mode(context: Context, mode: Mode, trailers: Trailers) -> bytes | 
     return next((name for name in wanted if name in streaming), None)
 
 
-def _uncoded(
+def _without_aws_chunked(
     fields: Mapping[bytes, bytes], drop: tuple[bytes, ...]
 ) -> tuple[tuple[bytes, ...], bytes]:
-    """`drop`, and what is left of Content-Encoding without a word of the framing."""
+    """Return the headers to drop, and the Content-Encoding line without `aws-chunked`."""
     encoding = fields.get(b"content-encoding")
     if encoding is None:
         return drop, b""
