@@ -173,7 +173,7 @@ def test_a_defect_is_told_with_its_place() -> None:
     first, second = rig.lines("event")
     assert first["level"] == "error"
     assert first["message"].startswith("internal error: ValueError: a defect at ")
-    assert "test_journal.py:" in first["message"]
+    assert "test_log.py:" in first["message"]
     assert second["message"] == "internal error: ValueError: never raised"
 
 
