@@ -10,6 +10,7 @@ Not here: targets (`tests.doubles.target`), S3 clients.
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -28,6 +29,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self, TypeVar
 
+from tests.process.forked import Forked, Starter
+
 ROOT = Path(__file__).parents[2]
 READY = re.compile(
     r"ready: (\d+) workers? serves? generation (\d+) on (http[^\s\"]+)(?: (https[^\s\"]+))?"
@@ -36,6 +39,8 @@ RELOADED = re.compile(r"generation (\d+) is served by|configuration unchanged: (
 
 # For a run of all tests with every body spliced (1), or none (a number no body has).
 SPLICE_BYTES = os.environ.get("TEST_SPLICE_BYTES")
+
+FRESH = os.environ.get("TEST_FRESH") == "1"  # nothing is forked
 
 _MARK = "LC_GATEWAY_TEST_MARK"  # a name that every process keeps (environment.is_kept)
 _START_SECONDS = 30.0
@@ -123,7 +128,8 @@ class Gateway:
 
     `flags` are launch settings (`drain_seconds=2`, `access_log="-"`, ...). `environ` is added to an
     environment without any AWS, lakeFS or gateway variable. `prefix` is put before the command;
-    `prefix_execs` says that it becomes the command instead of starting it.
+    `prefix_execs` says that it becomes the command instead of starting it. `fresh`: it is started
+    as a user's is, not forked from a process that has the imports (`forked`).
     """
 
     def __init__(
@@ -135,6 +141,7 @@ class Gateway:
         environ: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         prefix_execs: bool = False,
+        fresh: bool = FRESH,
         **flags: object,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="s3gateway-test-"))
@@ -153,15 +160,10 @@ class Gateway:
         elif config is not None:
             self.write_config(config)
             launch["config"] = str(self.config_path)
-        self._process = subprocess.Popen(
-            [*prefix, *self.command(launch)],
-            cwd=self.directory,
-            env=self._environment(environ or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        command = [*prefix, *self.command(launch)]
+        fresh = fresh or command[:-1] != [sys.executable, "-m", "gateway.supervisor"]
+        fresh = fresh or any(name.startswith("PYTHON") for name in environ or {})
+        self._process = (self._started if fresh else self._forked)(command, environ or {})
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self.stdout = Lines(self._process.stdout)
@@ -169,6 +171,24 @@ class Gateway:
         self._prefixed = bool(prefix) and not prefix_execs
         self.url = ""
         self.tls_url = ""  # of `router.tls`, if there is one
+
+    def _started(
+        self, command: Sequence[str], environ: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | Forked:
+        return subprocess.Popen(
+            command,
+            cwd=self.directory,
+            env=self._environment(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def _forked(
+        self, command: Sequence[str], environ: Mapping[str, str]
+    ) -> subprocess.Popen[bytes] | Forked:
+        return _starter().start(command[-1:], self.directory, self._environment(environ))
 
     def _environment(self, added: Mapping[str, str]) -> dict[str, str]:
         dropped = ("AWS_", "LAKEFS_", "S3GATEWAY_", "ENVIRONMENT")
@@ -292,12 +312,15 @@ class Gateway:
     def processes(self) -> list[int]:
         """Every living process that was started by this gateway, orphans included."""
         mark = f"{_MARK}={self._mark}".encode()
+        session = str(self._process.pid)
         found = []
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
+                    state, *ids = (entry / "stat").read_text().rpartition(")")[2].split()[:4]
                     environment = (entry / "environ").read_bytes()
-                    if mark in environment.split(b"\0"):
+                    own = ids[2] == session and state not in "ZX"
+                    if own or mark in environment.split(b"\0"):
                         found.append(int(entry.name))
         return found
 
@@ -426,6 +449,11 @@ def wait_until(condition: Callable[[], T], what: str, seconds: float = 10.0) -> 
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(_POLL_SECONDS)
     return value
+
+
+@functools.cache
+def _starter() -> Starter:
+    return Starter()
 
 
 def _children(pid: int) -> list[int]:

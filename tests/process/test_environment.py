@@ -35,7 +35,7 @@ def test_only_control_has_the_secrets(config: dict[str, object], target: Target)
         "secret_access_key": "${TEAM_A}",
     }
     changed = {**config, "targets": {"main": main}}
-    with Gateway.start(changed, environ={**SECRETS, "LC_KEPT": "kept"}) as gateway:
+    with Gateway.start(changed, environ={**SECRETS, "LC_KEPT": "kept"}, fresh=True) as gateway:
         assert gateway.request("GET", "/bucket/key").status == 200
         everyone = [gateway.supervisor_pid, gateway.control_pid(), *gateway.worker_pids()]
         assert len(everyone) == 4

@@ -161,7 +161,7 @@ def test_many_connections_leave_no_descriptor(config: dict[str, object]) -> None
 
 
 def test_a_live_worker_maps_no_rust(config: dict[str, object]) -> None:
-    with Gateway.start(config) as gateway:
+    with Gateway.start(config, fresh=True) as gateway:
         gateway.request("GET", "/bucket/key")
         for pid in [*gateway.worker_pids(), gateway.supervisor_pid]:
             mapped = _mapped_libraries(pid)
@@ -173,12 +173,12 @@ def test_a_live_worker_maps_no_rust(config: dict[str, object]) -> None:
 
 def test_the_rust_search_finds_rust(config: dict[str, object]) -> None:
     """Control validates with pydantic: the same search must find it there."""
-    with Gateway.start(config) as gateway:
+    with Gateway.start(config, fresh=True) as gateway:
         assert any(_has_rust(path) for path in _mapped_libraries(gateway.control_pid()))
 
 
 def test_the_supervisor_imports_only_the_standard_library(config: dict[str, object]) -> None:
-    with Gateway.start(config) as gateway:
+    with Gateway.start(config, fresh=True) as gateway:
         mapped = _mapped_libraries(gateway.supervisor_pid)
         assert not [path for path in mapped if "site-packages" in str(path)]
 

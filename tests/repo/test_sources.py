@@ -50,13 +50,16 @@ def test_there_are_as_many_as_elsewhere(name: str) -> None:
 EVERY = [*signatures.cases(), *sigv2.cases(), *trailers.cases()]
 
 
-@pytest.mark.parametrize("source", sorted({case.source for case in EVERY}))
-def test_a_source_can_be_looked_up(source: str) -> None:
-    assert REAL.search(source) or OWN.match(source)
-    if "AWS errors" in source:
-        rows = ROW.findall(source.partition("AWS errors")[2])
-        assert rows
-        assert set(rows) <= SOURCES["rows"].keys() | {"5.1", "5.3", "5.5"}  # of RFC 9110
+def can_be_looked_up(source: str) -> bool:
+    rows = ROW.findall(source.partition("AWS errors")[2])
+    known = SOURCES["rows"].keys() | {"5.1", "5.3", "5.5"}  # of RFC 9110
+    placed = "AWS errors" not in source or (rows and set(rows) <= known)
+    return bool((REAL.search(source) or OWN.match(source)) and placed)
+
+
+def test_every_source_can_be_looked_up() -> None:
+    sources = sorted({case.source for case in EVERY})
+    assert [source for source in sources if not can_be_looked_up(source)] == []
 
 
 def test_every_row_is_placed_and_used() -> None:

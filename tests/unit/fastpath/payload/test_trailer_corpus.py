@@ -24,6 +24,7 @@ CASES = cases()
 IDS = [case.name for case in CASES]
 HEAD = parse_request_head(get("/b/k"), Limits())
 CLIENT = RawClient("gateway.test", 80, *KEY)
+WHOLE = 1 << 20  # bytes
 each = pytest.mark.parametrize("case", CASES, ids=IDS)
 
 
@@ -45,23 +46,27 @@ def read(case: Case, size: int) -> bytes:
     return b"".join([*early, body_plan.filter.feed(last, True)])
 
 
-@pytest.mark.parametrize("size", [1, 7, 1 << 20])
 @each
-def test_the_reader_alone(case: Case, size: int) -> None:
-    if case.accepted is not None:
-        assert read(case, size) == case.accepted
-        return
-    with pytest.raises(S3Error) as caught:
-        read(case, size)
-    error = caught.value
-    assert (error.kind.status, error.kind.code) == (case.expect["status"], case.expect["code"])
-    assert error.message == case.expect["message"]
+def test_the_reader_alone(case: Case) -> None:
+    for size in (1, 7, WHOLE):
+        if case.accepted is not None:
+            assert read(case, size) == case.accepted, size
+            continue
+        with pytest.raises(S3Error) as caught:
+            read(case, size)
+        error = caught.value
+        assert (error.kind.status, error.kind.code) == (case.expect["status"], case.expect["code"])
+        assert error.message == case.expect["message"]
 
 
-@pytest.mark.parametrize("size", [1, 3, 1 << 20])
-@pytest.mark.parametrize("bucket", ["b-b", "g-b"], ids=["taking", "lacking"])
 @each
-def test_on_the_rig(case: Case, bucket: str, size: int) -> None:
+def test_on_the_rig(case: Case) -> None:
+    """The reader has seen every cut: whole to a target that takes trailers, by bytes to another."""
+    for bucket, size in (("b-b", WHOLE), ("b-b", 3), ("g-b", 1)):
+        on_the_rig(case, bucket, size)
+
+
+def on_the_rig(case: Case, bucket: str, size: int) -> None:
     rig = Rig(mode="sigv4")
     head, body = case.upload(CLIENT, f"/{bucket}/key")
     answer, heard = say(rig, head, body, lambda wire: cut(wire, size))

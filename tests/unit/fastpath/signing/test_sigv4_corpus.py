@@ -33,9 +33,13 @@ def check_refusal(error: S3Error, expected: Expected) -> None:
     assert SECRET not in str(error.extras)
 
 
-@pytest.mark.parametrize("now", [NOON, NEW_YEAR])
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_answer(case: Case, now: float) -> None:
+def test_answer(case: Case) -> None:
+    for now in (NOON, NEW_YEAR):
+        check(case, now)
+
+
+def check(case: Case, now: float) -> None:
     rendered = case.render("gateway.test:8080", now)
     head = parse_request_head(rendered.raw, Limits())
     expected = rendered.expected

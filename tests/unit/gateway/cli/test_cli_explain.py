@@ -172,18 +172,20 @@ def test_explain_does_what_the_gateway_does(run, full: Path, case: str) -> None:
     assert "hidden" not in text
 
 
-@pytest.mark.parametrize(
-    "operation", [*dict.fromkeys(OPERATIONS.values())], ids=lambda one: f"D6 {one.name}"
-)
-def test_the_request_of_an_operation_is_that_operation(full: Path, operation: Operation) -> None:
-    """Every operation's example is classified as what it is an example of."""
+def test_the_request_of_an_operation_is_that_operation(full: Path) -> None:
+    """D6: every operation's example is classified as what it is an example of."""
     model = load({"config": str(full)}, {}).model
     assert model is not None
-    request = request_of(place_of("x-a", "main/k"), operation.name, "", ())
-    outcome = try_out(request, "main/k", EVERYBODY, model)
-    found = outcome.operation
-    assert found is not None
-    assert found.name == {"PostObject": "PutObject"}.get(operation.name, operation.name)
+
+    def found(operation: Operation) -> str | None:
+        request = request_of(place_of("x-a", "main/k"), operation.name, "", ())
+        outcome = try_out(request, "main/k", EVERYBODY, model)
+        return outcome.operation and outcome.operation.name
+
+    every = [*dict.fromkeys(OPERATIONS.values())]
+    other = {one.name: found(one) for one in every if found(one) != one.name}
+    assert len(every) > 100
+    assert other == {"PostObject": "PutObject"}
 
 
 def test_a_bucket_and_a_key_in_one_word_get_a_hint(run, full: Path) -> None:
