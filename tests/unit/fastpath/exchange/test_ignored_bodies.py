@@ -39,8 +39,12 @@ def signed(method: str, path: str, body: bytes, said: bytes | None = None) -> by
 
 def test_the_table_is_botocores() -> None:
     """A1: which operations have a body."""
-    method = SERVICE.operation_model(name).http["method"].encode()
-    assert has_request_body(OPERATIONS[name], method) is has_body(name)
+
+    def said(name: str) -> bool:
+        method = SERVICE.operation_model(name).http["method"].encode()
+        return has_request_body(OPERATIONS[name], method)
+
+    assert [name for name in SERVICE.operation_names if said(name) is not has_body(name)] == []
 
 
 @pytest.mark.parametrize("name", [n for n in SERVICE.operation_names if not has_body(n)])
