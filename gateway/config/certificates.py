@@ -1,10 +1,7 @@
-"""`router.tls`: the certificate that the gateway shows, read, tried and dated.
+"""Reads the certificate and key of `router.tls`, and checks that they can be used.
 
-Rules: what OpenSSL refuses is found here, by the code that a worker uses, on the text that a worker
-gets; dates are only warned of, since clients may not check them and a gateway that does not start
-helps nobody.
-
-Not here: targets' certificates (`targets`), watching the files (`gateway.control`).
+Rules: the check is the code that a worker uses, on the text that a worker gets; an expired
+certificate is a warning, since clients may not check dates and the gateway should start.
 """
 
 from __future__ import annotations
@@ -16,11 +13,10 @@ from datetime import UTC, datetime
 
 from fastpath.routing.snapshot import Certificate
 from fastpath.sockets.tls import server_context
-from gateway.config import schema
 from gateway.config.addresses import Listen
-from gateway.config.model import ServedTLS
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
+from gateway.config.schema import RouterTLS
 from gateway.config.secrets import Files
 
 _PATH: Path = ("router", "tls")
@@ -31,8 +27,8 @@ _SEQUENCE, _VERSION, _UTC_TIME = 0x30, 0xA0, 0x17
 
 
 def read_served_tls(
-    reader: Reader, files: Files, section: schema.RouterTLS | None, plain: tuple[Listen, ...]
-) -> ServedTLS | None:
+    reader: Reader, files: Files, section: RouterTLS | None, plain: tuple[Listen, ...]
+) -> RouterTLS | None:
     """The TLS listeners; None if there are none, or with a problem."""
     if section is None:
         return None
@@ -50,8 +46,7 @@ def read_served_tls(
         return None
     if _is_usable(reader, cert_pem, key_pem):
         _check_dates(reader, cert_pem)
-    names = {"cert_file": section.cert_file, "key_file": section.key_file}
-    return ServedTLS(tuple(section.listen_address), cert_pem, key_pem, names)
+    return section.with_texts(cert_pem, key_pem)
 
 
 def _is_usable(reader: Reader, cert_pem: str, key_pem: str) -> bool:

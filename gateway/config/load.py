@@ -16,24 +16,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastpath.limits import Limits
-from gateway.config import layers, rules, schema
+from gateway.config import layers, rules
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
 from gateway.config.collector import without_collector
 from gateway.config.identities import implicit_identities, read_identities
-from gateway.config.model import Config, Cors, CorsRule, Identity, Target
 from gateway.config.nodes import Tree, read_documents
 from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
 from gateway.config.processors import usable_processors
 from gateway.config.reading import Reader
+from gateway.config.schema import Auth, Config, Cors, Identity, Router, Routing, Target
 from gateway.config.secrets import Files, Stamp, expand_variables
 from gateway.config.targets import ALWAYS, TargetReader
 from gateway.config.variables import check_variables, warn_of_unread
+from gateway.config.words import AUTO
 
 MAX_FILE_BYTES = 64 << 20  # 100,000 rules are about 10 MiB
-_READ_APART = ("router", "auth", "targets", "lakefs", "s3", "routing")
 BACKLOG = 2048  # what the kernel takes anyway is net.core.somaxconn, 4,096 by default
 DRAIN_SECONDS = 30.0  # within Kubernetes' terminationGracePeriodSeconds of 30 plus preStop
 
@@ -68,12 +67,12 @@ class Loaded:
         if self.model is None:
             raise ValueError("a configuration with errors boots nothing")
         given = self._launch
-        tls = self.model.tls
+        tls, workers = self.model.router.tls, self.model.workers
         drain = given.get("drain_seconds")
         return {
             "listen": [list(address) for address in self.model.listen],
-            "listen_tls": [list(address) for address in tls.listen] if tls else [],
-            "workers": self.model.workers or usable_processors(),
+            "listen_tls": [list(address) for address in tls.listen_address] if tls else [],
+            "workers": usable_processors() if workers == AUTO else workers,
             "drain_seconds": DRAIN_SECONDS if drain is None else float(str(drain)),
             "connections": self.model.limits.connections,
             "backlog": BACKLOG,
@@ -189,47 +188,35 @@ class _Assembly:
         self._insecure_open = launch.get("insecure_open") is True
         self._probed = launch.get("probed")  # a target that is wanted although no rule leads there
 
-    def config(self, environment: str | None) -> Config | None:
-        """The model; with errors it is incomplete, and the caller drops it."""
+    def config(self, environment: str | None) -> Config:
+        """The configuration; with errors it is incomplete, and the caller drops it."""
         reader = self._reader
         expand_variables(reader, self._environ)
-        reader.read(schema.File, (), without=_READ_APART)
-        router = reader.read(schema.Router, ("router",)) or schema.Router()
-        auth = reader.read(schema.Auth, ("auth",), without=["identities"]) or schema.Auth()
-        routing = reader.read(schema.Routing, ("routing",), without=["rules"]) or schema.Routing()
-        listen = tuple(router.listen_address)
-        tls = read_served_tls(reader, self._files, router.tls, listen)
-        addresses = listen + (tuple(router.tls.listen_address) if router.tls else ())
+        reader.read(Config, ())
+        router = reader.read(Router, ("router",)) or Router()
+        auth = reader.read(Auth, ("auth",)) or Auth()
+        routing = reader.read(Routing, ("routing",)) or Routing()
+        tls = read_served_tls(reader, self._files, router.tls, router.listen_address)
+        addresses = Config(router=router).addresses
         loopback = all(address.loopback for address in addresses)
         if auth.mode == "open" and not loopback and not self._insecure_open:
             message = "open lets everybody in, and the gateway listens beyond this machine"
             reader.error(("auth", "mode"), message, "use sigv4, loopback or --insecure-open")
-        targets = self._targets(addresses, tuple(router.domains))
+        targets = self._targets(addresses, router.domains)
         identities = self._identities(auth, targets, loopback)
         found = rules.read_rules(reader, auth.mode)
         known = {*reader.members(("targets",)), *ALWAYS}
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         rules.report_unreachable(reader, found)
-        cors = self._cors(auth.cors)
+        self._check_cors(auth.cors)
         if auth.mode != "open" and not reader.problems.fatal:
             self._warn_of_callers(identities, loopback, anonymous=auth.anonymous == "forward")
         return Config(
-            environment=environment,
-            listen=listen,
-            tls=tls,
-            workers=router.workers,
-            domains=tuple(router.domains),
-            limits=Limits(**router.limits.model_dump()),
-            mode=auth.mode,
-            sigv2=auth.sigv2,
-            regions=tuple(auth.regions),
-            anonymous=auth.anonymous,
-            cors=cors,
-            identities=tuple(identities),
+            router=router.model_copy(update={"tls": tls}),
+            auth=auth.model_copy(update={"identities": tuple(identities)}),
             targets=targets,
-            rules=tuple(found),
-            default_target=routing.default_target,
+            routing=routing.model_copy(update={"environment": environment, "rules": found}),
         )
 
     def _warn_of_callers(
@@ -248,26 +235,15 @@ class _Assembly:
             hint = "give each client a key of its own"
             self._reader.warn(at, message, hint, tolerated=loopback)
 
-    def _cors(self, section: schema.Cors | None) -> Cors | None:
-        if section is None:
-            return None
-        if section.preflight == "forward" and section.rules:
+    def _check_cors(self, cors: Cors | None) -> None:
+        if cors is None:
+            return
+        if cors.preflight == "forward" and cors.rules:
             message = "are not asked while preflights are forwarded"
             self._reader.error(("auth", "cors", "rules"), message, "leave one of the two out")
-        elif section.preflight == "answer" and not section.rules:
+        elif cors.preflight == "answer" and not cors.rules:
             message = "has no rules"
             self._reader.error(("auth", "cors"), message, "add auth.cors.rules, or leave it out")
-        rules = tuple(
-            CorsRule(
-                tuple(rule.allowed_origins),
-                tuple(rule.allowed_methods),
-                tuple(rule.allowed_headers),
-                tuple(rule.expose_headers),
-                rule.max_age_seconds,
-            )
-            for rule in section.rules
-        )
-        return Cors(section.preflight, rules)
 
     def _targets(self, listen: tuple[Listen, ...], domains: tuple[str, ...]) -> dict[str, Target]:
         reached = dict(rules.reached_targets(self._reader))
@@ -277,7 +253,7 @@ class _Assembly:
         return reader.read_all(domains)
 
     def _identities(
-        self, auth: schema.Auth, targets: Mapping[str, Target], loopback: bool
+        self, auth: Auth, targets: Mapping[str, Target], loopback: bool
     ) -> list[Identity]:
         known = {*self._reader.members(("targets",)), *ALWAYS}
         found = read_identities(self._reader, self._files, known, loopback)

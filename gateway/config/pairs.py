@@ -1,9 +1,6 @@
-"""Static access keys: inline, from files, or from the process environment.
+"""Reads static access keys, which are inline, in files or in the process environment.
 
-Rules: the id and the secret come together or not at all; AWS's published example keys are known to
-everyone, so they are listed here.
-
-Not here: credentials that somebody must be asked for (`gateway.control.credentials`).
+Rules: the id and the secret are given together or not at all.
 """
 
 from __future__ import annotations
@@ -13,11 +10,11 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from gateway.config import schema
-from gateway.config.model import KeyPair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
+from gateway.config.schema import KeyPair, Keys
 from gateway.config.secrets import Files
+from gateway.config.words import KEY_ID, SECRET
 
 # Keys of AWS's documentation and test suites, and of lakeFS's quickstart.
 EXAMPLE_IDS = frozenset(
@@ -37,8 +34,8 @@ EXAMPLE_SECRETS = frozenset(
     )
 )
 
-_ID = re.compile(schema.KEY_ID)
-_SECRET = re.compile(schema.SECRET)
+_ID = re.compile(KEY_ID)
+_SECRET = re.compile(SECRET)
 
 
 def is_published(keys: KeyPair) -> bool:
@@ -57,7 +54,7 @@ def ambient_pair(environ: Mapping[str, str]) -> KeyPair | None:
     return KeyPair(key_id, SecretStr(secret))
 
 
-def key_pair(section: schema.Keys, path: Path, reader: Reader, files: Files) -> KeyPair | None:
+def key_pair(section: Keys, path: Path, reader: Reader, files: Files) -> KeyPair | None:
     """The pair a section gives; None if it gives none, or a broken one (reported)."""
     key_id = _part(section, "access_key_id", path, reader, files)
     secret = _part(section, "secret_access_key", path, reader, files)
@@ -67,7 +64,7 @@ def key_pair(section: schema.Keys, path: Path, reader: Reader, files: Files) -> 
     return KeyPair(key_id, SecretStr(secret))
 
 
-def _report_half(section: schema.Keys, path: Path, reader: Reader) -> None:
+def _report_half(section: Keys, path: Path, reader: Reader) -> None:
     says_id = section.access_key_id or section.access_key_id_file
     says_secret = section.secret_access_key or section.secret_access_key_file
     if says_id and not says_secret:
@@ -76,7 +73,7 @@ def _report_half(section: schema.Keys, path: Path, reader: Reader) -> None:
         reader.error((*path, "access_key_id"), "is not set, though secret_access_key is")
 
 
-def _part(section: schema.Keys, name: str, path: Path, reader: Reader, files: Files) -> str | None:
+def _part(section: Keys, name: str, path: Path, reader: Reader, files: Files) -> str | None:
     inline = getattr(section, name)
     file_name = getattr(section, f"{name}_file")
     if inline is not None and file_name is not None:

@@ -17,9 +17,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from gateway.config import schema
 from gateway.config.layers import VARIABLES
 from gateway.config.problems import Place, Problem, Problems, Severity, did_you_mean, one_of
+from gateway.config.words import KEY_ID, SECRET
 from gateway.supervisor import tempo
 
 LOG_FORMATS = ("text", "json")
@@ -148,7 +148,7 @@ def check_variables(
 def _of_aws(environ: Mapping[str, str]) -> Iterator[tuple[str, _Fault]]:
     """Values that botocore would stumble over, or pass over, later."""
     key_id, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
-    for name, other, grammar in ((key_id, secret, schema.KEY_ID), (secret, key_id, schema.SECRET)):
+    for name, other, grammar in ((key_id, secret, KEY_ID), (secret, key_id, SECRET)):
         text = environ.get(name, "")
         if text and not re.fullmatch(grammar, text):
             yield name, ("is no key: it must be printable ASCII", "look for a line end in it")

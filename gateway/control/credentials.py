@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gateway.config.model import Config, CredentialSource
+from gateway.config.schema import Config, CredentialSource
 
 # botocore refreshes in the last 15 minutes before expiry (its advisory window), so asking earlier
 # would only return what is known.

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gateway import config
-from gateway.config.model import Config, CredentialSource
+from gateway.config.schema import Config, CredentialSource
 from gateway.control.credentials import (
     REFRESH_AHEAD_SECONDS,
     RETRY_SECONDS,
