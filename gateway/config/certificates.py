@@ -46,7 +46,7 @@ def read_served_tls(
         return None
     if _is_usable(reader, cert_pem, key_pem):
         _check_dates(reader, cert_pem)
-    return section.with_texts(cert_pem, key_pem)
+    return section.with_texts({"cert_file": cert_pem, "key_file": key_pem})
 
 
 def _is_usable(reader: Reader, cert_pem: str, key_pem: str) -> bool:

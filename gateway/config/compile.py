@@ -39,7 +39,7 @@ def compile_snapshot(
     }
 
 
-def _certificate(tls: RouterTLS | None) -> dict[str, str] | None:
+def _certificate(tls: RouterTLS | None) -> dict[str, str | None] | None:
     return None if tls is None else {"cert_pem": tls.cert_pem, "key_pem": tls.key_pem}
 
 

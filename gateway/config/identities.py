@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gateway.config.pairs import is_published, key_pair
+from gateway.config.pairs import KeyPair, is_published
 from gateway.config.problems import Path, did_you_mean, one_of
 from gateway.config.reading import Reader
-from gateway.config.schema import Identity, KeyPair, Keys, Target
-from gateway.config.secrets import Files
+from gateway.config.schema import Identity, Keys, Target
+from gateway.config.secrets import Files, key_pair
 
 _LIST: Path = ("auth", "identities")
 

@@ -10,12 +10,13 @@ there is one list of limits; sections are immutable, and no `repr` shows a secre
 
 from __future__ import annotations
 
+import os
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic import create_model as create_pydantic_model
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
@@ -25,6 +26,7 @@ from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.response.cors import METHODS as CORS_METHODS
 from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
+from gateway.config.pairs import DEFAULT_REGION, CredentialSource, KeyPair
 from gateway.config.words import (
     AUTO,
     EVERY_OPERATION,
@@ -63,8 +65,10 @@ from gateway.config.words import (
     plain_text,
 )
 
+# pydantic looks for plug-ins in every installed package, for 20 ms of each start; there are none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
 PROFILE_WORDS = tuple(PROFILES)
-DEFAULT_REGION = "us-east-1"
 
 Address = Annotated[Listen, Parse(plain_text, parse_listen)]
 EndpointText = Annotated[Endpoint, Parse(plain_text, parse_endpoint)]
@@ -118,34 +122,6 @@ else:
 # Keys
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPair:
-    """A static access key."""
-
-    access_key_id: str
-    secret_access_key: SecretStr
-
-
-@dataclass(frozen=True, slots=True)
-class CredentialSource:
-    """Where a target's credentials come from: a static pair, botocore's chain, or a role.
-
-    Without `keys` botocore's chain is asked, with `aws_profile` if one is given. With `role_arn`
-    the result is exchanged for the role's credentials at STS in `region`.
-    """
-
-    keys: KeyPair | None = None
-    aws_profile: str | None = None
-    role_arn: str | None = None
-    external_id: str | None = None
-    region: str = DEFAULT_REGION
-
-    @property
-    def static(self) -> KeyPair | None:
-        """The pair that signs requests, if it is known without asking anybody."""
-        return self.keys if self.role_arn is None else None
-
-
 class Keys(Section):
     """A key pair; each part inline, as `${VAR}`, or from a file."""
 
@@ -177,33 +153,42 @@ class Keys(Section):
         return self.model_copy(update={**files, **inline, **settings})
 
 
+class PemFiles(Section):
+    """A section that names PEM files. A resolved one has their texts, by the name of the setting."""
+
+    _texts: Mapping[str, str | None] = {}
+
+    @property
+    def ca_pem(self) -> str | None:
+        """The text of `ca_file`."""
+        return self._texts.get("ca_file")
+
+    @property
+    def cert_pem(self) -> str | None:
+        """The text of `cert_file`."""
+        return self._texts.get("cert_file")
+
+    @property
+    def key_pem(self) -> str | None:
+        """The text of `key_file`."""
+        return self._texts.get("key_file")
+
+    def with_texts(self, texts: Mapping[str, str | None]) -> typing.Self:
+        """A copy with the texts of its files."""
+        copy = self.model_copy()
+        copy._texts = texts
+        return copy
+
+
 # router
 
 
-class RouterTLS(Section):
+class RouterTLS(PemFiles):
     """`router.tls`: the addresses where clients speak TLS, and the certificate they are shown."""
 
     listen_address: Annotated[UniqueItems[Address], OneOrMore] = (Listen("127.0.0.1", 8443),)
     cert_file: Text
     key_file: Text
-    _cert_pem: str = ""
-    _key_pem: str = ""
-
-    @property
-    def cert_pem(self) -> str:
-        """The text of `cert_file`."""
-        return self._cert_pem
-
-    @property
-    def key_pem(self) -> str:
-        """The text of `key_file`."""
-        return self._key_pem
-
-    def with_texts(self, cert_pem: str, key_pem: str) -> RouterTLS:
-        """A copy that knows the texts of its files."""
-        copy = self.model_copy()
-        copy._cert_pem, copy._key_pem = cert_pem, key_pem
-        return copy
 
 
 class Router(Section):
@@ -296,35 +281,13 @@ class Auth(Section):
 # targets
 
 
-class TLS(Section):
+class TLS(PemFiles):
     """`targets.*.tls`: how an https target is checked, and what it is shown."""
 
     verify: Boolean = True
     ca_file: Maybe[Text] = None
     cert_file: Maybe[Text] = None
     key_file: Maybe[Text] = None
-    _texts: Mapping[str, str | None] = {}
-
-    @property
-    def ca_pem(self) -> str | None:
-        """The text of `ca_file`."""
-        return self._texts.get("ca_file")
-
-    @property
-    def cert_pem(self) -> str | None:
-        """The text of `cert_file`."""
-        return self._texts.get("cert_file")
-
-    @property
-    def key_pem(self) -> str | None:
-        """The text of `key_file`."""
-        return self._texts.get("key_file")
-
-    def with_texts(self, texts: Mapping[str, str | None]) -> TLS:
-        """A copy that knows the texts of its files, by the name of the setting."""
-        copy = self.model_copy()
-        copy._texts = texts
-        return copy
 
 
 class ProfileOverrides(Section):

@@ -12,9 +12,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
+from pydantic import SecretStr
+
 from gateway.config.nodes import Scalar, Value
+from gateway.config.pairs import KeyPair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
+from gateway.config.schema import Keys
+from gateway.config.words import KEY_ID, SECRET
 
 MAX_FILE_BYTES = 1 << 20  # a certificate bundle is 200 KiB
 
@@ -141,3 +146,39 @@ def stamp(file: FilePath) -> Stamp | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def key_pair(section: Keys, path: Path, reader: Reader, files: Files) -> KeyPair | None:
+    """The pair a section gives; None if it gives none, or a broken one (reported)."""
+    key_id = _part(section, "access_key_id", path, reader, files)
+    secret = _part(section, "secret_access_key", path, reader, files)
+    if key_id is None or secret is None:
+        _report_half(section, path, reader)
+        return None
+    return KeyPair(key_id, SecretStr(secret))
+
+
+def _report_half(section: Keys, path: Path, reader: Reader) -> None:
+    says_id = section.access_key_id or section.access_key_id_file
+    says_secret = section.secret_access_key or section.secret_access_key_file
+    if says_id and not says_secret:
+        reader.error((*path, "secret_access_key"), "is not set, though access_key_id is")
+    if says_secret and not says_id:
+        reader.error((*path, "access_key_id"), "is not set, though secret_access_key is")
+
+
+def _part(section: Keys, name: str, path: Path, reader: Reader, files: Files) -> str | None:
+    inline = getattr(section, name)
+    file_name = getattr(section, f"{name}_file")
+    if inline is not None and file_name is not None:
+        reader.error((*path, f"{name}_file"), f"is given together with {name}")
+        return None
+    if file_name is not None:
+        at = (*path, f"{name}_file")
+        line = files.line(file_name, at)
+        grammar = SECRET if name == "secret_access_key" else KEY_ID
+        if line is not None and not re.fullmatch(grammar, line):
+            reader.error(at, "does not hold a valid value")
+            return None
+        return line
+    return inline.get_secret_value() if isinstance(inline, SecretStr) else inline

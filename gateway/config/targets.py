@@ -13,11 +13,11 @@ from typing import Any
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from gateway.config.addresses import Endpoint, Listen, same_place
 from gateway.config.capabilities import capabilities, differences, lost_safeties
-from gateway.config.pairs import ambient_pair, key_pair
+from gateway.config.pairs import DEFAULT_REGION, KeyPair, ambient_pair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
-from gateway.config.schema import DEFAULT_REGION, TLS, KeyPair, ProfileOverrides, Target
-from gateway.config.secrets import Files
+from gateway.config.schema import TLS, ProfileOverrides, Target
+from gateway.config.secrets import Files, key_pair
 
 ALWAYS = ("lakefs", "s3")  # targets that exist without being configured
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from fastpath.routing.rules import pack
 from gateway import config
-from gateway.config.collector import without_collector
 from gateway.config.compile import compile_snapshot
+from gateway.config.load import without_collector
 from gateway.config.secrets import Stamp
 from gateway.control.credentials import Keyring
 
