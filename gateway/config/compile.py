@@ -17,7 +17,7 @@ from gateway.config.schema import Config, Identity, Keys, RouterTLS, Target
 def compile_snapshot(
     model: Config, credentials: Mapping[str, Mapping[str, object]]
 ) -> dict[str, object]:
-    """The document of the configuration. `credentials` is by target name (`Keyring.resolve`)."""
+    """Returns the document. `credentials` is by target name (`Keyring.resolve`)."""
     own = {
         f"{target}/{identity.name}": {**_pair(keys), "token": None, "expires": None}
         for identity in model.identities

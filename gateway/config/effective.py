@@ -30,14 +30,14 @@ _AMBIGUOUS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", 
 
 
 def effective(model: Config) -> dict[str, object]:
-    """The configuration in the form of its file."""
+    """Returns the configuration in the form of its file."""
     named = tuple(identity for identity in model.identities if not identity.implicit)
     shown = model.model_copy(update={"auth": model.auth.model_copy(update={"identities": named})})
     return _settings(shown)
 
 
 def _settings(section: Section) -> dict[str, object]:
-    """The settings of a section that have a value."""
+    """Returns the settings of a section that have a value."""
     names = sorted(type(section).model_fields, key=lambda name: name not in _FIRST)
     if isinstance(section, Target) and PROFILES[str(section.profile)].dialect is None:
         names.remove("forgets")
@@ -49,14 +49,14 @@ def _dumped(settings: Iterable[tuple[str, object]]) -> dict[str, object]:
 
 
 def _is_empty(name: str, value: object) -> bool:
-    """Whether it means the same as no setting; of `allow` only None does."""
+    """Whether the value means the same as no setting; an empty `allow` does not."""
     if isinstance(value, ProfileOverrides):
         return not value.given
     return value is None or (value in ("", (), {}) and name != "allow")
 
 
 def _plain(value: object) -> object:
-    """A value as a file has it."""
+    """Returns a value in the form of the file."""
     if isinstance(value, ProfileOverrides):
         return written(value.given)
     if isinstance(value, Section):
@@ -79,12 +79,12 @@ def _plain(value: object) -> object:
 
 
 def written(overrides: Mapping[str, object]) -> dict[str, object]:
-    """Overrides as a file has them."""
+    """Returns overrides in the form of the file."""
     return {name: "all" if value is None else value for name, value in overrides.items()}
 
 
 def render(document: Mapping[str, object], tree: Tree | None = None) -> str:
-    """YAML text; with a tree each value is followed by where it came from."""
+    """Returns YAML text; with a tree, each value is followed by its origin."""
     return "\n".join(_lines(document, (), "", tree)) + "\n"
 
 
@@ -126,7 +126,7 @@ def _origin(path: Path, tree: Tree | None) -> str:
 
 
 def origin(path: Path, tree: Tree) -> str:
-    """Where the value of a setting was given: `file:line`, `$VARIABLE`, `--flag` or `default`."""
+    """Returns where a setting was given: `file:line`, `$VARIABLE`, `--flag` or `default`."""
     for candidate in (path, (*path[:-1], f"{path[-1]}_file")):
         place = tree.values.get(candidate)
         if place is not None:

@@ -25,7 +25,7 @@ PUBLISHED = "is one of the published example keys, which everybody knows"
 def read_identities(
     reader: Reader, files: Files, targets: Iterable[str], loopback: bool
 ) -> list[Identity]:
-    """The configured identities that are in order."""
+    """Reads the configured identities; those with errors are left out."""
     found: list[Identity] = []
     names: dict[str, int] = {}
     ids: dict[str, int] = {}
@@ -71,7 +71,7 @@ def _identity(reader: Reader, files: Files, path: Path, targets: frozenset[str])
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """The closest known name, or all of them."""
+    """Suggests the closest known name, or else all of them."""
     names = sorted(known)
     return did_you_mean(name, names) or (f"known: {one_of(names)}" if names else "")
 
@@ -79,7 +79,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
 def implicit_identities(
     reader: Reader, targets: Mapping[str, Target], loopback: bool
 ) -> list[Identity]:
-    """One identity for each static pair that the gateway holds for a target it can reach."""
+    """Makes an identity of each static pair that the gateway holds for a target."""
     pairs: dict[str, tuple[KeyPair, list[str]]] = {}
     for name, target in targets.items():
         pair = target.source.static if target.source else None

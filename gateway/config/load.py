@@ -1,13 +1,11 @@
-"""From launch settings, environment and file to a configuration, or every reason why not.
+"""Loads a configuration from launch settings, environment and file, or tells every problem.
 
     file -> documents -> the chosen ones --+
     environment variables -----------------+-> one tree -> ${VAR} -> sections -> checks -> Config
     flags ---------------------------------+
 
-Rules: nothing here asks the network, so `check` is quick and repeatable; problems are values, never
-exceptions; the model is there only if there is no error.
-
-Not here: resolving credentials (`gateway.control.credentials`), the snapshot (`compile`).
+Rules: nothing uses the network, so `check` is quick and repeatable; problems are values, never
+exceptions; there is a configuration only if there is no error.
 """
 
 from __future__ import annotations
@@ -40,9 +38,9 @@ DRAIN_SECONDS = 30.0  # within Kubernetes' terminationGracePeriodSeconds of 30 p
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load found; `model` is None if there is an error among the problems.
+    """The result of a load. `model` is None if there is an error among the problems.
 
-    `notes` are warnings that only `check` gives: settings that are missing and nothing needs.
+    `notes` are warnings that only `check` prints: about missing settings that nothing needs.
     """
 
     model: Config | None
@@ -56,15 +54,15 @@ class Loaded:
 
     @property
     def source(self) -> str:
-        """What stands for the whole configuration where nothing is more particular."""
+        """The source of problems that have no place of their own."""
         return str(self._launch.get("config") or "environment")
 
     def watched_files(self) -> list[Path]:
-        """The files that were read, or looked for."""
+        """Returns the files that were read or looked for."""
         return ([self._file] if self._file else []) + list(self.stamps)
 
     def boot(self) -> dict[str, object]:
-        """The settings that hold for the life of the process; only with a model."""
+        """Returns the settings that hold for the life of the process. Needs a model."""
         if self.model is None:
             raise ValueError("a configuration with errors boots nothing")
         given = self._launch
@@ -102,9 +100,9 @@ def without_collector() -> Iterator[None]:
 def load(
     launch: Mapping[str, object], environ: Mapping[str, str], text: str | None = None
 ) -> Loaded:
-    """Read everything `launch` and `environ` point to. Never raises for what a user wrote.
+    """Loads what `launch` and `environ` point to. Never raises because of what a user wrote.
 
-    With a `text` that is what the file says, whatever it says by now.
+    If `text` is given, it is taken for the content of the file.
     """
     with without_collector():
         return _load(launch, environ, text)
@@ -122,7 +120,7 @@ def _load(launch: Mapping[str, object], environ: Mapping[str, str], text: str | 
     check_variables(environ, launch, problems)
     model = None
     if not _unreadable(problems):
-        model = _Assembly(reader, files, launch, environ).config(environment)
+        model = _Resolver(reader, files, launch, environ).config(environment)
     warn_of_unread(environ, reader.variables, problems)
     return Loaded(
         model=None if problems.fatal else model,
@@ -137,7 +135,7 @@ def _load(launch: Mapping[str, object], environ: Mapping[str, str], text: str | 
 
 
 def _unreadable(problems: Problems) -> bool:
-    """Whether there is no sense in looking at settings: they would all seem to be missing."""
+    """Whether there are no settings to look at, so that all would seem to be missing."""
     return any(problem.path in ("syntax", "file") for problem in problems)
 
 
@@ -189,8 +187,8 @@ def _read(file: Path, problems: Problems) -> str | None:
         return None
 
 
-class _Assembly:
-    """One load's way from tree to model."""
+class _Resolver:
+    """Reads and resolves the sections of one load."""
 
     def __init__(
         self,
@@ -206,7 +204,7 @@ class _Assembly:
         self._probed = launch.get("probed")  # a target that is wanted although no rule leads there
 
     def config(self, environment: str | None) -> Config:
-        """The configuration; with errors it is incomplete, and the caller drops it."""
+        """Returns the configuration. With errors it is incomplete, and the caller drops it."""
         reader = self._reader
         expand_variables(reader, self._environ)
         reader.read(Config, ())
@@ -239,7 +237,7 @@ class _Assembly:
     def _warn_of_callers(
         self, identities: list[Identity], loopback: bool, *, anonymous: bool
     ) -> None:
-        """Nobody can come in, or only who has the key of a target."""
+        """Warns if nobody can come in, or only who has the key of a target."""
         at: Setting = ("auth", "identities")
         if not identities and not anonymous:
             message = "nobody is known, every request is refused"
@@ -280,7 +278,7 @@ class _Assembly:
         return implicit_identities(self._reader, targets, loopback)
 
     def _broken_names(self) -> list[str]:
-        """Names of identities that have other faults: rules may refer to them all the same."""
+        """Returns the names of all identities: rules may also name those with errors."""
         names = []
         for index in self._reader.items(("auth", "identities")):
             name = self._reader.tree.get(("auth", "identities", index, "name"))

@@ -35,7 +35,7 @@ Model = TypeVar("Model", bound=Section | Rule)
 
 
 class Reader:
-    """A tree, the problems found in it, and how its paths are shown to people."""
+    """Reads a tree, and reports its problems with paths as the user wrote them."""
 
     def __init__(self, tree: Tree, problems: Problems, *, source: str) -> None:
         self.tree = tree
@@ -45,7 +45,7 @@ class Reader:
         self.variables: set[str] = set()  # that `${VAR}`s name
 
     def shown(self, path: Path) -> str:
-        """A path as the user wrote it."""
+        """Formats a path as the user wrote it."""
         if len(path) > 1 and path[0] == "targets" and path[1] in self.tree.short:
             path = path[1:]
         return format_path(path)
@@ -54,22 +54,22 @@ class Reader:
         return self.tree.place(path, key=key) or Place(self._source)
 
     def error(self, path: Path, message: str, suggestion: str = "", *, key: bool = False) -> None:
-        """Report an error at a path."""
+        """Reports an error at a path."""
         self.error_at(self.place(path, key=key), path, message, suggestion)
 
     def error_at(self, place: Place, path: Path, message: str, suggestion: str = "") -> None:
-        """Report an error about a path that stands nowhere, at the place that needs it."""
+        """Reports an error about an absent path at the place that needs it."""
         self.problems.add(Problem(place, self.shown(path), message, suggestion))
 
     def warn(
         self, path: Path, message: str, suggestion: str = "", *, tolerated: bool = False
     ) -> None:
-        """Report a warning at a path."""
+        """Reports a warning at a path."""
         where, shown = self.place(path, key=True), self.shown(path)
         self.problems.add(Problem(where, shown, message, suggestion, Severity.WARNING, tolerated))
 
     def read(self, model: type[Model], path: Path) -> Model | None:
-        """The mapping at `path` as a model (nothing there: all defaults), or None if it is wrong.
+        """Validates the mapping at `path` (nothing is an empty one); None if it has errors.
 
         Fields that are marked as `Apart` are left out.
         """
@@ -88,7 +88,7 @@ class Reader:
             return None
 
     def members(self, path: Path) -> Mapping[str, object]:
-        """The mapping at `path`, empty if there is none; anything else is reported."""
+        """Returns the mapping at `path`, empty if there is none; reports anything else."""
         data = self.tree.get(path)
         if data is None:
             return {}
@@ -98,7 +98,7 @@ class Reader:
         return data
 
     def items(self, path: Path) -> range:
-        """The indexes of the list at `path`; anything but a list is reported."""
+        """Returns the indexes of the list at `path`; reports anything but a list."""
         data = self.tree.get(path)
         if data is None:
             if self.tree.place(path) is not None and path in self.tree.values:
@@ -134,7 +134,7 @@ class Reader:
             self.error(path, detail["msg"].lower())
 
     def _existing(self, base: Path, location: Path) -> Path:
-        """The path in the tree: pydantic also names union members and indexes of lone values."""
+        """Returns the path in the tree: pydantic's also has indexes of values that are no lists."""
         path = base
         for index, step in enumerate(location):
             node = self.tree.get(path)
@@ -146,7 +146,7 @@ class Reader:
 
 @lru_cache
 def _apart(model: type[Section | Rule]) -> frozenset[str]:
-    """The fields whose members are read one by one."""
+    """Returns the fields whose members are read one by one."""
     return frozenset(
         name
         for name, field in model.model_fields.items()
@@ -155,7 +155,7 @@ def _apart(model: type[Section | Rule]) -> frozenset[str]:
 
 
 def _fields_at(model: type[Section | Rule], location: Path) -> set[str]:
-    """The keys of the section that `location` leads to, starting at `model`."""
+    """Returns the keys of the section at `location`, seen from `model`."""
     for step in location:
         field = model.model_fields.get(str(step))
         model = _section_in(field.annotation if field else None) or model
@@ -163,7 +163,7 @@ def _fields_at(model: type[Section | Rule], location: Path) -> set[str]:
 
 
 def _section_in(annotation: object) -> type[Section] | None:
-    """The section class inside an annotation (optional, list, mapping)."""
+    """Returns the section class inside an annotation (optional, tuple, mapping)."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     for argument in typing.get_args(annotation):

@@ -30,16 +30,16 @@ _ROUTED = frozenset(
 
 
 def read_rules(reader: Reader, mode: str) -> tuple[Rule, ...]:
-    """The rules that are in order; `check_references` looks at the targets and identities."""
+    """Reads the rules; those with errors are left out. `check_references` checks their names."""
     found: list[Rule] = []
     for index in reader.items(LIST):
         path = (*LIST, index)
         rule = reader.read(Rule, path)
         if rule is None:
             continue
-        _number(rule, "number", index + 1)
+        _set(rule, "number", index + 1)
         if path in reader.tree.values:
-            _number(rule, "line", reader.tree.values[path].line)
+            _set(rule, "line", reader.tree.values[path].line)
         found.append(rule)
         if "[" in rule.pattern and not can_match(rule.pattern):
             reader.error((*path, "pattern"), "can never match a bucket name")
@@ -50,7 +50,7 @@ def read_rules(reader: Reader, mode: str) -> tuple[Rule, ...]:
     return tuple(found)
 
 
-_number = object.__setattr__  # rules are frozen, and not made twice
+_set = object.__setattr__  # rules are frozen, and not made twice
 
 
 def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
@@ -61,7 +61,7 @@ def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
 
 
 def reached_targets(reader: Reader) -> dict[str, Path]:
-    """Each target that a request can reach, with the path that names it; broken rules count too."""
+    """Returns the targets that requests can reach, and the path that names each."""
     reached: dict[str, Path] = {}
     default = reader.tree.get(("routing", "default_target"))
     at: Path = ("routing", "default_target")
@@ -75,7 +75,7 @@ def reached_targets(reader: Reader) -> dict[str, Path]:
 
 
 def check_references(reader: Reader, targets: Iterable[str], identities: Iterable[str]) -> None:
-    """Report every target and identity that a rule or the default names and nobody has."""
+    """Reports unknown targets and identities that rules or `default_target` name."""
     names, people = frozenset(targets), frozenset(identities)
     default: Path = ("routing", "default_target")
     for path in (default, *((*LIST, index, "target") for index in reader.items(LIST))):
@@ -91,7 +91,7 @@ def check_references(reader: Reader, targets: Iterable[str], identities: Iterabl
 
 
 def report_unreachable(reader: Reader, rules: Iterable[Rule]) -> None:
-    """Report every rule that earlier rules leave nothing to match."""
+    """Reports every rule that can never match, because of earlier rules."""
     index = _Index()
     for rule in rules:
         blockers = _blockers(rule, index.candidates(rule.pattern))
@@ -108,7 +108,7 @@ def report_unreachable(reader: Reader, rules: Iterable[Rule]) -> None:
 
 
 def _blockers(rule: Rule, earlier: Iterable[Rule]) -> list[Rule]:
-    """The earlier rules that together take everything; empty when something is left."""
+    """Returns the earlier rules that take everything together; none if something is left."""
     everyone: tuple[str | None, ...] = (None,) if rule.identities is None else rule.identities
     wanted = _ROUTED if rule.operations is None else rule.operations & _ROUTED
     left = dict.fromkeys(everyone, wanted)
@@ -130,7 +130,7 @@ def _blockers(rule: Rule, earlier: Iterable[Rule]) -> list[Rule]:
 
 
 class _Index:
-    """Earlier rules by the fixed beginning of their glob: only those can cover that begin alike."""
+    """Earlier rules by the fixed beginning of their glob, since only those can cover a rule."""
 
     def __init__(self) -> None:
         self._by_beginning: dict[str, list[Rule]] = {}
@@ -143,7 +143,7 @@ class _Index:
         into.setdefault(beginning, []).append(rule)
 
     def candidates(self, pattern: str) -> Iterator[Rule]:
-        """In file order."""
+        """Yields the rules that may cover a pattern, in file order."""
         beginning, _ = split_glob(pattern)
         found = list(self._exact.get(pattern, ()))
         for length in range(len(beginning) + 1):

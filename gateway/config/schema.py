@@ -84,7 +84,7 @@ class Section(BaseModel):
 
 
 class Apart:
-    """Marks a field whose members are read one by one (`reading`), not with their section."""
+    """Marks a field whose members are read one by one (`reading`), apart from their section."""
 
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
@@ -93,7 +93,7 @@ class Apart:
 
 
 def _section_of(source: type[Any]) -> type[Section]:
-    """A section with the fields, types and defaults of a dataclass of limits; few may be 0."""
+    """Makes a section with the fields, types and defaults of a dataclass of limits."""
     hints = typing.get_type_hints(source)
     positive: dict[type, Any] = {int: PositiveWhole, float: PositiveNumber}
     or_zero: dict[type, Any] = {int: WholeOrZero, float: NumberOrZero}
@@ -107,7 +107,7 @@ def _section_of(source: type[Any]) -> type[Section]:
 
 
 def _made(source: type[Any]) -> AfterValidator:
-    """Makes the dataclass of limits out of its section."""
+    """Returns the validator that turns such a section into its dataclass."""
     return AfterValidator(lambda section: source(**dict(section)))
 
 
@@ -132,19 +132,19 @@ class Keys(Section):
 
     @property
     def names_keys(self) -> bool:
-        """Whether any of the four settings is given."""
+        """Whether one of the four settings is given."""
         inline = self.access_key_id or self.secret_access_key
         return bool(inline or self.access_key_id_file or self.secret_access_key_file)
 
     @property
     def keys(self) -> KeyPair | None:
-        """The pair, once it is resolved."""
+        """The pair of a resolved section, if it has one."""
         if self.access_key_id is None or self.secret_access_key is None:
             return None
         return KeyPair(self.access_key_id, self.secret_access_key)
 
     def resolved(self, pair: KeyPair | None, **settings: object) -> typing.Self:
-        """A copy that holds this pair instead of the names of its files, and these settings."""
+        """Returns a copy with this pair instead of names of files, and with these settings."""
         files = {"access_key_id_file": None, "secret_access_key_file": None}
         inline = {
             "access_key_id": pair and pair.access_key_id,
@@ -154,7 +154,7 @@ class Keys(Section):
 
 
 class PemFiles(Section):
-    """A section that names PEM files. A resolved one has their texts, by the name of the setting."""
+    """A section that names PEM files. A resolved one has their texts, by setting."""
 
     _texts: Mapping[str, str | None] = {}
 
@@ -174,7 +174,7 @@ class PemFiles(Section):
         return self._texts.get("key_file")
 
     def with_texts(self, texts: Mapping[str, str | None]) -> typing.Self:
-        """A copy with the texts of its files."""
+        """Returns a copy that has the texts of its files."""
         copy = self.model_copy()
         copy._texts = texts
         return copy
@@ -234,7 +234,7 @@ class Identity(Keys):
 
     @property
     def targets(self) -> tuple[str, ...] | None:
-        """The targets that it reaches; None is every target."""
+        """The targets that it reaches; None means every target."""
         return self._targets
 
     @property
@@ -244,7 +244,7 @@ class Identity(Keys):
 
     @classmethod
     def of_target(cls, name: str, pair: KeyPair, targets: tuple[str, ...] | None) -> Identity:
-        """The identity of a target's own pair."""
+        """Makes the identity of a target's own pair."""
         identity = cls.model_construct(name=name).resolved(pair)
         identity._targets, identity._implicit = targets, True
         return identity
@@ -480,5 +480,5 @@ class Config(Section):
         return self.routing.default_target
 
     def without_rules(self) -> Config:
-        """A copy without the routing rules."""
+        """Returns a copy without the routing rules."""
         return self.model_copy(update={"routing": self.routing.model_copy(update={"rules": ()})})

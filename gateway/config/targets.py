@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
-from gateway.config.addresses import Endpoint, Listen, same_place
+from gateway.config.addresses import Endpoint, Listen, is_listener
 from gateway.config.capabilities import capabilities, differences, lost_safeties
 from gateway.config.pairs import DEFAULT_REGION, KeyPair, ambient_pair
 from gateway.config.problems import Path
@@ -29,7 +29,7 @@ _VARIABLES = {
 
 
 class TargetReader:
-    """Reads targets one by one; `reached` says by which path of the tree each can be reached."""
+    """Reads targets one by one; `reached` has the path of the tree that leads to each."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class TargetReader:
         self._reached = reached
 
     def read_all(self, domains: tuple[str, ...]) -> dict[str, Target]:
-        """Every target that can be reached and is in order, resolved."""
+        """Reads and resolves the targets; only those that requests can reach are returned."""
         configured = self._reader.members(("targets",))
         found: dict[str, Target] = {}
         for name in dict.fromkeys((*configured, *ALWAYS)):
@@ -102,7 +102,7 @@ class TargetReader:
     # Capabilities
 
     def _profile(self, section: Target, path: Path, profile: str) -> Profile:
-        """The profile with its overrides; a warning for each that leaves a check to nobody."""
+        """Applies the overrides to the profile, and warns of each that removes a check."""
         shipped = PROFILES[profile]
         changed = with_overrides(shipped, section.profile_overrides.given)
         for name, message in lost_safeties(shipped, changed):
@@ -111,7 +111,7 @@ class TargetReader:
         return changed
 
     def _addressing(self, section: Target, path: Path, endpoint: Endpoint, can: Profile) -> str:
-        """`auto` is `virtual` where both the target and its endpoint allow it."""
+        """Resolves `auto`, which is `virtual` if both the target and its endpoint allow it."""
         named = not endpoint.is_address
         if section.addressing == "virtual" and not named:
             message = "needs an endpoint with a name: an IP address has no names below it"
@@ -128,7 +128,7 @@ class TargetReader:
     # Credentials
 
     def _keys(self, section: Target, path: Path, profile: str) -> KeyPair | None:
-        """Its static pair. Only a target that is AWS takes the pair of the environment."""
+        """Reads the static pair; a target that is AWS may have that of the environment."""
         keys = key_pair(section, path, self._reader, self._files)
         if section.external_id and not section.role_arn:
             self._reader.error((*path, "external_id"), "is of no use without role_arn")
@@ -209,7 +209,7 @@ class TargetReader:
     def _refuse_circle(self, name: str, endpoint: Endpoint, domains: tuple[str, ...]) -> None:
         path: Path = ("targets", name, "endpoint")
         for listen in self._listen:
-            if same_place(endpoint, listen):
+            if is_listener(endpoint, listen):
                 self._reader.error(path, f"is the gateway's own address {listen}")
                 return
         if endpoint.host in domains:

@@ -32,15 +32,15 @@ _YAML11_FALSE = frozenset(("no", "off", "n"))
 
 
 def fault(message: str, suggestion: str = "") -> PydanticCustomError:
-    """A validation error with our own text, which travels in the context as it may hold braces."""
+    """Makes a validation error. Its text is in the context, as it may hold braces."""
     return PydanticCustomError("config", "{message}", {"message": message, "hint": suggestion})
 
 
 class Parse:
     """Marks a type whose value is made by functions, one after another.
 
-    pydantic calls them as one validator and builds no schema of the type itself: that is a third of
-    the cost of a type with a validator before and one behind it, at each start and for each value.
+    pydantic calls them as one validator and builds no schema of the type itself. That costs less
+    than validators around a type, at each start and for each value.
     """
 
     def __init__(self, *steps: Step) -> None:
@@ -76,7 +76,7 @@ class Word(Parse):
 
 
 def text(value: object) -> str:
-    """Any text but an empty one."""
+    """Accepts any text but an empty one."""
     if isinstance(value, str):
         if not value.strip():
             raise fault("must not be empty")
@@ -87,14 +87,14 @@ def text(value: object) -> str:
 
 
 def plain_text(value: object) -> str:
-    """The same with a shorter message."""
+    """Accepts the same, with a shorter message."""
     if not isinstance(value, str) or not value.strip():
         raise fault("must be text" if value is not None else "must not be empty")
     return str(value)
 
 
 def _matching(pattern: str, expectation: str) -> Step:
-    """A check of a text's grammar; its message does not repeat the text."""
+    """Returns a check of a text's grammar; its message does not repeat the text."""
     regex = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -120,7 +120,7 @@ def _domain(name: str) -> str:
 
 
 def _field_name(name: str) -> str:
-    """Headers are lowered, since their case is free; S3's query parameters have no hyphen."""
+    """Lowers the case of headers; S3's query parameters have no hyphen, and their case counts."""
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name):
         raise fault("must be the name of a query parameter or header")
     return name.lower() if "-" in name else name
@@ -263,7 +263,7 @@ def _given(value: object) -> object:
 
 
 def _mapping(value: object) -> object:
-    """A section whose settings are all commented out is an empty one."""
+    """Accepts nothing for an empty section: all its settings may be commented out."""
     return {} if value is None else value
 
 
@@ -281,7 +281,7 @@ Later = Annotated[None, Parse(_not_yet)]
 
 
 def is_later(metadata: Iterable[object]) -> bool:
-    """Whether a field's metadata say that it is not supported yet, so it is never suggested."""
+    """Whether a field's metadata say that it is not supported yet."""
     return any(isinstance(one, Parse) and one.steps == (_not_yet,) for one in metadata)
 
 
@@ -319,12 +319,12 @@ def _together(words: list[frozenset[str]] | None) -> frozenset[str] | None:
 
 @lru_cache(maxsize=4096)
 def _union(words: tuple[frozenset[str], ...]) -> frozenset[str]:
-    """Each set is made once: most rules name the operations that many others name."""
+    """Joins sets. Each result is made once, because many rules name the same operations."""
     return frozenset[str]().union(*words)
 
 
 class _Operations:
-    """Marks a set of operations, which is written as a list of words; `check` looks at the list."""
+    """Marks a set of operations that is written as a list of words."""
 
     def __init__(self, check: Step | None) -> None:
         self._check = check
