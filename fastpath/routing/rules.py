@@ -1,16 +1,14 @@
-"""Routing rules as they travel to a worker, and as it keeps them: found by name, never scanned.
+"""Packs routing rules for their way to a worker, and finds the rules that match a bucket there.
 
-Control packs the rules once (`pack`), so that a worker has little more to do with many thousands of
-them than parse JSON: the name of an exact rule and the beginning of a prefix are keys of mappings,
-and what rules have in common (operations, identities, target: a *kind*) is there once. A worker has
-no pattern, line or description of a rule; `explain` is given the rules themselves.
+Control packs the rules once (`pack`), so that a worker has little more to do with 100,000 of them
+than to parse JSON. The name of an exact rule and the beginning of a prefix are keys of mappings.
+What rules have in common (operations, identities, target: a *kind*) is there once. A worker has no
+pattern of such rules, nor lines or descriptions; `explain` gets the rules themselves.
 
-Rules: rules are told by their number, from 1 in file order; a lookup gives every rule that matches,
-in that order, up to the first that always does; it costs the length of the name and the globs that
-begin as the name does, not the number of rules; patterns are ASCII (`gateway.config` sees to it), a
+Rules: rules are numbered from 1 in file order; a lookup returns every rule that matches, in that
+order, up to the first that always does; it costs the length of the name and the globs that begin
+like the name, not the number of rules; patterns are ASCII (`gateway.config` checks that), and a
 bucket's name may be any bytes.
-
-Not here: decisions and their cache (`routing`), one glob (`globs`).
 """
 
 from __future__ import annotations
@@ -29,7 +27,7 @@ _AT_ONCE = 32  # regular expressions between two pauses: a few milliseconds
 
 
 class Written(Protocol):
-    """A rule as somebody wrote it."""
+    """A rule as it was written."""
 
     @property
     def pattern(self) -> str: ...
@@ -43,7 +41,7 @@ class Written(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """All of a rule but its pattern; rules that are alike share one."""
+    """A rule without its pattern; rules that are alike share one."""
 
     target: str
     operations: frozenset[str] | None
@@ -54,14 +52,14 @@ class Kind:
         return self.operations is None and self.identities is None
 
     def admits(self, operation: str, identity: str) -> bool:
-        """Whether the rule's filters let this request through (the bucket matched already)."""
+        """Whether the rule's filters match; the bucket has matched already."""
         if self.operations is not None and operation not in self.operations:
             return False
         return self.identities is None or identity in self.identities
 
 
 def pack(rules: Iterable[Written]) -> Packed:
-    """The rules in plain JSON types; the first has number 1."""
+    """Returns the rules in plain JSON types; the first has number 1."""
     packing = _Packing()
     for number, rule in enumerate(rules, 1):
         packing.add(number, rule)
@@ -118,7 +116,7 @@ def _note(into: dict[str, _Numbers], name: str, number: int) -> None:
 def _shared(
     words: Collection[str] | None, known: dict[frozenset[str], int], into: list[list[str]]
 ) -> int | None:
-    """The place of these words in the list of all that occur."""
+    """Returns the index of these words in the list of all that occur."""
     if words is None:
         return None
     found = frozenset(words)
@@ -151,14 +149,14 @@ class Rulebook:
 
     @staticmethod
     def of(rules: Iterable[Written]) -> Rulebook:
-        """The book of these rules."""
+        """Packs rules and makes their book."""
         return Rulebook(pack(rules))
 
     def __len__(self) -> int:
         return len(self._kind_of)
 
     def prepare(self) -> Iterator[None]:
-        """Makes the regular expressions that lookups would make, some at each step."""
+        """Makes the regular expressions that lookups need, some at each step."""
         made = 0
         for globs in self._globs.values():
             for _, pattern in globs:
@@ -169,11 +167,11 @@ class Rulebook:
                         yield
 
     def kind(self, number: int) -> Kind:
-        """What the rule of that number says."""
+        """Returns the kind of the rule of that number."""
         return self._kinds[self._kind_of[number - 1]]
 
     def numbers(self, bucket: bytes) -> list[int]:
-        """The rules whose pattern matches, in order, up to the first that always matches."""
+        """Returns the rules that match by name, in order, up to the first that always matches."""
         name = bucket.decode("latin-1")  # any bytes; a pattern's are ASCII in either reading
         found: list[int] = []
         globs: list[list[tuple[int, str]]] = []
@@ -199,7 +197,7 @@ class Rulebook:
     def _matching(
         self, name: str, globs: list[list[tuple[int, str]]], found: list[int]
     ) -> Iterator[int]:
-        """The globs that match, in order, as long as they come before what is sure to win."""
+        """Yields the globs that match, in order, up to a rule that always matches."""
         sure = found and self.kind(found[-1]).unconditional
         last = found[-1] if sure else len(self)
         for number, pattern in globs[0] if len(globs) == 1 else sorted(chain(*globs)):

@@ -1,11 +1,10 @@
-"""One compiled, immutable configuration: what a worker needs to answer any request.
+"""Reads the snapshot document into the immutable configuration that a worker serves.
 
-Control sends it as JSON (schema: docs/snapshot.md), the supervisor numbers it, each worker compiles
-it here and swaps it in with one assignment. A request in flight ends on the snapshot it began with.
+Control sends the document as JSON (docs/snapshot.md), the supervisor numbers it, and each worker
+reads it here and swaps it in with one assignment. A request ends on the snapshot it began with.
 
-Rules: nothing in a snapshot changes after `load_snapshot`, except caches; secrets are in no `repr`.
-
-Not here: configuration files and their errors (`gateway.config`), connections (`pool`).
+Rules: nothing in a snapshot changes after `load_snapshot`, except caches; no `repr` shows a secret;
+only this module reads the document.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from fastpath.sockets.tls_settings import Certificate, TLSSettings
 
 FORMAT = 2
 
-# JSON as control wrote it: `gateway.config` checked it, so it is read here without suspicion.
+# JSON as `gateway.config.compile` wrote it: it was checked there, so it is not checked here.
 Document: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """How connections to a target are made; routes of one `key` share a pool, over snapshots."""
+    """How connections to a target are made. Routes with one `key` share a pool."""
 
     key: str
     host: str
@@ -50,9 +49,9 @@ class Route:
 class Target:
     """A named storage endpoint. `authority` is the Host header; `signer` the gateway's own.
 
-    `virtual`: a bucket that can stands before the authority, not in the path (`hosting`).
-    `drops`: what it would forget of an object is dropped, not refused.
-    `verifies_uploads`: as its profile says; here, because it is asked for every upload.
+    `virtual`: the Host names the bucket where it can (`fastpath.request.virtual_host`).
+    `drops`: headers that the target would forget are dropped, not refused.
+    `verifies_uploads`: a copy of the profile's, because every upload asks for it.
     """
 
     name: str
@@ -68,7 +67,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything one generation says."""
+    """The configuration of one generation."""
 
     generation: int
     instance: bytes
@@ -84,12 +83,12 @@ class Snapshot:
     routing: RoutingTable
 
     def signer(self, target: Target, caller: Caller) -> Signer | None:
-        """What signs `caller`'s requests to `target`; None when there are no credentials."""
+        """Returns the signer of `caller`'s requests to `target`; None without credentials."""
         return caller.signers.get(target.name, target.signer)
 
 
 def load_snapshot(generation: int, document: Document) -> Snapshot:
-    """Compile control's document. Raises ValueError on another format, KeyError on a torn one."""
+    """Reads the document. Raises ValueError on another format, KeyError on an incomplete one."""
     if document["format"] != FORMAT:
         raise ValueError(f"snapshot format {document['format']}, this worker reads {FORMAT}")
     limits = Limits(**document["limits"])

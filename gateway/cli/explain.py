@@ -18,7 +18,7 @@ from gateway.cli.options import config_options, load_or_fail
 if TYPE_CHECKING:
     from fastpath.routing.identities import Caller
     from fastpath.routing.table import Step
-    from gateway.config.model import Config
+    from gateway.config.schema import Config
     from gateway.explain.request import Place
     from gateway.explain.trial import Outcome
 

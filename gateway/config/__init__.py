@@ -1,9 +1,7 @@
-"""Configuration: what an operator writes, checked whole, and compiled for the workers.
+"""The configuration: what an operator writes, checked as a whole and compiled for the workers.
 
-Rules: runs in the control process and in the CLI, never in the supervisor or a worker (pydantic is
-a Rust extension); asks nobody on the network.
-
-Not here: resolving and refreshing credentials (`gateway.control.credentials`).
+Rules: it runs in the control process and in the command line, never in the supervisor or a worker,
+because pydantic is a Rust extension; nothing here uses the network.
 """
 
 from gateway.config.load import Loaded, load

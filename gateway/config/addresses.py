@@ -1,9 +1,7 @@
-"""Listen addresses and target endpoints: text to parts, and who is loopback. Pure.
+"""Parses listen addresses and target endpoints, and tells which are loopback.
 
-Rules: no name is resolved here, so the answer does not depend on the network; an IPv6 address
-stands in brackets.
-
-Not here: binding (`gateway.supervisor`), connecting (`fastpath.upstream.pool`).
+Rules: no name is resolved, so the answer does not depend on the network; an IPv6 address stands in
+brackets.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ class Listen(NamedTuple):
 
 
 class Endpoint(NamedTuple):
-    """Where a target is. `authority` is its Host header: the port only if it is not the default."""
+    """A target's address. `authority` is its Host header, with a port unless it is the default."""
 
     scheme: str
     host: str
@@ -61,7 +59,7 @@ class Endpoint(NamedTuple):
 
 
 def parse_listen(text: str) -> Listen:
-    """`127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` or `:8080` (every IPv4 address)."""
+    """Parses `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` or `:8080` (every IPv4 address)."""
     match = _HOST_PORT.match(text)
     if match is None:
         raise fault("must be ADDRESS:PORT", _listen_hint(text))
@@ -93,7 +91,7 @@ def _listen_hint(text: str) -> str:
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """`scheme://host[:port]`: a target is a whole host, its path belongs to buckets and keys."""
+    """Parses `scheme://host[:port]`; a path is refused, since paths hold buckets and keys."""
     if "://" not in text:
         raise fault("must begin with http:// or https://", _endpoint_hint(text))
     try:
@@ -133,8 +131,8 @@ def _is_host(host: str) -> bool:
     return "%" not in host
 
 
-def same_place(endpoint: Endpoint, listen: Listen) -> bool:
-    """Whether an endpoint surely is the listener; names other than localhost are not known here."""
+def is_listener(endpoint: Endpoint, listen: Listen) -> bool:
+    """Whether an endpoint is certainly the listener; of names only localhost is resolved."""
     if endpoint.port != listen.port:
         return False
     if endpoint.host in ("localhost", "localhost."):

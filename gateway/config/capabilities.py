@@ -1,9 +1,7 @@
-"""What a target can do in the form of its file: a profile's capabilities as plain values.
+"""Turns a profile's capabilities into plain values, as files and snapshots have them.
 
-Rules: the values of `profile_overrides` are those of the snapshot, so there is one form of them; a
-warning says what nobody would check any more.
-
-Not here: the grammar (`schema`), what the capabilities mean (`fastpath.routing.profiles`).
+Rules: `profile_overrides` and the snapshot use the same form; an override that removes a check
+causes a warning.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from gateway.config.problems import one_of
 
 Capabilities = dict[str, object]
 
-# What a profile is rather than what it can do.
+# Fields of a profile that are no capabilities.
 _NOT_CAPABILITIES = ("name", "anonymous", "assumed", "dialect")
 
 _CHECKS = {
@@ -28,13 +26,13 @@ _CHECKS = {
 
 
 def capabilities(profile: Profile) -> Capabilities:
-    """Every capability by its name, in JSON's types."""
+    """Returns every capability by its name, in JSON's types."""
     names = [field.name for field in fields(Profile) if field.name not in _NOT_CAPABILITIES]
     return {name: _plain(getattr(profile, name)) for name in names}
 
 
 def differences(profile: Profile, wanted: Capabilities) -> Capabilities:
-    """The overrides that turn the profile into the wanted one."""
+    """Returns the overrides that turn the profile into the wanted one."""
     own = capabilities(profile)
     return {name: value for name, value in wanted.items() if value != own[name]}
 
@@ -48,9 +46,9 @@ def _plain(value: object) -> object:
 
 
 def lost_safeties(profile: Profile, changed: Profile) -> Iterator[tuple[str, str]]:
-    """Capability and message for each override that leaves something to nobody.
+    """Yields capability and message for each override that leaves something unchecked.
 
-    A profile whose limits are only assumed is there to be overridden.
+    A profile that is only assumed (`generic`) is meant to be overridden, so it causes none.
     """
     if profile.assumed:
         return

@@ -1,10 +1,7 @@
-"""`router.tls`: the certificate that the gateway shows, read, tried and dated.
+"""Reads the certificate and key of `router.tls`, and checks that they can be used.
 
-Rules: what OpenSSL refuses is found here, by the code that a worker uses, on the text that a worker
-gets; dates are only warned of, since clients may not check them and a gateway that does not start
-helps nobody.
-
-Not here: targets' certificates (`targets`), watching the files (`gateway.control`).
+Rules: the check is the code that a worker uses, on the text that a worker gets; an expired
+certificate is a warning, since clients may not check dates and the gateway should start.
 """
 
 from __future__ import annotations
@@ -16,11 +13,10 @@ from datetime import UTC, datetime
 
 from fastpath.sockets.tls import server_context
 from fastpath.sockets.tls_settings import Certificate
-from gateway.config import schema
 from gateway.config.addresses import Listen
-from gateway.config.model import ServedTLS
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
+from gateway.config.schema import RouterTLS
 from gateway.config.secrets import Files
 
 _PATH: Path = ("router", "tls")
@@ -31,9 +27,9 @@ _SEQUENCE, _VERSION, _UTC_TIME = 0x30, 0xA0, 0x17
 
 
 def read_served_tls(
-    reader: Reader, files: Files, section: schema.RouterTLS | None, plain: tuple[Listen, ...]
-) -> ServedTLS | None:
-    """The TLS listeners; None if there are none, or with a problem."""
+    reader: Reader, files: Files, section: RouterTLS | None, plain: tuple[Listen, ...]
+) -> RouterTLS | None:
+    """Reads the TLS listeners; None if there are none or a file cannot be read."""
     if section is None:
         return None
     for index, address in enumerate(section.listen_address):
@@ -50,8 +46,7 @@ def read_served_tls(
         return None
     if _is_usable(reader, cert_pem, key_pem):
         _check_dates(reader, cert_pem)
-    names = {"cert_file": section.cert_file, "key_file": section.key_file}
-    return ServedTLS(tuple(section.listen_address), cert_pem, key_pem, names)
+    return section.with_texts({"cert_file": cert_pem, "key_file": key_pem})
 
 
 def _is_usable(reader: Reader, cert_pem: str, key_pem: str) -> bool:
@@ -79,7 +74,7 @@ def _check_dates(reader: Reader, pem: str) -> None:
     try:
         since, until = validity(pem)
     except ValueError:
-        return  # OpenSSL took it, so clients will
+        return  # OpenSSL accepted it, so clients will
     now = time.time()
     path = (*_PATH, "cert_file")
     if now > until:
@@ -93,9 +88,9 @@ def _day(epoch: float) -> str:
 
 
 def validity(pem: str) -> tuple[float, float]:
-    """From when until when the first certificate of a PEM text is valid, in epoch seconds.
+    """Returns the first and last epoch second of a PEM text's first certificate.
 
-    Raises ValueError on what is no certificate.
+    Raises ValueError if it is no certificate.
     """
     first = pem[pem.index(_BEGIN) : pem.index(_END) + len(_END)]
     ((_, outer),) = _elements(ssl.PEM_cert_to_DER_cert(first))
@@ -109,7 +104,7 @@ def validity(pem: str) -> tuple[float, float]:
 
 
 def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """The elements of a DER content: tag and content of each. Raises ValueError on a cut one."""
+    """Yields tag and content of each element of a DER content. Raises ValueError on a short one."""
     at = 0
     while at < len(der):
         tag, length = der[at : at + 2]
@@ -123,7 +118,7 @@ def _elements(der: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _epoch(tag: int, text: bytes) -> float:
-    """UTCTime has two digits of the year, 50 and above in the last century; RFC 5280 4.1.2.5."""
+    """Parses a date. UTCTime has a year of two digits, from 1950 to 2049 (RFC 5280 4.1.2.5)."""
     digits = text.decode("ascii")
     if tag == _UTC_TIME:
         digits = ("19" if digits[:2] >= "50" else "20") + digits

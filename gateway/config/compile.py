@@ -1,8 +1,7 @@
-"""From the model and resolved credentials to the snapshot document that workers are given.
+"""Writes the snapshot document that workers get, from the configuration and resolved credentials.
 
-Rules: only what can be reached; plain JSON types; the same input gives the same document.
-
-Not here: numbering and sending it (`gateway.supervisor`), reading it (`fastpath.routing.snapshot`).
+Rules: the document holds only what a request can reach, in plain JSON types; the same input gives
+the same document; `fastpath.routing.snapshot` reads it (docs/snapshot.md).
 """
 
 from __future__ import annotations
@@ -11,52 +10,48 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from fastpath.routing.rules import pack
-from gateway.config.model import Config, Identity, KeyPair, ServedTLS, Target
-
-FORMAT = 2
+from fastpath.routing.snapshot import FORMAT, Certificate, TLSSettings
+from gateway.config.schema import Config, Identity, Keys, RouterTLS, Target
 
 
 def compile_snapshot(
     model: Config, credentials: Mapping[str, Mapping[str, object]]
 ) -> dict[str, object]:
-    """The document of the configuration. `credentials` is by target name (`Keyring.resolve`)."""
+    """Returns the document. `credentials` is by target name (`Keyring.resolve`)."""
     own = {
-        f"{target}/{identity.name}": _static(pair)
+        f"{target}/{identity.name}": {**_pair(keys), "token": None, "expires": None}
         for identity in model.identities
-        for target, pair in identity.credentials.items()
+        for target, keys in identity.credentials.items()
         if target in model.targets
     }
     return {
         "format": FORMAT,
         "environment": model.environment,
         "domains": list(model.domains),
-        "auth": {
-            "mode": model.mode,
-            "sigv2": model.sigv2,
-            "regions": list(model.regions),
-            "anonymous": model.anonymous,
-            "cors": None if model.cors is None else asdict(model.cors),
-        },
+        "auth": model.auth.model_dump(mode="json", exclude={"identities"}),
         "limits": asdict(model.limits),
-        "certificate": _certificate(model.tls),
+        "certificate": _certificate(model.router.tls),
         "identities": [_identity(identity, model) for identity in model.identities],
         "credentials": {**{name: dict(value) for name, value in credentials.items()}, **own},
-        "targets": [_target(target, credentials) for target in model.targets.values()],
+        "targets": [_target(name, target, credentials) for name, target in model.targets.items()],
         "rules": pack(model.rules),
         "default_target": model.default_target,
     }
 
 
-def _certificate(tls: ServedTLS | None) -> dict[str, str] | None:
-    return None if tls is None else {"cert_pem": tls.cert_pem, "key_pem": tls.key_pem}
+def _certificate(tls: RouterTLS | None) -> dict[str, object] | None:
+    if tls is None:
+        return None
+    assert tls.cert_pem is not None and tls.key_pem is not None  # resolved
+    return asdict(Certificate(tls.cert_pem, tls.key_pem))
 
 
-def _static(pair: KeyPair) -> dict[str, object]:
+def _pair(keys: Keys) -> dict[str, object]:
+    secret = keys.secret_access_key
+    assert secret is not None  # resolved
     return {
-        "access_key_id": pair.access_key_id,
-        "secret_access_key": pair.secret_access_key.get_secret_value(),
-        "token": None,
-        "expires": None,
+        "access_key_id": keys.access_key_id,
+        "secret_access_key": secret.get_secret_value(),
     }
 
 
@@ -64,8 +59,7 @@ def _identity(identity: Identity, model: Config) -> dict[str, object]:
     allow = identity.allow
     return {
         "name": identity.name,
-        "access_key_id": identity.keys.access_key_id,
-        "secret_access_key": identity.keys.secret_access_key.get_secret_value(),
+        **_pair(identity),
         "targets": None if identity.targets is None else list(identity.targets),
         "allow": None
         if allow is None
@@ -81,21 +75,13 @@ def _identity(identity: Identity, model: Config) -> dict[str, object]:
     }
 
 
-def _target(target: Target, credentials: Mapping[str, object]) -> dict[str, object]:
-    endpoint = target.endpoint
-    tls = None
-    if target.tls is not None:
-        tls = {
-            "verify": target.tls.verify,
-            "ca_pem": target.tls.ca_pem,
-            "cert_pem": target.tls.cert_pem,
-            "key_pem": target.tls.key_pem,
-            "server_name": endpoint.host,
-        }
+def _target(name: str, target: Target, credentials: Mapping[str, object]) -> dict[str, object]:
+    endpoint, tls = target.endpoint, target.tls
+    assert endpoint is not None  # resolved
     return {
-        "name": target.name,
+        "name": name,
         "profile": target.profile,
-        "profile_overrides": dict(target.overrides),
+        "profile_overrides": target.overrides,
         "scheme": endpoint.scheme,
         "host": endpoint.host,
         "port": endpoint.port,
@@ -103,8 +89,9 @@ def _target(target: Target, credentials: Mapping[str, object]) -> dict[str, obje
         "virtual": target.virtual,
         "forgets": target.forgets,
         "region": target.region,
-        "credentials": target.name if target.name in credentials else None,
-        "tls": tls,
+        "credentials": name if name in credentials else None,
+        "tls": tls
+        and asdict(TLSSettings(tls.verify, endpoint.host, tls.ca_pem, tls.cert_pem, tls.key_pem)),
         "pool": asdict(target.pool),
         "timeouts": asdict(target.timeouts),
     }

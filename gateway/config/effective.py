@@ -1,138 +1,91 @@
-"""The configuration in effect as YAML: every default filled in, every secret redacted.
+"""Prints the configuration in effect as YAML: the dump of its sections, with secrets redacted.
 
-Rules: no secret is ever printed, not even its length; what is printed is a valid configuration once
-the secrets are put back; targets that nothing can reach are left out, as they are for the workers.
-
-Not here: reading it (`load`), the snapshot (`compile`).
+Rules: no secret is printed, not even its length; the text is a valid configuration once the secrets
+are put back; targets that no request can reach are left out, as they are for workers.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, is_dataclass
+
+from pydantic import SecretStr
 
 from fastpath.routing.profiles import PROFILES
-from gateway.config.model import Config, Cors, Identity, KeyPair, Rule, Target
+from gateway.config.addresses import Endpoint, Listen
+from gateway.config.layers import KEY_SETTINGS
 from gateway.config.nodes import Tree
 from gateway.config.problems import Path
+from gateway.config.schema import Config, ProfileOverrides, Rule, Section, Target
 
 REDACTED = "<redacted>"
 
+# Settings that are printed before those of the keys, which their sections inherit.
+_FIRST = frozenset(
+    ("name", "profile", "endpoint", "region", "addressing", "forgets", "profile_overrides")
+)
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*\Z")
 _AMBIGUOUS = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 
 
 def effective(model: Config) -> dict[str, object]:
-    """The configuration in the form of its file."""
-    routing: dict[str, object] = {"default_target": model.default_target}
-    if model.environment is not None:
-        routing = {"environment": model.environment, **routing}
-    if model.rules:
-        routing["rules"] = [_rule(rule) for rule in model.rules]
-    router: dict[str, object] = {
-        "listen_address": [str(address) for address in model.listen],
-        "workers": model.workers or "auto",
-    }
-    if model.tls is not None:
-        addresses = [str(address) for address in model.tls.listen]
-        router["tls"] = {"listen_address": addresses, **model.tls.files}
-    if model.domains:
-        router["domains"] = list(model.domains)
-    auth: dict[str, object] = {
-        "mode": model.mode,
-        "sigv2": model.sigv2,
-        "anonymous": model.anonymous,
-    }
-    if model.regions:
-        auth["regions"] = list(model.regions)
-    if model.cors is not None:
-        auth["cors"] = _cors(model.cors)
-    identities = [_identity(one) for one in model.identities if not one.implicit]
-    if identities:
-        auth["identities"] = identities
-    return {
-        "router": {**router, "limits": asdict(model.limits)},
-        "auth": auth,
-        "targets": {name: _target(target) for name, target in model.targets.items()},
-        "routing": routing,
-    }
+    """Returns the configuration in the form of its file."""
+    named = tuple(identity for identity in model.identities if not identity.implicit)
+    shown = model.model_copy(update={"auth": model.auth.model_copy(update={"identities": named})})
+    return _settings(shown)
 
 
-def _cors(cors: Cors) -> dict[str, object]:
-    if not cors.rules:
-        return {"preflight": cors.preflight}
-    rules = [
-        {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(rule).items()
-            if value not in (None, ())
-        }
-        for rule in cors.rules
-    ]
-    return {"preflight": cors.preflight, "rules": rules}
+def _settings(section: Section) -> dict[str, object]:
+    """Returns the settings of a section that have a value."""
+    names = sorted(type(section).model_fields, key=lambda name: name not in _FIRST)
+    if isinstance(section, Target) and PROFILES[str(section.profile)].dialect is None:
+        names.remove("forgets")
+    return _dumped((name, getattr(section, name)) for name in names)
 
 
-def _keys(pair: KeyPair) -> dict[str, object]:
-    return {"access_key_id": pair.access_key_id, "secret_access_key": REDACTED}
+def _dumped(settings: Iterable[tuple[str, object]]) -> dict[str, object]:
+    return {name: _plain(value) for name, value in settings if not _is_empty(name, value)}
 
 
-def _identity(identity: Identity) -> dict[str, object]:
-    entry: dict[str, object] = {"name": identity.name, **_keys(identity.keys)}
-    if identity.allow is not None:
-        entry["allow"] = [
-            {"buckets": list(grant.buckets), "actions": sorted(grant.operations)}
-            for grant in identity.allow
-        ]
-    if identity.credentials:
-        entry["credentials"] = {name: _keys(pair) for name, pair in identity.credentials.items()}
-    return entry
+def _is_empty(name: str, value: object) -> bool:
+    """Whether the value means the same as no setting; an empty `allow` does not."""
+    if isinstance(value, ProfileOverrides):
+        return not value.given
+    return value is None or (value in ("", (), {}) and name != "allow")
 
 
-def _target(target: Target) -> dict[str, object]:
-    entry: dict[str, object] = {
-        "profile": target.profile,
-        "endpoint": str(target.endpoint),
-        "region": target.region,
-        "addressing": "virtual" if target.virtual else "path",
-    }
-    if PROFILES[target.profile].dialect is not None:
-        entry["forgets"] = target.forgets
-    if target.overrides:
-        entry["profile_overrides"] = written(target.overrides)
-    source = target.source
-    if source is not None:
-        if source.keys is not None:
-            entry.update(_keys(source.keys))
-        for setting in ("aws_profile", "role_arn", "external_id"):
-            value = getattr(source, setting)
-            if value is not None:
-                entry[setting] = value
-    if target.tls is not None:
-        entry["tls"] = {"verify": target.tls.verify, **target.tls.files}
-    return {**entry, "pool": asdict(target.pool), "timeouts": asdict(target.timeouts)}
+def _plain(value: object) -> object:
+    """Returns a value in the form of the file."""
+    if isinstance(value, ProfileOverrides):
+        return written(value.given)
+    if isinstance(value, Section):
+        return _settings(value)
+    if isinstance(value, Rule):
+        return _dumped((name, getattr(value, name)) for name in Rule.model_fields)
+    if isinstance(value, SecretStr):
+        return REDACTED
+    if isinstance(value, Listen | Endpoint):
+        return str(value)
+    if isinstance(value, frozenset):
+        return sorted(value)
+    if isinstance(value, tuple):
+        return [_plain(member) for member in value]
+    if isinstance(value, dict):
+        return {name: _plain(member) for name, member in value.items()}
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return value
 
 
 def written(overrides: Mapping[str, object]) -> dict[str, object]:
-    """Overrides as a file has them."""
+    """Returns overrides in the form of the file."""
     return {name: "all" if value is None else value for name, value in overrides.items()}
 
 
-def _rule(rule: Rule) -> dict[str, object]:
-    entry: dict[str, object] = {"pattern": rule.pattern}
-    if rule.operations is not None:
-        entry["operations"] = sorted(rule.operations)
-    if rule.identities is not None:
-        entry["identities"] = list(rule.identities)
-    entry["target"] = rule.target
-    if rule.description:
-        entry["description"] = rule.description
-    return entry
-
-
 def render(document: Mapping[str, object], tree: Tree | None = None) -> str:
-    """YAML text; with a tree each value is followed by where it came from."""
+    """Returns YAML text; with a tree, each value is followed by its origin."""
     return "\n".join(_lines(document, (), "", tree)) + "\n"
 
 
@@ -174,13 +127,13 @@ def _origin(path: Path, tree: Tree | None) -> str:
 
 
 def origin(path: Path, tree: Tree) -> str:
-    """Where the value of a setting was given: `file:line`, `$VARIABLE`, `--flag` or `default`."""
+    """Returns where a setting was given: `file:line`, `$VARIABLE`, `--flag` or `default`."""
     for candidate in (path, (*path[:-1], f"{path[-1]}_file")):
         place = tree.values.get(candidate)
         if place is not None:
             bare = place.source.startswith(("$", "--")) or place.source == "built-in"
             return place.source if bare else f"{place.source}:{place.line}"
-    if path[0] == "targets" and path[-1] in ("access_key_id", "secret_access_key"):
+    if path[0] == "targets" and path[-1] in KEY_SETTINGS:
         return f"$AWS_{str(path[-1]).upper()}"
     return "default"
 

@@ -1,13 +1,11 @@
-"""Whether one bucket glob matches everything that another one matches. Pure.
+"""Tells whether one bucket glob matches everything that another one matches.
 
-Both globs are small automata: a state is a position in the pattern, `*` stays, everything else
+Both globs are small automata. A state is a position in the pattern: `*` stays, everything else
 moves on. A walk over all pairs (position in the inner glob, set of positions in the outer one)
-looks for a name that the inner accepts and the outer does not.
+looks for a name that the inner glob accepts and the outer one does not.
 
-Rules: True only when it is certain; characters are those that bucket names have; a walk that grows
-too large ends with False.
-
-Not here: matching names (`fastpath.routing.table`).
+Rules: the answer is True only if that is certain; the alphabet is that of bucket names; a walk that
+grows too large ends with False.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ class _Token(NamedTuple):
 
 
 def covers(outer: str, inner: str) -> bool:
-    """Whether surely every bucket name that `inner` matches is matched by `outer` too."""
+    """Whether `outer` certainly matches every bucket name that `inner` matches."""
     if outer in ("*", inner):
         return True
     mine, theirs = tokens(outer), tokens(inner)
@@ -58,7 +56,7 @@ def covers(outer: str, inner: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def tokens(glob: str) -> tuple[_Token, ...]:
-    """A glob as fnmatch reads it, restricted to the characters of bucket names."""
+    """Parses a glob as fnmatch does, restricted to the characters of bucket names."""
     result: list[_Token] = []
     index = 0
     while index < len(glob):
@@ -83,7 +81,7 @@ def can_match(glob: str) -> bool:
 
 
 def _end_of_set(glob: str, start: int) -> int:
-    """Index of the closing bracket; a `]` that comes first is a member (as in fnmatch)."""
+    """Returns the index of the closing bracket. As in fnmatch, a first `]` is a member."""
     begin = start + 1 if glob[start : start + 1] == "!" else start
     return glob.find("]", begin + 1)
 
@@ -106,7 +104,7 @@ def _members(body: str) -> frozenset[str]:
 
 
 def _closure(pattern: tuple[_Token, ...], states: frozenset[int]) -> frozenset[int]:
-    """The states with those reached by letting stars match nothing."""
+    """Adds the states that are reached if stars match nothing."""
     result = set(states)
     for state in states:
         while state < len(pattern) and pattern[state].star:
@@ -131,14 +129,14 @@ def _matcher(glob: str) -> re.Pattern[str]:
 
 @lru_cache(maxsize=65536)
 def _samples(glob: str) -> tuple[str, ...]:
-    """Two names that the glob matches, for a quick no; the second holds what few globs expect."""
+    """Returns two names that the glob matches, for a quick no; few globs expect the second."""
     chosen = ["" if token.star else min(token.chars, default="") for token in tokens(glob)]
     odd = ["q-9" if token.star else max(token.chars, default="") for token in tokens(glob)]
     return "".join(chosen), "".join(odd)
 
 
 def _representatives(*patterns: tuple[_Token, ...]) -> frozenset[str]:
-    """One character for each class that the patterns tell apart."""
+    """Returns one character for each class that the patterns tell apart."""
     sets = {token.chars for pattern in patterns for token in pattern}
     kinds: dict[tuple[bool, ...], str] = {}
     for char in sorted(ALPHABET):

@@ -1,24 +1,21 @@
-"""Who may come in: the identities of the file, or the gateway's own static pairs if there are none.
+"""Reads who may come in: the identities of the file, or the targets' own key pairs without any.
 
 Without `auth.identities` a client may sign with a static pair that the gateway itself holds for a
-target. On loopback that reaches every target; elsewhere only the targets whose key it is, because
-anything more would lend the gateway's rights to whoever knows one key.
+target. On loopback that pair reaches every target. Elsewhere it reaches only the targets that it
+belongs to, because more would lend the gateway's rights to anyone who knows one key.
 
-Rules: keys that everyone knows are refused off loopback; an access key id names one identity.
-
-Not here: verifying signatures (`fastpath.signing.sigv4`).
+Rules: published keys are refused off loopback; an access key id belongs to one identity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gateway.config import schema
-from gateway.config.model import Grant, Identity, KeyPair, Target
-from gateway.config.pairs import is_published, key_pair
-from gateway.config.problems import Path, did_you_mean, one_of
+from gateway.config.pairs import KeyPair, is_published
+from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
-from gateway.config.secrets import Files
+from gateway.config.schema import Identity, Keys, Target
+from gateway.config.secrets import Files, key_pair
 
 _LIST: Path = ("auth", "identities")
 
@@ -28,37 +25,38 @@ PUBLISHED = "is one of the published example keys, which everybody knows"
 def read_identities(
     reader: Reader, files: Files, targets: Iterable[str], loopback: bool
 ) -> list[Identity]:
-    """The configured identities that are in order."""
+    """Reads the configured identities; those with errors are left out."""
     found: list[Identity] = []
     names: dict[str, int] = {}
-    keys: dict[str, int] = {}
+    ids: dict[str, int] = {}
     for index in reader.items(_LIST):
         path = (*_LIST, index)
         identity = _identity(reader, files, path, frozenset(targets))
-        if identity is None:
+        pair = identity.keys if identity is not None else None
+        if identity is None or pair is None:
             continue
         first = names.setdefault(identity.name, index)
         if first != index:
             reader.error((*path, "name"), f"is the name of auth.identities[{first}] too")
-        first = keys.setdefault(identity.keys.access_key_id, index)
+        first = ids.setdefault(pair.access_key_id, index)
         if first != index:
             at = (*path, "access_key_id")
             reader.error(at, f"is the key of auth.identities[{first}] too")
-        if not loopback and is_published(identity.keys):
+        if not loopback and is_published(pair):
             reader.error((*path, "access_key_id"), PUBLISHED, "make a key of your own")
         found.append(identity)
     return found
 
 
 def _identity(reader: Reader, files: Files, path: Path, targets: frozenset[str]) -> Identity | None:
-    section = reader.read(schema.Identity, path)
+    section = reader.read(Identity, path)
     if section is None:
         return None
     keys = key_pair(section, path, reader, files)
-    says_id = section.access_key_id or section.access_key_id_file
-    if keys is None and not says_id and not section.secret_access_key:
+    names_id = section.access_key_id or section.access_key_id_file
+    if keys is None and not names_id and not section.secret_access_key:
         reader.error(path, "has no access_key_id and secret_access_key")
-    own: dict[str, KeyPair] = {}
+    own: dict[str, Keys] = {}
     for target, pair in section.credentials.items():
         at = (*path, "credentials", target)
         if target not in targets:
@@ -66,30 +64,16 @@ def _identity(reader: Reader, files: Files, path: Path, targets: frozenset[str])
             continue
         found = key_pair(pair, at, reader, files)
         if found is not None:
-            own[target] = found
+            own[target] = pair.resolved(found)
         elif not pair.model_fields_set:
             reader.error(at, "has no access_key_id and secret_access_key", key=True)
-    if keys is None:
-        return None
-    allow = None if section.allow is None else tuple(map(_grant, section.allow))
-    return Identity(section.name, keys, allow=allow, credentials=own)
-
-
-def _grant(section: schema.Allow) -> Grant:
-    words = [schema.EVERY_OPERATION] if section.actions is None else section.actions
-    return Grant(tuple(section.buckets), frozenset().union(*words))
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """The closest known name, or all of them."""
-    names = sorted(known)
-    return did_you_mean(name, names) or (f"known: {one_of(names)}" if names else "")
+    return None if keys is None else section.resolved(keys, credentials=own)
 
 
 def implicit_identities(
     reader: Reader, targets: Mapping[str, Target], loopback: bool
 ) -> list[Identity]:
-    """One identity for each static pair that the gateway holds for a target it can reach."""
+    """Makes an identity of each static pair that the gateway holds for a target."""
     pairs: dict[str, tuple[KeyPair, list[str]]] = {}
     for name, target in targets.items():
         pair = target.source.static if target.source else None
@@ -105,6 +89,6 @@ def implicit_identities(
             reader.error(("targets", name, "access_key_id"), PUBLISHED, hint)
         holders.append(name)
     return [
-        Identity(holders[0], pair, None if loopback else tuple(holders), implicit=True)
+        Identity.of_target(holders[0], pair, None if loopback else tuple(holders))
         for pair, holders in pairs.values()
     ]

@@ -1,23 +1,21 @@
-"""Environment variables, documents and flags as trees, and laying them over each other.
+"""Turns environment variables and flags into trees, and lays trees over each other.
 
 Order, weakest first: environment variables (`LAKEFS_*`, `AWS_*`), the documents without
 `routing.environment`, the selected document, flags. Mappings merge key by key; lists and values
-replace. The place of each value goes with it, which is what `config --origin` prints.
+replace. Each value keeps its place, which `config --origin` prints.
 
-Rules: an empty environment variable counts as unset; a stronger layer's way of giving a credential
-(inline, `_file`, `aws_profile`) removes the weaker layer's other way, so two never mix.
-
-Not here: the default AWS credential chain (`gateway.control.credentials`).
+Rules: an empty environment variable counts as unset; if a stronger layer gives a credential in one
+way (inline, `_file`, `aws_profile`), the weaker layer's other ways are removed, so two never mix.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.config.nodes import SHORTHANDS, Scalar, Tree, Value
+from gateway.config.nodes import BUILT_IN_TARGETS, DEFAULT_TARGET, Scalar, Tree, Value
 from gateway.config.problems import Path, Place, Problem, Problems, did_you_mean, one_of
 
-# What a file need not say. Later entries win where two name one setting.
+# Variables that stand for settings. If two name one setting, the later entry wins.
 VARIABLES: tuple[tuple[str, Path], ...] = (
     ("LAKEFS_ENDPOINT", ("targets", "lakefs", "endpoint")),
     ("LAKEFS_ACCESS_KEY_ID", ("targets", "lakefs", "access_key_id")),
@@ -28,11 +26,11 @@ VARIABLES: tuple[tuple[str, Path], ...] = (
     ("AWS_ENDPOINT_URL_S3", ("targets", "s3", "endpoint")),
 )
 
-_KEY_SETTINGS = ("access_key_id", "secret_access_key")
+KEY_SETTINGS = ("access_key_id", "secret_access_key")
 
 
 def put(tree: Tree, path: Path, value: Value, place: Place) -> None:
-    """Set one value, making the mappings on the way."""
+    """Sets one value and makes the mappings above it."""
     node = tree.data
     for step in path[:-1]:
         inner = node.setdefault(str(step), {})
@@ -43,7 +41,7 @@ def put(tree: Tree, path: Path, value: Value, place: Place) -> None:
 
 
 def from_environ(environ: Mapping[str, str]) -> Tree:
-    """What the environment says about the targets `lakefs` and `s3`."""
+    """Returns what the environment says about the targets `lakefs` and `s3`."""
     tree = Tree()
     ignored = environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true"
     for name, path in VARIABLES:
@@ -54,7 +52,7 @@ def from_environ(environ: Mapping[str, str]) -> Tree:
 
 
 def without_file() -> Tree:
-    """The routing of a gateway that was given no file."""
+    """Returns the routing of a gateway that has no file."""
     tree = Tree()
     place = Place("built-in")
     rules: list[Value] = []
@@ -63,12 +61,12 @@ def without_file() -> Tree:
         for name in ("pattern", "target"):
             tree.values[("routing", "rules", index, name)] = place
     put(tree, ("routing", "rules"), rules, place)
-    put(tree, ("routing", "default_target"), Scalar("s3"), place)
+    put(tree, ("routing", "default_target"), Scalar(DEFAULT_TARGET), place)
     return tree
 
 
 def from_flags(launch: Mapping[str, object], environ: Mapping[str, str]) -> Tree:
-    """What `--listen` and `--workers`, or their S3GATEWAY_ variables, say."""
+    """Returns what `--listen` and `--workers`, or their S3GATEWAY_ variables, say."""
     tree = Tree()
     listen, variable = launch.get("listen"), environ.get("S3GATEWAY_LISTEN", "").split()
     addresses = [listen] if isinstance(listen, str) else list(_texts(listen)) or variable
@@ -89,9 +87,9 @@ def _texts(values: object) -> Sequence[str]:
 
 
 def move_shorthands(tree: Tree, problems: Problems) -> None:
-    """Turn `lakefs:` and `s3:` into entries of `targets`."""
+    """Moves `lakefs:` and `s3:` into `targets`."""
     targets = tree.data.get("targets")
-    for name in SHORTHANDS:
+    for name in BUILT_IN_TARGETS:
         if isinstance(targets, dict) and name in targets:
             tree.short.discard(name)
         if name not in tree.data:
@@ -116,9 +114,9 @@ def move_shorthands(tree: Tree, problems: Problems) -> None:
 def select(
     documents: Sequence[Tree], chosen: str | None, *, insist: bool, problems: Problems
 ) -> Sequence[Tree]:
-    """The documents that count, weakest first: those without an environment, then the chosen one.
+    """Selects documents, weakest first: those without an environment, then the chosen one.
 
-    `insist`: the choice was made by a flag, so it must name a document even if none asks for one.
+    With `insist` the choice was made by a flag, so there must be a document for it.
     """
     common = [document for document in documents if _environment(document) is None]
     offered: dict[str, Tree] = {}
@@ -127,7 +125,7 @@ def select(
         if name is None:
             continue
         if name in offered:
-            _complain(document, f"a second document for the environment {name}", "", problems)
+            _report(document, f"a second document for the environment {name}", "", problems)
         offered.setdefault(name, document)
     if not offered:
         if chosen and insist and documents:
@@ -138,13 +136,13 @@ def select(
         if chosen not in offered:
             message = f"no document is for the environment {chosen}"
             hint = did_you_mean(chosen, offered) or f"offered: {one_of(offered)}"
-            _complain(next(iter(offered.values())), message, hint, problems)
+            _report(next(iter(offered.values())), message, hint, problems)
             return common
         return [*common, offered[chosen]]
     if len(offered) > 1:
         message = f"the file offers the environments {', '.join(offered)}; none is selected"
         hint = "use --environment or $ENVIRONMENT"
-        _complain(next(iter(offered.values())), message, hint, problems)
+        _report(next(iter(offered.values())), message, hint, problems)
         return common
     return [*common, *offered.values()]
 
@@ -157,30 +155,30 @@ def _environment(document: Tree) -> str | None:
     return name if isinstance(name, str) and name else None
 
 
-def _complain(document: Tree, message: str, hint: str, problems: Problems) -> None:
+def _report(document: Tree, message: str, hint: str, problems: Problems) -> None:
     place = document.values[_ENVIRONMENT]
     problems.add(Problem(place, "routing.environment", message, hint))
 
 
 def overlay(base: Tree, top: Tree) -> Tree:
-    """`top` laid over `base`; both are used up, so that many places need not be copied."""
+    """Lays `top` over `base`. Both are used up, so that places need not be copied."""
     dropped: set[Path] = set()
     data = _merge(base.data, top.data, (), dropped)
     result = Tree(data, broken=base.broken | top.broken)
     result.short = {
         name
-        for name in SHORTHANDS
+        for name in BUILT_IN_TARGETS
         if name in (top if ("targets", name) in top.keys else base).short
     }
-    result.values = _laid_over(base.values, top.values, dropped)
-    result.keys = _laid_over(base.keys, top.keys, dropped)
+    result.values = _merged_places(base.values, top.values, dropped)
+    result.keys = _merged_places(base.keys, top.keys, dropped)
     return result
 
 
-def _laid_over(
+def _merged_places(
     below: dict[Path, Place], above: dict[Path, Place], dropped: set[Path]
 ) -> dict[Path, Place]:
-    """The places of both in the larger of the two: 100,000 rules have a million and more."""
+    """Puts the places of both into the larger mapping: 100,000 rules have over a million."""
     if len(above) > len(below):
         for path, place in below.items():
             if path not in above and not _under(path, dropped):
@@ -218,9 +216,9 @@ def _merge(
 
 
 def _superseded(base: Mapping[str, Value], top: Mapping[str, Value]) -> list[str]:
-    """Settings of `base` that are another way of saying what `top` says."""
+    """Returns the settings of `base` that give in another way what `top` gives."""
     gone: list[str] = []
-    for name in _KEY_SETTINGS:
+    for name in KEY_SETTINGS:
         gone += [name] if f"{name}_file" in top else []
         gone += [f"{name}_file"] if name in top else []
         if "aws_profile" in top:

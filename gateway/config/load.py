@@ -1,48 +1,46 @@
-"""From launch settings, environment and file to a configuration, or every reason why not.
+"""Loads a configuration from launch settings, environment and file, or tells every problem.
 
     file -> documents -> the chosen ones --+
     environment variables -----------------+-> one tree -> ${VAR} -> sections -> checks -> Config
     flags ---------------------------------+
 
-Rules: nothing here asks the network, so `check` is quick and repeatable; problems are values, never
-exceptions; the model is there only if there is no error.
-
-Not here: resolving credentials (`gateway.control.credentials`), the snapshot (`compile`).
+Rules: nothing uses the network, so `check` is quick and repeatable; problems are values, never
+exceptions; there is a configuration only if there is no error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import gc
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fastpath.limits import Limits
-from gateway.config import layers, rules, schema
+from gateway.config import layers, rules
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
-from gateway.config.collector import without_collector
 from gateway.config.identities import implicit_identities, read_identities
-from gateway.config.model import Config, Cors, CorsRule, Identity, Target
-from gateway.config.nodes import Tree, read_documents
+from gateway.config.nodes import BUILT_IN_TARGETS, Tree, read_documents
 from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
 from gateway.config.processors import usable_processors
 from gateway.config.reading import Reader
+from gateway.config.schema import Auth, Config, Cors, Identity, Router, Routing, Target
 from gateway.config.secrets import Files, Stamp, expand_variables
-from gateway.config.targets import ALWAYS, TargetReader
+from gateway.config.targets import TargetReader
 from gateway.config.variables import check_variables, warn_of_unread
+from gateway.config.words import AUTO
 
 MAX_FILE_BYTES = 64 << 20  # 100,000 rules are about 10 MiB
-_READ_APART = ("router", "auth", "targets", "lakefs", "s3", "routing")
 BACKLOG = 2048  # what the kernel takes anyway is net.core.somaxconn, 4,096 by default
 DRAIN_SECONDS = 30.0  # within Kubernetes' terminationGracePeriodSeconds of 30 plus preStop
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What a load found; `model` is None if there is an error among the problems.
+    """The result of a load. `model` is None if there is an error among the problems.
 
-    `notes` are warnings that only `check` gives: settings that are missing and nothing needs.
+    `notes` are warnings that only `check` prints: about missing settings that nothing needs.
     """
 
     model: Config | None
@@ -56,24 +54,24 @@ class Loaded:
 
     @property
     def source(self) -> str:
-        """What stands for the whole configuration where nothing is more particular."""
+        """The source of problems that have no place of their own."""
         return str(self._launch.get("config") or "environment")
 
     def watched_files(self) -> list[Path]:
-        """The files that were read, or looked for."""
+        """Returns the files that were read or looked for."""
         return ([self._file] if self._file else []) + list(self.stamps)
 
     def boot(self) -> dict[str, object]:
-        """The settings that hold for the life of the process; only with a model."""
+        """Returns the settings that hold for the life of the process. Needs a model."""
         if self.model is None:
             raise ValueError("a configuration with errors boots nothing")
         given = self._launch
-        tls = self.model.tls
+        tls, workers = self.model.router.tls, self.model.workers
         drain = given.get("drain_seconds")
         return {
             "listen": [list(address) for address in self.model.listen],
-            "listen_tls": [list(address) for address in tls.listen] if tls else [],
-            "workers": self.model.workers or usable_processors(),
+            "listen_tls": [list(address) for address in tls.listen_address] if tls else [],
+            "workers": usable_processors() if workers == AUTO else workers,
             "drain_seconds": DRAIN_SECONDS if drain is None else float(str(drain)),
             "connections": self.model.limits.connections,
             "backlog": BACKLOG,
@@ -83,12 +81,28 @@ class Loaded:
         }
 
 
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """Switches Python's garbage collector off for the time of the block, in every thread.
+
+    100,000 rules are millions of objects without a cycle. The collector looked through them again
+    and again, which took two thirds of a load. What was read should be gone before the block ends.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def load(
     launch: Mapping[str, object], environ: Mapping[str, str], text: str | None = None
 ) -> Loaded:
-    """Read everything `launch` and `environ` point to. Never raises for what a user wrote.
+    """Loads what `launch` and `environ` point to. Never raises because of what a user wrote.
 
-    With a `text` that is what the file says, whatever it says by now.
+    If `text` is given, it is taken for the content of the file.
     """
     with without_collector():
         return _load(launch, environ, text)
@@ -106,7 +120,7 @@ def _load(launch: Mapping[str, object], environ: Mapping[str, str], text: str | 
     check_variables(environ, launch, problems)
     model = None
     if not _unreadable(problems):
-        model = _Assembly(reader, files, launch, environ).config(environment)
+        model = _Resolver(reader, files, launch, environ).config(environment)
     warn_of_unread(environ, reader.variables, problems)
     return Loaded(
         model=None if problems.fatal else model,
@@ -121,7 +135,7 @@ def _load(launch: Mapping[str, object], environ: Mapping[str, str], text: str | 
 
 
 def _unreadable(problems: Problems) -> bool:
-    """Whether there is no sense in looking at settings: they would all seem to be missing."""
+    """Whether there are no settings to look at, so that all would seem to be missing."""
     return any(problem.path in ("syntax", "file") for problem in problems)
 
 
@@ -173,8 +187,8 @@ def _read(file: Path, problems: Problems) -> str | None:
         return None
 
 
-class _Assembly:
-    """One load's way from tree to model."""
+class _Resolver:
+    """Reads and resolves the sections of one load."""
 
     def __init__(
         self,
@@ -189,53 +203,40 @@ class _Assembly:
         self._insecure_open = launch.get("insecure_open") is True
         self._probed = launch.get("probed")  # a target that is wanted although no rule leads there
 
-    def config(self, environment: str | None) -> Config | None:
-        """The model; with errors it is incomplete, and the caller drops it."""
+    def config(self, environment: str | None) -> Config:
+        """Returns the configuration. With errors it is incomplete, and the caller drops it."""
         reader = self._reader
         expand_variables(reader, self._environ)
-        reader.read(schema.File, (), without=_READ_APART)
-        router = reader.read(schema.Router, ("router",)) or schema.Router()
-        auth = reader.read(schema.Auth, ("auth",), without=["identities"]) or schema.Auth()
-        routing = reader.read(schema.Routing, ("routing",), without=["rules"]) or schema.Routing()
-        listen = tuple(router.listen_address)
-        tls = read_served_tls(reader, self._files, router.tls, listen)
-        addresses = listen + (tuple(router.tls.listen_address) if router.tls else ())
-        loopback = all(address.loopback for address in addresses)
+        reader.read(Config, ())
+        router = reader.read(Router, ("router",)) or Router()
+        auth = reader.read(Auth, ("auth",)) or Auth()
+        routing = reader.read(Routing, ("routing",)) or Routing()
+        tls = read_served_tls(reader, self._files, router.tls, router.listen_address)
+        addresses, loopback = router.addresses, router.loopback
         if auth.mode == "open" and not loopback and not self._insecure_open:
             message = "open lets everybody in, and the gateway listens beyond this machine"
             reader.error(("auth", "mode"), message, "use sigv4, loopback or --insecure-open")
-        targets = self._targets(addresses, tuple(router.domains))
+        targets = self._targets(addresses, router.domains)
         identities = self._identities(auth, targets, loopback)
         found = rules.read_rules(reader, auth.mode)
-        known = {*reader.members(("targets",)), *ALWAYS}
+        known = {*reader.members(("targets",)), *BUILT_IN_TARGETS}
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         rules.report_unreachable(reader, found)
-        cors = self._cors(auth.cors)
+        self._check_cors(auth.cors)
         if auth.mode != "open" and not reader.problems.fatal:
             self._warn_of_callers(identities, loopback, anonymous=auth.anonymous == "forward")
         return Config(
-            environment=environment,
-            listen=listen,
-            tls=tls,
-            workers=router.workers,
-            domains=tuple(router.domains),
-            limits=Limits(**router.limits.model_dump()),
-            mode=auth.mode,
-            sigv2=auth.sigv2,
-            regions=tuple(auth.regions),
-            anonymous=auth.anonymous,
-            cors=cors,
-            identities=tuple(identities),
+            router=router.model_copy(update={"tls": tls}),
+            auth=auth.model_copy(update={"identities": tuple(identities)}),
             targets=targets,
-            rules=tuple(found),
-            default_target=routing.default_target,
+            routing=routing.model_copy(update={"environment": environment, "rules": found}),
         )
 
     def _warn_of_callers(
         self, identities: list[Identity], loopback: bool, *, anonymous: bool
     ) -> None:
-        """Nobody can come in, or only who has the key of a target."""
+        """Warns if nobody can come in, or only who has the key of a target."""
         at: Setting = ("auth", "identities")
         if not identities and not anonymous:
             message = "nobody is known, every request is refused"
@@ -248,26 +249,15 @@ class _Assembly:
             hint = "give each client a key of its own"
             self._reader.warn(at, message, hint, tolerated=loopback)
 
-    def _cors(self, section: schema.Cors | None) -> Cors | None:
-        if section is None:
-            return None
-        if section.preflight == "forward" and section.rules:
+    def _check_cors(self, cors: Cors | None) -> None:
+        if cors is None:
+            return
+        if cors.preflight == "forward" and cors.rules:
             message = "are not asked while preflights are forwarded"
             self._reader.error(("auth", "cors", "rules"), message, "leave one of the two out")
-        elif section.preflight == "answer" and not section.rules:
+        elif cors.preflight == "answer" and not cors.rules:
             message = "has no rules"
             self._reader.error(("auth", "cors"), message, "add auth.cors.rules, or leave it out")
-        rules = tuple(
-            CorsRule(
-                tuple(rule.allowed_origins),
-                tuple(rule.allowed_methods),
-                tuple(rule.allowed_headers),
-                tuple(rule.expose_headers),
-                rule.max_age_seconds,
-            )
-            for rule in section.rules
-        )
-        return Cors(section.preflight, rules)
 
     def _targets(self, listen: tuple[Listen, ...], domains: tuple[str, ...]) -> dict[str, Target]:
         reached = dict(rules.reached_targets(self._reader))
@@ -277,9 +267,9 @@ class _Assembly:
         return reader.read_all(domains)
 
     def _identities(
-        self, auth: schema.Auth, targets: Mapping[str, Target], loopback: bool
+        self, auth: Auth, targets: Mapping[str, Target], loopback: bool
     ) -> list[Identity]:
-        known = {*self._reader.members(("targets",)), *ALWAYS}
+        known = {*self._reader.members(("targets",)), *BUILT_IN_TARGETS}
         found = read_identities(self._reader, self._files, known, loopback)
         configured = self._reader.tree.get(("auth", "identities"))
         if found or configured or auth.mode == "open":
@@ -287,7 +277,7 @@ class _Assembly:
         return implicit_identities(self._reader, targets, loopback)
 
     def _broken_names(self) -> list[str]:
-        """Names of identities that have other faults: rules may refer to them all the same."""
+        """Returns the names of all identities: rules may also name those with errors."""
         names = []
         for index in self._reader.items(("auth", "identities")):
             name = self._reader.tree.get(("auth", "identities", index, "name"))

@@ -1,13 +1,11 @@
-"""YAML text to located trees: plain data, and beside it the place of every key and value.
+"""Turns YAML text into trees: plain data, and the place of every key and value.
 
 A value stays the text that was written until the schema says what is expected there. So
-`sigv2: off` is the word `off`, an access key made of digits is text, and the booleans of YAML 1.1
-(`yes`, `on`, `no`) never become one behind the writer's back.
+`sigv2: off` is the word `off`, an access key of digits is text, and the booleans of YAML 1.1
+(`yes`, `on`, `no`) stay words.
 
-Rules: nothing of the text appears in a syntax error's message (it may be a secret); depth and size
-are bounded before anything recursive runs; only the tags of plain data are taken.
-
-Not here: what keys mean (`schema`), laying documents over each other (`layers`).
+Rules: a syntax error's message holds nothing of the text, which may be a secret; depth and size are
+limited before anything recurses; only the tags of plain data are accepted.
 """
 
 from __future__ import annotations
@@ -22,7 +20,9 @@ from gateway.config import composing
 from gateway.config.composing import CORE, MAPPING, MERGE, NULL, SEQUENCE, Node, place_of
 from gateway.config.problems import Path, Place, Problem, Problems, format_path
 
-SHORTHANDS = ("lakefs", "s3")  # targets that may stand at the top of the file
+# The targets that exist without being configured, and may stand at the top of the file.
+BUILT_IN_TARGETS = ("lakefs", "s3")
+DEFAULT_TARGET = "s3"
 
 MAX_DEPTH = 64  # the schema is 7 deep; what builds values recurses
 MAX_NODES = 1_000_000  # aliases unfold: ten lines of them can stand for a billion values
@@ -33,7 +33,7 @@ _SCALAR_TAGS = frozenset(
 
 
 class Scalar(str):
-    """A scalar's text; `plain` when it stood without quotes."""
+    """A scalar's text; `plain` if it had no quotes."""
 
     __slots__ = ("plain",)
 
@@ -50,20 +50,20 @@ Value: TypeAlias = "Scalar | list[Value] | dict[str, Value] | None"
 
 @dataclass(slots=True)
 class Tree:
-    """Data with the place of each value (`values`) and of each mapping key (`keys`), by path.
+    """Data, with the places of values (`values`) and of mapping keys (`keys`) by path.
 
-    `broken` are values that are reported already and mean nothing. `short` are the targets that
-    people call `lakefs` or `s3`, without `targets.` in front.
+    `broken` are values that were reported already. `short` are the targets that the file names
+    `lakefs` or `s3`, without `targets.` in front.
     """
 
     data: dict[str, Value] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
     broken: set[Path] = field(default_factory=set)
-    short: set[str] = field(default_factory=lambda: set(SHORTHANDS))
+    short: set[str] = field(default_factory=lambda: set(BUILT_IN_TARGETS))
 
     def get(self, path: Path) -> Value:
-        """The value at a path, None if there is none."""
+        """Returns the value at a path, None if there is none."""
         node: Value = self.data
         for step in path:
             if isinstance(step, int):
@@ -73,7 +73,7 @@ class Tree:
         return node
 
     def place(self, path: Path, *, key: bool = False) -> Place | None:
-        """Where a value (or its key) stands; what is absent stands where its parent's key does."""
+        """Returns the place of a value or its key; an absent value has that of its parent's key."""
         if key and path in self.keys:
             return self.keys[path]
         if path in self.values:
@@ -87,7 +87,7 @@ class Tree:
 
 
 def read_documents(text: str, source: str, problems: Problems) -> list[Tree]:
-    """Every document of a YAML text; an empty list when it cannot be read as YAML."""
+    """Returns every document of a YAML text; an empty list if it is no YAML."""
     try:
         nodes = composing.compose(text, source, MAX_DEPTH)
     except composing.TooDeep as fault:
@@ -107,7 +107,7 @@ def read_documents(text: str, source: str, problems: Problems) -> list[Tree]:
 
 
 def ord_of(character: object) -> int:
-    """PyYAML gives the offending character as text or as a number, depending on its parser."""
+    """Returns a character's number; PyYAML's parsers give it as text or as a number."""
     return ord(character) if isinstance(character, str) else int(str(character))
 
 
@@ -142,13 +142,13 @@ def _syntax_problem(error: yaml.MarkedYAMLError, source: str, last_line: int) ->
 
 
 class _Builder:
-    """Turns one document's nodes into a tree."""
+    """Turns the nodes of one document into a tree."""
 
     def __init__(self, source: str, problems: Problems) -> None:
         self._source = source
         self._problems = problems
         self._tree = Tree()
-        # ids of the collections being built: an alias to one is a loop
+        # The ids of the collections that are being built: an alias to one of them is a loop.
         self._open: set[int] = set()
         self._budget = MAX_NODES
         self._scalars: dict[tuple[str, bool], Scalar] = {}  # large files say the same often
@@ -238,7 +238,7 @@ class _Builder:
                     self._report(member, (*path, "<<"), "must be a mapping or a list of mappings")
 
     def _merge(self, source: Node, path: Path, into: dict[str, Value]) -> None:
-        """YAML's `<<`: keys written out win, earlier sources win over later ones."""
+        """Merges a mapping of `<<`: written keys win, and earlier sources win over later ones."""
         scratch = _Builder(self._source, self._problems)
         scratch._budget = self._budget
         scratch._open = self._open

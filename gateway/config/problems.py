@@ -1,9 +1,7 @@
-"""What is wrong with a configuration, and where: `file:line:column: path: message (suggestion)`.
+"""The problems of a configuration: `file:line:column: path: message (suggestion)`.
 
-Rules: a problem never holds the value of a secret; every problem is collected, none stops the rest;
-what a broken value would cause further on is not reported a second time.
-
-Not here: finding the problems (`schema`, `checks`), where a value came from (`layers`).
+Rules: a problem never holds the value of a secret; one problem does not stop the search for others;
+a consequence of a broken value is not reported as another problem.
 """
 
 from __future__ import annotations
@@ -18,7 +16,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 
 class Place(NamedTuple):
-    """A spot in a source: a file, `$VARIABLE` or `--flag`. Lines and columns count from 1."""
+    """A position in a source: a file, `$VARIABLE` or `--flag`. Lines and columns count from 1."""
 
     source: str
     line: int = 1
@@ -26,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Severity(StrEnum):
-    """Whether a gateway can run with it."""
+    """Whether a gateway can run with the problem."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -34,7 +32,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One finding. `tolerated` is a warning about what nothing needs: only `check` tells of it."""
+    """One problem. A `tolerated` one is a warning that only `check` prints."""
 
     place: Place
     path: str
@@ -44,14 +42,14 @@ class Problem:
     tolerated: bool = False
 
     def format(self) -> str:
-        """The one-line form of terminals and logs."""
+        """Returns the line that terminals and logs show."""
         note = "warning: " if self.severity is Severity.WARNING else ""
         hint = f" ({self.suggestion})" if self.suggestion else ""
         source, line, column = self.place
         return f"{source}:{line}:{column}: {self.path}: {note}{self.message}{hint}"
 
     def as_dict(self) -> dict[str, object]:
-        """The form of `check --format json`."""
+        """Returns the form of `check --format json`."""
         return {
             "file": self.place.source,
             "line": self.place.line,
@@ -64,14 +62,14 @@ class Problem:
 
 
 class Problems:
-    """All findings of one load; at most one error per path, the first."""
+    """The problems of one load, without repetitions."""
 
     def __init__(self) -> None:
         self._found: list[Problem] = []
         self._broken: set[tuple[str, str]] = set()
 
     def add(self, problem: Problem) -> None:
-        """Keep it, unless the same value was reported already."""
+        """Adds a problem, unless the same was reported at its path already."""
         identity = (problem.path, problem.message.partition(":")[0])
         if identity not in self._broken:
             self._broken.add(identity)
@@ -79,11 +77,11 @@ class Problems:
 
     @property
     def fatal(self) -> bool:
-        """Whether there is an error among them."""
+        """Whether one of them is an error."""
         return any(problem.severity is Severity.ERROR for problem in self._found)
 
     def sorted(self) -> list[Problem]:
-        """By source and position, in the order of appearance within one position."""
+        """Returns the problems by source and position, else in order of appearance."""
         return sorted(self._found, key=lambda problem: problem.place)
 
     def __iter__(self) -> Iterator[Problem]:
@@ -91,7 +89,7 @@ class Problems:
 
 
 def format_path(path: Path) -> str:
-    """`("routing", "rules", 0, "target")` as `routing.rules[0].target`."""
+    """Formats `("routing", "rules", 0, "target")` as `routing.rules[0].target`."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -99,13 +97,19 @@ def format_path(path: Path) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?` for the closest known word, else the empty string."""
+    """Returns `did you mean X?` for the closest known word, else the empty string."""
     names = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     return f"did you mean {names[close[0]]}?" if close else ""
 
 
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Suggests the closest known name, or else all of them."""
+    names = sorted(known)
+    return did_you_mean(name, names) or (f"known: {one_of(names)}" if names else "")
+
+
 def one_of(words: Iterable[str]) -> str:
-    """`a, b or c`."""
+    """Joins words as `a, b or c`."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last

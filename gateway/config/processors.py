@@ -1,9 +1,4 @@
-"""How many workers `auto` means: the processors this process may really use.
-
-Rules: a container's CPU limit counts, rounded up; at least one.
-
-Not here: starting workers (`gateway.supervisor`).
-"""
+"""Counts the processors that this process may use, which is how many workers `auto` means."""
 
 from __future__ import annotations
 
@@ -15,14 +10,14 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def usable_processors(cgroup: Path = _CGROUP) -> int:
-    """The smaller of the CPU affinity and the cgroup's CPU limit."""
+    """Returns the smaller of the CPU affinity and the cgroup's limit, rounded up; at least 1."""
     allowed = len(os.sched_getaffinity(0))
     limit = cpu_limit(cgroup)
     return max(1, allowed if limit is None else min(allowed, math.ceil(limit)))
 
 
 def cpu_limit(cgroup: Path) -> float | None:
-    """The cgroup's limit in processors (version 2, then version 1), None without one."""
+    """Returns the cgroup's limit in processors (version 2, then version 1); None without one."""
     quota, period = _words(cgroup / "cpu.max", 2)
     if not quota:
         quota = _words(cgroup / "cpu" / "cpu.cfs_quota_us", 1)[0]

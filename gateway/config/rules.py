@@ -1,9 +1,7 @@
-"""From `routing` in a tree to the rules of the model, and whether each of them can ever match.
+"""Reads the routing rules, and reports those that can never match.
 
-Rules: a rule is called unreachable only when that is certain: globs of earlier rules cover its own,
-and what those leave of its operations and identities is nothing.
-
-Not here: matching requests (`fastpath.routing.table`).
+Rules: a rule is called unreachable only if that is certain: the globs of earlier rules cover its
+own, and those rules take all of its operations and identities.
 """
 
 from __future__ import annotations
@@ -12,20 +10,18 @@ from collections.abc import Iterable, Iterator
 
 from fastpath.routing.globs import split_glob
 from fastpath.s3.operations import OPERATIONS
-from gateway.config import schema
 from gateway.config.globs import can_match, covers
-from gateway.config.identities import suggest
-from gateway.config.model import Rule
-from gateway.config.problems import Path
+from gateway.config.nodes import DEFAULT_TARGET
+from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
+from gateway.config.schema import Rule
 
 LIST: Path = ("routing", "rules")
-MAX_COMPARISONS = (
-    500_000  # then the search for unreachable rules stops: it must not hold up a start
-)
+# The search for unreachable rules then ends, because it must not hold up a start.
+MAX_COMPARISONS = 500_000
 
-# What rules are ever asked about: requests that name no bucket go to the default target, and the
-# operations of a multipart upload are routed as the request that began it.
+# Rules are asked about these alone: requests that name no bucket go to the default target, and the
+# operations of a multipart upload are routed like the request that began it.
 _ROUTED = frozenset(
     operation.name
     for operation in OPERATIONS.values()
@@ -33,49 +29,28 @@ _ROUTED = frozenset(
 )
 
 
-def read_rules(reader: Reader, mode: str) -> list[Rule]:
-    """The rules that are in order; references to targets and identities are checked by others."""
+def read_rules(reader: Reader, mode: str) -> tuple[Rule, ...]:
+    """Reads the rules; those with errors are left out. `check_references` checks their names."""
     found: list[Rule] = []
-    together = _Unions()
     for index in reader.items(LIST):
         path = (*LIST, index)
-        section = reader.read(schema.Rule, path)
-        if section is None:
+        rule = reader.read(Rule, path)
+        if rule is None:
             continue
-        operations = None
-        if section.operations is not None:
-            operations = together.of(section.operations)
-        rule = Rule(
-            number=index + 1,
-            line=reader.place(path).line if path in reader.tree.values else 0,
-            pattern=section.pattern,
-            target=section.target,
-            operations=operations,
-            identities=None if section.identities is None else tuple(section.identities),
-            description=section.description,
-        )
+        _set(rule, "number", index + 1)
+        if path in reader.tree.values:
+            _set(rule, "line", reader.tree.values[path].line)
         found.append(rule)
         if "[" in rule.pattern and not can_match(rule.pattern):
             reader.error((*path, "pattern"), "can never match a bucket name")
-        elif operations is not None and not operations & _ROUTED:
-            reader.error((*path, "operations"), *_never_asked(operations))
+        elif rule.operations is not None and not rule.operations & _ROUTED:
+            reader.error((*path, "operations"), *_never_asked(rule.operations))
         elif rule.identities is not None and mode == "open":
             reader.error((*path, "identities"), "can never match: auth.mode open knows nobody")
-    return found
+    return tuple(found)
 
 
-class _Unions:
-    """Sets of operations, each made once: most rules say what many others say."""
-
-    def __init__(self) -> None:
-        self._made: dict[tuple[frozenset[str], ...], frozenset[str]] = {}
-
-    def of(self, words: Iterable[frozenset[str]]) -> frozenset[str]:
-        parts = tuple(words)
-        made = self._made.get(parts)
-        if made is None:
-            made = self._made[parts] = frozenset[str]().union(*parts)
-        return made
+_set = object.__setattr__  # rules are frozen, and not made twice
 
 
 def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
@@ -86,11 +61,11 @@ def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
 
 
 def reached_targets(reader: Reader) -> dict[str, Path]:
-    """Each target that a request can reach, with the path that names it; broken rules count too."""
+    """Returns the targets that requests can reach, and the path that names each."""
     reached: dict[str, Path] = {}
     default = reader.tree.get(("routing", "default_target"))
     at: Path = ("routing", "default_target")
-    reached[str(default) if isinstance(default, str) else "s3"] = at
+    reached[str(default) if isinstance(default, str) else DEFAULT_TARGET] = at
     for index in reader.items(LIST):
         path = (*LIST, index, "target")
         target = reader.tree.get(path)
@@ -100,7 +75,7 @@ def reached_targets(reader: Reader) -> dict[str, Path]:
 
 
 def check_references(reader: Reader, targets: Iterable[str], identities: Iterable[str]) -> None:
-    """Report every target and identity that a rule or the default names and nobody has."""
+    """Reports unknown targets and identities that rules or `default_target` name."""
     names, people = frozenset(targets), frozenset(identities)
     default: Path = ("routing", "default_target")
     for path in (default, *((*LIST, index, "target") for index in reader.items(LIST))):
@@ -115,8 +90,8 @@ def check_references(reader: Reader, targets: Iterable[str], identities: Iterabl
                 reader.error(path, f"{str(name)!r} is no identity", suggest(name, people))
 
 
-def report_unreachable(reader: Reader, rules: list[Rule]) -> None:
-    """Report every rule that earlier rules leave nothing to match."""
+def report_unreachable(reader: Reader, rules: Iterable[Rule]) -> None:
+    """Reports every rule that can never match, because of earlier rules."""
     index = _Index()
     for rule in rules:
         blockers = _blockers(rule, index.candidates(rule.pattern))
@@ -133,7 +108,7 @@ def report_unreachable(reader: Reader, rules: list[Rule]) -> None:
 
 
 def _blockers(rule: Rule, earlier: Iterable[Rule]) -> list[Rule]:
-    """The earlier rules that together take everything; empty when something is left."""
+    """Returns the earlier rules that take everything together; none if something is left."""
     everyone: tuple[str | None, ...] = (None,) if rule.identities is None else rule.identities
     wanted = _ROUTED if rule.operations is None else rule.operations & _ROUTED
     left = dict.fromkeys(everyone, wanted)
@@ -155,7 +130,7 @@ def _blockers(rule: Rule, earlier: Iterable[Rule]) -> list[Rule]:
 
 
 class _Index:
-    """Earlier rules by the fixed beginning of their glob: only those can cover that begin alike."""
+    """Earlier rules by the fixed beginning of their glob, since only those can cover a rule."""
 
     def __init__(self) -> None:
         self._by_beginning: dict[str, list[Rule]] = {}
@@ -168,7 +143,7 @@ class _Index:
         into.setdefault(beginning, []).append(rule)
 
     def candidates(self, pattern: str) -> Iterator[Rule]:
-        """In file order."""
+        """Yields the rules that may cover a pattern, in file order."""
         beginning, _ = split_glob(pattern)
         found = list(self._exact.get(pattern, ()))
         for length in range(len(beginning) + 1):

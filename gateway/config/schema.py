@@ -1,63 +1,100 @@
-"""The configuration file's grammar as pydantic models: what may be written, of which type.
+"""The sections of a configuration, as pydantic models: what may be written, and what was meant.
 
-Rules: the whole public schema is known here; what is still to come is refused as "not supported
-yet", never ignored; `router.limits`, `pool` and `timeouts` are made from the dataclasses of
-`fastpath.limits`, so that there is one list of limits.
+`load` reads each section, fills in what depends on other settings and makes the `Config` that the
+gateway works with out of the same objects.
 
-Not here: what concerns two settings at once (`checks`), the types of values (`words`), how a
-pydantic error becomes a located problem (`reading`).
+Rules: every setting of the public schema is a field, and one that is not supported yet is refused;
+`router.limits`, `pool` and `timeouts` have the fields of the dataclasses of `fastpath.limits`, so
+there is one list of limits; sections are immutable, and no `repr` shows a secret.
 """
 
 from __future__ import annotations
 
-import re
+import os
 import typing
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
 from pydantic import create_model as create_pydantic_model
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
 
 from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.response.cors import METHODS as CORS_METHODS
-from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, STREAMING_MODES
-from fastpath.s3.operations import ACTIONS, METHODS, OPERATIONS, expand
+from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
-from gateway.config.problems import did_you_mean
+from gateway.config.nodes import DEFAULT_TARGET
+from gateway.config.pairs import DEFAULT_REGION, CredentialSource, KeyPair
 from gateway.config.words import (
+    AUTO,
+    EVERY_OPERATION,
+    AllOrOperations,
+    AnyOperations,
     Boolean,
+    Domain,
+    FieldName,
+    Given,
+    Glob,
+    HeaderName,
+    HeaderPattern,
     Items,
+    KeyID,
     Later,
     Maybe,
+    Name,
     NumberOrZero,
+    OneOrMore,
+    OperationName,
+    Operations,
     OrEmpty,
+    Origin,
+    Parse,
     Percent,
     PositiveNumber,
     PositiveWhole,
+    Region,
+    RoleARN,
+    Secret,
     Text,
     UniqueItems,
     WholeOrZero,
     Word,
-    fault,
-    matching,
+    Workers,
+    plain_text,
 )
 
-PROFILE_WORDS = ("s3", "generic", "seaweedfs", "lakefs")
-MAX_WORKERS = 256
+# pydantic looks for plug-ins in every installed package, for 20 ms of each start; there are none.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-KEY_ID = r"[!-+\--.0-~]{1,128}"  # what can stand in a credential scope: no space, comma or /
-SECRET = r"[ -~]{1,1024}"
-EVERY_OPERATION = frozenset(operation.name for operation in OPERATIONS.values())
+PROFILE_WORDS = tuple(PROFILES)
+
+Address = Annotated[Listen, Parse(plain_text, parse_listen)]
+EndpointText = Annotated[Endpoint, Parse(plain_text, parse_endpoint)]
 
 
 class Section(BaseModel):
-    """A mapping of the file: its keys are exactly the model's fields."""
+    """A mapping of the file: its keys are exactly the model's fields.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    Building is deferred, because most sections are only built as a part of another.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-def _from_dataclass(name: str, source: type[Any]) -> type[Section]:
-    """A section with the fields, types and defaults of a dataclass of limits; few may be 0."""
+class Apart:
+    """Marks a field whose members are read one by one (`reading`), apart from their section."""
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.any_schema()
+
+
+def _section_of(source: type[Any]) -> type[Section]:
+    """Makes a section with the fields, types and defaults of a dataclass of limits."""
     hints = typing.get_type_hints(source)
     positive: dict[type, Any] = {int: PositiveWhole, float: PositiveNumber}
     or_zero: dict[type, Any] = {int: WholeOrZero, float: NumberOrZero}
@@ -66,156 +103,24 @@ def _from_dataclass(name: str, source: type[Any]) -> type[Section]:
         kinds = or_zero if field.metadata == ZERO_IS_OFF else positive
         kind = Percent if field.metadata == PERCENT else kinds[hints[field.name]]
         content[field.name] = (kind, field.default)
+    name = f"{source.__name__}Section"
     return create_pydantic_model(name, __base__=Section, __doc__=source.__doc__, **content)
 
 
-if typing.TYPE_CHECKING:  # a type checker cannot see into classes that are made at import
+def _made(source: type[Any]) -> AfterValidator:
+    """Returns the validator that turns such a section into its dataclass."""
+    return AfterValidator(lambda section: source(**dict(section)))
 
-    class LimitsSection(Section): ...
 
-    class PoolSection(Section): ...
-
-    class TimeoutsSection(Section): ...
-
+if typing.TYPE_CHECKING:  # what the sections become
+    LimitsSection = Limits
+    PoolSection = PoolLimits
+    TimeoutsSection = Timeouts
 else:
-    LimitsSection = _from_dataclass("LimitsSection", Limits)
-    PoolSection = _from_dataclass("PoolSection", PoolLimits)
-    TimeoutsSection = _from_dataclass("TimeoutsSection", Timeouts)
+    LimitsSection, PoolSection, TimeoutsSection = map(_section_of, (Limits, PoolLimits, Timeouts))
 
 
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-def _workers(value: object) -> int | None:
-    if value == "auto":
-        return None
-    text = value if isinstance(value, str) else ""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_WORKERS:
-        raise fault(f"must be auto or a number from 1 to {MAX_WORKERS}")
-    return int(text)
-
-
-_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
-
-
-def _domain(text: str) -> str:
-    bare = text.removeprefix("*.").rpartition("://")[2].partition("/")[0].partition(":")[0]
-    if not _DOMAIN.match(text) or len(text) > 253:
-        raise fault(
-            "must be a host name without scheme, port or *",
-            f"write {bare.lower()}" if _DOMAIN.match(bare) else "",
-        )
-    return text.lower()
-
-
-def _operation_word(text: str) -> frozenset[str]:
-    try:
-        return expand(text)
-    except KeyError:
-        known = [*sorted(ACTIONS), *(m.decode() for m in sorted(METHODS)), *OPERATIONS]
-        raise fault(
-            f"{text!r} is no operation, HTTP method or class", did_you_mean(text, known)
-        ) from None
-
-
-def _operation_name(text: str) -> str:
-    if text not in EVERY_OPERATION:
-        raise fault(f"{text!r} is no operation", did_you_mean(text, EVERY_OPERATION))
-    return text
-
-
-def _all(value: object) -> object:
-    if value == "all":
-        return None
-    if not isinstance(value, list):
-        raise fault("must be all or a list")
-    return value
-
-
-def _together(words: list[frozenset[str]] | None) -> frozenset[str] | None:
-    return None if words is None else frozenset[str]().union(*words)
-
-
-def _field_name(text: str) -> str:
-    """A header is written in any case, a query parameter in its own; S3's have no hyphen then."""
-    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", text):
-        raise fault("must be the name of a query parameter or header")
-    return text.lower() if "-" in text else text
-
-
-def _glob(text: str) -> str:
-    literal = re.sub(r"\[!?\]?[^\]]*\]", "", text)
-    if "[" in literal:
-        raise fault("has a [ without its ]")
-    strange = re.search(r"[^A-Za-z0-9._*?\]-]", literal)
-    if strange:
-        raise fault(f"can never match: {strange[0]!r} is in no bucket name", "give a bucket glob")
-    return text
-
-
-Address = Annotated[Listen, BeforeValidator(lambda value: parse_listen(_as_text(value)))]
-EndpointText = Annotated[Endpoint, BeforeValidator(lambda value: parse_endpoint(_as_text(value)))]
-Domain = Annotated[Text, AfterValidator(_domain)]
-Glob = Annotated[Text, AfterValidator(_glob)]
-OperationWord = Annotated[Any, BeforeValidator(lambda value: _operation_word(_as_text(value)))]
-OperationName = Annotated[Text, AfterValidator(_operation_name)]
-FieldName = Annotated[Text, AfterValidator(_field_name)]
-Region = Annotated[Text, AfterValidator(matching(r"[A-Za-z0-9-]{1,64}", "must be a region name"))]
-Name = Annotated[
-    Text,
-    AfterValidator(matching(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", "must be a short plain name")),
-]
-KeyID = Annotated[
-    Text,
-    AfterValidator(matching(KEY_ID, "must be printable ASCII without space, / or comma")),
-]
-Secret = Annotated[
-    Text,
-    AfterValidator(matching(SECRET, "must be printable ASCII")),
-    AfterValidator(SecretStr),
-]
-RoleARN = Annotated[
-    Text,
-    AfterValidator(
-        matching(
-            r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+", "must be arn:aws:iam::ACCOUNT:role/NAME"
-        )
-    ),
-]
-
-
-def _as_text(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise fault("must be text" if value is not None else "must not be empty")
-    return str(value)
-
-
-class RouterTLS(Section):
-    """`router.tls`: the addresses where clients speak TLS, and the certificate they are shown."""
-
-    listen_address: Annotated[UniqueItems[Address], BeforeValidator(_one_or_more)] = [
-        Listen("127.0.0.1", 8443)
-    ]
-    cert_file: Text
-    key_file: Text
-
-
-class Router(Section):
-    """`router`: the gateway's own side."""
-
-    listen_address: Annotated[UniqueItems[Address], BeforeValidator(_one_or_more)] = [
-        Listen("127.0.0.1", 8080)
-    ]
-    admin_address: Later = None
-    trusted_proxies: Later = None
-    watch: Later = None
-    workers: Annotated[int | None, BeforeValidator(_workers)] = None
-    domains: UniqueItems[Domain] = []
-    tls: RouterTLS | None = None
-    secret_file: Later = None
-    limits: Annotated[LimitsSection, OrEmpty] = Field(default_factory=LimitsSection)
+# Keys
 
 
 class Keys(Section):
@@ -226,37 +131,134 @@ class Keys(Section):
     secret_access_key: Maybe[Secret] = None
     secret_access_key_file: Maybe[Text] = None
 
+    @property
+    def names_keys(self) -> bool:
+        """Whether one of the four settings is given."""
+        inline = self.access_key_id or self.secret_access_key
+        return bool(inline or self.access_key_id_file or self.secret_access_key_file)
+
+    @property
+    def keys(self) -> KeyPair | None:
+        """The pair of a resolved section, if it has one."""
+        if self.access_key_id is None or self.secret_access_key is None:
+            return None
+        return KeyPair(self.access_key_id, self.secret_access_key)
+
+    def resolved(self, pair: KeyPair | None, **settings: object) -> typing.Self:
+        """Returns a copy with this pair instead of names of files, and with these settings."""
+        files = {"access_key_id_file": None, "secret_access_key_file": None}
+        inline = {
+            "access_key_id": pair and pair.access_key_id,
+            "secret_access_key": pair and pair.secret_access_key,
+        }
+        return self.model_copy(update={**files, **inline, **settings})
+
+
+class PemFiles(Section):
+    """A section that names PEM files. A resolved one has their texts, by setting."""
+
+    _texts: Mapping[str, str | None] = {}
+
+    @property
+    def ca_pem(self) -> str | None:
+        """The text of `ca_file`."""
+        return self._texts.get("ca_file")
+
+    @property
+    def cert_pem(self) -> str | None:
+        """The text of `cert_file`."""
+        return self._texts.get("cert_file")
+
+    @property
+    def key_pem(self) -> str | None:
+        """The text of `key_file`."""
+        return self._texts.get("key_file")
+
+    def with_texts(self, texts: Mapping[str, str | None]) -> typing.Self:
+        """Returns a copy that has the texts of its files."""
+        copy = self.model_copy()
+        copy._texts = texts
+        return copy
+
+
+# router
+
+
+class RouterTLS(PemFiles):
+    """`router.tls`: the addresses where clients speak TLS, and the certificate they are shown."""
+
+    listen_address: Annotated[UniqueItems[Address], OneOrMore] = (Listen("127.0.0.1", 8443),)
+    cert_file: Text
+    key_file: Text
+
+
+class Router(Section):
+    """`router`: the gateway's own side."""
+
+    listen_address: Annotated[UniqueItems[Address], OneOrMore] = (Listen("127.0.0.1", 8080),)
+    admin_address: Later = None
+    trusted_proxies: Later = None
+    watch: Later = None
+    workers: Workers = AUTO
+    tls: RouterTLS | None = None
+    domains: UniqueItems[Domain] = ()
+    secret_file: Later = None
+    limits: Annotated[LimitsSection, OrEmpty, _made(Limits)] = Limits()
+
+    @property
+    def addresses(self) -> tuple[Listen, ...]:
+        """Every address, with TLS or without."""
+        return self.listen_address + (self.tls.listen_address if self.tls else ())
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return all(address.loopback for address in self.addresses)
+
+
+# auth
+
 
 class Allow(Section):
     """One entry of an identity's `allow`."""
 
-    buckets: Items[Glob] = ["*"]
-    actions: Maybe[Items[OperationWord]] = None
+    buckets: Items[Glob] = ("*",)
+    actions: Given[Operations] = EVERY_OPERATION
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The names of the operations behind `actions`."""
+        return self.actions
 
 
 class Identity(Keys):
-    """One entry of `auth.identities`."""
+    """One entry of `auth.identities`, or a target's own pair that nobody configured (`implicit`).
+
+    Without `allow` everything is allowed. `credentials` sign its requests to the targets named.
+    """
 
     name: Name
-    allow: Maybe[list[Allow]] = None
+    allow: Maybe[tuple[Allow, ...]] = None
     credentials: dict[str, Keys] = {}
+    _targets: tuple[str, ...] | None = None
+    _implicit: bool = False
 
+    @property
+    def targets(self) -> tuple[str, ...] | None:
+        """The targets that it reaches; None means every target."""
+        return self._targets
 
-def _one_star(text: str) -> str:
-    if text.count("*") > 1:
-        raise fault("can have at most one *")
-    return text
+    @property
+    def implicit(self) -> bool:
+        """Whether nobody configured it."""
+        return self._implicit
 
-
-Origin = Annotated[
-    Text,
-    AfterValidator(matching(r"[!-~]+", "must be an origin such as https://app.example.com")),
-    AfterValidator(_one_star),
-]
-HeaderName = Annotated[
-    Text,
-    AfterValidator(matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "must be a header name")),
-]
+    @classmethod
+    def of_target(cls, name: str, pair: KeyPair, targets: tuple[str, ...] | None) -> Identity:
+        """Makes the identity of a target's own pair."""
+        identity = cls.model_construct(name=name).resolved(pair)
+        identity._targets, identity._implicit = targets, True
+        return identity
 
 
 class CorsRule(Section):
@@ -264,8 +266,8 @@ class CorsRule(Section):
 
     allowed_origins: UniqueItems[Origin]
     allowed_methods: UniqueItems[Annotated[str, Word(*CORS_METHODS)]]
-    allowed_headers: UniqueItems[Annotated[HeaderName, AfterValidator(_one_star)]] = []
-    expose_headers: UniqueItems[HeaderName] = []
+    allowed_headers: UniqueItems[HeaderPattern] = ()
+    expose_headers: UniqueItems[HeaderName] = ()
     max_age_seconds: Maybe[PositiveWhole] = None
 
 
@@ -273,7 +275,7 @@ class Cors(Section):
     """`auth.cors`: what pages of other origins may do."""
 
     preflight: Annotated[str, Word("answer", "forward")] = "answer"
-    rules: Items[CorsRule] = []
+    rules: Items[CorsRule] = ()
 
 
 class Auth(Section):
@@ -281,25 +283,28 @@ class Auth(Section):
 
     mode: Annotated[str, Word("sigv4", "open")] = "sigv4"
     sigv2: Annotated[str, Word("presigned", "all", "off")] = "presigned"
-    regions: UniqueItems[Region] = []
     anonymous: Annotated[str, Word("deny", "forward")] = "deny"
+    regions: UniqueItems[Region] = ()
     cors: Maybe[Cors] = None
-    identities: list[Identity] = []
+    identities: Annotated[tuple[Identity, ...], Apart()] = ()
 
 
-class TLS(Section):
+# targets
+
+
+class TLS(PemFiles):
     """`targets.*.tls`: how an https target is checked, and what it is shown."""
 
+    verify: Boolean = True
     ca_file: Maybe[Text] = None
     cert_file: Maybe[Text] = None
     key_file: Maybe[Text] = None
-    verify: Boolean = True
 
 
 class ProfileOverrides(Section):
     """`targets.*.profile_overrides`: capabilities of `fastpath.routing.profiles.Profile`.
 
-    Only those that are given count (`model_fields_set`); a list may be empty.
+    Only the fields that are set count. A list may be empty.
     """
 
     verifies_digest: Boolean = False
@@ -309,10 +314,8 @@ class ProfileOverrides(Section):
     checksums: list[Annotated[str, Word(*sorted(name.decode() for name in CHECKSUMS))]] = []
     streaming: list[Annotated[str, Word(*sorted(m.decode() for m in STREAMING_MODES))]] = []
     keeps_aws_chunked: Boolean = False
-    operations: Annotated[
-        list[OperationWord] | None, BeforeValidator(_all), AfterValidator(_together)
-    ] = None
-    lacks: Annotated[list[OperationWord], AfterValidator(_together)] = []
+    operations: AllOrOperations = None
+    lacks: AnyOperations = frozenset()
     overlooks: dict[OperationName, list[FieldName]] = {}
     mistakes_keys: Boolean = False
     mistakes_deletes: Boolean = False
@@ -320,33 +323,78 @@ class ProfileOverrides(Section):
     virtual_hosts: Boolean = False
     lists: list[Annotated[str, Word(*sorted(LIST_FEATURES))]] = []
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that are set."""
+        return {name: value for name, value in self if name in self.model_fields_set}
+
 
 class Target(Keys):
-    """One entry of `targets`, or the shorthands `lakefs:` and `s3:`."""
+    """One entry of `targets`, or the shorthands `lakefs:` and `s3:`: a storage endpoint.
+
+    A resolved one has a profile and an endpoint; its addressing is `path` or `virtual`, its
+    overrides are what differs from the profile, and it has `tls` if its endpoint is https.
+    """
 
     profile: Maybe[Annotated[str, Word(*PROFILE_WORDS)]] = None
     endpoint: Maybe[EndpointText] = None
-    region: Maybe[Region] = None
-    profile_overrides: Annotated[ProfileOverrides, OrEmpty] = Field(
-        default_factory=ProfileOverrides
-    )
+    region: Given[Region] = DEFAULT_REGION
     addressing: Annotated[str, Word("path", "virtual", "auto")] = "path"
-    forgets: Maybe[Annotated[str, Word(*FORGETS)]] = None
+    forgets: Given[Annotated[str, Word(*FORGETS)]] = FORGETS[0]
+    profile_overrides: Annotated[ProfileOverrides, OrEmpty] = Field(
+        default_factory=ProfileOverrides.model_construct
+    )
     aws_profile: Maybe[Text] = None
     role_arn: Maybe[RoleARN] = None
     external_id: Maybe[Text] = None
     tls: Annotated[TLS, OrEmpty] | None = None
-    pool: Annotated[PoolSection, OrEmpty] = Field(default_factory=PoolSection)
-    timeouts: Annotated[TimeoutsSection, OrEmpty] = Field(default_factory=TimeoutsSection)
+    pool: Annotated[PoolSection, OrEmpty, _made(PoolLimits)] = PoolLimits()
+    timeouts: Annotated[TimeoutsSection, OrEmpty, _made(Timeouts)] = Timeouts()
+
+    @property
+    def virtual(self) -> bool:
+        """Whether the Host header names the bucket where it can."""
+        return self.addressing == "virtual"
+
+    @property
+    def overrides(self) -> dict[str, object]:
+        """What differs from the profile, in the form of `capabilities`."""
+        return self.profile_overrides.given
+
+    @property
+    def source(self) -> CredentialSource | None:
+        """Where its credentials come from; None if nothing is given and nothing may be assumed."""
+        keys = self.keys
+        chain = self.profile == "s3" or self.aws_profile or self.role_arn
+        if keys is None and not chain:
+            return None
+        return CredentialSource(
+            keys, self.aws_profile, self.role_arn, self.external_id, self.region
+        )
 
 
-class Rule(Section):
-    """One entry of `routing.rules`."""
+# routing
 
+
+@pydantic_dataclass(
+    frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", defer_build=True)
+)
+class Rule:
+    """One entry of `routing.rules`; a dataclass, which takes a fifth of a model's memory.
+
+    `number` counts from 1. `line` is its line in the file (0: no file). Neither is written.
+    """
+
+    model_fields: ClassVar[Mapping[str, FieldInfo]]  # what may be written
+    if typing.TYPE_CHECKING:  # pydantic adds them
+        __pydantic_fields__: ClassVar[Mapping[str, FieldInfo]]
+
+    number: int = Field(default=0, init=False)
+    line: int = Field(default=0, init=False)
     pattern: Glob
-    target: Text
-    operations: Maybe[Items[OperationWord]] = None
+    operations: Maybe[Operations] = None
     identities: Maybe[Items[Text]] = None
+    target: Text
     description: str = ""
     keys: Later = None
     conditions: Later = None
@@ -355,11 +403,16 @@ class Rule(Section):
     fallback_on: Later = None
 
 
+Rule.model_fields = {
+    name: field for name, field in Rule.__pydantic_fields__.items() if field.init is not False
+}
+
+
 class Routing(Section):
     """`routing`: which target serves a request."""
 
     environment: Maybe[Text] = None
-    default_target: Text = "s3"
+    default_target: Text = DEFAULT_TARGET
     custom: Later = None
     custom_path: Later = None
     custom_timeout_ms: Later = None
@@ -367,17 +420,71 @@ class Routing(Section):
     custom_reads: Later = None
     fallback: Later = None
     fallback_on: Later = None
-    rules: list[Rule] = []
+    rules: Annotated[tuple[Rule, ...], Apart()] = ()
 
 
-class File(Section):
-    """The whole file."""
+class Config(Section):
+    """The whole configuration. Resolved, its targets are those that a request can reach."""
 
-    router: Annotated[Router, OrEmpty] = Field(default_factory=Router)
-    auth: Annotated[Auth, OrEmpty] = Field(default_factory=Auth)
-    targets: dict[str, Target] = {}
-    lakefs: Annotated[Target, OrEmpty] | None = None
-    s3: Annotated[Target, OrEmpty] | None = None
-    routing: Annotated[Routing, OrEmpty] = Field(default_factory=Routing)
+    router: Annotated[Router, Apart()] = Field(default_factory=Router)
+    auth: Annotated[Auth, Apart()] = Field(default_factory=Auth)
+    targets: Annotated[dict[str, Target], Apart()] = {}
+    lakefs: Annotated[Target | None, Apart()] = None  # moved to `targets` before it is read
+    s3: Annotated[Target | None, Apart()] = None
+    routing: Annotated[Routing, Apart()] = Field(default_factory=Routing)
     admin: Later = None
     metrics: Later = None
+
+    @property
+    def listen(self) -> tuple[Listen, ...]:
+        """The addresses without TLS."""
+        return self.router.listen_address
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return self.router.loopback
+
+    @property
+    def workers(self) -> int | str:
+        """How many workers there are; `auto` is one for each processor."""
+        return self.router.workers
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The names below which a Host names a bucket."""
+        return self.router.domains
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of a worker towards its clients."""
+        return self.router.limits
+
+    @property
+    def mode(self) -> str:
+        """Whether clients must sign: `sigv4` or `open`."""
+        return self.auth.mode
+
+    @property
+    def identities(self) -> tuple[Identity, ...]:
+        """Who may come in."""
+        return self.auth.identities
+
+    @property
+    def environment(self) -> str | None:
+        """The environment whose document was chosen."""
+        return self.routing.environment
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The routing rules in order."""
+        return self.routing.rules
+
+    @property
+    def default_target(self) -> str:
+        """Where a request goes that no rule matches."""
+        return self.routing.default_target
+
+    def without_rules(self) -> Config:
+        """Returns a copy without the routing rules."""
+        return self.model_copy(update={"routing": self.routing.model_copy(update={"rules": ()})})

@@ -1,9 +1,7 @@
-"""`${VAR}` and `*_file`: where values come from that are not written in the configuration.
+"""Reads values that are not in the configuration itself: `${VAR}`, `*_file` and key pairs.
 
-Rules: no value read here is ever part of a message; a file is listed when it is read, so that
+Rules: no message holds a value that is read here; each file is recorded when it is read, so that
 control can watch it.
-
-Not here: credentials that somebody must be asked for (`gateway.control.credentials`).
 """
 
 from __future__ import annotations
@@ -12,9 +10,15 @@ import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 
+from pydantic import SecretStr
+
+from gateway.config.layers import KEY_SETTINGS
 from gateway.config.nodes import Scalar, Value
+from gateway.config.pairs import KeyPair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
+from gateway.config.schema import Keys
+from gateway.config.words import KEY_ID, SECRET
 
 MAX_FILE_BYTES = 1 << 20  # a certificate bundle is 200 KiB
 
@@ -25,12 +29,11 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
 _LITERAL = re.compile(
     r"\$(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\((?P<inner>[A-Za-z_][A-Za-z0-9_]*)\))"
 )
-_SECRETS = frozenset(("secret_access_key", "access_key_id"))
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
 def expand_variables(reader: Reader, environ: Mapping[str, str]) -> None:
-    """Replace `${VAR}` in every value of the reader's tree; `$${` stands for a literal `${`."""
+    """Replaces `${VAR}` in every value of the reader's tree; `$${` stands for a literal `${`."""
     reader.tree.data = {
         key: _expanded(value, (key,), reader, environ) for key, value in reader.tree.data.items()
     }
@@ -72,14 +75,14 @@ def _check(match: re.Match[str], path: Path, reader: Reader, environ: Mapping[st
 def _warn_of_literals(
     value: Scalar, path: Path, reader: Reader, environ: Mapping[str, str]
 ) -> None:
-    """Warn of a `$NAME` that looks meant as a variable: it is taken as it stands.
+    """Warns of a `$NAME` that looks like a variable but is used as it is.
 
-    Of what may be a secret nothing is shown but the name of a variable that exists.
+    If the value may be a secret, the message shows only the name of an existing variable.
     """
     setting = path[-1]
     if setting == "description":
         return
-    secret = setting in _SECRETS
+    secret = setting in KEY_SETTINGS
     for match in _LITERAL.finditer(value):
         name = match["name"] or match["inner"]
         exists = name in environ
@@ -92,7 +95,7 @@ def _warn_of_literals(
 
 
 class Files:
-    """The files that a configuration names; relative names are relative to the configuration."""
+    """Reads the files that a configuration names; names are relative to the configuration."""
 
     def __init__(self, base: FilePath, reader: Reader) -> None:
         self._base = base
@@ -103,7 +106,7 @@ class Files:
         return self._base / FilePath(name).expanduser()
 
     def text(self, name: str, path: Path) -> str | None:
-        """A file's text; None, and a problem at `path`, when there is none to be had."""
+        """Reads a file's text; None after reporting a problem at `path`."""
         file = self.resolve(name)
         self.seen.setdefault(file, stamp(file))
         try:
@@ -122,7 +125,7 @@ class Files:
             return None
 
     def line(self, name: str, path: Path) -> str | None:
-        """A file that holds one value, alone on its line."""
+        """Reads a file that holds one line; None after reporting a problem at `path`."""
         text = self.text(name, path)
         if text is None:
             return None
@@ -135,9 +138,45 @@ class Files:
 
 
 def stamp(file: FilePath) -> Stamp | None:
-    """The stamp of a file; None for one that is not there."""
+    """Returns the stamp of a file, None if there is no file."""
     try:
         found = file.stat()
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def key_pair(section: Keys, path: Path, reader: Reader, files: Files) -> KeyPair | None:
+    """Reads the pair of a section; None if there is none, or after an error."""
+    key_id = _part(section, "access_key_id", path, reader, files)
+    secret = _part(section, "secret_access_key", path, reader, files)
+    if key_id is None or secret is None:
+        _report_half(section, path, reader)
+        return None
+    return KeyPair(key_id, SecretStr(secret))
+
+
+def _report_half(section: Keys, path: Path, reader: Reader) -> None:
+    has_id = section.access_key_id or section.access_key_id_file
+    has_secret = section.secret_access_key or section.secret_access_key_file
+    if has_id and not has_secret:
+        reader.error((*path, "secret_access_key"), "is not set, though access_key_id is")
+    if has_secret and not has_id:
+        reader.error((*path, "access_key_id"), "is not set, though secret_access_key is")
+
+
+def _part(section: Keys, name: str, path: Path, reader: Reader, files: Files) -> str | None:
+    inline = getattr(section, name)
+    file_name = getattr(section, f"{name}_file")
+    if inline is not None and file_name is not None:
+        reader.error((*path, f"{name}_file"), f"is given together with {name}")
+        return None
+    if file_name is not None:
+        at = (*path, f"{name}_file")
+        line = files.line(file_name, at)
+        grammar = SECRET if name == "secret_access_key" else KEY_ID
+        if line is not None and not re.fullmatch(grammar, line):
+            reader.error(at, "does not hold a valid value")
+            return None
+        return line
+    return inline.get_secret_value() if isinstance(inline, SecretStr) else inline

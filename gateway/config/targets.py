@@ -1,29 +1,24 @@
-"""From the `targets` of a tree to the targets of the model.
+"""Reads the targets and resolves their defaults, keys and certificates.
 
-Rules: what is missing is an error for a target that a request can reach, a warning for others; keys
-are never guessed for a target that is not AWS.
-
-Not here: routing (`checks`), asking anybody for credentials (`gateway.control.credentials`).
+Rules: a missing setting is an error if a request can reach the target, else a warning; only a
+target that is AWS uses keys that are not given for it.
 """
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from typing import Any
 
-from fastpath.limits import PoolLimits, Timeouts
-from fastpath.routing.profiles import FORGETS, PROFILES, Profile, with_overrides
-from gateway.config import schema
-from gateway.config.addresses import Endpoint, Listen, same_place
+from fastpath.routing.profiles import PROFILES, Profile, with_overrides
+from gateway.config.addresses import Endpoint, Listen, is_listener
 from gateway.config.capabilities import capabilities, differences, lost_safeties
-from gateway.config.model import CredentialSource, Target, TLSMaterial
-from gateway.config.pairs import ambient_pair, key_pair
+from gateway.config.nodes import BUILT_IN_TARGETS
+from gateway.config.pairs import DEFAULT_REGION, KeyPair, ambient_pair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
-from gateway.config.secrets import Files
-
-ALWAYS = ("lakefs", "s3")  # targets that exist without being configured
-DEFAULT_REGION = "us-east-1"
+from gateway.config.schema import TLS, ProfileOverrides, Target
+from gateway.config.secrets import Files, key_pair
 
 _VARIABLES = {
     ("lakefs", "endpoint"): "LAKEFS_ENDPOINT",
@@ -33,7 +28,7 @@ _VARIABLES = {
 
 
 class TargetReader:
-    """Reads targets one by one; `reached` says by which path of the tree each can be reached."""
+    """Reads targets one by one; `reached` has the path of the tree that leads to each."""
 
     def __init__(
         self,
@@ -50,14 +45,14 @@ class TargetReader:
         self._reached = reached
 
     def read_all(self, domains: tuple[str, ...]) -> dict[str, Target]:
-        """Every target that can be reached and is in order."""
+        """Reads and resolves the targets; only those that requests can reach are returned."""
         configured = self._reader.members(("targets",))
         found: dict[str, Target] = {}
-        for name in dict.fromkeys((*configured, *ALWAYS)):
+        for name in dict.fromkeys((*configured, *BUILT_IN_TARGETS)):
             target = self._target(name)
-            if target is None:
+            if target is None or target.endpoint is None:
                 continue
-            self._refuse_circle(target, domains)
+            self._refuse_circle(name, target.endpoint, domains)
             if name in self._reached:
                 found[name] = target
         return found
@@ -66,32 +61,28 @@ class TargetReader:
         path: Path = ("targets", name)
         if not self._name_is_plain(name, path):
             return None
-        section = self._reader.read(schema.Target, path)
+        section = self._reader.read(Target, path)
         if section is None:
             return None
-        profile = section.profile or (name if name in ALWAYS else "generic")
-        region = section.region or DEFAULT_REGION
+        profile = section.profile or (name if name in BUILT_IN_TARGETS else "generic")
         can = self._profile(section, path, profile)
-        endpoint = section.endpoint or _aws_endpoint(profile, region)
-        source = self._source(section, path, profile, region)
+        endpoint = section.endpoint or _aws_endpoint(profile, section.region)
+        keys = self._keys(section, path, profile)
         tls = self._tls(section, path, endpoint)
-        self._report_missing(name, section, profile, endpoint, source)
+        target = section.resolved(keys, profile=profile, endpoint=endpoint, tls=tls)
+        self._report_missing(name, section, target)
         if endpoint is None:
             return None
-        if profile == "s3" and section.region is None and section.endpoint is None:
-            self._warn_region(name, path)
-        return Target(
-            name=name,
-            profile=profile,
-            overrides=differences(PROFILES[profile], capabilities(can)),
-            virtual=self._virtual(section, path, endpoint, can),
-            forgets=self._forgets(section, path, can),
-            endpoint=endpoint,
-            region=region,
-            source=source,
-            tls=tls,
-            pool=PoolLimits(**section.pool.model_dump()),
-            timeouts=Timeouts(**section.timeouts.model_dump()),
+        if profile == "s3" and section.endpoint is None:
+            self._warn_region(name, path, section)
+        addressing = self._addressing(section, path, endpoint, can)
+        self._warn_forgets(section, path, can)
+        overrides: dict[str, Any] = differences(PROFILES[profile], capabilities(can))
+        return target.model_copy(
+            update={
+                "addressing": addressing,
+                "profile_overrides": ProfileOverrides.model_construct(**overrides),
+            }
         )
 
     def _name_is_plain(self, name: str, path: Path) -> bool:
@@ -101,78 +92,56 @@ class TargetReader:
         self._reader.error(path, "a target's name is letters, digits, - and _", key=True)
         return False
 
-    def _warn_region(self, name: str, path: Path) -> None:
-        if name not in self._reached:
+    def _warn_region(self, name: str, path: Path, section: Target) -> None:
+        if "region" in section.model_fields_set or name not in self._reached:
             return
         hint = "set region or AWS_REGION" if name == "s3" else "set region"
         self._reader.warn((*path, "region"), f"is not set, {DEFAULT_REGION} is assumed", hint)
 
-    # What it can do
+    # Capabilities
 
-    def _profile(self, section: schema.Target, path: Path, profile: str) -> Profile:
-        """The profile with its overrides; a warning for each that leaves a check to nobody."""
+    def _profile(self, section: Target, path: Path, profile: str) -> Profile:
+        """Applies the overrides to the profile, and warns of each that removes a check."""
         shipped = PROFILES[profile]
-        overrides = section.profile_overrides
-        given = {name: getattr(overrides, name) for name in overrides.model_fields_set}
-        changed = with_overrides(shipped, given)
+        changed = with_overrides(shipped, section.profile_overrides.given)
         for name, message in lost_safeties(shipped, changed):
             at = (*path, "profile_overrides", name)
             self._reader.warn(at, message, "ask the target: s3gateway probe")
         return changed
 
-    def _virtual(
-        self, section: schema.Target, path: Path, endpoint: Endpoint, can: Profile
-    ) -> bool:
-        """Whether the Host names the bucket; `auto` is yes where target and endpoint can do it."""
+    def _addressing(self, section: Target, path: Path, endpoint: Endpoint, can: Profile) -> str:
+        """Resolves `auto`, which is `virtual` if both the target and its endpoint allow it."""
         named = not endpoint.is_address
         if section.addressing == "virtual" and not named:
             message = "needs an endpoint with a name: an IP address has no names below it"
             self._reader.error((*path, "addressing"), message, "use path")
         if section.addressing == "auto":
-            return named and can.virtual_hosts
-        return section.addressing == "virtual"
+            return "virtual" if named and can.virtual_hosts else "path"
+        return section.addressing
 
-    def _forgets(self, section: schema.Target, path: Path, can: Profile) -> str:
-        if section.forgets is not None and can.dialect is None:
+    def _warn_forgets(self, section: Target, path: Path, can: Profile) -> None:
+        if "forgets" in section.model_fields_set and can.dialect is None:
             message = "has no effect: a target of this profile is sent every header"
             self._reader.warn((*path, "forgets"), message)
-        return section.forgets or FORGETS[0]
 
     # Credentials
 
-    def _source(
-        self, section: schema.Target, path: Path, profile: str, region: str
-    ) -> CredentialSource | None:
-        """How its credentials are found; None when nothing is said and nothing may be assumed."""
+    def _keys(self, section: Target, path: Path, profile: str) -> KeyPair | None:
+        """Reads the static pair; a target that is AWS may have that of the environment."""
         keys = key_pair(section, path, self._reader, self._files)
         if section.external_id and not section.role_arn:
             self._reader.error((*path, "external_id"), "is of no use without role_arn")
-        if section.aws_profile and _says_keys(section):
+        if section.aws_profile and section.names_keys:
             hint = "give either keys or a profile"
             self._reader.error((*path, "aws_profile"), "is given together with keys", hint)
-        chain = profile == "s3" or section.aws_profile or section.role_arn
-        if keys is None and (not chain or _says_keys(section)):
-            return None
-        if keys is None and not section.aws_profile and not section.role_arn:
-            keys = ambient_pair(self._environ)
-        return CredentialSource(
-            keys=keys,
-            aws_profile=section.aws_profile,
-            role_arn=section.role_arn,
-            external_id=section.external_id,
-            region=region,
-        )
+        elsewhere = section.names_keys or section.aws_profile or section.role_arn
+        if keys is None and profile == "s3" and not elsewhere:
+            return ambient_pair(self._environ)
+        return keys
 
-    def _report_missing(
-        self,
-        name: str,
-        section: schema.Target,
-        profile: str,
-        endpoint: Endpoint | None,
-        source: CredentialSource | None,
-    ) -> None:
-        missing = ["endpoint"] if endpoint is None else []
-        if source is None and not _says_keys(section):
+    def _report_missing(self, name: str, section: Target, target: Target) -> None:
+        missing = ["endpoint"] if target.endpoint is None else []
+        if target.source is None and not section.names_keys:
             missing += ["access_key_id", "secret_access_key"]
         if not missing:
             return
@@ -191,9 +160,7 @@ class TargetReader:
 
     # TLS
 
-    def _tls(
-        self, section: schema.Target, path: Path, endpoint: Endpoint | None
-    ) -> TLSMaterial | None:
+    def _tls(self, section: Target, path: Path, endpoint: Endpoint | None) -> TLS | None:
         settings = section.tls
         path = (*path, "tls")
         if endpoint is None or endpoint.scheme != "https":
@@ -201,29 +168,30 @@ class TargetReader:
                 self._reader.error(path, "is of no use with an http:// endpoint", key=True)
             return None
         if settings is None:
-            return TLSMaterial()
+            return TLS.model_construct()
         if not settings.verify:
             self._reader.warn((*path, "verify"), "the target's certificate is not checked")
         if (settings.cert_file is None) != (settings.key_file is None):
             self._reader.error(path, "cert_file and key_file belong together", key=True)
-        texts: dict[str, str | None] = {"ca": None, "cert": None, "key": None}
-        for part in texts:
-            name = getattr(settings, f"{part}_file")
-            if name is not None:
-                texts[part] = self._files.text(name, (*path, f"{part}_file"))
-        self._check_pems(settings, path, texts)
-        names = settings.model_dump(include={f"{part}_file" for part in texts}, exclude_none=True)
-        return TLSMaterial(settings.verify, texts["ca"], texts["cert"], texts["key"], names)
+        tls = settings.with_texts(
+            {
+                setting: self._files.text(name, (*path, setting))
+                for setting in ("ca_file", "cert_file", "key_file")
+                if (name := getattr(settings, setting)) is not None
+            }
+        )
+        self._check_pems(tls, path)
+        return tls
 
-    def _check_pems(self, settings: schema.TLS, path: Path, texts: dict[str, str | None]) -> None:
-        """OpenSSL's own opinion, here rather than at the first connection."""
+    def _check_pems(self, settings: TLS, path: Path) -> None:
+        """Asks OpenSSL here rather than at the first connection."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if texts["ca"] is not None:
+        if settings.ca_pem is not None:
             try:
-                context.load_verify_locations(cadata=texts["ca"])
+                context.load_verify_locations(cadata=settings.ca_pem)
             except (ssl.SSLError, ValueError):
                 self._reader.error((*path, "ca_file"), "holds no usable PEM certificate")
-        if texts["cert"] is None or texts["key"] is None:
+        if settings.cert_pem is None or settings.key_pem is None:
             return
         try:
             context.load_cert_chain(
@@ -237,25 +205,14 @@ class TargetReader:
 
     # Circles
 
-    def _refuse_circle(self, target: Target, domains: tuple[str, ...]) -> None:
-        path: Path = ("targets", target.name, "endpoint")
+    def _refuse_circle(self, name: str, endpoint: Endpoint, domains: tuple[str, ...]) -> None:
+        path: Path = ("targets", name, "endpoint")
         for listen in self._listen:
-            if same_place(target.endpoint, listen):
+            if is_listener(endpoint, listen):
                 self._reader.error(path, f"is the gateway's own address {listen}")
                 return
-        if target.endpoint.host in domains:
+        if endpoint.host in domains:
             self._reader.warn(path, "is one of the gateway's own domains")
-
-
-def _says_keys(section: schema.Keys) -> bool:
-    return any(
-        (
-            section.access_key_id,
-            section.access_key_id_file,
-            section.secret_access_key,
-            section.secret_access_key_file,
-        )
-    )
 
 
 def _aws_endpoint(profile: str, region: str) -> Endpoint | None:

@@ -1,12 +1,10 @@
-"""Environment variables: what is wrong with those that are read, and those that are none of them.
+"""Checks environment variables: the values of those that are read, and names close to theirs.
 
-`serve` reads some that other commands have no flag for; so that `check` finds what would stop it,
-each is looked at here, unless a flag was given in its stead.
+`serve` reads variables for which other commands have no flag. Each is checked here unless a flag
+replaces it, so that `check` finds what would stop `serve`.
 
-Rules: a value is only repeated where it cannot be a secret; a name that nobody reads is a warning:
-always below S3GATEWAY_, elsewhere only if it is close to one that is read.
-
-Not here: what a variable means for a target (`layers`), `${VAR}` in a file (`secrets`).
+Rules: a value is repeated only if it cannot be a secret; a name that nothing reads causes a warning
+if it begins with S3GATEWAY_ or is close to a name that is read.
 """
 
 from __future__ import annotations
@@ -17,9 +15,9 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
-from gateway.config import schema
 from gateway.config.layers import VARIABLES
 from gateway.config.problems import Place, Problem, Problems, Severity, did_you_mean, one_of
+from gateway.config.words import KEY_ID, SECRET
 from gateway.supervisor import tempo
 
 LOG_FORMATS = ("text", "json")
@@ -133,7 +131,7 @@ _CLOSE = 0.8
 def check_variables(
     environ: Mapping[str, str], launch: Mapping[str, object], problems: Problems
 ) -> None:
-    """Report bad values of variables that are read."""
+    """Reports bad values of variables that are read."""
     for name, (setting, check) in _CHECKED.items():
         text, given = environ.get(name, ""), launch.get(setting)
         if text and (given is None or given is False):
@@ -141,14 +139,14 @@ def check_variables(
     switch = launch.get("insecure_open")
     if isinstance(switch, str):  # the command line passes on what it cannot read
         _report("S3GATEWAY_INSECURE_OPEN", _switch(switch), problems)
-    for name, fault in _of_aws(environ):
+    for name, fault in _aws_faults(environ):
         _report(name, fault, problems, Severity.WARNING)
 
 
-def _of_aws(environ: Mapping[str, str]) -> Iterator[tuple[str, _Fault]]:
-    """Values that botocore would stumble over, or pass over, later."""
+def _aws_faults(environ: Mapping[str, str]) -> Iterator[tuple[str, _Fault]]:
+    """Yields faults of variables that botocore would fail on or ignore."""
     key_id, secret = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"
-    for name, other, grammar in ((key_id, secret, schema.KEY_ID), (secret, key_id, schema.SECRET)):
+    for name, other, grammar in ((key_id, secret, KEY_ID), (secret, key_id, SECRET)):
         text = environ.get(name, "")
         if text and not re.fullmatch(grammar, text):
             yield name, ("is no key: it must be printable ASCII", "look for a line end in it")
@@ -160,7 +158,7 @@ def _of_aws(environ: Mapping[str, str]) -> Iterator[tuple[str, _Fault]]:
 
 
 def warn_of_unread(environ: Mapping[str, str], used: Collection[str], problems: Problems) -> None:
-    """Warn of names that look like those that are read; `used` are those of `${VAR}`s."""
+    """Warns of names that look like those that are read; `used` are the names in `${VAR}`s."""
     for name in sorted(environ):
         if name in _KNOWN or name in used or not _FAMILY.match(name):
             continue

@@ -1,66 +1,179 @@
-"""The value types of the schema: how the text of a scalar becomes what a setting wants.
+"""The types of the values in a configuration file: each turns text into what a setting needs.
 
-Rules: a message names what is expected, never the value of something that may be a secret; only
-`true` and `false` are booleans; a number may be quoted (it may come from a variable).
-
-Not here: which setting has which type (`schema`).
+Rules: a message says what is expected and never repeats a value that may be a secret; only `true`
+and `false` are booleans; a number may be quoted, because it may come from a variable.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-)
-from pydantic_core import PydanticCustomError, core_schema
+from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, SecretStr
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from gateway.config.nodes import Scalar
+from fastpath.s3.operations import ACTIONS, METHODS, OPERATIONS, expand
 from gateway.config.problems import did_you_mean, one_of
 
 Item = TypeVar("Item")
+Step = Callable[[Any], Any]
 
 NOT_YET = "not supported yet"
+MAX_WORKERS = 256
+AUTO = "auto"  # of `router.workers`: one for each processor
+KEY_ID = r"[!-+\--.0-~]{1,128}"  # what can stand in a credential scope: no space, comma or /
+SECRET = r"[ -~]{1,1024}"
+EVERY_OPERATION = frozenset(operation.name for operation in OPERATIONS.values())
 
 _YAML11_TRUE = frozenset(("yes", "on", "y"))
 _YAML11_FALSE = frozenset(("no", "off", "n"))
 
 
 def fault(message: str, suggestion: str = "") -> PydanticCustomError:
-    """An error of ours inside pydantic; texts travel in the context, as they may hold braces."""
+    """Makes a validation error. Its text is in the context, as it may hold braces."""
     return PydanticCustomError("config", "{message}", {"message": message, "hint": suggestion})
 
 
-def kind_of(value: object) -> str:
-    """What a value is, in the words of YAML."""
-    if value is None:
-        return "empty"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return "text"
+class Parse:
+    """Marks a type whose value is made by functions, one after another.
+
+    pydantic calls them as one validator and builds no schema of the type itself. That costs less
+    than validators around a type, at each start and for each value.
+    """
+
+    def __init__(self, *steps: Step) -> None:
+        self.steps = steps
+
+    def __call__(self, value: object) -> Any:
+        for step in self.steps:
+            value = step(value)
+        return value
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        function = self.steps[0] if len(self.steps) == 1 else self
+        return core_schema.no_info_plain_validator_function(function)
 
 
-def _text(value: object) -> str:
+class Word(Parse):
+    """Marks a type whose value is one of some words."""
+
+    def __init__(self, *words: str) -> None:
+        super().__init__(self._choose)
+        self._words = words
+
+    def _choose(self, value: object) -> str:
+        word = text(value)
+        if word in self._words:
+            return word
+        raise fault(f"must be {one_of(self._words)}", did_you_mean(word, self._words))
+
+
+# Text
+
+
+def text(value: object) -> str:
+    """Accepts any text but an empty one."""
     if isinstance(value, str):
         if not value.strip():
             raise fault("must not be empty")
         return str(value)
     if value is None:
         raise fault("must not be empty")
-    raise fault(f"must be text, not {kind_of(value)}")
+    raise fault(f"must be text, not {'a mapping' if isinstance(value, dict) else 'a list'}")
+
+
+def plain_text(value: object) -> str:
+    """Accepts the same, with a shorter message."""
+    if not isinstance(value, str) or not value.strip():
+        raise fault("must be text" if value is not None else "must not be empty")
+    return str(value)
+
+
+def _matching(pattern: str, expectation: str) -> Step:
+    """Returns a check of a text's grammar; its message does not repeat the text."""
+    regex = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not regex.fullmatch(value):
+            raise fault(expectation)
+        return value
+
+    return check
+
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+
+
+def _domain(name: str) -> str:
+    bare = name.removeprefix("*.").rpartition("://")[2].partition("/")[0].partition(":")[0]
+    if not _DOMAIN.match(name) or len(name) > 253:
+        raise fault(
+            "must be a host name without scheme, port or *",
+            f"write {bare.lower()}" if _DOMAIN.match(bare) else "",
+        )
+    return name.lower()
+
+
+def _field_name(name: str) -> str:
+    """Lowers the case of headers; S3's query parameters have no hyphen, and their case counts."""
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name):
+        raise fault("must be the name of a query parameter or header")
+    return name.lower() if "-" in name else name
+
+
+def _glob(pattern: str) -> str:
+    literal = re.sub(r"\[!?\]?[^\]]*\]", "", pattern) if "[" in pattern else pattern
+    if "[" in literal:
+        raise fault("has a [ without its ]")
+    strange = re.search(r"[^A-Za-z0-9._*?\]-]", literal)
+    if strange:
+        raise fault(f"can never match: {strange[0]!r} is in no bucket name", "give a bucket glob")
+    return pattern
+
+
+def _one_star(pattern: str) -> str:
+    if pattern.count("*") > 1:
+        raise fault("can have at most one *")
+    return pattern
+
+
+_ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+"
+_header_name = _matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "must be a header name")
+_origin = _matching(r"[!-~]+", "must be an origin such as https://app.example.com")
+
+Text = Annotated[str, Parse(text)]
+Domain = Annotated[str, Parse(text, _domain)]
+FieldName = Annotated[str, Parse(text, _field_name)]
+Glob = Annotated[str, Parse(text, _glob)]
+HeaderName = Annotated[str, Parse(text, _header_name)]
+HeaderPattern = Annotated[str, Parse(text, _header_name, _one_star)]
+Origin = Annotated[str, Parse(text, _origin, _one_star)]
+Region = Annotated[str, Parse(text, _matching(r"[A-Za-z0-9-]{1,64}", "must be a region name"))]
+Name = Annotated[
+    str,
+    Parse(text, _matching(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", "must be a short plain name")),
+]
+KeyID = Annotated[
+    str, Parse(text, _matching(KEY_ID, "must be printable ASCII without space, / or comma"))
+]
+Secret = Annotated[SecretStr, Parse(text, _matching(SECRET, "must be printable ASCII"), SecretStr)]
+RoleARN = Annotated[
+    str, Parse(text, _matching(_ROLE_ARN, "must be arn:aws:iam::ACCOUNT:role/NAME"))
+]
+
+
+# Numbers and booleans
+
+_WHOLE = re.compile(r"[+-]?[0-9](?:_?[0-9])*\Z")
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
 
 
 def _boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
     word = value.lower() if isinstance(value, str) else ""
     if word in ("true", "false"):
         return word == "true"
@@ -69,21 +182,13 @@ def _boolean(value: object) -> bool:
     raise fault("must be true or false")
 
 
-_WHOLE = re.compile(r"[+-]?[0-9](?:_?[0-9])*\Z")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\Z")
-
-
 def _whole(value: object) -> int:
-    if isinstance(value, int):
-        return value
     if isinstance(value, str) and len(value) < 20 and _WHOLE.match(value):
         return int(value)
     raise fault("must be a whole number")
 
 
 def _number(value: object) -> float:
-    if isinstance(value, int | float):
-        return float(value)
     if isinstance(value, str) and len(value) < 20 and _DECIMAL.match(value):
         return float(value)
     raise fault("must be a number")
@@ -97,16 +202,37 @@ def _positive(value: float) -> float:
     return value
 
 
+def _positive_or_zero(value: float) -> float:
+    if value < 0:
+        raise fault("must not be less than 0", "0 turns it off")
+    return _positive(value) if value else value
+
+
 def _percent(value: int) -> int:
     if not 1 <= value <= 100:
         raise fault("must be a number from 1 to 100")
     return value
 
 
-def _positive_or_zero(value: float) -> float:
-    if value < 0:
-        raise fault("must not be less than 0", "0 turns it off")
-    return _positive(value) if value else value
+def _workers(value: object) -> int | str:
+    number = value if isinstance(value, str) else ""
+    if number == AUTO:
+        return AUTO
+    if not number.isascii() or not number.isdigit() or not 1 <= int(number[:9]) <= MAX_WORKERS:
+        raise fault(f"must be auto or a number from 1 to {MAX_WORKERS}")
+    return int(number)
+
+
+Boolean = Annotated[bool, Parse(_boolean)]
+PositiveWhole = Annotated[int, Parse(_whole, _positive)]
+PositiveNumber = Annotated[float, Parse(_number, _positive)]
+WholeOrZero = Annotated[int, Parse(_whole, _positive_or_zero)]
+NumberOrZero = Annotated[float, Parse(_number, _positive_or_zero)]
+Percent = Annotated[int, Parse(_whole, _percent)]
+Workers = Annotated[int | str, Parse(_workers)]
+
+
+# Lists, and what may be left out
 
 
 def _list(value: object) -> object:
@@ -119,108 +245,103 @@ def _list(value: object) -> object:
     raise fault("must be a list" if value is not None else "must not be empty")
 
 
-def _given(value: object) -> object:
-    if value is None:
-        raise fault("must not be empty", "leave the key out")
-    return value
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
-def _not_yet(value: object) -> None:
-    raise fault(NOT_YET)
-
-
-def _mapping(value: object) -> object:
-    """A section whose settings are all commented out is an empty one."""
-    return {} if value is None else value
-
-
-@dataclass(frozen=True)
-class Word:
-    """One of some words; `later` are those of the full schema that are still to come."""
-
-    words: tuple[str, ...]
-    later: tuple[str, ...]
-
-    def __init__(self, *words: str, later: tuple[str, ...] = ()) -> None:
-        object.__setattr__(self, "words", words)
-        object.__setattr__(self, "later", later)
-
-    def choose(self, value: object) -> str:
-        text = _text(value)
-        if text in self.words:
-            return text
-        if text in self.later:
-            raise fault(f"{text} is {NOT_YET}", f"use {one_of(self.words)}")
-        raise fault(f"must be {one_of(self.words)}", did_you_mean(text, self.words))
-
-    def __get_pydantic_core_schema__(
-        self, source: object, inner: GetCoreSchemaHandler
-    ) -> core_schema.CoreSchema:
-        return core_schema.no_info_before_validator_function(self.choose, inner(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: core_schema.CoreSchema, inner: GetJsonSchemaHandler
-    ) -> dict[str, object]:
-        return {"type": "string", "enum": list(self.words)}
-
-
-def matching(pattern: str, expectation: str) -> Callable[[str], str]:
-    """A check of a text's grammar; the message does not repeat the text."""
-    regex = re.compile(pattern)
-
-    def check(text: str) -> str:
-        if not regex.fullmatch(text):
-            raise fault(expectation)
-        return text
-
-    return check
-
-
-def _unique(items: list[Item]) -> list[Item]:
+def _unique(items: tuple[Item, ...]) -> tuple[Item, ...]:
     for index, item in enumerate(items):
         if item in items[:index]:
             raise fault(f"{item} is given twice")
     return items
 
 
-Text = Annotated[str, BeforeValidator(_text)]
-Boolean = Annotated[bool, BeforeValidator(_boolean)]
-PositiveWhole = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive)]
-Percent = Annotated[int, BeforeValidator(_whole), AfterValidator(_percent)]
-PositiveNumber = Annotated[float, BeforeValidator(_number), AfterValidator(_positive)]
-WholeOrZero = Annotated[int, BeforeValidator(_whole), AfterValidator(_positive_or_zero)]
-NumberOrZero = Annotated[float, BeforeValidator(_number), AfterValidator(_positive_or_zero)]
-Later = Annotated[Any, BeforeValidator(_not_yet)]
+def _given(value: object) -> object:
+    if value is None:
+        raise fault("must not be empty", "leave the key out")
+    return value
+
+
+def _mapping(value: object) -> object:
+    """Accepts nothing for an empty section: all its settings may be commented out."""
+    return {} if value is None else value
+
+
+def _not_yet(value: object) -> None:
+    raise fault(NOT_YET)
+
+
+Items = Annotated[tuple[Item, ...], BeforeValidator(_list)]
+UniqueItems = Annotated[tuple[Item, ...], BeforeValidator(_list), AfterValidator(_unique)]
+OneOrMore = BeforeValidator(_one_or_more)
+OrEmpty = BeforeValidator(_mapping)
+Given = Annotated[Item, BeforeValidator(_given)]
+Maybe = Annotated[Item | None, BeforeValidator(_given)]
+Later = Annotated[None, Parse(_not_yet)]
 
 
 def is_later(metadata: Iterable[object]) -> bool:
-    """Whether a field's metadata say that it is still to come: it is no setting to suggest."""
-    return any(isinstance(one, BeforeValidator) and one.func is _not_yet for one in metadata)
+    """Whether a field's metadata say that it is not supported yet."""
+    return any(isinstance(one, Parse) and one.steps == (_not_yet,) for one in metadata)
 
 
-Maybe = Annotated[Item | None, BeforeValidator(_given)]
-Items = Annotated[list[Item], BeforeValidator(_list)]
-UniqueItems = Annotated[list[Item], BeforeValidator(_list), AfterValidator(_unique)]
-OrEmpty = BeforeValidator(_mapping)
+# Operations
 
-__all__ = [
-    "NOT_YET",
-    "Boolean",
-    "Items",
-    "Later",
-    "Maybe",
-    "NumberOrZero",
-    "OrEmpty",
-    "Percent",
-    "PositiveNumber",
-    "PositiveWhole",
-    "Scalar",
-    "Text",
-    "UniqueItems",
-    "WholeOrZero",
-    "Word",
-    "fault",
-    "is_later",
-    "kind_of",
-    "matching",
-]
+
+def _operation_word(value: object) -> frozenset[str]:
+    word = plain_text(value)
+    try:
+        return expand(word)
+    except KeyError:
+        known = [*sorted(ACTIONS), *(m.decode() for m in sorted(METHODS)), *OPERATIONS]
+        raise fault(
+            f"{word!r} is no operation, HTTP method or class", did_you_mean(word, known)
+        ) from None
+
+
+def _operation_name(name: str) -> str:
+    if name not in EVERY_OPERATION:
+        raise fault(f"{name!r} is no operation", did_you_mean(name, EVERY_OPERATION))
+    return name
+
+
+def _all_or_list(value: object) -> object:
+    if value == "all":
+        return None
+    if not isinstance(value, list):
+        raise fault("must be all or a list")
+    return value
+
+
+def _together(words: list[frozenset[str]] | None) -> frozenset[str] | None:
+    return None if words is None else _union(tuple(words))
+
+
+@lru_cache(maxsize=4096)
+def _union(words: tuple[frozenset[str], ...]) -> frozenset[str]:
+    """Joins sets. Each result is made once, because many rules name the same operations."""
+    return frozenset[str]().union(*words)
+
+
+class _Operations:
+    """Marks a set of operations that is written as a list of words."""
+
+    def __init__(self, check: Step | None) -> None:
+        self._check = check
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        word = core_schema.no_info_plain_validator_function(_operation_word)
+        schema: CoreSchema = core_schema.nullable_schema(core_schema.list_schema(word))
+        if self._check is None:
+            schema = core_schema.list_schema(word)
+        else:
+            schema = core_schema.no_info_before_validator_function(self._check, schema)
+        return core_schema.no_info_after_validator_function(_together, schema)
+
+
+OperationName = Annotated[str, Parse(text, _operation_name)]
+Operations = Annotated[frozenset[str], _Operations(_list)]
+AnyOperations = Annotated[frozenset[str], _Operations(None)]  # an empty list too
+AllOrOperations = Annotated[frozenset[str] | None, _Operations(_all_or_list)]  # None: all

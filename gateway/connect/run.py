@@ -17,8 +17,8 @@ from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.signing.sigv4.sign import Signer
 from gateway.config import Loaded
 from gateway.config.compile import compile_snapshot
-from gateway.config.model import Config
 from gateway.config.problems import Path, Place, Problem, Severity, format_path
+from gateway.config.schema import Config
 from gateway.connect import judgement
 from gateway.connect.attempt import Answer, Attempt, Failed
 from gateway.connect.judgement import Finding

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gateway.config.model import Config, CredentialSource
+from gateway.config.pairs import CredentialSource
+from gateway.config.schema import Config
 
 # botocore refreshes in the last 15 minutes before expiry (its advisory window), so asking earlier
 # would only return what is known.

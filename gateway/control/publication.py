@@ -13,19 +13,19 @@ import codecs
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastpath.routing.rules import pack
 from gateway import config
-from gateway.config.collector import without_collector
 from gateway.config.compile import compile_snapshot
+from gateway.config.load import without_collector
 from gateway.config.secrets import Stamp
 from gateway.control.credentials import Keyring
 
 if TYPE_CHECKING:
-    from gateway.config.model import Config
+    from gateway.config.schema import Config
 
 
 # Of the files of secrets and certificates. The configuration itself is not among them: a secret is
@@ -95,7 +95,7 @@ def _read(
     warnings = tuple(line for is_error, line in found if not is_error)
     if loaded.model is None:
         return Refusal(errors, warnings, loaded.stamps)
-    model = replace(loaded.model, rules=())
+    model = loaded.model.without_rules()
     return Publication(
         model=model,
         rules=json.dumps(pack(loaded.model.rules), separators=(",", ":")),

@@ -28,7 +28,7 @@ from fastpath.s3.addressing import Address, checked_key
 from fastpath.s3.operations import Operation
 from fastpath.signing.sigv4.sign import Credentials, Signer
 from gateway.config.compile import compile_snapshot
-from gateway.config.model import Config
+from gateway.config.schema import Config
 from gateway.explain.request import Request
 
 EVERYBODY = Caller("", b"EXPLAIN", b"explain")  # may do everything, and no rule names it

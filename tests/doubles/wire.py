@@ -30,7 +30,7 @@ from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.routing.rules import pack
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.worker.state import TICK, WorkerState
-from gateway.config.model import Rule
+from tests.doubles.rules import Rule
 from tests.doubles.still_loop import StillLoop
 
 KEY = ("AKIDCLIENT", "client-secret")  # of the identity in `document`

@@ -21,7 +21,7 @@ KEYS = sorted(
         if isinstance(section, type) and issubclass(section, schema.Section)
         for name in section.model_fields
     }
-    | {"archive", "<<", "nonsense", "a b"}
+    | {*schema.Rule.model_fields, "archive", "<<", "nonsense", "a b"}
 )
 LEAVES = st.one_of(
     st.none(),

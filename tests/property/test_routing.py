@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fastpath.routing.globs import compile_glob, matches_stars
 from fastpath.routing.rules import Rulebook, pack
 from fastpath.routing.table import RoutingTable, explain
-from gateway.config.model import Rule
+from tests.doubles.rules import Rule
 
 BUCKETS = st.text("ab-", min_size=0, max_size=5)
 PATTERNS = st.one_of(

@@ -136,7 +136,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     from gateway.config import schema
 
     text = (ROOT / "docs" / "configuration.md").read_text()
-    settings = [path for path in _leaves(schema.File, "") if path not in ("lakefs", "s3")]
+    settings = [path for path in _leaves(schema.Config, "") if path not in ("lakefs", "s3")]
     assert len(settings) > 40
     missing = [path for path in settings if f"`{path}`" not in text]
     assert not missing

@@ -9,7 +9,8 @@ import time
 import pytest
 
 from gateway import config
-from gateway.config.model import Config, CredentialSource
+from gateway.config.pairs import CredentialSource
+from gateway.config.schema import Config
 from gateway.control.credentials import (
     REFRESH_AHEAD_SECONDS,
     RETRY_SECONDS,

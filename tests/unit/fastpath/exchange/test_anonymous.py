@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from gateway.config.model import Rule
 from tests.doubles.http1 import get, ok, put
+from tests.doubles.rules import Rule
 from tests.doubles.wire import Peer, Rig
 from tests.unit.fastpath.clients import BODY, one
 

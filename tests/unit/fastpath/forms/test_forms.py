@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.config.model import Rule
 from tests.doubles import forms
 from tests.doubles.aws_chunked import checksum
 from tests.doubles.forms import BOUNDARY, field
 from tests.doubles.http1 import ok
+from tests.doubles.rules import Rule
 from tests.doubles.wire import KEY, Peer, Rig
 from tests.unit.fastpath.clients import answers, one
 

@@ -11,7 +11,7 @@ import pytest
 
 from fastpath.routing import rules
 from fastpath.routing.rules import Packed, Rulebook, pack
-from gateway.config.model import Rule
+from tests.doubles.rules import Rule
 
 READS = frozenset({"GetObject", "HeadObject"})
 

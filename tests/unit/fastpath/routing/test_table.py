@@ -7,7 +7,7 @@ import pytest
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.rules import Rulebook
 from fastpath.routing.table import DEFAULT_RULE, Decision, RoutingTable, explain
-from gateway.config.model import Rule
+from tests.doubles.rules import Rule
 
 READS = frozenset({"GetObject", "HeadObject"})
 

@@ -6,7 +6,7 @@ import asyncio
 
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.worker import process
-from gateway.config.model import Rule
+from tests.doubles.rules import Rule
 from tests.doubles.wire import document
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from gateway import config
 from gateway.config.load import Loaded
-from gateway.config.model import Config
+from gateway.config.schema import Config
 
 SEED_VARIABLES = {
     "LAKEFS_ENDPOINT": "http://localhost:8000",
