@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from fastpath.routing.rules import pack
-from fastpath.routing.snapshot import FORMAT, Certificate, TLSSettings
+from fastpath.routing.snapshot import FORMAT
+from fastpath.sockets.tls_settings import Certificate, TLSSettings
 from gateway.config.schema import Config, Identity, Keys, RouterTLS, Target
 
 
@@ -42,7 +43,8 @@ def compile_snapshot(
 def _certificate(tls: RouterTLS | None) -> dict[str, object] | None:
     if tls is None:
         return None
-    assert tls.cert_pem is not None and tls.key_pem is not None  # resolved
+    assert tls.cert_pem is not None  # resolved
+    assert tls.key_pem is not None
     return asdict(Certificate(tls.cert_pem, tls.key_pem))
 
 
