@@ -15,10 +15,10 @@ import socket
 from collections.abc import Mapping
 from typing import NoReturn
 
-from fastpath.ipc.counters import Page
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import environment
 from gateway.supervisor.children import Child, fork, how_it_ended
+from gateway.supervisor.counters_page import CountersPage
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.preload import uncollected
 from gateway.supervisor.tempo import STABLE_SECONDS, Tempo, back_off
@@ -30,13 +30,13 @@ class ControlPlace:
     def __init__(
         self,
         launch: Mapping[str, object],
-        page: Page,
+        counters: CountersPage,
         log: socket.socket,
         tempo: Tempo,
         notices: Notices,
     ) -> None:
         self._launch = launch
-        self._page = page
+        self._counters = counters
         self._log = log
         self._tempo = tempo
         self._notices = notices
@@ -82,7 +82,8 @@ class ControlPlace:
                     launch=self._launch,
                     channel=theirs,
                     log=self._log,
-                    page=self._page,
+                    counters=self._counters.descriptor,
+                    layout=self._counters.layout,
                     instance=self._instance,
                     boot_payload=boot_payload,
                     text=text,
@@ -91,7 +92,7 @@ class ControlPlace:
 
         try:
             # No leash: the end of its channel tells it, and it writes the last log lines first.
-            keep = (theirs.fileno(), self._log.fileno(), stowed)
+            keep = (theirs.fileno(), self._log.fileno(), self._counters.descriptor, stowed)
             pid = fork("s3gw control", keep, live, leash=False)
         except OSError:
             ours.close()

@@ -88,8 +88,8 @@ class Place:
 class Crew:
     """All places of a supervisor."""
 
-    def __init__(self, page: Page, log: socket.socket, tempo: Tempo, notices: Notices) -> None:
-        self._page = page
+    def __init__(self, log: socket.socket, tempo: Tempo, notices: Notices) -> None:
+        self._page: Page  # made when the configuration is known: see `open`
         self._log = log
         self._tempo = tempo
         self._notices = notices
@@ -101,8 +101,9 @@ class Crew:
         self.endpoints: list[sockets.Endpoint] = []
         self.cut = 0  # connections cut while draining
 
-    def open(self, settings: Boot) -> None:
+    def open(self, settings: Boot, page: Page) -> None:
         """Binds. Raises BindError."""
+        self._page = page
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
         self._access_log = settings.log_format if wanted else "off"

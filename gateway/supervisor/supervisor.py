@@ -19,13 +19,13 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-from fastpath.ipc.counters import Page
 from fastpath.ipc.frames import Frame, FrameFault, FrameType, encode
 from fastpath.worker.descriptors import most_connections
-from gateway.supervisor import account, boot, pidfile, sockets
+from gateway.supervisor import account, boot, counters_page, pidfile, sockets
 from gateway.supervisor.broadcast import Generations
 from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_place import ControlPlace
+from gateway.supervisor.counters_page import CountersError, CountersPage
 from gateway.supervisor.crew import Crew, Worker
 from gateway.supervisor.notices import Notices, plural
 from gateway.supervisor.signals import SelfPipe
@@ -65,8 +65,7 @@ class Supervisor:
         self._notices = notices
         self._signals = SelfPipe()
         self._descriptors = 0  # that a process may have
-        page = self._page = Page()  # before the first fork: every child sees the same memory
-        notices.count_in(page.supervisor_row)
+        self._counters = CountersPage()
         self._generations = Generations()
         self._phase = Phase.CONFIGURING
         self._status = EXIT_OK
@@ -77,8 +76,8 @@ class Supervisor:
         self._watched = time.monotonic()  # when heartbeats were looked at last
         # The workers' end and control's end of the log stay here: both outlive any child.
         self._log_in, self._log_out = _log_pair()
-        self._crew = Crew(page, self._log_in, tempo, notices)
-        self._control = ControlPlace(launch, page, self._log_out, tempo, notices)
+        self._crew = Crew(self._log_in, tempo, notices)
+        self._control = ControlPlace(launch, self._counters, self._log_out, tempo, notices)
 
     def run(self) -> int:
         """Supervises until told to stop; the exit status of the process."""
@@ -184,6 +183,8 @@ class Supervisor:
         match frame.type:
             case FrameType.BOOT:
                 self._take_boot(frame.payload)
+            case FrameType.TARGETS:
+                self._take_targets(frame.payload)
             case FrameType.CONFIGURATION:
                 self._offered = frame.payload
             case FrameType.PUBLISH:
@@ -203,9 +204,7 @@ class Supervisor:
         try:
             settings = boot.parse(payload)
         except boot.BootFault as fault:
-            self._notices.error(str(fault))
-            if self._boot is None:
-                self._leave(EXIT_STARTUP)
+            self._abandon(str(fault))
             return
         if self._boot is None:
             self._boot = settings
@@ -213,6 +212,26 @@ class Supervisor:
             self._notices.configure(settings.log_level, settings.log_format)
         elif changed := self._boot.differences(settings):
             self._notices.warning(f"{', '.join(changed)}: a change needs a restart")
+
+    def _take_targets(self, payload: bytes) -> None:
+        if self._boot is None:
+            self._abandon("control sent no boot settings")
+            return
+        is_first = self._counters.page is None
+        try:
+            page = self._counters.take_targets(payload, self._boot.workers)
+        except CountersError as error:
+            self._abandon(str(error))
+            return
+        if is_first:
+            self._notices.count_in(page.supervisor_row)
+            self._control.tell(counters_page.frame(page.layout))
+
+    def _abandon(self, reason: str) -> None:
+        """Control sent what cannot be used: says so, and gives up if nothing is served yet."""
+        self._notices.error(reason)
+        if self._phase is Phase.CONFIGURING:
+            self._leave(EXIT_STARTUP)
 
     def _take_snapshot(self, frame: Frame) -> None:
         now = time.monotonic()
@@ -231,12 +250,11 @@ class Supervisor:
 
     def _start(self) -> None:
         """Binds and lets the first workers be spawned."""
-        if self._boot is None:
-            self._notices.error("control sent no boot settings")
-            self._leave(EXIT_STARTUP)
+        if self._boot is None or self._counters.page is None:
+            self._abandon("control sent no boot settings")
             return
         try:
-            self._crew.open(self._boot)
+            self._crew.open(self._boot, self._counters.page)
             pidfile.write(self._launch.get("pidfile"))
         except (sockets.BindError, pidfile.PidfileError) as error:
             self._notices.error(str(error))
@@ -423,9 +441,16 @@ class Supervisor:
             self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        if self._boot is not None and self._status != EXIT_STARTUP:
+        page = self._counters.page
+        published = self._generations.current > 0
+        if (
+            self._boot is not None
+            and page is not None
+            and published
+            and self._status != EXIT_STARTUP
+        ):
             wanted = self._boot.access_log != "off"
-            self._notices.info(account.told(self._page.totals(), access_log=wanted))
+            self._notices.info(account.told(page.totals(), access_log=wanted))
         if self._status == EXIT_OK:
             self._notices.info("stopped: clean")
         elif self._status == EXIT_CUT:
