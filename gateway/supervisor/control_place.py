@@ -13,15 +13,19 @@ import secrets
 import signal
 import socket
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import environment
+from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.counters_page import CountersPage
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.preload import uncollected
-from gateway.supervisor.tempo import STABLE_SECONDS, Tempo, back_off
+from gateway.supervisor.tempo import STABLE_SECONDS, Tempo
+
+# A fork that failed is not tried again at once: the machine lacks something.
+_FORK_AGAIN_SECONDS: Final = 1.0
 
 
 class ControlPlace:
@@ -41,8 +45,7 @@ class ControlPlace:
         self._tempo = tempo
         self._notices = notices
         self._instance = secrets.token_hex(8)
-        self._crashes = 0  # in a row
-        self._start_monotonic = 0.0  # not before
+        self._back_off = BackOff(RESTARTS)
         self._epitaph = ""
         self._running = 0  # number of the reload that runs; 0 = none
         self._numbered = 0
@@ -56,13 +59,12 @@ class ControlPlace:
 
     def spawn_missing(self, boot_payload: bytes, text: bytes, now: float) -> None:
         """Starts control if it is missing and its time has come; `text` is what it loads."""
-        if self.child is not None or now < self._start_monotonic:
+        if self.child is not None or now < self._back_off.until:
             return
         try:
             self._spawn(boot_payload, text)
         except OSError as error:
-            self._crashes += 1
-            self._start_monotonic = now + max(back_off(self._crashes), 1.0)
+            self._back_off.fail(now, at_least=_FORK_AGAIN_SECONDS)
             self._notices.error(f"control cannot be started: {error}")
 
     def _spawn(self, boot_payload: bytes, text: bytes) -> None:
@@ -114,10 +116,8 @@ class ControlPlace:
             self._tried_again = False
         self.forget(child)
         if now - child.spawned_monotonic >= STABLE_SECONDS:
-            self._crashes = 0
-        self._crashes += 1
-        delay = back_off(self._crashes)
-        self._start_monotonic = now + delay
+            self._back_off.succeed()
+        delay = self._back_off.fail(now)
         self._epitaph = f"control (pid {child.pid}) {how_it_ended(status)}"
         if delay:
             self._notices.warning(f"{self._epitaph}, next start in {delay:g} seconds")
