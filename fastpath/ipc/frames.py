@@ -41,6 +41,9 @@ class FrameType(IntEnum):
     RELOAD = 32  # supervisor -> control: read the configuration again
     PUBLISHED = 33  # supervisor -> control: `generation` is acknowledged by every worker
     COUNTERS = 34  # supervisor -> control: the page of counters is there (JSON, its layout)
+    NUMBERED = 35  # supervisor -> control: the PUBLISH that came next is `generation`
+    ACKNOWLEDGED = 36  # supervisor -> control: a worker serves `generation` (JSON {"worker": int})
+    REJECTION = 37  # supervisor -> control: a REJECTED (JSON {"worker": int, "reason": str})
 
 
 class Frame(NamedTuple):

@@ -30,6 +30,7 @@ from gateway.control import publication
 from gateway.control.access_log import AccessLog, AccessLogError
 from gateway.control.logs import LogReader
 from gateway.control.publication import Publication, Refusal
+from gateway.control.rollout import Rollout
 from gateway.supervisor.notices import Notices
 
 _EXIT_CRASHED: Final = 70  # EX_SOFTWARE
@@ -81,6 +82,7 @@ class Control:
             str(seat.launch.get("log_level")), str(seat.launch.get("log_format") or "text")
         )
         self._present: Publication | None = None
+        self._rollout = Rollout()  # of what was published
         self._text = seat.text.decode() or None  # of the configuration that was accepted last
         self._stamps: publication.Stamps = {}  # as the configuration was read
         self._last_look: publication.Stamps = {}
@@ -127,6 +129,9 @@ class Control:
                         self._tickets.put_nowait(0)
                     elif frame.type is FrameType.COUNTERS:
                         self._map_counters(Layout(**json.loads(frame.payload)))
+                    else:
+                        for outcome in self._rollout.take(frame):
+                            self._notices.debug(str(outcome))
 
     async def _work(self) -> None:
         await self._load(0)
@@ -192,6 +197,10 @@ class Control:
                 await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
                 return
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
+        await self._publish(ticket, snapshot)
+
+    async def _publish(self, ticket: int, snapshot: bytes) -> None:
+        self._rollout.sent()
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
 
     async def _tell_difference(self) -> None:
@@ -253,7 +262,7 @@ class Control:
         if present is not None:
             snapshot = await asyncio.to_thread(present.snapshot)
             self._take_keyring(present)
-            await self._send(encode(FrameType.PUBLISH, 0, snapshot))
+            await self._publish(0, snapshot)
 
     def _files_changed(self) -> bool:
         """Whether a watched file changed, and is the same at two looks in a row since then."""

@@ -145,8 +145,10 @@ class Supervisor:
                 self._crew.take_ready(
                     worker, frame.generation, generations.frame, generations.current
                 )
+                self._tell_acknowledged(worker)
             case FrameType.ACK:
                 worker.served = max(worker.served, frame.generation)
+                self._tell_acknowledged(worker)
             case FrameType.DRAINED:
                 worker.cut = _drained(frame.payload)
             case FrameType.REJECTED:
@@ -154,11 +156,17 @@ class Supervisor:
             case _:
                 self._notices.error(f"worker {worker.index} sent {frame.type.name}: ignored")
 
+    def _tell_acknowledged(self, worker: Worker) -> None:
+        payload = json.dumps({"worker": worker.index}).encode()
+        self._control.tell(encode(FrameType.ACKNOWLEDGED, worker.served, payload))
+
     def _take_rejection(self, worker: Worker, frame: Frame) -> None:
         if frame.generation != self._generations.current or not self._generations.pending:
             return  # the first one of them has been answered
         reason = frame.payload.decode("utf-8", "replace")
         self._notices.error(f"{worker.name} cannot use generation {frame.generation}: {reason}")
+        told = json.dumps({"worker": worker.index, "reason": reason}).encode()
+        self._control.tell(encode(FrameType.REJECTION, frame.generation, told))
         if self._generations.roll_back(time.monotonic() + self._tempo.acknowledge_seconds):
             self._crew.send(self._generations.frame)
             self._notices.error("configuration unchanged: 1 problem")
@@ -237,6 +245,7 @@ class Supervisor:
         now = time.monotonic()
         deadline = now + self._tempo.acknowledge_seconds
         new = self._generations.publish(frame.payload, deadline, self._offered)
+        self._control.tell(encode(FrameType.NUMBERED, self._generations.current))
         if self._phase is Phase.CONFIGURING:
             self._start()
             return
@@ -244,7 +253,13 @@ class Supervisor:
             self._generations.tickets.add(frame.generation)
         if new:
             self._crew.send(self._generations.frame)
-        elif not self._generations.pending and (frame.generation or self._control.is_new):
+            self._control.is_new = False
+            return
+        if self._control.is_new:  # it has not heard of those who serve this already
+            for worker in self._crew.workers():
+                if worker.served == self._generations.current:
+                    self._tell_acknowledged(worker)
+        if not self._generations.pending and (frame.generation or self._control.is_new):
             self._settle()  # nothing changed: a reload, or a new control process, is told so
         self._control.is_new = False
 
