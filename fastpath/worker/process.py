@@ -19,11 +19,11 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import NoReturn
 
 from fastpath.client.connection import DownstreamConnection
+from fastpath.ipc.core_tasks import CoreTasks
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
 from fastpath.ipc.log import Journal
@@ -37,7 +37,6 @@ from fastpath.worker.tls_listener import TLSDoor
 EXIT_CLEAN = 0
 EXIT_BOOT = 3
 EXIT_CUT = 4
-EXIT_CRASHED = 70  # EX_SOFTWARE
 
 _DEFAULT_DRAIN_SECONDS = 30.0
 
@@ -107,6 +106,7 @@ class Worker:
         self._accepting: list[asyncio.Server | TLSDoor] = []
         self._left = asyncio.Event()
         self._deadline = asyncio.Event()  # of the drain: what runs then is cut
+        self._core = CoreTasks(self._report_crash)
         self._unread: list[Frame] = []  # frames that came together with the first snapshot
         self._service: Service
         self._journal: Journal
@@ -119,39 +119,29 @@ class Worker:
         self._journal = Journal(
             loop, seat.log, seat.row, worker=seat.index, access_log=seat.access_log
         )
-        beat = self._keep(self._beat())
+        self._core.start(self._beat())
         snapshot = await self._first_snapshot()
         self._service = Service(loop, snapshot, self._journal, seat.row, Splicer(loop))
         self._service.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
-        sweep = self._keep(self._sweep())
+        self._core.start(self._sweep())
         gc.freeze()  # what is here now stays: keep the collector away from it
         await self._accept()
         self._tell(FrameType.READY, snapshot.generation)
-        listen = self._keep(self._obey())
+        self._core.start(self._obey())
         await self._left.wait()
         cut = await self._drain()
-        for task in (beat, sweep, listen):
-            task.cancel()
+        self._core.cancel()
         self._service.close()
         self._journal.flush()
         self._tell(FrameType.DRAINED, 0, json.dumps({"cut": cut}).encode())
         return EXIT_CUT if cut else EXIT_CLEAN
 
-    def _keep(self, core: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Run a task without which the worker is of no use."""
-        task = asyncio.get_running_loop().create_task(core)
-        task.add_done_callback(self._end_without)
-        return task
-
-    def _end_without(self, task: asyncio.Task[None]) -> None:
-        """Such a task ended by itself: leave, to be replaced."""
-        if task.cancelled():
-            return
-        self._journal.crash(None, task.exception() or RuntimeError(f"{task.get_coro()} ended"))
+    def _report_crash(self, fault: BaseException) -> None:
+        """A core task ended, and the process with it."""
+        self._journal.crash(None, fault)
         self._journal.flush()
-        os._exit(EXIT_CRASHED)
 
     # --- boot ---
 

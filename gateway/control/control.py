@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from fastpath.ipc.core_tasks import CoreTasks
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameReader, FrameType, encode
 from gateway.config.secrets import stamp
@@ -31,9 +32,9 @@ from gateway.control.access_log import AccessLog, AccessLogError
 from gateway.control.logs import LogReader
 from gateway.control.publication import Publication, Refusal
 from gateway.control.rollout import Rollout
+from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
-_EXIT_CRASHED: Final = 70  # EX_SOFTWARE
 _READ_BYTES: Final = 65536
 _LAST_LINES_SECONDS: Final = 3.0
 # Two refreshes are never closer than this, whatever the source says about expiry.
@@ -63,14 +64,14 @@ def run(seat: Seat) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.excepthook = _end_without
     asyncio.run(Control(seat).live())
-    os._exit(0)
+    os._exit(os.EX_SOFTWARE)  # `live` does not return
 
 
 def _end_without(ended: threading.ExceptHookArgs) -> None:
     """A thread ended by a defect: without it lines or credentials would be lost in silence."""
     name = ended.thread.name if ended.thread is not None else "?"
     Notices().error(f"control: thread {name} ended: {ended.exc_type.__name__}: {ended.exc_value}")
-    os._exit(_EXIT_CRASHED)
+    os._exit(os.EX_SOFTWARE)
 
 
 class Control:
@@ -106,16 +107,15 @@ class Control:
         self._loop.add_signal_handler(signal.SIGUSR1, self._reopen)
         if self._seat.boot_payload and self._page.done():
             self._start_logs(self._seat.boot_payload, self._page.result())
-        work = asyncio.create_task(self._work())
-        end = asyncio.create_task(self._listen(reader))
-        done, _ = await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if fault := task.exception():
-                # Out of here the process ends with a traceback, and the supervisor replaces it.
-                self._finish_logs()
-                raise fault
+        core = CoreTasks(self._report_crash)
+        core.start(self._work())
+        core.start(self._listen(reader))
+        await self._loop.create_future()  # for ever: they end the process
+
+    def _report_crash(self, fault: BaseException) -> None:
+        """A core task ended, and the process with it."""
+        self._notices.error(f"s3gw control crashed: {describe(fault)}")
         self._finish_logs()
-        os._exit(0)  # a thread that waits for a metadata service must not hold us
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         frames = FrameReader()
@@ -132,6 +132,8 @@ class Control:
                     else:
                         for outcome in self._rollout.take(frame):
                             self._notices.debug(str(outcome))
+        self._finish_logs()
+        os._exit(0)  # a thread that waits for a metadata service must not hold us
 
     async def _work(self) -> None:
         await self._load(0)

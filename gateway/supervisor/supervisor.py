@@ -26,12 +26,14 @@ from gateway.supervisor.broadcast import Generations
 from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_place import ControlPlace
 from gateway.supervisor.counters_page import CountersError, CountersPage
+from gateway.supervisor.crash import describe, end_children
 from gateway.supervisor.crew import Crew, Worker
 from gateway.supervisor.notices import Notices, plural
 from gateway.supervisor.signals import SelfPipe
 from gateway.supervisor.tempo import (
     CONTROL_EXIT_SECONDS,
     DRAIN_GRACE_SECONDS,
+    FAULTY_SECONDS,
     NOW_SECONDS,
     TICK_SECONDS,
     Tempo,
@@ -85,14 +87,27 @@ class Supervisor:
         name_process("s3gateway")
         self._descriptors = _raise_descriptor_limit()
         self._deadline = time.monotonic() + self._tempo.control_seconds
+        try:
+            self._loop()
+        except BaseException as fault:
+            self._notices.error(f"supervisor crashed: {describe(fault)}")
+            self._status = os.EX_SOFTWARE
+            end_children(self._crew, self._control)
+        pidfile.remove(self._launch.get("pidfile"))
+        return self._status
+
+    def _loop(self) -> None:
+        faulty_since: float | None = None
         while self._phase < Phase.GONE:
             try:
                 self._turn()
+                faulty_since = None
             except Exception as error:  # the loop must not end before its children do
                 self._notices.error(f"supervisor: {error!r}")
+                faulty_since = faulty_since or time.monotonic()
+                if time.monotonic() - faulty_since > FAULTY_SECONDS:
+                    raise
                 time.sleep(TICK_SECONDS)
-        pidfile.remove(self._launch.get("pidfile"))
-        return self._status
 
     def _turn(self) -> None:
         self._reconcile(time.monotonic())

@@ -32,6 +32,9 @@ NOW_SECONDS: Final = 1.0
 CONTROL_EXIT_SECONDS: Final = 5.0
 # A child that closed its channel is about to be reaped, unless it hangs in its exit.
 MUTE_SECONDS: Final = 5.0
+# A supervisor whose every turn fails gives up after this time: memory or descriptors may be there
+# again in a moment, and workers serve meanwhile; but nobody is replaced, and no signal is obeyed.
+FAULTY_SECONDS: Final = 60.0
 
 
 class TempoError(Exception):

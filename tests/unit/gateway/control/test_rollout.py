@@ -71,6 +71,7 @@ def test_old_outcomes_are_forgotten() -> None:
     assert rollout.outcome(99) == Outcome(99, Result.SERVED)
     assert rollout.outcome(1) == Outcome(1, Result.SUPERSEDED)
     assert len(rollout._outcomes) < 20
+    assert rollout.take(published(1)) == []
 
 
 def test_an_outcome_is_a_line() -> None:
