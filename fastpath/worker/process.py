@@ -24,9 +24,10 @@ from typing import NoReturn
 
 from fastpath.client.connection import DownstreamConnection
 from fastpath.ipc.core_tasks import CoreTasks
-from fastpath.ipc.counters import Slot
+from fastpath.ipc.counters import Slot, in_flight
 from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
 from fastpath.ipc.log import Journal
+from fastpath.payload import checksums
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.sockets.send_queue import bound_unsent
 from fastpath.sockets.splice import Splicer
@@ -39,6 +40,9 @@ EXIT_BOOT = 3
 EXIT_CUT = 4
 
 _DEFAULT_DRAIN_SECONDS = 30.0
+
+# Without a request for this long, a worker imports what only some requests need.
+_IDLE_SECONDS = 1.0
 
 # Handshakes that began before the supervisor shut the door still end in the accept queue; closing a
 # listener resets whoever is in it.
@@ -130,6 +134,7 @@ class Worker:
         await self._accept()
         self._tell(FrameType.READY, snapshot.generation)
         self._core.start(self._obey())
+        self._import_when_idle()
         await self._left.wait()
         cut = await self._drain()
         self._core.cancel()
@@ -186,6 +191,19 @@ class Worker:
             door = TLSDoor(loop, self._service, listener)
             door.open()
             self._accepting.append(door)
+
+    def _import_when_idle(self, started: int = -1) -> None:
+        """Import the library of checksums once no request runs and none began since the last look.
+
+        Before READY it would hold up the start, and no thread helps: the import keeps the lock of
+        the interpreter. A request that needs it earlier waits for it, and so does the loop.
+        """
+        row = self._seat.row
+        if row[Slot.STARTED] == started and not in_flight(row):
+            checksums.library()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_IDLE_SECONDS, self._import_when_idle, row[Slot.STARTED])
 
     # --- the supervisor's channel ---
 
