@@ -37,8 +37,13 @@ class FrameType(IntEnum):
     PUBLISH = 17  # control -> supervisor: a compiled snapshot (JSON); the supervisor numbers it
     REFUSED = 18  # control -> supervisor: configuration unusable (UTF-8 text, already printed)
     CONFIGURATION = 19  # both ways: the text of the next PUBLISH; the one to go back to
+    TARGETS = 20  # control -> supervisor: the targets of the next PUBLISH (JSON list of names)
     RELOAD = 32  # supervisor -> control: read the configuration again
     PUBLISHED = 33  # supervisor -> control: `generation` is acknowledged by every worker
+    COUNTERS = 34  # supervisor -> control: the page of counters is there (JSON, its layout)
+    NUMBERED = 35  # supervisor -> control: the PUBLISH that came next is `generation`
+    ACKNOWLEDGED = 36  # supervisor -> control: a worker serves `generation` (JSON {"worker": int})
+    REJECTION = 37  # supervisor -> control: a REJECTED (JSON {"worker": int, "reason": str})
 
 
 class Frame(NamedTuple):

@@ -11,9 +11,13 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable
-from typing import Protocol
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
 
-from awscrt import checksums as crt
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from awscrt import checksums as crt
 
 HEADER_PREFIX = b"x-amz-checksum-"
 
@@ -31,6 +35,15 @@ class Checksum(Protocol):
 
     def digest(self) -> bytes:
         """Return the raw value of what was read so far."""
+
+
+@cache
+def library() -> ModuleType:
+    """The library behind some of them. Its import takes 30 to 80 ms: see `worker.process`."""
+    from awscrt import checksums
+
+    found: ModuleType = checksums
+    return found
 
 
 class _Crc:
@@ -71,11 +84,11 @@ def _crc32() -> Checksum:
 
 
 def _crc32c() -> Checksum:
-    return _Crc(crt.crc32c, 4)
+    return _Crc(library().crc32c, 4)
 
 
 def _crc64nvme() -> Checksum:
-    return _Crc(crt.crc64nvme, 8)
+    return _Crc(library().crc64nvme, 8)
 
 
 def _sha1() -> Checksum:
@@ -87,15 +100,15 @@ def _md5() -> Checksum:
 
 
 def _xxhash64() -> Checksum:
-    return _XXHash(crt.XXHash.new_xxhash64)
+    return _XXHash(library().XXHash.new_xxhash64)
 
 
 def _xxhash3() -> Checksum:
-    return _XXHash(crt.XXHash.new_xxhash3_64)
+    return _XXHash(library().XXHash.new_xxhash3_64)
 
 
 def _xxhash128() -> Checksum:
-    return _XXHash(crt.XXHash.new_xxhash3_128)
+    return _XXHash(library().XXHash.new_xxhash3_128)
 
 
 # Algorithm -> its constructor, and the size of its value in bytes.

@@ -19,14 +19,15 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import NoReturn
 
 from fastpath.client.connection import ClientConnection
-from fastpath.ipc.counters import Slot
+from fastpath.ipc.core_tasks import CoreTasks
+from fastpath.ipc.counters import Slot, in_flight
 from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
 from fastpath.ipc.log import WorkerLog
+from fastpath.payload import checksums
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.sockets.send_queue import bound_unsent
 from fastpath.sockets.splice import Splicer
@@ -37,9 +38,11 @@ from fastpath.worker.tls_listener import TLSListener
 EXIT_CLEAN = 0
 EXIT_BOOT = 3
 EXIT_CUT = 4
-EXIT_CRASHED = 70  # EX_SOFTWARE
 
 _DEFAULT_DRAIN_SECONDS = 30.0
+
+# Without a request for this long, a worker imports what only some requests need.
+_IDLE_SECONDS = 1.0
 
 # Handshakes that began before the supervisor shut the door still end in the accept queue; closing a
 # listener resets whoever is in it.
@@ -107,6 +110,7 @@ class Worker:
         self._accepting: list[asyncio.Server | TLSListener] = []
         self._left = asyncio.Event()
         self._deadline = asyncio.Event()  # of the drain: what runs then is cut
+        self._core = CoreTasks(self._report_crash)
         self._unread: list[Frame] = []  # frames that came together with the first snapshot
         self._state: WorkerState
         self._log: WorkerLog
@@ -119,39 +123,30 @@ class Worker:
         self._log = WorkerLog(
             loop, seat.log, seat.row, worker=seat.index, access_log=seat.access_log
         )
-        beat = self._keep(self._beat())
+        self._core.start(self._beat())
         snapshot = await self._first_snapshot()
         self._state = WorkerState(loop, snapshot, self._log, seat.row, Splicer(loop))
         self._state.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
-        sweep = self._keep(self._sweep())
+        self._core.start(self._sweep())
         gc.freeze()  # what is here now stays: keep the collector away from it
         await self._accept()
         self._tell(FrameType.READY, snapshot.generation)
-        listen = self._keep(self._obey())
+        self._core.start(self._obey())
+        self._import_when_idle()
         await self._left.wait()
         cut = await self._drain()
-        for task in (beat, sweep, listen):
-            task.cancel()
+        self._core.cancel()
         self._state.close()
         self._log.flush()
         self._tell(FrameType.DRAINED, 0, json.dumps({"cut": cut}).encode())
         return EXIT_CUT if cut else EXIT_CLEAN
 
-    def _keep(self, core: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        """Run a task without which the worker is of no use."""
-        task = asyncio.get_running_loop().create_task(core)
-        task.add_done_callback(self._end_without)
-        return task
-
-    def _end_without(self, task: asyncio.Task[None]) -> None:
-        """Such a task ended by itself: leave, to be replaced."""
-        if task.cancelled():
-            return
-        self._log.crash(task.exception() or RuntimeError(f"{task.get_coro()} ended"))
+    def _report_crash(self, fault: BaseException) -> None:
+        """A core task ended, and the process with it."""
+        self._log.crash(fault)
         self._log.flush()
-        os._exit(EXIT_CRASHED)
 
     # --- boot ---
 
@@ -196,6 +191,19 @@ class Worker:
             door = TLSListener(loop, self._state, listener)
             door.open()
             self._accepting.append(door)
+
+    def _import_when_idle(self, started: int = -1) -> None:
+        """Import the library of checksums once no request runs and none began since the last look.
+
+        Before READY it would hold up the start, and no thread helps: the import keeps the lock of
+        the interpreter. A request that needs it earlier waits for it, and so does the loop.
+        """
+        row = self._seat.row
+        if row[Slot.STARTED] == started and not in_flight(row):
+            checksums.library()
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(_IDLE_SECONDS, self._import_when_idle, row[Slot.STARTED])
 
     # --- the supervisor's channel ---
 

@@ -17,6 +17,7 @@ import threading
 from typing import Final
 
 from fastpath.ipc.counters import Slot
+from gateway.control.core_thread import CoreThread
 from gateway.supervisor.notices import Notices, plural
 
 STANDARD_OUTPUT: Final = 1
@@ -48,7 +49,7 @@ class AccessLog:
         self._reopens = False
         self._ends = False
         self._changed = threading.Condition()  # guards all of the above from `_waiting` on, and row
-        self._thread = threading.Thread(target=self._run, name="access log", daemon=True)
+        self._thread = CoreThread("access log", self._run)
 
     def open(self) -> None:
         """Opens the file, or keeps the one that is open. Raises AccessLogError.
@@ -94,6 +95,7 @@ class AccessLog:
 
     def finish(self, seconds: float) -> None:
         """Writes what waits, then ends; gives up after `seconds`."""
+        self._thread.leaving = True
         with self._changed:
             self._ends = True
             self._changed.notify()

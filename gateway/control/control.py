@@ -21,20 +21,20 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import Final, NoReturn
 
+from fastpath.ipc.core_tasks import CoreTasks
+from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameReader, FrameType, encode
 from gateway.config.secrets import stamp
 from gateway.control import publication
 from gateway.control.access_log import AccessLog, AccessLogError
 from gateway.control.logs import LogReader
 from gateway.control.publication import Publication, Refusal
+from gateway.control.rollout import Rollout
+from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
-if TYPE_CHECKING:
-    from fastpath.ipc.counters import Page
-
-_EXIT_CRASHED: Final = 70  # EX_SOFTWARE
 _READ_BYTES: Final = 65536
 _LAST_LINES_SECONDS: Final = 3.0
 # Two refreshes are never closer than this, whatever the source says about expiry.
@@ -51,7 +51,8 @@ class Seat:
     launch: Mapping[str, object]
     channel: socket.socket  # frames to and from the supervisor
     log: socket.socket  # datagrams from the workers
-    page: Page  # counters of every worker
+    counters: int  # descriptor of the file of memory that the page of counters is in
+    layout: Layout | None  # of that page; None in the first control process, before it is made
     instance: str  # the same for the life of the supervisor
     boot_payload: bytes  # the settings in force; empty in the first control process
     text: bytes  # of the configuration in force; the same, and empty without a file
@@ -63,14 +64,14 @@ def run(seat: Seat) -> NoReturn:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.excepthook = _end_without
     asyncio.run(Control(seat).live())
-    os._exit(0)
+    os._exit(os.EX_SOFTWARE)  # `live` does not return
 
 
 def _end_without(ended: threading.ExceptHookArgs) -> None:
     """A thread ended by a defect: without it lines or credentials would be lost in silence."""
     name = ended.thread.name if ended.thread is not None else "?"
     Notices().error(f"control: thread {name} ended: {ended.exc_type.__name__}: {ended.exc_value}")
-    os._exit(_EXIT_CRASHED)
+    os._exit(os.EX_SOFTWARE)
 
 
 class Control:
@@ -81,8 +82,8 @@ class Control:
         self._notices = Notices(
             str(seat.launch.get("log_level")), str(seat.launch.get("log_format") or "text")
         )
-        self._notices.count_in(seat.page.control_row)
         self._present: Publication | None = None
+        self._rollout = Rollout()  # of what was published
         self._text = seat.text.decode() or None  # of the configuration that was accepted last
         self._stamps: publication.Stamps = {}  # as the configuration was read
         self._last_look: publication.Stamps = {}
@@ -93,25 +94,28 @@ class Control:
         self._logs: LogReader | None = None
         self._writer: asyncio.StreamWriter
         self._loop: asyncio.AbstractEventLoop
+        self._page: asyncio.Future[Page]
         self._refresh_at: float | None = None  # epoch seconds
 
     async def live(self) -> None:
         """Works until the end of the channel; does not return."""
         self._loop = asyncio.get_running_loop()
+        self._page = self._loop.create_future()
+        if self._seat.layout is not None:
+            self._map_counters(self._seat.layout)
         reader, self._writer = await asyncio.open_connection(sock=self._seat.channel)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._reopen)
-        if self._seat.boot_payload:
-            self._start_logs(self._seat.boot_payload)
-        work = asyncio.create_task(self._work())
-        end = asyncio.create_task(self._listen(reader))
-        done, _ = await asyncio.wait((work, end), return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            if fault := task.exception():
-                # Out of here the process ends with a traceback, and the supervisor replaces it.
-                self._finish_logs()
-                raise fault
+        self._loop.add_signal_handler(signal.SIGUSR1, self._reopen)
+        if self._seat.boot_payload and self._page.done():
+            self._start_logs(self._seat.boot_payload, self._page.result())
+        core = CoreTasks(self._report_crash)
+        core.start(self._work())
+        core.start(self._listen(reader))
+        await self._loop.create_future()  # for ever: they end the process
+
+    def _report_crash(self, fault: BaseException) -> None:
+        """A core task ended, and the process with it."""
+        self._notices.error(f"s3gw control crashed: {describe(fault)}")
         self._finish_logs()
-        os._exit(0)  # a thread that waits for a metadata service must not hold us
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
         frames = FrameReader()
@@ -123,6 +127,13 @@ class Control:
                     elif frame.type is FrameType.CONFIGURATION:  # workers rejected the last one
                         self._text = frame.payload.decode() or None
                         self._tickets.put_nowait(0)
+                    elif frame.type is FrameType.COUNTERS:
+                        self._map_counters(Layout(**json.loads(frame.payload)))
+                    else:
+                        for outcome in self._rollout.take(frame):
+                            self._notices.debug(str(outcome))
+        self._finish_logs()
+        os._exit(0)  # a thread that waits for a metadata service must not hold us
 
     async def _work(self) -> None:
         await self._load(0)
@@ -171,19 +182,27 @@ class Control:
             await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
             return
         self._warn(found.warnings)
+        # Before the snapshot: the supervisor makes the page of counters meanwhile.
+        await self._send(encode(FrameType.BOOT, 0, found.boot))
+        targets = json.dumps(list(found.model.targets)).encode()
+        await self._send(encode(FrameType.TARGETS, 0, targets))
         snapshot = await asyncio.to_thread(found.snapshot)
+        page = await self._page
         self._present = found
         self._text = found.text or None
         self._take_keyring(found)
         if self._logs is None:
             try:
-                self._start_logs(found.boot)
+                self._start_logs(found.boot, page)
             except AccessLogError as error:
                 self._notices.error(str(error))
                 await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
                 return
-        await self._send(encode(FrameType.BOOT, 0, found.boot))
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
+        await self._publish(ticket, snapshot)
+
+    async def _publish(self, ticket: int, snapshot: bytes) -> None:
+        self._rollout.sent()
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
 
     async def _tell_difference(self) -> None:
@@ -245,7 +264,7 @@ class Control:
         if present is not None:
             snapshot = await asyncio.to_thread(present.snapshot)
             self._take_keyring(present)
-            await self._send(encode(FrameType.PUBLISH, 0, snapshot))
+            await self._publish(0, snapshot)
 
     def _files_changed(self) -> bool:
         """Whether a watched file changed, and is the same at two looks in a row since then."""
@@ -254,16 +273,20 @@ class Control:
         self._last_look = now
         return settled and now != self._stamps
 
-    # Logs
+    # Counters and logs
 
-    def _start_logs(self, boot_payload: bytes) -> None:
+    def _map_counters(self, layout: Layout) -> None:
+        page = Page(layout, self._seat.counters)
+        self._notices.count_in(page.control_row)
+        self._page.set_result(page)
+
+    def _start_logs(self, boot_payload: bytes, page: Page) -> None:
         """Raises AccessLogError; then nothing was started, and it may be called again."""
         settings = json.loads(boot_payload)
         self._notices.configure(settings["log_level"], settings["log_format"])
         access_log = None
         if settings["access_log"] not in ("off", ""):
-            row = self._seat.page.control_row
-            access_log = AccessLog(settings["access_log"], row, self._notices)
+            access_log = AccessLog(settings["access_log"], page.control_row, self._notices)
             try:
                 access_log.open()
             except AccessLogError as error:

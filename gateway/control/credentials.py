@@ -22,13 +22,13 @@ from typing import Any, Protocol
 
 from gateway.config.pairs import CredentialSource
 from gateway.config.schema import Config
+from gateway.supervisor.back_off import CREDENTIALS, BackOff
 
 # botocore refreshes in the last 15 minutes before expiry (its advisory window), so asking earlier
 # would only return what is known.
 REFRESH_AHEAD_SECONDS = 14 * 60.0
-# A source that has nothing is asked again at this pace, doubling.
-RETRY_SECONDS = 60.0
-RETRY_CEILING_SECONDS = 900.0
+# Within that window a source is asked again after this time, at most.
+REFRESH_AGAIN_SECONDS = 60.0
 # IMDS answers in milliseconds or not at all; STS from another continent in two seconds.
 DEADLINE_SECONDS = 20.0
 # For calls to STS that are ours; botocore's 60 seconds outlast the deadline.
@@ -73,7 +73,7 @@ class Source:
         self._thread: threading.Thread | None = None
         self._answer: Resolved | CredentialsError | None = None
         self.last = last
-        self.failures = 0
+        self.back_off = BackOff(CREDENTIALS)  # by epoch seconds
         self.error = ""
 
     def begin(self) -> None:
@@ -88,10 +88,11 @@ class Source:
             self._thread.join(max(0.0, until - time.monotonic()))
         answer, self._answer = self._answer, None
         if isinstance(answer, Resolved):
-            self.last, self.error, self.failures = answer, "", 0
+            self.last, self.error = answer, ""
+            self.back_off.succeed()
             return answer
         self.error = str(answer) if answer is not None else "no answer within the deadline"
-        self.failures += 1
+        self.back_off.fail(now)
         if self.last is not None and self.last.expires is not None and self.last.expires <= now:
             self.last = None
         return self.last
@@ -192,9 +193,8 @@ class Keyring:
     def _plan(self, now: float) -> None:
         times: list[float] = []
         for asked in self._asked.values():
-            if asked.failures:
-                pace = RETRY_SECONDS * 2.0 ** min(asked.failures - 1, 10)
-                times.append(now + min(pace, RETRY_CEILING_SECONDS))
+            if asked.back_off.failures:
+                times.append(asked.back_off.until)
             if asked.last is not None and asked.last.expires is not None:
                 times.append(_refresh_time(asked.last.expires, now))
         self._next_refresh = min(times) if times else None
@@ -205,7 +205,7 @@ def _refresh_time(expires: float, now: float) -> float:
     early = expires - REFRESH_AHEAD_SECONDS
     if early > now:
         return early
-    return now + max(1.0, min(RETRY_SECONDS, (expires - now) / 4))
+    return now + max(1.0, min(REFRESH_AGAIN_SECONDS, (expires - now) / 4))
 
 
 class Chain:

@@ -14,7 +14,6 @@ import json
 import os
 import select
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -22,6 +21,7 @@ from urllib.parse import quote
 
 from fastpath.ipc.log import ACCESS
 from gateway.control.access_log import AccessLog
+from gateway.control.core_thread import CoreThread
 from gateway.supervisor.notices import LEVELS, Notices
 
 # Words of an event.
@@ -76,7 +76,7 @@ class LogReader:
         self._json = form == "json"
         self._notices = notices
         self._wake_read, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
+        self._thread = CoreThread("logs", self._run)
 
     def start(self) -> None:
         """Starts reading, and the access log's writing."""
@@ -93,6 +93,7 @@ class LogReader:
     def stop(self, seconds: float) -> None:
         """Has all written that has arrived, then ends; gives up after `seconds`."""
         until = time.monotonic() + seconds
+        self._thread.leaving = True
         os.write(self._wake_write, b"q")
         self._thread.join(seconds)
         if self._access_log is not None:

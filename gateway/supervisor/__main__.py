@@ -20,9 +20,16 @@ EXIT_USAGE = 2
 
 def main(arguments: list[str]) -> int:
     """Runs a supervisor; its exit status."""
-    fill_standard_descriptors()
-    unblock_standard_error()
-    return _run(arguments, environment.stow())
+    try:
+        fill_standard_descriptors()
+        unblock_standard_error()
+        return _run(arguments, environment.stow())
+    except Exception as fault:  # before there are children
+        from gateway.supervisor.crash import describe
+        from gateway.supervisor.notices import Notices
+
+        Notices().error(f"supervisor crashed: {describe(fault)}")
+        return os.EX_SOFTWARE
 
 
 def _run(arguments: list[str], environ: int) -> int:

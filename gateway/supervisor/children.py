@@ -15,19 +15,18 @@ import os
 import signal
 import socket
 import time
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final, NoReturn
 
 from fastpath.ipc.frames import Frame, FrameFault, FrameReader
 from gateway.supervisor import signals
+from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NAME: Final = 15
 _RECEIVE_BYTES: Final = 262144
-_EXIT_CRASHED: Final = 70  # EX_SOFTWARE
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -136,10 +135,10 @@ def fork(title: str, keep: Iterable[int], run: Callable[[], NoReturn], *, leash:
         close_all_but(keep)
         signals.become_child()
         run()
-    except BaseException:
-        _last_words(title)
+    except BaseException as fault:  # the operator needs the place
+        Notices().error(f"{title} crashed: {describe(fault)}")
     finally:
-        os._exit(_EXIT_CRASHED)
+        os._exit(os.EX_SOFTWARE)
 
 
 def how_it_ended(status: int) -> str:
@@ -168,21 +167,4 @@ def _name_and_leash(title: str, parent: int) -> None:
     if parent:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:  # it died before the leash was on
-            os._exit(_EXIT_CRASHED)
-
-
-def _last_words(title: str) -> None:
-    """A crash of a child that its own code did not catch: the operator needs the place."""
-    text = traceback.format_exc().strip().splitlines()
-    Notices().error(f"{title} crashed: {text[-1]} ({' < '.join(_places(text))})")
-
-
-def _places(traceback_lines: list[str]) -> list[str]:
-    """The innermost places of a traceback, `file:line`, innermost first."""
-    places = []
-    for line in traceback_lines:
-        parts = line.strip().split(", ")
-        if parts[0].startswith("File ") and len(parts) > 1:
-            path = parts[0][6:-1]
-            places.append(f"{os.path.basename(path)}:{parts[1].removeprefix('line ')}")
-    return places[:-4:-1]
+            os._exit(os.EX_SOFTWARE)

@@ -13,15 +13,19 @@ import secrets
 import signal
 import socket
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Final, NoReturn
 
-from fastpath.ipc.counters import Page
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import environment
+from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.children import Child, fork, how_it_ended
+from gateway.supervisor.counters_page import CountersPage
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.preload import uncollected
-from gateway.supervisor.tempo import STABLE_SECONDS, Tempo, back_off
+from gateway.supervisor.tempo import STABLE_SECONDS, Tempo
+
+# A fork that failed is not tried again at once: the machine lacks something.
+_FORK_AGAIN_SECONDS: Final = 1.0
 
 
 class ControlPlace:
@@ -30,19 +34,18 @@ class ControlPlace:
     def __init__(
         self,
         launch: Mapping[str, object],
-        page: Page,
+        counters: CountersPage,
         log: socket.socket,
         tempo: Tempo,
         notices: Notices,
     ) -> None:
         self._launch = launch
-        self._page = page
+        self._counters = counters
         self._log = log
         self._tempo = tempo
         self._notices = notices
         self._instance = secrets.token_hex(8)
-        self._crashes = 0  # in a row
-        self._start_monotonic = 0.0  # not before
+        self._back_off = BackOff(RESTARTS)
         self._epitaph = ""
         self._running = 0  # number of the reload that runs; 0 = none
         self._numbered = 0
@@ -56,13 +59,12 @@ class ControlPlace:
 
     def spawn_missing(self, boot_payload: bytes, text: bytes, now: float) -> None:
         """Starts control if it is missing and its time has come; `text` is what it loads."""
-        if self.child is not None or now < self._start_monotonic:
+        if self.child is not None or now < self._back_off.until:
             return
         try:
             self._spawn(boot_payload, text)
         except OSError as error:
-            self._crashes += 1
-            self._start_monotonic = now + max(back_off(self._crashes), 1.0)
+            self._back_off.fail(now, at_least=_FORK_AGAIN_SECONDS)
             self._notices.error(f"control cannot be started: {error}")
 
     def _spawn(self, boot_payload: bytes, text: bytes) -> None:
@@ -82,7 +84,8 @@ class ControlPlace:
                     launch=self._launch,
                     channel=theirs,
                     log=self._log,
-                    page=self._page,
+                    counters=self._counters.descriptor,
+                    layout=self._counters.layout,
                     instance=self._instance,
                     boot_payload=boot_payload,
                     text=text,
@@ -91,7 +94,7 @@ class ControlPlace:
 
         try:
             # No leash: the end of its channel tells it, and it writes the last log lines first.
-            keep = (theirs.fileno(), self._log.fileno(), stowed)
+            keep = (theirs.fileno(), self._log.fileno(), self._counters.descriptor, stowed)
             pid = fork("s3gw control", keep, live, leash=False)
         except OSError:
             ours.close()
@@ -113,10 +116,8 @@ class ControlPlace:
             self._tried_again = False
         self.forget(child)
         if now - child.spawned_monotonic >= STABLE_SECONDS:
-            self._crashes = 0
-        self._crashes += 1
-        delay = back_off(self._crashes)
-        self._start_monotonic = now + delay
+            self._back_off.succeed()
+        delay = self._back_off.fail(now)
         self._epitaph = f"control (pid {child.pid}) {how_it_ended(status)}"
         if delay:
             self._notices.warning(f"{self._epitaph}, next start in {delay:g} seconds")

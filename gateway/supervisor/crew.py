@@ -19,6 +19,7 @@ from typing import Final, NoReturn
 from fastpath.ipc.counters import Page, PageFull, Slot, in_flight
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import sockets
+from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.boot import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.notices import Notices
@@ -29,7 +30,6 @@ from gateway.supervisor.tempo import (
     MUTE_SECONDS,
     STABLE_SECONDS,
     Tempo,
-    back_off,
 )
 
 EXIT_CUT: Final = 4  # of a worker: the drain deadline cut something
@@ -66,14 +66,13 @@ class Worker(Child):
 class Place:
     """What outlives a worker: its index, listeners and crash record."""
 
-    __slots__ = ("crashes", "epitaph", "index", "listeners", "start_monotonic", "worker")
+    __slots__ = ("back_off", "epitaph", "index", "listeners", "worker")
 
     def __init__(self, index: int, listeners: list[socket.socket]) -> None:
         self.index = index
         self.listeners = listeners
         self.worker: Worker | None = None
-        self.crashes = 0  # in a row
-        self.start_monotonic = 0.0  # not before
+        self.back_off = BackOff(RESTARTS)
         self.epitaph = ""  # of the last worker, until its replacement is there
 
     def close(self) -> None:
@@ -88,8 +87,8 @@ class Place:
 class Crew:
     """All places of a supervisor."""
 
-    def __init__(self, page: Page, log: socket.socket, tempo: Tempo, notices: Notices) -> None:
-        self._page = page
+    def __init__(self, log: socket.socket, tempo: Tempo, notices: Notices) -> None:
+        self._page: Page  # made when the configuration is known: see `open`
         self._log = log
         self._tempo = tempo
         self._notices = notices
@@ -101,8 +100,9 @@ class Crew:
         self.endpoints: list[sockets.Endpoint] = []
         self.cut = 0  # connections cut while draining
 
-    def open(self, settings: Boot) -> None:
+    def open(self, settings: Boot, page: Page) -> None:
         """Binds. Raises BindError."""
+        self._page = page
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
         self._access_log = settings.log_format if wanted else "off"
@@ -129,7 +129,7 @@ class Crew:
     def spawn_missing(self, frame: bytes, now: float) -> None:
         """Starts a worker in every empty place whose time has come; `frame` is its snapshot."""
         for place in self._places:
-            if place.worker is None and now >= place.start_monotonic:
+            if place.worker is None and now >= place.back_off.until:
                 try:
                     self._spawn(place, frame)
                 except (OSError, PageFull, sockets.BindError) as error:
@@ -210,7 +210,7 @@ class Crew:
         self.dismiss(worker)
         place = self._places[worker.index]
         if now - worker.spawned_monotonic >= STABLE_SECONDS:
-            place.crashes = 0
+            place.back_off.succeed()
         place.epitaph = f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
         self._postpone(place, now)
 
@@ -228,9 +228,7 @@ class Crew:
             )
 
     def _postpone(self, place: Place, now: float) -> None:
-        place.crashes += 1
-        delay = back_off(place.crashes)
-        place.start_monotonic = now + delay
+        delay = place.back_off.fail(now)
         if delay >= LONG_BACK_OFF_SECONDS:
             place.close()
         if delay:

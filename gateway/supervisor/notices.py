@@ -31,13 +31,14 @@ _STANDARD_ERROR: Final = 2
 class Notices:
     """Where a process says what happens to it."""
 
-    __slots__ = ("_form", "_lock", "_lost", "_row", "_threshold", "_torn")
+    __slots__ = ("_form", "_lock", "_lost", "_row", "_threshold", "_torn", "_uncounted")
 
     def __init__(self, level: str = "info", form: str = "text") -> None:
         self.configure(level, form)
         self._lock = threading.Lock()  # control writes from several threads
         self._row: memoryview | None = None
         self._lost = 0  # lines since the last one that was written
+        self._uncounted = 0  # lines that were lost before there was a row
         self._torn = False  # that one was written in part
 
     def configure(self, level: str, form: str) -> None:
@@ -46,8 +47,11 @@ class Notices:
         self._form = form
 
     def count_in(self, row: memoryview) -> None:
-        """Counts lost lines in this row of the counters from now on."""
-        self._row = row
+        """Counts lost lines in this row of the counters: those until now, and from now on."""
+        with self._lock:
+            self._row = row
+            row[Slot.NOTICES_LOST] += self._uncounted
+            self._uncounted = 0
 
     def wants(self, level: str) -> bool:
         """Whether a message of this level is written."""
@@ -75,7 +79,9 @@ class Notices:
         with self._lock:
             if not (self._tell_losses() and self._put(text)):
                 self._lost += 1
-                if self._row is not None:
+                if self._row is None:
+                    self._uncounted += 1
+                else:
                     self._row[Slot.NOTICES_LOST] += 1
 
     def _tell_losses(self) -> bool:

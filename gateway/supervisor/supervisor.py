@@ -19,19 +19,21 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
-from fastpath.ipc.counters import Page
 from fastpath.ipc.frames import Frame, FrameFault, FrameType, encode
 from fastpath.worker.descriptors import most_connections
-from gateway.supervisor import account, boot, pidfile, sockets
+from gateway.supervisor import account, boot, counters_page, pidfile, sockets
 from gateway.supervisor.broadcast import Generations
 from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_place import ControlPlace
+from gateway.supervisor.counters_page import CountersError, CountersPage
+from gateway.supervisor.crash import describe, end_children
 from gateway.supervisor.crew import Crew, Worker
 from gateway.supervisor.notices import Notices, plural
 from gateway.supervisor.signals import SelfPipe
 from gateway.supervisor.tempo import (
     CONTROL_EXIT_SECONDS,
     DRAIN_GRACE_SECONDS,
+    FAULTY_SECONDS,
     NOW_SECONDS,
     TICK_SECONDS,
     Tempo,
@@ -65,8 +67,7 @@ class Supervisor:
         self._notices = notices
         self._signals = SelfPipe()
         self._descriptors = 0  # that a process may have
-        page = self._page = Page()  # before the first fork: every child sees the same memory
-        notices.count_in(page.supervisor_row)
+        self._counters = CountersPage()
         self._generations = Generations()
         self._phase = Phase.CONFIGURING
         self._status = EXIT_OK
@@ -77,8 +78,8 @@ class Supervisor:
         self._watched = time.monotonic()  # when heartbeats were looked at last
         # The workers' end and control's end of the log stay here: both outlive any child.
         self._log_in, self._log_out = _log_pair()
-        self._crew = Crew(page, self._log_in, tempo, notices)
-        self._control = ControlPlace(launch, page, self._log_out, tempo, notices)
+        self._crew = Crew(self._log_in, tempo, notices)
+        self._control = ControlPlace(launch, self._counters, self._log_out, tempo, notices)
 
     def run(self) -> int:
         """Supervises until told to stop; the exit status of the process."""
@@ -86,14 +87,27 @@ class Supervisor:
         name_process("s3gateway")
         self._descriptors = _raise_descriptor_limit()
         self._deadline = time.monotonic() + self._tempo.control_seconds
+        try:
+            self._loop()
+        except BaseException as fault:
+            self._notices.error(f"supervisor crashed: {describe(fault)}")
+            self._status = os.EX_SOFTWARE
+            end_children(self._crew, self._control)
+        pidfile.remove(self._launch.get("pidfile"))
+        return self._status
+
+    def _loop(self) -> None:
+        faulty_since: float | None = None
         while self._phase < Phase.GONE:
             try:
                 self._turn()
+                faulty_since = None
             except Exception as error:  # the loop must not end before its children do
                 self._notices.error(f"supervisor: {error!r}")
+                faulty_since = faulty_since or time.monotonic()
+                if time.monotonic() - faulty_since > FAULTY_SECONDS:
+                    raise
                 time.sleep(TICK_SECONDS)
-        pidfile.remove(self._launch.get("pidfile"))
-        return self._status
 
     def _turn(self) -> None:
         self._reconcile(time.monotonic())
@@ -146,8 +160,10 @@ class Supervisor:
                 self._crew.take_ready(
                     worker, frame.generation, generations.frame, generations.current
                 )
+                self._tell_acknowledged(worker)
             case FrameType.ACK:
                 worker.served = max(worker.served, frame.generation)
+                self._tell_acknowledged(worker)
             case FrameType.DRAINED:
                 worker.cut = _drained(frame.payload)
             case FrameType.REJECTED:
@@ -155,11 +171,17 @@ class Supervisor:
             case _:
                 self._notices.error(f"worker {worker.index} sent {frame.type.name}: ignored")
 
+    def _tell_acknowledged(self, worker: Worker) -> None:
+        payload = json.dumps({"worker": worker.index}).encode()
+        self._control.tell(encode(FrameType.ACKNOWLEDGED, worker.served, payload))
+
     def _take_rejection(self, worker: Worker, frame: Frame) -> None:
         if frame.generation != self._generations.current or not self._generations.pending:
             return  # the first one of them has been answered
         reason = frame.payload.decode("utf-8", "replace")
         self._notices.error(f"{worker.name} cannot use generation {frame.generation}: {reason}")
+        told = json.dumps({"worker": worker.index, "reason": reason}).encode()
+        self._control.tell(encode(FrameType.REJECTION, frame.generation, told))
         if self._generations.roll_back(time.monotonic() + self._tempo.acknowledge_seconds):
             self._crew.send(self._generations.frame)
             self._notices.error("configuration unchanged: 1 problem")
@@ -184,6 +206,8 @@ class Supervisor:
         match frame.type:
             case FrameType.BOOT:
                 self._take_boot(frame.payload)
+            case FrameType.TARGETS:
+                self._take_targets(frame.payload)
             case FrameType.CONFIGURATION:
                 self._offered = frame.payload
             case FrameType.PUBLISH:
@@ -203,9 +227,7 @@ class Supervisor:
         try:
             settings = boot.parse(payload)
         except boot.BootFault as fault:
-            self._notices.error(str(fault))
-            if self._boot is None:
-                self._leave(EXIT_STARTUP)
+            self._abandon(str(fault))
             return
         if self._boot is None:
             self._boot = settings
@@ -214,10 +236,31 @@ class Supervisor:
         elif changed := self._boot.differences(settings):
             self._notices.warning(f"{', '.join(changed)}: a change needs a restart")
 
+    def _take_targets(self, payload: bytes) -> None:
+        if self._boot is None:
+            self._abandon("control sent no boot settings")
+            return
+        is_first = self._counters.page is None
+        try:
+            page = self._counters.take_targets(payload, self._boot.workers)
+        except CountersError as error:
+            self._abandon(str(error))
+            return
+        if is_first:
+            self._notices.count_in(page.supervisor_row)
+            self._control.tell(counters_page.frame(page.layout))
+
+    def _abandon(self, reason: str) -> None:
+        """Control sent what cannot be used: says so, and gives up if nothing is served yet."""
+        self._notices.error(reason)
+        if self._phase is Phase.CONFIGURING:
+            self._leave(EXIT_STARTUP)
+
     def _take_snapshot(self, frame: Frame) -> None:
         now = time.monotonic()
         deadline = now + self._tempo.acknowledge_seconds
         new = self._generations.publish(frame.payload, deadline, self._offered)
+        self._control.tell(encode(FrameType.NUMBERED, self._generations.current))
         if self._phase is Phase.CONFIGURING:
             self._start()
             return
@@ -225,18 +268,23 @@ class Supervisor:
             self._generations.tickets.add(frame.generation)
         if new:
             self._crew.send(self._generations.frame)
-        elif not self._generations.pending and (frame.generation or self._control.is_new):
+            self._control.is_new = False
+            return
+        if self._control.is_new:  # it has not heard of those who serve this already
+            for worker in self._crew.workers():
+                if worker.served == self._generations.current:
+                    self._tell_acknowledged(worker)
+        if not self._generations.pending and (frame.generation or self._control.is_new):
             self._settle()  # nothing changed: a reload, or a new control process, is told so
         self._control.is_new = False
 
     def _start(self) -> None:
         """Binds and lets the first workers be spawned."""
-        if self._boot is None:
-            self._notices.error("control sent no boot settings")
-            self._leave(EXIT_STARTUP)
+        if self._boot is None or self._counters.page is None:
+            self._abandon("control sent no boot settings")
             return
         try:
-            self._crew.open(self._boot)
+            self._crew.open(self._boot, self._counters.page)
             pidfile.write(self._launch.get("pidfile"))
         except (sockets.BindError, pidfile.PidfileError) as error:
             self._notices.error(str(error))
@@ -423,9 +471,16 @@ class Supervisor:
             self._say_goodbye()
 
     def _say_goodbye(self) -> None:
-        if self._boot is not None and self._status != EXIT_STARTUP:
+        page = self._counters.page
+        published = self._generations.current > 0
+        if (
+            self._boot is not None
+            and page is not None
+            and published
+            and self._status != EXIT_STARTUP
+        ):
             wanted = self._boot.access_log != "off"
-            self._notices.info(account.told(self._page.totals(), access_log=wanted))
+            self._notices.info(account.told(page.totals(), access_log=wanted))
         if self._status == EXIT_OK:
             self._notices.info("stopped: clean")
         elif self._status == EXIT_CUT:

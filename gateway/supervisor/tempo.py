@@ -19,9 +19,7 @@ TICK_SECONDS: Final = 0.5
 # limit without a turn of its loop (a minute): no request takes that long of the processor.
 BUSY_BEATS: Final = 12
 
-# Delays before the first, second, ... restart in a row; a lone crash costs nothing.
-BACK_OFF_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
-# From this delay on, the connections that queue for the worker are better refused than kept.
+# From this back-off on, the connections that queue for the worker are better refused than kept.
 LONG_BACK_OFF_SECONDS: Final = 4.0
 # A worker that lived this long had no trouble starting: its next crash is the first again.
 STABLE_SECONDS: Final = 10.0
@@ -34,6 +32,9 @@ NOW_SECONDS: Final = 1.0
 CONTROL_EXIT_SECONDS: Final = 5.0
 # A child that closed its channel is about to be reaped, unless it hangs in its exit.
 MUTE_SECONDS: Final = 5.0
+# A supervisor whose every turn fails gives up after this time: memory or descriptors may be there
+# again in a moment, and workers serve meanwhile; but nobody is replaced, and no signal is obeyed.
+FAULTY_SECONDS: Final = 60.0
 
 
 class TempoError(Exception):
@@ -76,8 +77,3 @@ def read(environ: Mapping[str, str]) -> Tempo:
                 raise TempoError(f"{variable}: {text!r} is no number of seconds from 0.1 to 86400")
             chosen[field] = seconds
     return Tempo(**chosen)
-
-
-def back_off(crashes: int) -> float:
-    """Seconds to wait before the restart that follows the `crashes`-th crash in a row."""
-    return BACK_OFF_SECONDS[min(crashes, len(BACK_OFF_SECONDS)) - 1]

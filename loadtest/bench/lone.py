@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fastpath.ipc.counters import Page
+from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameType, encode
 from fastpath.worker.process import Seat, run
 from loadtest.bench import machine
@@ -119,7 +119,7 @@ def main(channel: int, log: int, port: int) -> None:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    page = Page(rows=1)
+    page = Page(Layout(rows=1))
     signal.signal(signal.SIGUSR1, lambda number, frame: os.getpgid(0) and None)
     run(
         Seat(

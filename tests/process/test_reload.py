@@ -160,6 +160,24 @@ def test_a_snapshot_that_workers_reject_is_taken_back(
         assert sum("generation 3 is served" in line for line in gateway.log) == 1
 
 
+def test_control_hears_what_became_of_its_snapshots(
+    config: dict[str, object], tmp_path: Path
+) -> None:
+    with Gateway.start(config, environ=_faulty(tmp_path), log_level="debug") as gateway:
+        both = "served, acknowledged by workers 0, 1$"
+        gateway.wait_for_log(f"debug: generation 1: {both}")
+        assert gateway.reload(_allowing(config, 77)) is None
+        reason = r"worker \d: ValueError: seventy-seven"
+        gateway.wait_for_log(rf"debug: generation 2: refused(, acknowledged .*)?: {reason}$")
+        gateway.wait_for_log(f"debug: generation 3: {both}")
+        mark = len(gateway.log)
+        os.kill(gateway.control_pid(), signal.SIGKILL)
+        # The next control process is told as well: who serves what it publishes, and its number.
+        gateway.wait_for_log(f"debug: generation 3: {both}", 20, after=mark)
+        assert gateway.reload(_allowing(config, 79)) == 4
+        gateway.wait_for_log(f"debug: generation 4: {both}")
+
+
 def test_a_worker_that_does_not_take_a_snapshot_is_replaced(
     config: dict[str, object], tmp_path: Path
 ) -> None:

@@ -163,6 +163,8 @@ def test_many_connections_leave_no_descriptor(config: dict[str, object]) -> None
 def test_a_live_worker_maps_no_rust(config: dict[str, object]) -> None:
     with Gateway.start(config, fresh=True) as gateway:
         gateway.request("GET", "/bucket/key")
+        for pid in gateway.worker_pids():
+            wait_until(partial(_maps, pid, "_awscrt"), "an idle worker has imported it")
         for pid in [*gateway.worker_pids(), gateway.supervisor_pid]:
             mapped = _mapped_libraries(pid)
             assert any("_struct" in path.name or "libc" in path.name for path in mapped)
@@ -228,6 +230,10 @@ def _listening_inodes(pid: int, port: int) -> set[str]:
             if match := re.fullmatch(r"socket:\[(\d+)\]", os.readlink(entry)):
                 held.add(match[1])
     return listening & held
+
+
+def _maps(pid: int, name: str) -> bool:
+    return any(name in path.name for path in _mapped_libraries(pid))
 
 
 def _mapped_libraries(pid: int) -> set[Path]:

@@ -12,8 +12,8 @@ from gateway import config
 from gateway.config.pairs import CredentialSource
 from gateway.config.schema import Config
 from gateway.control.credentials import (
+    REFRESH_AGAIN_SECONDS,
     REFRESH_AHEAD_SECONDS,
-    RETRY_SECONDS,
     Chain,
     CredentialsError,
     Keyring,
@@ -170,8 +170,21 @@ def test_a_source_without_any_is_asked_again_ever_more_rarely(model: Config) -> 
     waits = []
     for _ in range(6):
         keyring.resolve()
-        waits.append(round((keyring.next_refresh() - time.time()) / RETRY_SECONDS))
+        waits.append(round((keyring.next_refresh() - time.time()) / REFRESH_AGAIN_SECONDS))
     assert waits == [1, 2, 4, 8, 15, 15]
+
+
+def test_a_source_that_answers_again_is_not_punished_for_its_past(model: Config) -> None:
+    answers = Answers(default=Resolved("D", "hidden"), team=CredentialsError("none"))
+    keyring = Keyring(model, ask=answers)
+    for _ in range(4):
+        keyring.resolve()
+    answers.answers["team"] = Resolved("T", "hidden")
+    keyring.resolve()
+    assert keyring.next_refresh() is None
+    answers.answers["team"] = CredentialsError("none")
+    keyring.resolve()
+    assert round(keyring.next_refresh() - time.time()) == REFRESH_AGAIN_SECONDS
 
 
 def test_a_source_that_was_forgotten_is_asked_from_the_start(model: Config) -> None:

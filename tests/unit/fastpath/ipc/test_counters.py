@@ -7,7 +7,24 @@ import sys
 
 import pytest
 
-from fastpath.ipc.counters import COUNTERS, FACTS, GAUGES, SLOTS, Page, PageFull, Slot
+from fastpath.ipc.counters import (
+    BLOCK_CELLS,
+    COUNTERS,
+    FACTS,
+    GAUGES,
+    HISTOGRAM_CELLS,
+    NAME_BYTES,
+    OPERATION_CLASSES,
+    SLOTS,
+    SPARE_TARGETS,
+    TARGET_COUNTERS,
+    TARGET_GAUGES,
+    Layout,
+    Page,
+    PageFull,
+    Slot,
+)
+from fastpath.s3.operations import ACTIONS
 
 
 def test_every_slot_fits_and_has_one_meaning() -> None:
@@ -17,7 +34,7 @@ def test_every_slot_fits_and_has_one_meaning() -> None:
 
 
 def test_acquired_rows_are_distinct_and_numbered() -> None:
-    page = Page(rows=3)
+    page = Page(Layout(rows=3))
     first, second = page.acquire(41), page.acquire(42)
     assert first != second
     assert page.row(first)[Slot.PID] == 41
@@ -26,7 +43,7 @@ def test_acquired_rows_are_distinct_and_numbered() -> None:
 
 
 def test_retiring_keeps_counters_and_drops_gauges() -> None:
-    page = Page(rows=2)
+    page = Page(Layout(rows=2))
     gone, live = page.acquire(), page.acquire()
     page.row(gone)[Slot.STARTED] = page.row(gone)[Slot.REQUESTS] = 5
     page.row(gone)[Slot.UPSTREAM] = 3
@@ -40,7 +57,7 @@ def test_retiring_keeps_counters_and_drops_gauges() -> None:
 
 def test_what_a_worker_had_in_flight_is_lost_with_it() -> None:
     """A7: what is not counted when the worker is reaped never will be."""
-    page = Page(rows=2)
+    page = Page(Layout(rows=2))
     number = page.acquire()
     row = page.row(number)
     row[Slot.STARTED], row[Slot.REQUESTS], row[Slot.CUT] = 9, 5, 1
@@ -52,7 +69,7 @@ def test_what_a_worker_had_in_flight_is_lost_with_it() -> None:
 
 def test_supervisor_and_control_count_in_rows_of_their_own() -> None:
     """A7: what they lose is in the totals, whatever workers come and go."""
-    page = Page(rows=1)
+    page = Page(Layout(rows=1))
     page.supervisor_row[Slot.NOTICES_LOST] = 2
     page.control_row[Slot.NOTICES_LOST] = 3
     page.control_row[Slot.LOG_WRITTEN] = 4
@@ -63,7 +80,7 @@ def test_supervisor_and_control_count_in_rows_of_their_own() -> None:
 
 
 def test_rows_are_used_again_with_a_new_incarnation() -> None:
-    page = Page(rows=1)
+    page = Page(Layout(rows=1))
     number = page.acquire()
     with pytest.raises(PageFull):
         page.acquire()
@@ -73,15 +90,129 @@ def test_rows_are_used_again_with_a_new_incarnation() -> None:
 
 
 def test_facts_are_not_totals() -> None:
-    page = Page(rows=1)
+    page = Page(Layout(rows=1))
     page.row(page.acquire(7))[Slot.HEARTBEAT] = 99
     assert not FACTS & page.totals().keys()
 
 
+def test_no_cell_belongs_to_two_things() -> None:
+    """Every cell of every row, written once with its own number, keeps it."""
+    page = Page(Layout(rows=2, targets=3))
+    page.assign(["a", "b", "c"])
+    cells = []
+    for number in range(4):
+        cells += [(page.row(number), cell) for cell in range(SLOTS)]
+        for block in range(4):
+            target = page.target(number, block)
+            assert len(target.counters) == TARGET_COUNTERS
+            assert len(target.gauges) == TARGET_GAUGES
+            for part in (target.counters, target.gauges, *target.histograms):
+                cells += [(part, cell) for cell in range(len(part))]
+    for value, (part, cell) in enumerate(cells):
+        part[cell] = value
+    assert [part[cell] for part, cell in cells] == list(range(len(cells)))
+    assert [page.block(name) for name in "abc"] == [1, 2, 3]
+    assert page.layout.size == 3 * NAME_BYTES + len(cells) * 8
+
+
+def test_rows_and_blocks_begin_on_lines_of_the_cache() -> None:
+    for layout in (Layout(1), Layout(4, 3)):
+        assert (layout.names_bytes, layout.row_cells * 8 % 64) == (layout.targets * 64, 0)
+    assert BLOCK_CELLS % 8 == HISTOGRAM_CELLS % 8 == TARGET_COUNTERS % 8 == 0
+
+
+def test_there_is_a_histogram_for_each_class_of_operation() -> None:
+    assert len(ACTIONS) == OPERATION_CLASSES
+    assert len(Page(Layout(1)).target(1, 0).histograms) == OPERATION_CLASSES
+
+
+def test_a_target_keeps_its_block() -> None:
+    page = Page(Layout(rows=1, targets=2))
+    assert page.assign(["a"]) == []
+    assert page.assign(["b", "a"]) == []
+    assert page.assign(["b"]) == []  # a is gone from the configuration, its counts are not
+    assert (page.block("a"), page.block("b")) == (1, 2)
+
+
+def test_targets_without_room_share_a_block() -> None:
+    page = Page(Layout(rows=1, targets=1))
+    assert page.assign(["a", "b", "c"]) == ["b", "c"]
+    assert (page.block("b"), page.block("c"), page.block("never heard of")) == (0, 0, 0)
+    assert Page(Layout(rows=1, targets=1)).assign(["x" * (NAME_BYTES + 1)]) != []
+
+
+def test_the_longest_name_has_a_block() -> None:
+    page = Page(Layout(rows=1, targets=2))
+    long = "x" * NAME_BYTES
+    page.assign([long, "y"])
+    assert (page.block(long), page.block("y")) == (1, 2)
+
+
+@pytest.mark.parametrize("targets", [0, 1, 100])
+def test_a_reload_has_room_for_more_targets(targets: int) -> None:
+    layout = Layout.for_start(4, targets)
+    assert layout.rows == 4
+    assert layout.targets >= targets + SPARE_TARGETS
+    assert layout.targets >= 2 * targets
+
+
+def test_retiring_keeps_what_targets_counted() -> None:
+    page = Page(Layout(rows=2, targets=2))
+    page.assign(["a", "b"])
+    gone, live = page.acquire(), page.acquire()
+    for number in (gone, live):
+        block = page.target(number, page.block("b"))
+        block.counters[0] += 2
+        block.gauges[0] += 3
+        block.histograms[4][HISTOGRAM_CELLS - 1] += 4
+    page.target(gone, 0).counters[5] += 7
+    page.retire(gone)
+    for _ in range(2):  # a worker that counted nothing adds nothing
+        sums = page.target_totals(page.block("b"))
+        assert (sums.counters[0], sums.gauges[0], sums.histograms[4][-1]) == (4, 3, 8)
+        assert page.target_totals(0).counters[5] == 7
+        assert not any(page.target_totals(page.block("a")).counters)
+        page.retire(page.acquire())
+    empty = page.target(gone, page.block("b"))
+    assert not any([*empty.counters, *empty.gauges, *empty.histograms[4]])
+
+
+_ANOTHER_MAPS = """
+import os
+from fastpath.ipc.counters import Layout, Page
+layout = Layout.for_start(1, 1)
+descriptor = os.memfd_create("counters")
+child_may, parent_did = os.pipe()
+parent_may, child_did = os.pipe()
+if not (pid := os.fork()):
+    os.read(child_may, 1)
+    page = Page(layout, descriptor)
+    assert page.block("late") == 0
+    os.write(child_did, b"1")
+    os.read(child_may, 1)
+    page.target(1, page.block("late")).histograms[0][0] = 2**40
+    os._exit(page.block("late") - 2)
+os.ftruncate(descriptor, layout.size)
+page = Page(layout, descriptor)
+page.acquire()
+page.assign(["first"])
+os.write(parent_did, b"1")
+os.read(parent_may, 1)
+page.assign(["first", "late"])
+os.write(parent_did, b"2")
+assert os.waitpid(pid, 0)[1] == 0
+assert page.target_totals(2).histograms[0][0] == 2**40
+"""
+
+
+def test_a_process_that_was_there_before_maps_the_page_and_finds_later_names() -> None:
+    subprocess.run([sys.executable, "-c", _ANOTHER_MAPS], check=True)
+
+
 _CHILD_WRITES = """
 import os
-from fastpath.ipc.counters import Page, Slot
-page = Page(rows=1)
+from fastpath.ipc.counters import Layout, Page, Slot
+page = Page(Layout(rows=1))
 row = page.row(page.acquire())
 if not (pid := os.fork()):
     row[Slot.BYTES_OUT] = 2**40

@@ -120,3 +120,24 @@ def test_a_closed_standard_error_loses_lines() -> None:
         os.close(saved)
         os.close(writer)
     assert row[Slot.NOTICES_LOST] == 1
+
+
+def test_lines_that_were_lost_before_there_were_counters_are_counted_then() -> None:
+    reader, writer = os.pipe()
+    saved = os.dup(2)
+    row = memoryview(bytearray(SLOTS * 8)).cast("Q")
+    row[Slot.NOTICES_LOST] = 1  # by an earlier process
+    os.dup2(writer, 2)
+    os.close(reader)
+    try:
+        notices = Notices()
+        notices.info("nobody hears")
+        notices.info("nor this")
+        notices.count_in(row)
+        assert row[Slot.NOTICES_LOST] == 3
+        notices.info("nor that")
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(writer)
+    assert row[Slot.NOTICES_LOST] == 4

@@ -62,10 +62,3 @@ def test_a_time_is_read() -> None:
 def test_a_bad_time_is_named(text: str) -> None:
     with pytest.raises(tempo.TempoError, match="S3GATEWAY_BOOT_SECONDS"):
         tempo.read({"S3GATEWAY_BOOT_SECONDS": text})
-
-
-def test_a_lone_crash_costs_nothing_and_a_series_ever_more() -> None:
-    delays = [tempo.back_off(crashes) for crashes in range(1, 12)]
-    assert delays[0] == 0.0
-    assert delays == sorted(delays)
-    assert delays[-1] == delays[-2] == 30.0

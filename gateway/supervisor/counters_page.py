@@ -1,0 +1,76 @@
+"""Makes the page of counters once the configuration says how large it must be.
+
+Control is forked before that, so that it cannot inherit the page: it inherits an empty file of
+memory, is told the layout when the supervisor has given the file its size, and maps it then.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+
+from fastpath.ipc.counters import Layout, Page
+from fastpath.ipc.frames import FrameType, encode
+
+
+class CountersError(Exception):
+    """The names of targets from control are none, or there is no memory for the page."""
+
+
+class CountersPage:
+    """The supervisor's page, from the file of memory to the names of targets in it."""
+
+    __slots__ = ("descriptor", "page")
+
+    def __init__(self) -> None:
+        """Raises OSError."""
+        self.descriptor = _open_memory()
+        self.page: Page | None = None
+
+    @property
+    def layout(self) -> Layout | None:
+        """None while there is no page."""
+        return self.page.layout if self.page is not None else None
+
+    def take_targets(self, payload: bytes, workers: int) -> Page:
+        """Gives the targets of a TARGETS frame blocks, in a new page if there is none yet.
+
+        Raises CountersError.
+        """
+        names = _parse(payload)
+        if self.page is None:
+            self.page = self._make(Layout.for_start(workers, len(names)))
+        self.page.assign(names)
+        return self.page
+
+    def _make(self, layout: Layout) -> Page:
+        try:
+            os.ftruncate(self.descriptor, layout.size)
+            return Page(layout, self.descriptor)
+        except (OSError, ValueError) as error:
+            raise CountersError(f"no memory for the counters: {error}") from error
+
+
+def frame(layout: Layout) -> bytes:
+    """The COUNTERS frame that tells control the layout."""
+    return encode(FrameType.COUNTERS, 0, json.dumps(asdict(layout)).encode())
+
+
+def _parse(payload: bytes) -> list[str]:
+    try:
+        found = json.loads(payload)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        raise CountersError("targets from control: no list of names")
+    return found
+
+
+def _open_memory() -> int:
+    try:
+        return os.memfd_create("counters")
+    except OSError:  # a sandbox without it
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
