@@ -2,8 +2,6 @@
 
 Rules: an exemption names one test and says why it cannot run; what is exempt but ran is no longer
 needed and fails too. An expected failure counts as a skip.
-
-Not here: running the tests (`run`).
 """
 
 from __future__ import annotations

@@ -25,6 +25,4 @@ Rules: nothing is timed outside one run: every figure is a ratio to a peer measu
 rounds, because machines are noisy; the CPU time of *all* processes of the gateway counts, the log
 writer's too; its access log, authentication and limits are on, the peers' logs are off; everything
 is on loopback, bounded, and ends by itself.
-
-Not here: whether the bytes are right (`tests`).
 """

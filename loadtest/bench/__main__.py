@@ -3,8 +3,6 @@
 Rules: a full run replaces the result, the picture and the tables in docs/performance.md; `--only`
 measures some chapters anew and replaces their sections; a quick run (`--quick`) writes nothing and
 compares with what is committed.
-
-Not here: anything that measures.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: it is started as an operator starts it (the command line, access log on), on the contenders'
 core; everything it started is gone at the end of the block.
-
-Not here: what it is asked (`sending`), the gateway among its peers (`contenders`).
 """
 
 from __future__ import annotations

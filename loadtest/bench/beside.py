@@ -8,8 +8,6 @@ Prints CPU and median latency of this version, divided by the other's, at 32 con
 one after the other, say nothing on a shared machine: one version differs by a fifth between them.
 
 Rules: both have the same store, configuration and libraries; nothing is written.
-
-Not here: other programs (`__main__`), instructions (`heads`).
 """
 
 from __future__ import annotations

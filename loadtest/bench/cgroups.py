@@ -7,8 +7,6 @@ the supervisor from before the fork is not, nor is it the worker's. Version 1 ch
 sockets to a counter of their own, which counts once it has a limit: it gets one that binds nobody.
 Version 2 charges them to the same number as all else, so there they are taken off again, by its own
 statistics.
-
-Not here: what the worker does meanwhile.
 """
 
 from __future__ import annotations

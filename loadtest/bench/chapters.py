@@ -2,8 +2,6 @@
 
 Rules: a chapter says how it measures; its section of the result is plain data, its table is made of
 that section and nothing else, so a page can be held against its result.
-
-Not here: which chapters there are (`contents`), the workloads played against peers (`rounds`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: the same workloads and contenders as in the comparison, at 32 connections, in this network
 with BBR instead; where there is none, or this user may not choose it, nothing is measured.
-
-Not here: the choice of what contenders are compared under (`network`).
 """
 
 from __future__ import annotations

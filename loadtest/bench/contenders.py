@@ -3,8 +3,6 @@
 Rules: a peer has the configuration its own documentation recommends for speed; Envoy signs each
 request and verifies none, nginx and HAProxy do neither; the gateway verifies and signs, and writes
 its access log.
-
-Not here: what is asked of them (`workloads`).
 """
 
 from __future__ import annotations

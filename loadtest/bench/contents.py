@@ -1,7 +1,4 @@
-"""All chapters of a run, in the order of the page.
-
-Not here: what a chapter is (`chapters`).
-"""
+"""All chapters of a run, in the order of the page."""
 
 from __future__ import annotations
 

@@ -5,8 +5,6 @@ figure is the difference of two numbers of requests, so that what comes once can
 worker does twice a second does not, and makes up to half a percent. System calls by strace.
 Instructions in user space and calls of the allocators by callgrind, in a worker that marks where a
 series ends; valgrind offers no SHA extensions, so hashing counts for more there than it costs.
-
-Not here: what it costs in time (`rounds`).
 """
 
 from __future__ import annotations

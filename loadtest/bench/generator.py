@@ -2,8 +2,6 @@
 
 Rules: the script it runs is written here, with the request as data; an answer that is not a success
 makes the whole round worthless, so it is an error.
-
-Not here: which request (`workloads`).
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ tottime -m`, `perf record` or `valgrind --tool=callgrind`.
 Rules: the gateway's side is the real code: a `ClientConnection`, a pool, an
 `UpstreamConnection`, a log whose lines go nowhere; every request is signed and has a key of its
 own, as no client sends one head twice; heads are those of real programs, byte for byte.
-
-Not here: the event loop, the kernel, copied bodies (`rounds` measures all of it).
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ Rules: each has said one request before; all are open at once, held by the measu
 that they and the gateway's own end have their descriptors apart; as many as `CONNECTIONS`, or as
 the machine's limit of descriptors allows, and the section says how many; memory is the difference
 to the same worker without them; none is closed meanwhile, which is looked at.
-
-Not here: what a request costs (`counts`).
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@
 Rules: it is the worker's own `run`, with the seat that a supervisor would give it; what `Lone`
 sends it first is a snapshot made of a configuration as control makes it; somebody reads its log;
 SIGUSR1 makes it call getpgid(2), which it never does otherwise: a mark for those who watch.
-
-Not here: what is watched (`counts`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: the load generator and the store share one core, the contender has the other, so that its CPU
 time is its own; CPU time is the scheduler's, in nanoseconds, user and system together.
-
-Not here: which programs (`store`, `contenders`, `generator`).
 """
 
 from __future__ import annotations

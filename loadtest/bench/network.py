@@ -7,8 +7,6 @@ loses nothing, the two are one. A machine's BBR paces every socket with timers, 
 bottleneck that loopback does not have; what that costs everybody is the chapter `congestion`, and
 docs/adr/0007-congestion.md says why contenders are not compared under it. Where a run cannot move,
 it takes the machine's network as it is; the result names the congestion control either way.
-
-Not here: programs and ports (`machine`).
 """
 
 from __future__ import annotations

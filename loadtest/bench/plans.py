@@ -7,8 +7,6 @@ time; the rest on a gateway with one worker.
 Rules: the gateways of all sizes run at once and take turns, so their CPU per request is comparable;
 a reload changes the last rule, so that a generation is made; the longest answer is seen by one
 client that asks again and again while a reload runs, on the core that control works on as well.
-
-Not here: whether the right rule wins (`tests/property/test_routing.py`).
 """
 
 from __future__ import annotations

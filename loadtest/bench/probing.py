@@ -2,8 +2,6 @@
 
 Rules: one request at a time, a pause after each, so that the probe is no load; what is done
 meanwhile is done between two requests, by the same thread, so that it holds no answer up.
-
-Not here: load (`generator`), sockets (`sending`).
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ Rules: as many bodies as `BODIES` at once, none of which ends meanwhile; whoever
 little at a time and has small buffers, so that everything on the way is full; what is charged to a
 cgroup of the worker alone counts, sampled and by the kernel's own mark; buffers of sockets are the
 kernel's choice (tcp_rmem, tcp_wmem), and are told apart.
-
-Not here: cgroups (`cgroups`), the gateway (`alone`).
 """
 
 from __future__ import annotations

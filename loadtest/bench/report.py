@@ -2,8 +2,6 @@
 
 Rules: a ratio is CPU per request of the gateway by that of a peer of the same run; the goals are
 data; what was not measured has no ratio, never a guess.
-
-Not here: measuring (`rounds`).
 """
 
 from __future__ import annotations

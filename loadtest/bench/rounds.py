@@ -3,8 +3,6 @@
 Rules: within a round every contender has its turn, in another order each time, so that a slow
 minute of the machine hits all of them; a signature is made anew for every turn; the medians of a
 contender and the ratios to it come from the same rounds.
-
-Not here: what is done with the figures (`report`).
 """
 
 from __future__ import annotations

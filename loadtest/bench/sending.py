@@ -2,8 +2,6 @@
 
 Rules: a request is a workload's, signed anew for the gateway's port; one socket, one request at a
 time, its answer read to the end.
-
-Not here: which requests (`workloads`), load (`generator`).
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ Rules: the first answer is that of a signed GET that went to the store; it is as
 moment of the start on; all of the gateway's processes share one core, as in a container that has
 one, so that whoever is served waits while control reads the configuration; a reload changes one
 number, and its acknowledgement is the line that says every worker serves it.
-
-Not here: configurations that are large.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: no signature is looked at, so that the store's own cost stays small; a PUT is read to its end
 and stored (a bare `return 200` would answer before the body and make every figure wrong); it speaks
 one cipher, or BoringSSL (Envoy) would get AES-128 and OpenSSL (all others) AES-256.
-
-Not here: what is asked for (`workloads`).
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ Rules: every number of workers is measured twice, kept on the contender's core, 
 width costs, and on all cores, which says what it brings (the load generator and the store use one
 of them, too); for the balance connections rest between requests, so that no core is full and a
 worker's share of the requests is its share of the connections.
-
-Not here: one worker beside its peers (`rounds`).
 """
 
 from __future__ import annotations

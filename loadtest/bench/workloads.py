@@ -3,8 +3,6 @@
 Rules: each is one request, repeated; its signature is the client's own, good for a quarter of an
 hour, so it is made anew for every round and every port (the Host header is signed); every figure is
 per request.
-
-Not here: sending (`generator`).
 """
 
 from __future__ import annotations
