@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastpath.dialects.translation import AGAIN, Amendment, Instead
+from fastpath.dialects.translation import ASK_AGAIN, ErrorInstead, HeadChange
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.http.content_codings import Decoder, Undecodable
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind
@@ -26,7 +26,7 @@ from fastpath.response.heads import amended, as_document
 from fastpath.upstream.subrequest import Inquiry, question_head
 
 if TYPE_CHECKING:
-    from fastpath.dialects.translation import Question, Rendering, Reply, Translation
+    from fastpath.dialects.translation import BodyRewriter, Question, Reply, Translation
     from fastpath.exchange.exchange import Exchange
     from fastpath.upstream.connection import UpstreamConnection
     from fastpath.upstream.pool import Pool
@@ -61,7 +61,7 @@ class Interpreter:
         "_name",
         "_over",
         "_pool",
-        "_rendering",
+        "_rewriter",
         "_translation",
     )
 
@@ -69,7 +69,7 @@ class Interpreter:
         self._exchange = exchange
         self._translation = translation
         self._pool = pool
-        self._rendering: Rendering | None = None
+        self._rewriter: BodyRewriter | None = None
         self._decoder: Decoder | None = None  # of what is rendered
         self._head: bytes | None = None  # of a rendering, until it goes out
         self._held: _Held | None = None
@@ -80,23 +80,23 @@ class Interpreter:
     def begin(self, *, fresh: bool, name: str | None) -> None:
         """Look for a connection, once what must be known first is known; `name` as in `pool`."""
         self._name = name
-        first = self._translation.first
+        first = self._translation.first_question
         if first is None:
             self._proceed(fresh=fresh)
         else:
             self._ask(first, self._learnt)
 
     def _proceed(self, *, fresh: bool = False) -> None:
-        if self._translation.made is None:
+        if self._translation.own_answer is None:
             self._pool.lease(self, self._exchange.holder(), fresh=fresh, name=self._name)
         else:
-            self._exchange.answer_unsent(self._translation.made)
+            self._exchange.answer_unsent(self._translation.own_answer)
 
     def _learnt(self, reply: Reply | None) -> None:
         self._inquiry = None
         try:
             if reply is not None:
-                self._translation.learn(reply)
+                self._translation.on_first_reply(reply)
         except S3Error as error:
             self._refuse(error)
             return
@@ -129,16 +129,16 @@ class Interpreter:
         if answer is None:
             self._exchange.take_over()
             self._exchange.answer_head(raw, head, kind, more=more)
-        elif isinstance(answer, Amendment):
+        elif isinstance(answer, HeadChange):
             self._exchange.take_over()
             self._exchange.answer_head(*amended(raw, *answer), kind, more=more)
         else:
             self._exchange.doubt()
-            if answer is AGAIN:
+            if answer is ASK_AGAIN:
                 self._over = True
                 self._exchange.again()
             else:
-                self._render(answer, raw, head)
+                self._rewrite(answer, raw, head)
 
     def answer_bytes(self, data: bytes) -> None:
         if self._over:
@@ -147,8 +147,8 @@ class Interpreter:
             self._held.body += data
             if len(self._held.body) > _MAX_HELD:
                 self._let_go(self._held)
-        elif self._rendering is not None:
-            self._pass(self._rendering, data)
+        elif self._rewriter is not None:
+            self._pass(self._rewriter, data)
         else:
             self._exchange.answer_bytes(data)
 
@@ -162,16 +162,16 @@ class Interpreter:
             self._exchange.release()
             self._held.questions += 1
             self._ask(self._held.question, self._informed)
-        elif self._rendering is None or self._pass(self._rendering, None):
+        elif self._rewriter is None or self._pass(self._rewriter, None):
             self._exchange.answer_complete()
 
     # --- translated ---
 
-    def _render(self, rendering: Rendering, raw: bytes, head: ResponseHead) -> None:
-        self._rendering = rendering
+    def _rewrite(self, rewriter: BodyRewriter, raw: bytes, head: ResponseHead) -> None:
+        self._rewriter = rewriter
         self._head = raw
         coding = head.fields.get(b"content-encoding")
-        if coding is not None and not isinstance(rendering, Instead):  # which reads nothing
+        if coding is not None and not isinstance(rewriter, ErrorInstead):  # which reads nothing
             try:
                 self._decoder = Decoder(coding, _MAX_DECODED)
             except Undecodable:
@@ -185,11 +185,11 @@ class Interpreter:
         except Undecodable:
             raise _undecodable(b"broken, or too large") from None
 
-    def _pass(self, rendering: Rendering, data: bytes | None) -> bool:
+    def _pass(self, rewriter: BodyRewriter, data: bytes | None) -> bool:
         """Hand a piece of the answer on, or its end; False if that ended the exchange."""
         is_end = data is None
         try:
-            data = rendering.finish() if data is None else rendering.feed(self._plain(data))
+            data = rewriter.finish() if data is None else rewriter.feed(self._plain(data))
         except S3Error as error:
             if is_end:
                 self._exchange.release()
@@ -197,7 +197,7 @@ class Interpreter:
             return False
         if self._head is not None and (data or is_end):
             length = len(data) if is_end else None
-            raw, head = as_document(self._head, rendering.status, length)
+            raw, head = as_document(self._head, rewriter.status, length)
             self._head = None
             kind = BY_LENGTH if is_end else IN_CHUNKS
             self._exchange.answer_head(raw, head, kind, more=bool(data))
@@ -222,7 +222,7 @@ class Interpreter:
         self._inquiry = None
         held = self._held
         assert held is not None  # it was asked about
-        outcome = self._translation.conclude(reply) if reply is not None else None
+        outcome = self._translation.on_reply(reply) if reply is not None else None
         if isinstance(outcome, S3Error):
             self._refuse(outcome)
         elif outcome is not None and held.questions < MAX_QUESTIONS:

@@ -146,7 +146,7 @@ class Posting:
         caller = self._caller(fields, form)
         head = put_head(self._form, fields, address, 0)
         admit_form(head, address, caller, self._snapshot, self._admission)
-        if self._admission.made is not None:
+        if self._admission.own_answer is not None:
             raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
 
     def _caller(self, fields: dict[bytes, bytes], form: Address) -> Caller:

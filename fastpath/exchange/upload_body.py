@@ -54,6 +54,6 @@ def body_plan_of(head: RequestHead, admission: Admission) -> BodyPlan | None:
             batch,
         ),
     )
-    if extra_check is not None and body_plan is not None and admission.made is not None:
+    if extra_check is not None and body_plan is not None and admission.own_answer is not None:
         return body_plan._replace(is_sent=False)
     return body_plan

@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fastpath.dialects import translate
-from fastpath.dialects.translation import Asked, Translation
+from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.errors import (
     ACCESS_DENIED,
     ANONYMOUS,
@@ -37,6 +37,7 @@ from fastpath.routing.identities import ANYBODY, NOBODY, Caller, unverified
 from fastpath.routing.snapshot import Snapshot, Target
 from fastpath.routing.table import Decision
 from fastpath.s3.addressing import (
+    COPY_SOURCE,
     Address,
     is_only_slashes,
     locate,
@@ -49,13 +50,16 @@ from fastpath.s3.metadata import check_metadata
 from fastpath.s3.operations import BODY_METHODS, OPERATIONS, Operation, classify
 from fastpath.signing.authentication import authenticate, claimed_key_id
 from fastpath.signing.sigv4.sign import Signer, Unsigned
-from fastpath.signing.sigv4.verify import STREAMING_MODES, STREAMING_UNSIGNED_TRAILER, Proof
+from fastpath.signing.sigv4.verify import (
+    STREAMING_MODES,
+    STREAMING_UNSIGNED_TRAILER,
+    UNSIGNED_PAYLOAD,
+    Proof,
+)
 
 HOP_NAME = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
 MAX_HOPS = 4  # gateways in a row; a longer chain is a circle through replicas
 
-UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
-COPY_SOURCE = b"x-amz-copy-source"
 RENAME_SOURCE = b"x-amz-rename-source"
 POST_OBJECT = OPERATIONS["PostObject"]
 PREFLIGHT = OPERATIONS["Preflight"]
@@ -105,9 +109,9 @@ class Admission:
         self.translation: Translation | None = None  # None: it goes up as it is
 
     @property
-    def made(self) -> Answer | None:
+    def own_answer(self) -> Answer | None:
         """The answer that is known without the target, once the body is good."""
-        return self.translation.made if self.translation is not None else None
+        return self.translation.own_answer if self.translation is not None else None
 
 
 def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
@@ -181,7 +185,7 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
     if dialect is not None or operation.is_translated:
         admission.translation = translate(
             dialect,
-            Asked(
+            ClientRequest(
                 operation.name,
                 address.bucket,
                 address.key,

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from fastpath.s3.metadata import METADATA_PREFIX
+
 # What it would tell the target, and the names.
 NEVER_CROSS = {
     "the client's address": (
@@ -86,14 +88,13 @@ NEVER_CROSS_PREFIXES = (
 # Of other vendors' words for what S3 begins with x-amz-: x-goog-acl, x-oss-copy-source, ...
 NEVER_CROSS_SUFFIXES = (b"-acl", b"-copy-source", b"-copy-source-range", b"-force-delete")
 _S3 = b"x-amz-"
-_METADATA = b"x-amz-meta-"
 _NAMES = frozenset(name for names in NEVER_CROSS.values() for name in names)
 
 
 @lru_cache(maxsize=256)  # few names are sent often; a client may send any
 def never_crosses(name: bytes) -> bool:
     """Whether a field (lower case) stays behind, whatever the target."""
-    if b"_" in name and not name.startswith(_METADATA):
+    if b"_" in name and not name.startswith(METADATA_PREFIX):
         return True
     if name.startswith(_S3):
         return False

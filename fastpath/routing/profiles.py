@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fastpath.signing.sigv4.verify import STREAMING_MODES, STREAMING_SIGNED_TRAILER
+
 # The operations lakeFS has. Anything else must not reach it: a sub-resource it does not know falls
 # through to the plain operation, so `PUT ?legal-hold` would overwrite the object.
 _LAKEFS_OPERATIONS = frozenset(
@@ -101,14 +103,6 @@ CHECKSUMS = _OLD_CHECKSUMS | {b"md5", b"sha512", b"xxhash128", b"xxhash3", b"xxh
 # What becomes of a header that a target would forget, of the default first: `targets.*.forgets`.
 FORGETS = ("refuse", "drop")
 
-_TRAILER_MODE = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
-STREAMING_MODES = frozenset(
-    {
-        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        _TRAILER_MODE,
-        b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-    }
-)
 # What a list of objects may have: keys in the order of their UTF-8 bytes, escaped keys on demand, a
 # start behind any key. Lists of several targets can only be merged if they are sorted.
 LIST_FEATURES = frozenset({"encoding-type", "sorted", "start-after"})
@@ -176,7 +170,7 @@ class Profile:
     @property
     def keeps_every_checksum(self) -> bool:
         """Whether all checksums may cross: it keeps each algorithm, and takes a trailer."""
-        return len(self.checksums) == len(CHECKSUMS) and _TRAILER_MODE in self.streaming
+        return len(self.checksums) == len(CHECKSUMS) and STREAMING_SIGNED_TRAILER in self.streaming
 
     @property
     def verifies_uploads(self) -> bool:

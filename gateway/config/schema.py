@@ -20,8 +20,9 @@ from pydantic import create_model as create_pydantic_model
 
 from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.response.cors import METHODS as CORS_METHODS
-from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, STREAMING_MODES
+from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES
 from fastpath.s3.operations import ACTIONS, METHODS, OPERATIONS, expand
+from fastpath.signing.sigv4.verify import STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
 from gateway.config.problems import did_you_mean
 from gateway.config.words import (

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from fastpath.signing.sigv4.keys import SigningKey
 
-_EMPTY = sha256().hexdigest().encode()
+EMPTY_DIGEST = sha256().hexdigest().encode()
 
 
 class Chain:
@@ -34,7 +34,7 @@ class Chain:
         return b"AWS4-HMAC-SHA256-PAYLOAD\n%b%b\n%b\n%b" % (
             self._place,
             self.previous,
-            _EMPTY,
+            EMPTY_DIGEST,
             digest,
         )
 
