@@ -1,10 +1,8 @@
 """Every numeric limit of the data path, each with its reason or precedent.
 
-Rules: a limit that is reached answers with the S3 error a client understands; sizes are bytes,
+Rules: a request that reaches a limit gets an S3 error that the client understands; sizes are bytes,
 times are seconds. `router.limits`, `targets.*.pool` and `targets.*.timeouts` in the configuration
 have exactly these fields (the configuration model is made from these classes).
-
-Not here: what happens at a limit (the module that holds it says so).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from fastpath.exchange.base import NO_LENGTH
 from fastpath.exchange.exchange import Exchange
 from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
-from fastpath.response.heads import error_reply, health_reply
+from fastpath.response.heads import error_response, health_response
 from fastpath.s3.addressing import is_bucket_host
 from fastpath.sockets.read_buffers import FIRST_READ, NEXT_READ, room_of
 from fastpath.sockets.splice import Flow
@@ -386,7 +386,7 @@ class DownstreamConnection(WritingHalf):
         refuses = b"draining" if draining else b""
         if head.path == READY_PATH and self._service.full:
             refuses = refuses or b"full"
-        self.send(health_reply(head, refuses=refuses, keep=keep))
+        self.send(health_response(head, refuses=refuses, keep=keep))
         self.finish(keep=keep)
 
     def _refuse_head(self, fault: S3Error, came: bytes = b"") -> None:
@@ -394,7 +394,7 @@ class DownstreamConnection(WritingHalf):
         request_id = self._service.next_request_id()
         self._service.journal.head_refused(self, request_id, fault, came)
         self.send(
-            error_reply(fault, (request_id, self._service.host_id), to_head=False, keep=False)
+            error_response(fault, (request_id, self._service.host_id), to_head=False, keep=False)
         )
         self._close()
 

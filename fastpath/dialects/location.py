@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from xml.sax.saxutils import escape
 
-from fastpath.dialects.translation import Answer, ClientRequest, HeadChange, Translation
+from fastpath.dialects.translation import ClientRequest, HeadChange, ResponseChange, Translation
 from fastpath.http.head import ResponseHead
 
 MAX_DOCUMENT = 65536  # bytes; a CompleteMultipartUploadResult has a key and less than 1 KiB besides
@@ -68,7 +68,7 @@ class _Complete(Translation):
     def __init__(self, client_request: ClientRequest) -> None:
         self._asked = client_request
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status != 200:
             return None
         return LocationAnswer(location_of(self._asked, secure=self.secure))
@@ -80,7 +80,7 @@ class _Create(Translation):
     def __init__(self, client_request: ClientRequest) -> None:
         self._asked = client_request
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status != 200 or b"//" not in head.fields.get(b"location", b""):
             return None
         place = location_of(self._asked, secure=self.secure)

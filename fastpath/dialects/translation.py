@@ -24,7 +24,7 @@ from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
 from fastpath.payload.checks import Check
 from fastpath.payload.delete_batch import DeleteBatch
-from fastpath.response.own import Answer as OwnAnswer
+from fastpath.response.own_answer import OwnAnswer
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -123,7 +123,7 @@ class _AskAgain(Enum):
 
 
 ASK_AGAIN: Final = _AskAgain.ASK_AGAIN
-Answer = BodyRewriter | HeadChange | _AskAgain | None
+ResponseChange = BodyRewriter | HeadChange | _AskAgain | None
 
 
 class Translation:
@@ -153,7 +153,7 @@ class Translation:
     def on_first_reply(self, reply: Reply) -> None:
         """Take the reply to `first_question`. Raises S3Error: the request is not sent."""
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         """Return how to change the response; None: not at all. Raises S3Error."""
         return None
 

@@ -26,7 +26,7 @@ from fastpath.exchange.states import (
 from fastpath.http.framing import NO_BODY, may_have_unannounced_body
 from fastpath.ipc.counters import Slot
 from fastpath.request.admission import Admission
-from fastpath.response.heads import error_reply, own_reply
+from fastpath.response.heads import error_response, own_response
 from fastpath.upstream.retry import may_resend
 from fastpath.upstream.shares import holder_at
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from fastpath.http.head import RequestHead
     from fastpath.payload.body_plan import BodyPlan
     from fastpath.payload.filters import BodyFilter
-    from fastpath.response.own import Answer
+    from fastpath.response.own_answer import OwnAnswer
     from fastpath.upstream.connection import UpstreamConnection
     from fastpath.upstream.pool import Pool
     from fastpath.upstream.subrequest import Inquiry
@@ -190,15 +190,19 @@ class Course:
 
     # --- ends ---
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: OwnAnswer) -> None:
         """End with an answer made here."""
         self.status = answer.status
         keep = self._may_keep()
-        old = not self.head.http_minor
-        self._client.send(own_reply(answer, self.request_id, keep=keep, old=old, also=self._cors))
+        is_http10 = not self.head.http_minor
+        self._client.send(
+            own_response(
+                answer, self.request_id, keep=keep, is_http10=is_http10, extra_lines=self._cors
+            )
+        )
         self._end(keep=keep)
 
-    def answer_unsent(self, answer: Answer) -> None:
+    def answer_unsent(self, answer: OwnAnswer) -> None:
         """End with an answer made here to a request that need not go up: its body was read."""
         self._answer(answer)
 
@@ -213,13 +217,13 @@ class Course:
             self._client.lifetime.refuse()
         keep = self._may_keep()
         self._client.send(
-            error_reply(
+            error_response(
                 error,
                 (self.request_id, self._service.host_id),
                 to_head=self.head.method == b"HEAD",
                 keep=keep,
-                old=not self.head.http_minor,
-                also=self._cors,
+                is_http10=not self.head.http_minor,
+                extra_lines=self._cors,
             )
         )
         self._leave_upstream()

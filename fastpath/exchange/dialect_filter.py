@@ -22,7 +22,7 @@ from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.http.content_codings import Decoder, Undecodable
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind
 from fastpath.http.head import ResponseHead
-from fastpath.response.heads import amended, as_document
+from fastpath.response.heads import changed_head, document_head
 from fastpath.upstream.subrequest import Inquiry, question_head
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Interpreter:
             self._exchange.answer_head(raw, head, kind, more=more)
         elif isinstance(answer, HeadChange):
             self._exchange.take_over()
-            self._exchange.answer_head(*amended(raw, *answer), kind, more=more)
+            self._exchange.answer_head(*changed_head(raw, *answer), kind, more=more)
         else:
             self._exchange.doubt()
             if answer is ASK_AGAIN:
@@ -197,7 +197,7 @@ class Interpreter:
             return False
         if self._head is not None and (data or is_end):
             length = len(data) if is_end else None
-            raw, head = as_document(self._head, rewriter.status, length)
+            raw, head = document_head(self._head, rewriter.status, length)
             self._head = None
             kind = BY_LENGTH if is_end else IN_CHUNKS
             self._exchange.answer_head(raw, head, kind, more=bool(data))

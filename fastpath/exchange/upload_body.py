@@ -21,7 +21,9 @@ def body_plan_of(head: RequestHead, admission: Admission) -> BodyPlan | None:
     target, operation = admission.target, admission.operation
     assert target is not None  # admitted
     assert operation is not None
-    fields = {**head.fields, **dict(admission.added)} if admission.added else head.fields
+    fields = (
+        {**head.fields, **dict(admission.query_headers)} if admission.query_headers else head.fields
+    )
     check_metadata(operation, fields)
     translation, is_signed = admission.translation, not isinstance(admission.signer, Unsigned)
     if (

@@ -1,10 +1,7 @@
-"""What each kind of target can and cannot do, as data.
+"""Describes as data what each kind of target can do.
 
-Rules: code asks a profile, never compares its name; a capability is here only if code uses it; what
-a shipped profile says was read in the store's documentation or measured (docs/profiles.md).
-
-Not here: probing a live target (`gateway.probe`), what an operator may override (`gateway.config`),
-how a dialect is translated (`dialects`).
+Rules: code asks a profile, never compares its name; a capability is here only if code uses it; the
+shipped profiles follow the stores' documentation or measurements (docs/profiles.md).
 """
 
 from __future__ import annotations
@@ -43,9 +40,9 @@ _LAKEFS_OPERATIONS = frozenset(
     }
 )
 
-# What lakeFS does not see, though it makes the request another one: without the version the current
-# object is deleted or read instead, without the condition it is deleted or overwritten all the
-# same, and a rename or an append is a plain overwrite.
+# Parameters and headers that change a request and that lakeFS ignores: it deletes or reads the
+# current object instead of the version, deletes or overwrites it whatever the condition, and
+# overwrites it instead of renaming or appending.
 _LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
     "CopyObject": frozenset({b"if-match", b"if-none-match"}),
     "DeleteObject": frozenset(
@@ -100,7 +97,7 @@ _SEAWEEDFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
 _OLD_CHECKSUMS = frozenset({b"crc32", b"crc32c", b"crc64nvme", b"sha1", b"sha256"})
 CHECKSUMS = _OLD_CHECKSUMS | {b"md5", b"sha512", b"xxhash128", b"xxhash3", b"xxhash64"}
 
-# What becomes of a header that a target would forget, of the default first: `targets.*.forgets`.
+# What to do with a header that a target would ignore, the default first: `targets.*.forgets`.
 FORGETS = ("refuse", "drop")
 
 # What a list of objects may have: keys in the order of their UTF-8 bytes, escaped keys on demand, a
@@ -169,12 +166,12 @@ class Profile:
 
     @property
     def keeps_every_checksum(self) -> bool:
-        """Whether all checksums may cross: it keeps each algorithm, and takes a trailer."""
+        """Whether it gets all checksums: it keeps each algorithm, and accepts a trailer."""
         return len(self.checksums) == len(CHECKSUMS) and STREAMING_SIGNED_TRAILER in self.streaming
 
     @property
     def verifies_uploads(self) -> bool:
-        """Whether it verifies all that S3 has to say of the body of an upload."""
+        """Whether it verifies everything that S3 verifies of an upload's body."""
         return (
             self.verifies_digest
             and self.verifies_md5
@@ -184,7 +181,7 @@ class Profile:
 
 
 def without_signature(profile: Profile) -> Profile:
-    """What such a target can do with an unsigned request: it is told neither digest nor mode."""
+    """Return the profile for unsigned requests, which have neither digest nor streaming mode."""
     return replace(profile, verifies_digest=False, streaming=frozenset())
 
 
@@ -238,7 +235,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
-    """The profile with these capabilities instead; values as JSON has them (docs/snapshot.md)."""
+    """Replace capabilities of a profile; values are as in JSON (docs/snapshot.md)."""
     if not overrides:
         return profile
     return replace(profile, **{name: _value(name, value) for name, value in overrides.items()})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fastpath.dialects.lakefs.document_reader import unreadable_response
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Answer, ClientRequest, HeadChange, Question, Reply
+from fastpath.dialects.translation import ClientRequest, HeadChange, Question, Reply, ResponseChange
 from fastpath.errors import ACCESS_DENIED, BUCKET_OWNED, NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import ResponseHead
 
@@ -17,7 +17,7 @@ from fastpath.http.head import ResponseHead
 class HeadBucket(Request):
     """A HeadBucket: adds the region."""
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return HeadChange(add=((b"x-amz-bucket-region", self.client_request.region),))
 
 

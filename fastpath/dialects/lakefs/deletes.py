@@ -10,7 +10,7 @@ from __future__ import annotations
 from fastpath.dialects.lakefs.delete_answers import DeletedAnswer
 from fastpath.dialects.lakefs.name_checks import is_branch
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Answer, ClientRequest, HeadChange
+from fastpath.dialects.translation import ClientRequest, HeadChange, ResponseChange
 from fastpath.http.head import ResponseHead
 from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.s3.operations import MethodNotAllowed
@@ -26,7 +26,7 @@ class DeleteObject(Request):
             raise error
         super().__init__(client_request)
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if not self._is_object and head.status == 404 and not head.content_length:
             return HeadChange(204, drop=(b"content-length", b"content-type"))
         return super().answer(head)
@@ -40,7 +40,7 @@ class DeleteObjects(Request):
         self._refused = (batch := DeleteBatch(_check_deletable)).refused
         self.batch = batch
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return DeletedAnswer(self._refused)
 
 

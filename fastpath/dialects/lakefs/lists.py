@@ -13,7 +13,7 @@ from fastpath.dialects.lakefs.error_translation import ErrorAnswer
 from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import read_listing
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Answer, ClientRequest
+from fastpath.dialects.translation import ClientRequest, ResponseChange
 from fastpath.http.head import ResponseHead
 
 
@@ -26,13 +26,13 @@ class ListObjects(Request):
         self._listing = read_listing(client_request.query, client_request.bucket, is_v2=is_v2)
         self.query = self._listing.query
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status == 400:
             empty = partial(empty_list, self._listing)
             return ErrorAnswer(self.client_request, head, {"BadRequest": empty})
         return super().answer(head)
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return ListAnswer(self._listing)
 
 
@@ -44,5 +44,5 @@ class ListBuckets(Request):
         self._listing = read_bucket_listing(client_request.query)
         self.query = self._listing.query
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return BucketsAnswer(self._listing)

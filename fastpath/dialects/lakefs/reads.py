@@ -19,13 +19,13 @@ from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import (
     ASK_AGAIN,
     MAX_DISCARDED_BYTES,
-    Answer,
     ClientRequest,
     ErrorInstead,
     Fields,
     HeadChange,
     Question,
     Reply,
+    ResponseChange,
 )
 from fastpath.errors import (
     INVALID_PART_NUMBER,
@@ -59,12 +59,12 @@ class Read(Request):
         self._if_range = if_range if self._range is not None else None
         self._asks_ref = False
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status == 416 and self._if_range is not None:
             return self._ask_without_range()
         return super().answer(head)
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         if head.status not in (200, 206):
             return None
         error = self._conditions.check(head.fields) if self._conditions is not None else None
@@ -91,7 +91,7 @@ class Read(Request):
             add.append((b"Content-Range", b"bytes 0-%d/%d" % (size - 1, size)))
         return HeadChange(status, [name for name, _ in self._replaced], add) if add else None
 
-    def _ask_without_range(self) -> Answer:
+    def _ask_without_range(self) -> ResponseChange:
         """Send the request again without its Range."""
         self._range = self._if_range = None
         self.drop = (*self.drop, b"range")

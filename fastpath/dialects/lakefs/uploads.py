@@ -24,7 +24,7 @@ from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.lakefs.upload_errors import UploadErrorQuestions
 from fastpath.dialects.lakefs.writes import check_condition
 from fastpath.dialects.location import LocationAnswer, location_of
-from fastpath.dialects.translation import Answer, ClientRequest, Question, Reply
+from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
 from fastpath.payload.completed_parts import CompletedParts, Part
@@ -75,7 +75,7 @@ class UploadPartCopy(UploadPart):
     def on_first_reply(self, reply: Reply) -> None:
         self._source.check(reply)
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return CopiedPartAnswer()
 
     def question(self, status: int) -> Question | None:
@@ -99,7 +99,7 @@ class Complete(UploadRequest):
         self._completed = CompletedParts()
         self.check = self._completed
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return LocationAnswer(location_of(self.client_request, secure=self.secure))
 
     @property
@@ -114,7 +114,7 @@ class ListParts(UploadRequest):
         super().__init__(client_request)
         self.query = parts_query(client_request.query)
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         client_request = self.client_request
         return PartsAnswer(
             client_request.bucket.decode(),
@@ -130,7 +130,7 @@ class Abort(Request):
         check_upload(client_request)
         super().__init__(client_request)
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status == 404:
             return ErrorAnswer(self.client_request, head, {"NoSuchKey": self._refuse})
         return super().answer(head)

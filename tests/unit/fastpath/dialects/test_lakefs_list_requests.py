@@ -38,7 +38,7 @@ def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "after", "mark", "nothing"),
+    ("prefix", "after", "mark", "is_empty"),
     [
         ("main/", "main/b", "main/b", False),
         ("main/", "main/", "main/", False),  # to lakeFS the beginning
