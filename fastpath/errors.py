@@ -227,7 +227,7 @@ POLICY_REFUSES = Kind(403, "AccessDenied", "Invalid according to Policy")  # wit
 
 # --- raised while a signature is checked (sigv4); the two malformed kinds always with a message ---
 
-ANONYMOUS = Kind(403, "AccessDenied", "Access Denied")  # nobody asks: no signature of any sort
+ANONYMOUS = Kind(403, "AccessDenied", "Access Denied")  # the request has no signature
 AUTH_DATE_MISSING = Kind(
     403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"
 )

@@ -56,7 +56,7 @@ from fastpath.signing.sigv4.verify import (
 )
 
 VIA_PREFIX = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
-MAX_HOPS = 4  # gateways in a row; a longer chain is a circle through replicas
+MAX_HOPS = 4  # gateways in a row; a longer chain is a loop through replicas
 
 RENAME_SOURCE = b"x-amz-rename-source"
 POST_OBJECT = OPERATIONS["PostObject"]
@@ -94,17 +94,15 @@ class Admission:
 
     def __init__(self) -> None:
         self.address: Address | None = None
-        self.query_headers: Sequence[
-            tuple[bytes, bytes]
-        ] = ()  # headers that came only in the query
+        # Headers that came only in the query.
+        self.query_headers: Sequence[tuple[bytes, bytes]] = ()
         self.presigned_names: Collection[bytes] = ()  # names of all headers that came in the query
         self.operation: Operation | None = None
         self.caller: Caller = OPEN_CALLER
         self.payload = UNSIGNED_PAYLOAD
         self.proof: Proof | None = None  # None: no signature was verified
-        self.rewritten_headers: Sequence[
-            tuple[bytes, bytes]
-        ] = ()  # headers that replace the client's
+        # Headers that replace the client's.
+        self.rewritten_headers: Sequence[tuple[bytes, bytes]] = ()
         self.decision: Decision | None = None
         self.target: Target | None = None
         self.signer: Signer | Unsigned | None = None
@@ -289,7 +287,7 @@ def _claimed_payload(head: RequestHead) -> bytes:
     if claimed in STREAMING_MODES:
         return claimed
     if claimed.startswith(b"STREAMING-"):
-        # Passed on unread, the chunk framing would be stored as if it were the object.
+        # The target would store the chunk framing as a part of the object.
         raise S3Error(
             NOT_IMPLEMENTED,
             ("Header", "x-amz-content-sha256"),

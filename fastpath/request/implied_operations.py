@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fastpath.s3.operations import OPERATIONS, Operation
 
-# Header -> the operations that do the same by themselves, by what AWS asks for (API reference,
-# "Permissions" of CreateBucket, PutObject and CopyObject).
+# Header -> the operations with the same effect, by the permissions that AWS requires (API
+# reference, "Permissions" of CreateBucket, PutObject and CopyObject).
 _OF_AN_OBJECT: Mapping[bytes, tuple[str, ...]] = {
     b"x-amz-acl": ("PutObjectAcl",),
     b"x-amz-bypass-governance-retention": ("PutObjectRetention",),
@@ -30,7 +30,7 @@ _OF_AN_OBJECT: Mapping[bytes, tuple[str, ...]] = {
     b"x-amz-object-lock-legal-hold": ("PutObjectLegalHold",),
     b"x-amz-object-lock-mode": ("PutObjectRetention",),
     b"x-amz-object-lock-retain-until-date": ("PutObjectRetention",),
-    b"x-amz-rename-source": ("DeleteObject",),  # the source is gone afterwards
+    b"x-amz-rename-source": ("DeleteObject",),  # it deletes the source
     b"x-amz-tagging": ("PutObjectTagging",),
 }
 _OF_A_BUCKET: Mapping[bytes, tuple[str, ...]] = {

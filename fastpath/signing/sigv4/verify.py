@@ -431,7 +431,7 @@ def _check_payload(payload: bytes) -> None:
 def _argument(kind: Kind, value: bytes, name: str = "Authorization") -> S3Error:
     """Of an Authorization header `value` is the scheme alone.
 
-    AWS repeats all of it, but what stands behind the scheme may be a token or a password.
+    AWS repeats all of it, but what follows the scheme may be a token or a password.
     """
     return S3Error(kind, ("ArgumentName", name), ("ArgumentValue", _text(value)))
 
