@@ -1,10 +1,8 @@
-"""Every error the gateway can answer with: one table, kind -> (status, S3 code, message, source).
+"""Every error that a client can get: one table of status, S3 code, message and source.
 
-Rules: handlers never spell a status or a code, they raise `S3Error(KIND)`; a kind says whose fault
+Rules: no other module spells a status or a code: it raises `S3Error(KIND)`; a kind says whose fault
 it is (`Source`); texts are AWS's own, to the full stop, where AWS has one (docs/errors.md names the
 source of each).
-
-Not here: how an error becomes XML (`s3xml`), when a request may be retried (`retry`).
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ class Source(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row of the table: what a client is told, and who caused it."""
+    """One row of the table: what the client gets, and whose fault it is."""
 
     status: int
     code: str
@@ -32,11 +30,14 @@ class Kind:
 
 
 class S3Error(Exception):
-    """An error with the answer a client gets.
+    """An error and the response that the client gets.
 
-    `extras` are the XML elements between Message and RequestId, in wire order. `message` replaces
-    the kind's text where AWS's text has variable parts. `retry_after` is in seconds. Whoever makes
-    it may add header lines to the answer (`fields`), and a `note` for the operator alone.
+    kind: a row of the table.
+    extras: the XML elements between Message and RequestId, in wire order.
+    message: replaces the kind's text where AWS's text has variable parts.
+    retry_after: in seconds.
+    fields: more header lines of the response.
+    note: for the operator's log only.
     """
 
     __slots__ = ("extras", "fields", "kind", "message", "note", "retry_after")
@@ -61,12 +62,12 @@ class S3Error(Exception):
 
 
 class HeadFault(S3Error):
-    """A request head that was not understood: what follows it is in doubt, so it closes."""
+    """A request head was not understood: the connection closes, because what follows is unclear."""
 
     __slots__ = ()
 
 
-# --- 4xx, 5xx: kinds raised in more than one room, or by the relay itself ---
+# --- 4xx, 5xx: kinds raised in more than one folder, or by the relay itself ---
 
 ACCESS_DENIED = Kind(403, "AccessDenied", "Access Denied")
 REQUEST_TIMEOUT = Kind(
@@ -226,7 +227,7 @@ POLICY_REFUSES = Kind(403, "AccessDenied", "Invalid according to Policy")  # wit
 
 # --- raised while a signature is checked (sigv4); the two malformed kinds always with a message ---
 
-ANONYMOUS = Kind(403, "AccessDenied", "Access Denied")  # nobody asks: no signature of any sort
+ANONYMOUS = Kind(403, "AccessDenied", "Access Denied")  # the request has no signature
 AUTH_DATE_MISSING = Kind(
     403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header"
 )

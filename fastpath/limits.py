@@ -56,7 +56,7 @@ class Limits:
     # Bytes of pipelined requests kept while an earlier one runs; then reading stops.
     pipeline_bytes: int = 65536
     # Pipelined requests, of all connections together, that are served in one turn of the loop; the
-    # rest waits for the next. A refusal costs 0.2 ms: whoever else waits, waits a millisecond.
+    # rest waits for the next. A refusal takes 0.2 ms: other connections wait a millisecond.
     requests_per_turn: int = 4
     # Requests in a row whose sender is not known (no signature, a wrong one, no S3 request at all)
     # after which the connection ends; 0: never. Behind an ingress many users share a connection,
@@ -74,12 +74,12 @@ class Limits:
     # When so much of a body is left that nobody has to look at, the kernel moves it, between legs
     # of plain http; below, copying is as cheap (docs/adr/0005-splice.md has the measurement).
     splice_bytes: int = 65536
-    # As much of a browser's form, from its file on, is gathered rather than streamed, because only
-    # its end tells how long the file is: a photograph with a submit button behind it (AWS's own
-    # example). Of a longer form the file must be the last field.
+    # As much of a browser's form, from its file on, is buffered rather than streamed, because only
+    # its end shows how long the file is: a photograph with a submit button after it (AWS's own
+    # example). In a longer form the file must be the last field.
     form_gather_bytes: int = 8388608
-    # Bytes of all forms that one worker gathers at a time; one more is told SlowDown at once. Each
-    # is held twice while it goes up, so that forms never take more than 128 MiB.
+    # Bytes of all forms that one worker buffers at a time; one more gets SlowDown at once. Each is
+    # in memory twice while it is sent, so that forms never take more than 128 MiB.
     forms_bytes: int = 67108864
     # A body where S3 has none (GET, HEAD, DELETE, a copy) is read, verified and not sent on; a
     # longer one is refused. Nobody needs it: one read's worth.
@@ -94,7 +94,7 @@ class PoolLimits:
 
     # Connections open at once; botocore's default client pool is 10, tuned ones use 100.
     max_connections: int = 256
-    # Requests that may wait for a connection; more are told SlowDown at once.
+    # Requests that may wait for a connection; more get SlowDown at once.
     max_waiters: int = 1024
     # Of the connections and of the places of waiters that others leave, an identity may have so
     # much, or the address of a client that is none (100: all): of 256 connections 230 when it is

@@ -19,7 +19,7 @@ from fastpath.exchange.base import NO_LENGTH
 from fastpath.exchange.exchange import Exchange
 from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
-from fastpath.response.heads import error_reply, health_reply
+from fastpath.response.heads import error_response, health_response
 from fastpath.s3.addressing import is_bucket_host
 from fastpath.sockets.diagnosis import of_request
 from fastpath.sockets.read_buffers import FIRST_READ, NEXT_READ, room_of
@@ -383,7 +383,7 @@ class ClientConnection(WritingHalf):
         refuses = b"draining" if draining else b""
         if head.path == READY_PATH and self._worker.full:
             refuses = refuses or b"full"
-        self.send(health_reply(head, refuses=refuses, keep=keep))
+        self.send(health_response(head, refuses=refuses, keep=keep))
         self.finish(keep=keep)
 
     def _refuse_head(self, fault: S3Error, came: bytes = b"") -> None:
@@ -392,7 +392,9 @@ class ClientConnection(WritingHalf):
         if cause := of_request(came):
             self._worker.log.client_mistaken(str(cause), self.remote)
         self._worker.log.head_refused(self.remote, request_id, fault)
-        self.send(error_reply(fault, (request_id, self._worker.host_id), to_head=False, keep=False))
+        self.send(
+            error_response(fault, (request_id, self._worker.host_id), to_head=False, keep=False)
+        )
         self._close()
 
     def _crash(self, fault: Exception) -> None:

@@ -1,27 +1,25 @@
-"""Targets that speak S3 with differences: what is translated for each.
+"""Translates requests and responses for targets whose S3 differs from AWS's. Pure.
 
-Rules: pure; a profile names the dialect of its targets; of a target that speaks S3 as it is, only
-what PLAIN has is translated.
-
-Not here: what a target can do (`profiles`), applying a translation (`interpreter`).
+Rules: a profile names the dialect of its targets; for a target without one, only the operations in
+PLAIN are translated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fastpath.dialects import deletion, lakefs, location
-from fastpath.dialects.translation import Asked, Translation
+from fastpath.dialects import delete_objects, lakefs, location
+from fastpath.dialects.translation import ClientRequest, Translation
 
-PLAIN: Mapping[str, Callable[[Asked], Translation]] = {
+PLAIN: Mapping[str, Callable[[ClientRequest], Translation]] = {
     **location.OPERATIONS,
-    "DeleteObjects": deletion.DeleteObjects,
+    "DeleteObjects": delete_objects.DeleteObjects,
 }
-DIALECTS: Mapping[str, Callable[[Asked], Translation]] = {"lakefs": lakefs.translate}
+DIALECTS: Mapping[str, Callable[[ClientRequest], Translation]] = {"lakefs": lakefs.translate}
 
 
-def translate(dialect: str | None, asked: Asked) -> Translation:
-    """How a request goes to a target of this dialect. Raises S3Error."""
+def translate(dialect: str | None, client_request: ClientRequest) -> Translation:
+    """Translate a request for a target of this dialect. Raises S3Error."""
     if dialect is None:
-        return PLAIN[asked.operation](asked)
-    return DIALECTS[dialect](asked)
+        return PLAIN[client_request.operation](client_request)
+    return DIALECTS[dialect](client_request)

@@ -1,14 +1,12 @@
-"""Answers of S3 that say where something is: the client's address instead of the target's.
+"""Replaces the target's address by the client's where a response of S3 holds a URL.
 
     CompleteMultipartUpload    <Location> of the document      the URL that the client used
-    CreateBucket               the header line Location        the same, if it names a host
+    CreateBucket               the Location header             the same, if it names a host
 
-Rules: streaming; white space and the declaration before a document pass at once, because a target
-sends them while it works, to keep the connection alive; every other byte stays as it is, and so
-does a document without a Location (an error in a 200). The URL is the one that reached the gateway:
-behind something that ends TLS before it, it begins with http.
-
-Not here: redirects (`verdict`), forms, which are answered by the gateway itself (`forms.answer`).
+Rules: streaming; white space and the declaration before a document are relayed at once, because a
+target sends them while it works, to keep the connection open; every other byte stays as it is, and
+so does a document without a Location (an error in a 200). The URL is the one that reached the
+gateway: behind a proxy that terminates TLS it begins with http.
 """
 
 from __future__ import annotations
@@ -17,37 +15,38 @@ import re
 from collections.abc import Callable, Mapping
 from xml.sax.saxutils import escape
 
-from fastpath.dialects.translation import Amendment, Answer, Asked, Translation
+from fastpath.dialects.translation import ClientRequest, HeadChange, ResponseChange, Translation
 from fastpath.http.head import ResponseHead
 
 MAX_DOCUMENT = 65536  # bytes; a CompleteMultipartUploadResult has a key and less than 1 KiB besides
 
-_AHEAD = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?")
+_PROLOG = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?")
 _LOCATION = re.compile(rb"(<(?:[\w.-]+:)?Location(?:\s[^>]*)?>)[^<]*(?=</)")
 
 
 class LocationAnswer:
-    """Rewrites the document of one CompleteMultipartUpload."""
+    """Rewrites the result of one CompleteMultipartUpload."""
 
     def __init__(self, location: bytes) -> None:
         self.status: int | None = None
         self._location = escape(location.decode("latin-1")).encode("latin-1")
         self._kept = b""
-        self._has_passed = False  # it is longer than any: the rest is passed on
+        self._is_relaying = False  # it is too long for a result: the rest is relayed
 
     def feed(self, data: bytes) -> bytes:
-        """What may go down now."""
-        if self._has_passed:
+        """Return what may be sent now."""
+        if self._is_relaying:
             return data
         self._kept += data
-        ahead = _AHEAD.match(self._kept)
-        if (ahead is not None and ahead.end() == len(self._kept)) or len(self._kept) > MAX_DOCUMENT:
-            self._has_passed = len(self._kept) > MAX_DOCUMENT
+        prolog = _PROLOG.match(self._kept)
+        is_too_long = len(self._kept) > MAX_DOCUMENT
+        if is_too_long or (prolog is not None and prolog.end() == len(self._kept)):
+            self._is_relaying = is_too_long
             return self._take()
         return b""
 
     def finish(self) -> bytes:
-        """The rest."""
+        """Return the rest."""
         return self._take()
 
     def _take(self) -> bytes:
@@ -55,21 +54,21 @@ class LocationAnswer:
         return _LOCATION.sub(lambda found: found[1] + self._location, kept, count=1)
 
 
-def location_of(asked: Asked, *, secure: bool) -> bytes:
-    """The URL of a request, as its client used it; without a Host, its path."""
-    host = asked.fields.get(b"host", b"")
+def location_of(client_request: ClientRequest, *, secure: bool) -> bytes:
+    """Return the URL of a request as its client used it; without a Host, its path."""
+    host = client_request.fields.get(b"host", b"")
     if not host:
-        return asked.sent
-    return b"%b://%b%b" % (b"https" if secure else b"http", host, asked.sent)
+        return client_request.sent
+    return b"%b://%b%b" % (b"https" if secure else b"http", host, client_request.sent)
 
 
 class _Complete(Translation):
     """A CompleteMultipartUpload."""
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+    def __init__(self, client_request: ClientRequest) -> None:
+        self._asked = client_request
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status != 200:
             return None
         return LocationAnswer(location_of(self._asked, secure=self.secure))
@@ -78,17 +77,17 @@ class _Complete(Translation):
 class _Create(Translation):
     """A CreateBucket."""
 
-    def __init__(self, asked: Asked) -> None:
-        self._asked = asked
+    def __init__(self, client_request: ClientRequest) -> None:
+        self._asked = client_request
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status != 200 or b"//" not in head.fields.get(b"location", b""):
             return None
         place = location_of(self._asked, secure=self.secure)
-        return Amendment(drop=(b"location",), add=((b"Location", place),))
+        return HeadChange(drop=(b"location",), add=((b"Location", place),))
 
 
-OPERATIONS: Mapping[str, Callable[[Asked], Translation]] = {
+OPERATIONS: Mapping[str, Callable[[ClientRequest], Translation]] = {
     "CompleteMultipartUpload": _Complete,
     "CreateBucket": _Create,
 }

@@ -1,19 +1,17 @@
-"""What a dialect changes of one request, and of its answer: the contract of the translating layer.
+"""The contract between the gateway and a dialect: what changes of one request and its response.
 
-    admission  translate(asked) -> Translation      may refuse, and then nothing reaches the target
-    forward    query, drop, add                     the request's head as the target gets it
-    exchange   first -> learn(reply)                what must be known before the request goes up
-               made                                 an answer without asking the target
-               answer(head) -> None                 as it came
-                            -> Amendment            another head, the same body
-                            -> Rendering            another body
-                            -> AGAIN                ask again: the translation has changed itself
-               question(status) -> conclude(reply)  what must be known before the answer goes down
+    admission  translate(request) -> Translation   may refuse it, and then the target gets nothing
+    request    query, drop, add                    change the request's head
+    exchange   first_question -> on_first_reply    ask the target before the request is sent
+               own_answer                          answer without the target
+               answer(head) -> None                relay the response as it came
+                            -> HeadChange          change its head, keep its body
+                            -> BodyRewriter        change its body
+                            -> ASK_AGAIN           send the request again: the translation changed
+               question(status) -> on_reply        ask the target before the response is relayed
 
-Rules: pure; a translation serves one request; as it is, it changes nothing; whatever may raise
-S3Error replaces the answer with that error, as long as nothing of the answer was sent.
-
-Not here: what is changed for which target (the dialects), doing it (`interpreter`).
+Rules: a translation serves one request; the base class changes nothing; an S3Error from any method
+replaces the response, as long as nothing of it was sent.
 """
 
 from __future__ import annotations
@@ -26,20 +24,23 @@ from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
 from fastpath.payload.checks import Check
 from fastpath.payload.delete_batch import DeleteBatch
-from fastpath.response.own import Answer as OwnAnswer
+from fastpath.response.own_answer import OwnAnswer
 
 Fields = Sequence[tuple[bytes, bytes]]
 
-# Bytes of an unwanted answer that are read away; more, and a new connection is cheaper.
-MAX_AWAY = 65536
+# Bytes of an unwanted response that are read and discarded; for more, a new connection is cheaper.
+MAX_DISCARDED_BYTES = 65536
 
 
-class Asked(NamedTuple):
-    """An admitted request; `path` is raw and in path style, `key` and the query are decoded.
+class ClientRequest(NamedTuple):
+    """An admitted request.
 
-    `fields` are its headers by name, repeated ones joined with a comma; `headers` are the lines;
-    `region` is the target's; `sent` is the raw path as the client sent it; `drops`: what the target
-    would forget is dropped rather than refused.
+    path: raw, in path style. key and query are decoded.
+    fields: the headers by name, repeated ones joined with a comma.
+    headers: the header lines.
+    region: the target's.
+    sent: the raw path as the client sent it.
+    drops: headers that the target would ignore are dropped rather than refused.
     """
 
     operation: str
@@ -55,7 +56,7 @@ class Asked(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A request of the gateway's own that tells what another one, or its answer, means."""
+    """A request that the gateway makes to find out what another one, or its response, means."""
 
     path: bytes
     query: bytes
@@ -63,18 +64,19 @@ class Question(NamedTuple):
 
 
 class Reply(NamedTuple):
-    """What the target said to a question."""
+    """The target's response to a question."""
 
     status: int
     body: bytes
     fields: Mapping[bytes, bytes]
 
 
-class Amendment(NamedTuple):
-    """Changes to the head of an answer whose body stays as it is.
+class HeadChange(NamedTuple):
+    """Changes to the head of a response whose body stays as it is.
 
-    status: instead of the target's, if not None. drop: names of its header lines that go, in lower
-    case. add: header lines.
+    status: instead of the target's, if not None.
+    drop: names of headers to drop, in lower case.
+    add: header lines.
     """
 
     status: int | None = None
@@ -82,20 +84,20 @@ class Amendment(NamedTuple):
     add: Fields = ()
 
 
-class Rendering(Protocol):
-    """One answer's body on its way down, rewritten; a document of XML."""
+class BodyRewriter(Protocol):
+    """Rewrites the body of one response, an XML document."""
 
-    status: int | None  # instead of the target's; final once the first byte is out
+    status: int | None  # instead of the target's; final once a byte was returned
 
     def feed(self, data: bytes) -> bytes:
-        """What may go down now that `data` came. Raises S3Error."""
+        """Return what may be sent after `data`. Raises S3Error."""
 
     def finish(self) -> bytes:
-        """What is left. Raises S3Error."""
+        """Return the rest. Raises S3Error."""
 
 
-class Instead:
-    """A Rendering: reads the answer away, if it is short, and says an error instead."""
+class ErrorInstead:
+    """A BodyRewriter that discards a response and raises an error instead."""
 
     __slots__ = ("_error", "_size", "status")
 
@@ -105,37 +107,37 @@ class Instead:
         self._size = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Nothing. Raises the error when too much came."""
+        """Return nothing. Raises the error when the response is too long to discard."""
         self._size += len(data)
-        if self._size > MAX_AWAY:
+        if self._size > MAX_DISCARDED_BYTES:
             raise self._error
         return b""
 
     def finish(self) -> bytes:
-        """Raises the error."""
+        """Raise the error."""
         raise self._error
 
 
-class _Again(Enum):
-    AGAIN = 0
+class _AskAgain(Enum):
+    ASK_AGAIN = 0
 
 
-AGAIN: Final = _Again.AGAIN
-Answer = Rendering | Amendment | _Again | None
+ASK_AGAIN: Final = _AskAgain.ASK_AGAIN
+ResponseChange = BodyRewriter | HeadChange | _AskAgain | None
 
 
 class Translation:
-    """One request as its target gets it.
+    """How one request is changed for its target.
 
-    query: goes up instead of the client's, if not None.
-    drop: names of the client's header lines that do not go up, in lower case.
-    add: header lines that go up besides.
-    dropped: names of those that the target would forget, for the operator to know.
-    check: what its body must agree with besides.
-    batch: what takes keys out of its body; those are in the answer then.
-    first: what is asked before it goes up.
-    made: the answer to a request that never goes up, once its body is read and agrees with `check`.
-    secure: the client speaks TLS; known once the request is on its way.
+    query: replaces the client's, if not None.
+    drop: names of the client's headers to drop, in lower case.
+    add: header lines to add.
+    dropped: names of dropped headers that the target would ignore; the operator is told.
+    check: one more check of the body.
+    batch: the filter that removes keys from the body; their errors are added to the response.
+    first_question: what to ask the target before the request is sent.
+    own_answer: the answer to a request that is never sent, after its body was read and checked.
+    secure: the client uses TLS; known once the request is admitted.
     """
 
     query: bytes | None = None
@@ -144,21 +146,21 @@ class Translation:
     dropped: tuple[bytes, ...] = ()
     check: Check | None = None
     batch: DeleteBatch | None = None
-    first: Question | None = None
-    made: OwnAnswer | None = None
+    first_question: Question | None = None
+    own_answer: OwnAnswer | None = None
     secure: bool = False
 
-    def learn(self, reply: Reply) -> None:
-        """Take in the reply to `first`. Raises S3Error: the request does not go up."""
+    def on_first_reply(self, reply: Reply) -> None:
+        """Take the reply to `first_question`. Raises S3Error: the request is not sent."""
 
-    def answer(self, head: ResponseHead) -> Answer:
-        """How the answer is rewritten; None: not at all. Raises S3Error."""
+    def answer(self, head: ResponseHead) -> ResponseChange:
+        """Return how to change the response; None: not at all. Raises S3Error."""
         return None
 
     def question(self, status: int) -> Question | None:
-        """What must be asked before an answer of this status may go down."""
+        """Return what to ask before a response of this status is relayed, or None."""
         return None
 
-    def conclude(self, reply: Reply) -> S3Error | Question | None:
-        """What the reply says of the answer in question; None: `answer` decides."""
+    def on_reply(self, reply: Reply) -> S3Error | Question | None:
+        """Take the reply: the error to send, another question, or None: `answer` decides."""
         return None

@@ -25,7 +25,7 @@ from fastpath.http.framing import NO_BODY, may_have_unannounced_body
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
 from fastpath.request.admission import Admission
-from fastpath.response.heads import error_reply, own_reply
+from fastpath.response.heads import error_response, own_response
 from fastpath.routing.identities import UNVERIFIED
 from fastpath.upstream.retry import may_resend
 from fastpath.upstream.shares import holder_at
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fastpath.http.head import RequestHead
     from fastpath.payload.body_plan import BodyPlan
     from fastpath.payload.filters import BodyFilter
-    from fastpath.response.own import Answer
+    from fastpath.response.own_answer import OwnAnswer
     from fastpath.upstream.connection import UpstreamConnection
     from fastpath.upstream.pool import Pool
     from fastpath.upstream.subrequest import Subrequest
@@ -237,15 +237,19 @@ class ExchangeBase:
 
     # --- ends ---
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: OwnAnswer) -> None:
         """End with an answer of the gateway's own."""
         self.status = answer.status
         keep = self._may_keep()
-        old = not self.head.http_minor
-        self._client.send(own_reply(answer, self.request_id, keep=keep, old=old, also=self._cors))
+        is_http10 = not self.head.http_minor
+        self._client.send(
+            own_response(
+                answer, self.request_id, keep=keep, is_http10=is_http10, extra_lines=self._cors
+            )
+        )
         self._end(keep=keep)
 
-    def answer_unsent(self, answer: Answer) -> None:
+    def answer_unsent(self, answer: OwnAnswer) -> None:
         """End with an answer of the gateway's own, without a request to the target."""
         self._answer(answer)
 
@@ -260,13 +264,13 @@ class ExchangeBase:
             self._client.lifetime.refuse()
         keep = self._may_keep()
         self._client.send(
-            error_reply(
+            error_response(
                 error,
                 (self.request_id, self._worker.host_id),
                 to_head=self.head.method == b"HEAD",
                 keep=keep,
-                old=not self.head.http_minor,
-                also=self._cors,
+                is_http10=not self.head.http_minor,
+                extra_lines=self._cors,
             )
         )
         self._leave_upstream()

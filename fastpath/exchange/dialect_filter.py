@@ -15,16 +15,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastpath.dialects.translation import AGAIN, Amendment, Instead
+from fastpath.dialects.translation import ASK_AGAIN, ErrorInstead, HeadChange
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.http.content_codings import Decoder, Undecodable
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind
 from fastpath.http.head import ResponseHead
-from fastpath.response.heads import amended, as_document
+from fastpath.response.heads import changed_head, document_head
 from fastpath.upstream.subrequest import Subrequest, subrequest_head
 
 if TYPE_CHECKING:
-    from fastpath.dialects.translation import Question, Rendering, Reply, Translation
+    from fastpath.dialects.translation import BodyRewriter, Question, Reply, Translation
     from fastpath.exchange.exchange import Exchange
     from fastpath.upstream.connection import UpstreamConnection
     from fastpath.upstream.pool import Pool
@@ -58,7 +58,7 @@ class DialectFilter:
         "_head",
         "_name",
         "_pool",
-        "_rendering",
+        "_rewriter",
         "_subrequest",
         "_translation",
     )
@@ -67,7 +67,7 @@ class DialectFilter:
         self._exchange = exchange
         self._translation = translation
         self._pool = pool
-        self._rendering: Rendering | None = None
+        self._rewriter: BodyRewriter | None = None
         self._decoder: Decoder | None = None  # of the answer that is translated
         self._head: bytes | None = None  # of a translated answer, until it goes out
         self._buffered: _BufferedResponse | None = None
@@ -78,23 +78,23 @@ class DialectFilter:
     def begin(self, *, fresh: bool, name: str | None) -> None:
         """Ask the target what the translation must know, then lease; `name` as in `Pool.lease`."""
         self._name = name
-        first = self._translation.first
+        first = self._translation.first_question
         if first is None:
             self._proceed(fresh=fresh)
         else:
             self._ask(first, self._on_first_reply)
 
     def _proceed(self, *, fresh: bool = False) -> None:
-        if self._translation.made is None:
+        if self._translation.own_answer is None:
             self._pool.lease(self, self._exchange.holder(), fresh=fresh, name=self._name)
         else:
-            self._exchange.answer_unsent(self._translation.made)
+            self._exchange.answer_unsent(self._translation.own_answer)
 
     def _on_first_reply(self, reply: Reply | None) -> None:
         self._subrequest = None
         try:
             if reply is not None:
-                self._translation.learn(reply)
+                self._translation.on_first_reply(reply)
         except S3Error as error:
             self._refuse(error)
             return
@@ -127,16 +127,16 @@ class DialectFilter:
         if answer is None:
             self._exchange.take_answers()
             self._exchange.answer_head(raw, head, kind, more=more)
-        elif isinstance(answer, Amendment):
+        elif isinstance(answer, HeadChange):
             self._exchange.take_answers()
-            self._exchange.answer_head(*amended(raw, *answer), kind, more=more)
+            self._exchange.answer_head(*changed_head(raw, *answer), kind, more=more)
         else:
             self._exchange.buffer_answer()
-            if answer is AGAIN:
+            if answer is ASK_AGAIN:
                 self._ended = True
                 self._exchange.resend()
             else:
-                self._begin_rendering(answer, raw, head)
+                self._rewrite(answer, raw, head)
 
     def answer_bytes(self, data: bytes) -> None:
         if self._ended:
@@ -145,8 +145,8 @@ class DialectFilter:
             self._buffered.body += data
             if len(self._buffered.body) > _MAX_BUFFERED:
                 self._release_buffered(self._buffered)
-        elif self._rendering is not None:
-            self._feed_rendering(self._rendering, data)
+        elif self._rewriter is not None:
+            self._feed_rewriter(self._rewriter, data)
         else:
             self._exchange.answer_bytes(data)
 
@@ -160,16 +160,16 @@ class DialectFilter:
             self._exchange.release()
             self._buffered.questions += 1
             self._ask(self._buffered.question, self._on_reply)
-        elif self._rendering is None or self._feed_rendering(self._rendering, None):
+        elif self._rewriter is None or self._feed_rewriter(self._rewriter, None):
             self._exchange.answer_complete()
 
     # --- translated ---
 
-    def _begin_rendering(self, rendering: Rendering, raw: bytes, head: ResponseHead) -> None:
-        self._rendering = rendering
+    def _rewrite(self, rewriter: BodyRewriter, raw: bytes, head: ResponseHead) -> None:
+        self._rewriter = rewriter
         self._head = raw
         coding = head.fields.get(b"content-encoding")
-        if coding is not None and not isinstance(rendering, Instead):  # which reads nothing
+        if coding is not None and not isinstance(rewriter, ErrorInstead):  # which reads nothing
             try:
                 self._decoder = Decoder(coding, _MAX_DECODED)
             except Undecodable:
@@ -183,11 +183,11 @@ class DialectFilter:
         except Undecodable:
             raise _undecodable(b"broken, or too large") from None
 
-    def _feed_rendering(self, rendering: Rendering, data: bytes | None) -> bool:
+    def _feed_rewriter(self, rewriter: BodyRewriter, data: bytes | None) -> bool:
         """Translate a piece of the answer, or its end; False if that ended the exchange."""
         is_end = data is None
         try:
-            data = rendering.finish() if data is None else rendering.feed(self._plain(data))
+            data = rewriter.finish() if data is None else rewriter.feed(self._plain(data))
         except S3Error as error:
             if is_end:
                 self._exchange.release()
@@ -195,7 +195,7 @@ class DialectFilter:
             return False
         if self._head is not None and (data or is_end):
             length = len(data) if is_end else None
-            raw, head = as_document(self._head, rendering.status, length)
+            raw, head = document_head(self._head, rewriter.status, length)
             self._head = None
             kind = BY_LENGTH if is_end else IN_CHUNKS
             self._exchange.answer_head(raw, head, kind, more=bool(data))
@@ -220,7 +220,7 @@ class DialectFilter:
         self._subrequest = None
         buffered = self._buffered
         assert buffered is not None  # it was asked about
-        outcome = self._translation.conclude(reply) if reply is not None else None
+        outcome = self._translation.on_reply(reply) if reply is not None else None
         if isinstance(outcome, S3Error):
             self._refuse(outcome)
         elif outcome is not None and buffered.questions < MAX_QUESTIONS:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from fastpath.dialects.deletion import refused_answer
+from fastpath.dialects.delete_objects import refused_answer
 from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import INVALID_REQUEST, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.exchange.base import ExchangeBase
@@ -107,7 +107,7 @@ class Exchange(ExchangeBase):
 
     def _read_first(self) -> None:
         """Read the body before the exchange leases a connection."""
-        is_ignored = self._form_upload is None and self.admission.made is None
+        is_ignored = self._form_upload is None and self.admission.own_answer is None
         if is_ignored and self.body_left > self.snapshot.limits.ignored_body_bytes:
             self.wants_close = True
             raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")

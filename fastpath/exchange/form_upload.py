@@ -16,17 +16,17 @@ from fastpath.errors import (
 )
 from fastpath.exchange.upload_body import body_plan_of
 from fastpath.forms.answer import form_answer
-from fastpath.forms.file import FormFile, GatheredFile, StreamedFile
+from fastpath.forms.file import BufferedFile, FormFile, StreamedFile
 from fastpath.forms.policy import Policy, check_policy
-from fastpath.forms.put import address_of, filled_in, put_head, raw_head
+from fastpath.forms.put import address_of, put_head, raw_head, with_filename
 from fastpath.forms.reader import FormReader, boundary_of
 from fastpath.forms.signature import authenticate_form, claimed_in_form, is_anonymous
 from fastpath.http.framing import request_body
 from fastpath.http.head import RequestHead, ResponseHead
 from fastpath.payload.body_plan import BodyPlan
 from fastpath.request.admission import Admission, admit_form
-from fastpath.response.own import Answer
-from fastpath.routing.identities import ANYBODY, NOBODY, Caller, unverified
+from fastpath.response.own_answer import OwnAnswer
+from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import Address
 
@@ -121,13 +121,13 @@ class FormUpload:
                 self._reserved = left
             if not last:
                 return False
-            self.file = GatheredFile(b"".join(self._rest), self._boundary)
+            self.file = BufferedFile(b"".join(self._rest), self._boundary)
         else:
             self.file = StreamedFile(b"".join(self._rest), left, self._boundary)
         self._rest.clear()
         self._measure(self.file.length)
         body_plan = self.body_plan = body_plan_of(self.head, self._admission)
-        self.file.lead_to(body_plan.filter if body_plan is not None else None)
+        self.file.set_filter(body_plan.filter if body_plan is not None else None)
         return True
 
     def close(self) -> None:
@@ -137,29 +137,29 @@ class FormUpload:
 
     def _admit(self) -> None:
         """Verify, permit and route the complete fields."""
-        fields = self._fields = filled_in(self._reader.fields, self._reader.filename)
+        fields = self._fields = with_filename(self._reader.fields, self._reader.filename)
         form = self._admission.address
         assert form is not None  # it was sent to a bucket
         address = address_of(fields, form)
         caller = self._caller(fields, form)
         head = put_head(self._form, fields, address, 0)
         admit_form(head, address, caller, self._snapshot, self._admission)
-        if self._admission.made is not None:
+        if self._admission.own_answer is not None:
             raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
 
     def _caller(self, fields: dict[bytes, bytes], form: Address) -> Caller:
         snapshot = self._snapshot
         if snapshot.open:
-            return ANYBODY
+            return OPEN_CALLER
         if is_anonymous(fields):
             if not snapshot.anonymous:
                 raise S3Error(ACCESS_DENIED)
-            return NOBODY
+            return ANONYMOUS_CALLER
         try:
             identity = authenticate_form(fields, snapshot.callers, snapshot.accepted, self._now)
         except S3Error:
             claimed = claimed_in_form(fields)
-            self._admission.caller = unverified(claimed) if claimed else ANYBODY
+            self._admission.caller = unverified(claimed) if claimed else OPEN_CALLER
             raise
         caller = self._admission.caller = snapshot.callers[identity.access_key_id]
         self._policy = check_policy(fields[b"policy"], fields, form.bucket, self._now)
@@ -173,7 +173,7 @@ class FormUpload:
         self.head = put_head(self._form, self._fields, address, length)
         self.raw = raw_head(self.head)
 
-    def answer(self, stored: ResponseHead, *, secure: bool) -> Answer:
+    def answer(self, stored: ResponseHead, *, secure: bool) -> OwnAnswer:
         """The answer to a client whose file is stored; `secure`: the client uses TLS."""
         address = self._admission.address
         assert address is not None

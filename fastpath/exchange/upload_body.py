@@ -19,7 +19,9 @@ def body_plan_of(head: RequestHead, admission: Admission) -> BodyPlan | None:
     target, operation = admission.target, admission.operation
     assert target is not None  # admitted
     assert operation is not None
-    fields = {**head.fields, **dict(admission.added)} if admission.added else head.fields
+    fields = (
+        {**head.fields, **dict(admission.query_headers)} if admission.query_headers else head.fields
+    )
     check_metadata(operation, fields)
     translation, is_signed = admission.translation, not isinstance(admission.signer, Unsigned)
     if (
@@ -52,6 +54,6 @@ def body_plan_of(head: RequestHead, admission: Admission) -> BodyPlan | None:
             batch,
         ),
     )
-    if extra_check is not None and body_plan is not None and admission.made is not None:
+    if extra_check is not None and body_plan is not None and admission.own_answer is not None:
         return body_plan._replace(is_sent=False)
     return body_plan

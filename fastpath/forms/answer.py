@@ -1,10 +1,8 @@
-"""What a form is answered with, once its file is stored.
+"""Answers a form once its file is stored.
 
-Rules: AWS's forms (AWS errors 5.25, 5.26): 204, or 200 or 201 if `success_action_status` says so
-(any other value means 204), or 303 to `success_action_redirect`; what is no URL is not followed;
-errors never redirect. What the target told of the object is passed on: its ETag and x-amz-* lines.
-
-Not here: the lines every answer has (`reply`).
+Rules: AWS's responses (AWS errors 5.25, 5.26): 204, or 200 or 201 if `success_action_status` says
+so (any other value means 204), or 303 to `success_action_redirect`, unless that is no URL; errors
+never redirect. The target's ETag and x-amz-* headers are relayed.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastpath.http.head import ResponseHead
-from fastpath.response.own import Answer
+from fastpath.response.own_answer import OwnAnswer
 from fastpath.s3.addressing import Address
 from fastpath.s3.xml_writer import DECLARATION, element
 
@@ -22,20 +20,20 @@ Fields = Mapping[bytes, bytes]  # by lower-case name
 _STATUS = {b"200": 200, b"201": 201}
 
 
-def form_answer(fields: Fields, address: Address, base: bytes, stored: ResponseHead) -> Answer:
-    """The answer to a form whose file is `stored`; `base` is where the client sees its bucket."""
+def form_answer(fields: Fields, address: Address, base: bytes, stored: ResponseHead) -> OwnAnswer:
+    """Answer a form; `stored`: the target's response; `base`: the client's URL of the bucket."""
     etag = stored.fields.get(b"etag", b"")
     lines = [b"ETag: " + etag] if etag else []
     lines += [b"%b: %b" % field for field in stored.headers if field[0].startswith(b"x-amz-")]
     wanted = fields.get(b"success_action_redirect", fields.get(b"redirect", b""))
     redirect = _redirect(wanted, address, etag)
     if redirect:
-        return Answer(303, [*lines, b"Location: " + redirect], b"")
+        return OwnAnswer(303, [*lines, b"Location: " + redirect], b"")
     location = base + quote(address.key, safe="").encode()
     lines.append(b"Location: " + location)
     status = _STATUS.get(fields.get(b"success_action_status", b""), 204)
     body = _document(location, address, etag) if status == 201 else b""
-    return Answer(status, lines, body)
+    return OwnAnswer(status, lines, body)
 
 
 def _document(location: bytes, address: Address, etag: bytes) -> bytes:
@@ -50,7 +48,7 @@ def _document(location: bytes, address: Address, etag: bytes) -> bytes:
 
 
 def _redirect(url: bytes, address: Address, etag: bytes) -> bytes:
-    """The URL with bucket, key and etag added to its query; empty if it cannot be followed."""
+    """Return the URL with bucket, key and etag in its query; empty if it is no valid URL."""
     if not url.isascii() or not url.decode().isprintable() or b" " in url:
         return b""
     try:

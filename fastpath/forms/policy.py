@@ -1,10 +1,8 @@
-"""What a POST policy allows: its document, its end, its conditions, the size of the file.
+"""Checks a form against its POST policy: expiration, conditions, size of the file.
 
-Rules: every condition holds and every field, the bucket too, is covered by one, or the form is
-refused; names have no case, operators neither, values have; codes, texts and their order are AWS's
-(AWS errors 5.15 to 5.24); a document that is not understood allows nothing.
-
-Not here: who signed it (`signature`), the fields themselves (`reader`).
+Rules: every condition must hold, and every field, the bucket too, must be covered by one, or the
+form is refused; names and operators are compared without case, values with; codes, texts and their
+order are AWS's (AWS errors 5.15 to 5.24); a document that is not understood allows nothing.
 
 Source: AWS "Creating a POST policy" (sigv4-HTTPPOSTConstructPolicy).
 """
@@ -28,7 +26,7 @@ from fastpath.errors import (
 
 Fields = Mapping[bytes, bytes]  # by lower-case name
 
-# Fields that no condition need name. The file is not among the fields.
+# Fields that need no condition. The file is not among the fields.
 _EXEMPT = frozenset((b"awsaccesskeyid", b"policy", b"signature", b"x-amz-signature"))
 _IGNORED = b"x-ignore-"
 _EXPIRATION = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
@@ -37,7 +35,7 @@ _RANGE = "content-length-range"
 
 
 class Policy:
-    """A policy whose conditions on the fields are met; that on the size is still to be asked."""
+    """A policy whose conditions on the fields hold; the size is checked later."""
 
     __slots__ = ("_ranges",)
 
@@ -45,7 +43,7 @@ class Policy:
         self._ranges = ranges
 
     def check_size(self, size: int) -> None:
-        """Refuses a file of a size that is not allowed. Bounds are inclusive, in bytes."""
+        """Refuse a file of a size that is not allowed. Bounds are inclusive, in bytes."""
         for least, most in self._ranges:
             proposed = ("ProposedSize", str(size))
             if size > most:
@@ -55,20 +53,20 @@ class Policy:
 
 
 def check_policy(encoded: bytes, fields: Fields, bucket: bytes, now: float) -> Policy:
-    """Holds the fields of a form against its policy; `encoded` as it was sent. Raises S3Error."""
+    """Check the fields of a form against its policy; `encoded` as it was sent. Raises S3Error."""
     document = _read(encoded)
     conditions = document["conditions"]
-    if now >= _end(document["expiration"]):
+    if now >= _expiration(document["expiration"]):
         raise _refused("Policy expired.")
     values = {**fields, b"bucket": bucket}
     covered = set()
     ranges = []
     for operator, name, wanted, shown in map(_condition, conditions):
         if operator == _RANGE:
-            ranges.append(_bounds(name, wanted, shown))
+            ranges.append(_size_range(name, wanted, shown))
             continue
         field = name.removeprefix("$").lower().encode()
-        if field not in values or not _holds(operator, field, values[field], wanted.encode()):
+        if field not in values or not _matches(operator, field, values[field], wanted.encode()):
             raise _failed(shown)
         covered.add(field)
     extra = [name for name in values if not _is_covered(name, covered)]
@@ -82,11 +80,11 @@ def _is_covered(name: bytes, covered: set[bytes]) -> bool:
     return name in covered or name in _EXEMPT or name.startswith(_IGNORED)
 
 
-def _holds(operator: str, field: bytes, value: bytes, wanted: bytes) -> bool:
+def _matches(operator: str, field: bytes, value: bytes, wanted: bytes) -> bool:
     if operator == "eq":
         return value == wanted
     if field == b"content-type":
-        # The one field whose value is a list: each of its members must begin so.
+        # The only field whose value is a list: each member must match.
         return all(member.strip(b" \t").startswith(wanted) for member in value.split(b","))
     return value.startswith(wanted)
 
@@ -106,7 +104,7 @@ def _read(encoded: bytes) -> dict[str, Any]:
     return document
 
 
-def _end(text: object) -> float:
+def _expiration(text: object) -> float:
     if isinstance(text, str) and _EXPIRATION.fullmatch(text):
         try:
             return datetime.strptime(text[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC).timestamp()
@@ -116,9 +114,9 @@ def _end(text: object) -> float:
 
 
 def _condition(entry: object) -> tuple[str, Any, Any, list[Any]]:
-    """Operator, two arguments, and the condition as AWS shows it."""
+    """Return operator, two arguments, and the condition as AWS shows it."""
     if isinstance(entry, dict):
-        name, value = _simple(entry)
+        name, value = _simple_condition(entry)
         return "eq", name, value, ["eq", f"${name}", value]
     if not isinstance(entry, list):
         raise _invalid("Invalid condition test: must be a List or Object.")
@@ -134,7 +132,7 @@ def _condition(entry: object) -> tuple[str, Any, Any, list[Any]]:
     return operator, entry[1], entry[2], entry
 
 
-def _simple(entry: dict[str, object]) -> tuple[str, str]:
+def _simple_condition(entry: dict[str, object]) -> tuple[str, str]:
     if len(entry) != 1:
         raise _invalid(
             "Invalid Simple-Condition: Simple-Conditions must have exactly one property specified."
@@ -145,7 +143,7 @@ def _simple(entry: dict[str, object]) -> tuple[str, str]:
     return name, value
 
 
-def _bounds(least: object, most: object, shown: list[Any]) -> tuple[int, int]:
+def _size_range(least: object, most: object, shown: list[Any]) -> tuple[int, int]:
     found = list(_numbers(least, most))
     if len(found) != 2:
         raise _failed(shown)

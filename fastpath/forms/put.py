@@ -1,11 +1,9 @@
-"""The PutObject that a form means: its head, made of the form's fields.
+"""Builds the head of the PutObject that a form means from the form's fields.
 
-Rules: of the browser's own head nothing is believed, since nobody signed it: only fields become
-headers, and only those in the table below; `${filename}` is replaced in every field that is not
-part of the signature (AWS "HTML form fields"); an x-amz-* field that is in no table is refused,
-because it could make another operation of the upload.
-
-Not here: whether it may happen (`policy`, `admission`), the answer to the form (`answer`).
+Rules: nothing in the browser's own head counts, since nobody signed it: only fields become headers,
+and only those in the table below; `${filename}` is replaced in every field that is not part of the
+signature (AWS "HTML form fields"); an x-amz-* field that is in no table is refused, because it
+could change which operation the upload is.
 """
 
 from __future__ import annotations
@@ -31,7 +29,7 @@ _HEADERS = frozenset(
     b"x-amz-website-redirect-location".split()
 )
 _PREFIXES = (b"x-amz-checksum-", b"x-amz-grant-", b"x-amz-meta-", b"x-amz-server-side-encryption")
-# They are about the form itself.
+# Fields about the form itself.
 _SIGNATURE = frozenset(
     b"awsaccesskeyid policy signature x-amz-algorithm x-amz-credential x-amz-date "
     b"x-amz-security-token x-amz-signature".split()
@@ -41,8 +39,8 @@ _MAX_TAGS = 10  # AWS "Object tags"
 _TAG_BOUNDS = Bounds(depth=4)  # Tagging, TagSet, Tag, Key
 
 
-def filled_in(fields: Fields, filename: bytes) -> dict[bytes, bytes]:
-    """The fields with the file's name where they ask for it."""
+def with_filename(fields: Fields, filename: bytes) -> dict[bytes, bytes]:
+    """Replace `${filename}` in the fields."""
     return {
         name: value if name in _SIGNATURE else value.replace(b"${filename}", filename)
         for name, value in fields.items()
@@ -50,7 +48,7 @@ def filled_in(fields: Fields, filename: bytes) -> dict[bytes, bytes]:
 
 
 def address_of(fields: Fields, form: Address) -> Address:
-    """Where the file goes; `form` is where the form was sent to. Raises S3Error."""
+    """Return the address of the file; `form` is that of the form. Raises S3Error."""
     key = checked_key(require(fields, "key"))
     if not key:
         raise S3Error(
@@ -64,7 +62,7 @@ def address_of(fields: Fields, form: Address) -> Address:
 
 
 def put_head(form: RequestHead, fields: Fields, address: Address, length: int) -> RequestHead:
-    """The head of the PutObject; `form` is that of the form, `length` bytes of the file."""
+    """Build the head of the PutObject; `form`: the form's head; `length`: of the file."""
     headers = [_header(name, value) for name, value in fields.items() if _is_header(name)]
     if (acl := fields.get(b"acl")) is not None and b"x-amz-acl" not in fields:
         headers.append(_header(b"x-amz-acl", acl))
@@ -90,7 +88,7 @@ def put_head(form: RequestHead, fields: Fields, address: Address, length: int) -
 
 
 def raw_head(head: RequestHead) -> bytes:
-    """The head as if a client had sent it."""
+    """Return the head as the bytes that a client would send."""
     lines = [b"%b %b HTTP/1.1" % (head.method, head.target)]
     lines += [b"%b: %b" % field for field in head.headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"
@@ -119,7 +117,7 @@ def _header(name: bytes, value: bytes) -> tuple[bytes, bytes]:
 
 
 class _Tags:
-    """Gathers Key and Value of each Tag; text counts there only."""
+    """Collects Key and Value of each Tag."""
 
     def __init__(self) -> None:
         self.found: list[dict[str, str]] = []
@@ -141,7 +139,7 @@ class _Tags:
 
 
 def tags_header(document: bytes) -> bytes:
-    """The x-amz-tagging of a `tagging` field, which holds XML. Raises S3Error MalformedXML."""
+    """Convert a `tagging` field, which holds XML, to x-amz-tagging. Raises S3Error MalformedXML."""
     reader = _Tags()
     try:
         XmlReader(reader.ended, reader.started, _TAG_BOUNDS, prefixes=True, mixed=False).finish(

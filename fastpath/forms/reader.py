@@ -1,11 +1,9 @@
-"""A multipart/form-data body up to its file: the fields, and where the file begins.
+"""Parses a multipart/form-data body up to its file: the fields, and where the file begins.
 
-Rules: strict and bounded (RFC 7578, RFC 2046 section 5.1.1): lines end with CRLF, nothing stands
-behind a boundary on its line, a name comes once; a preamble and an epilogue are ignored; what comes
-before the file is at most MAX_PRE_DATA bytes, as on AWS; the result, and every refusal, is the same
-however the bytes are cut; no byte of a boundary is ever data.
-
-Not here: where the file ends (`file`), what the fields mean (`policy`, `put`).
+Rules: strict and bounded (RFC 7578, RFC 2046 section 5.1.1): lines end with CRLF, nothing follows a
+boundary on its line, a name comes once; a preamble and an epilogue are ignored; at most
+MAX_PRE_DATA bytes precede the file, as on AWS; how the bytes are cut affects neither the result nor
+an error; no byte of a boundary is ever data.
 """
 
 from __future__ import annotations
@@ -23,7 +21,7 @@ from fastpath.errors import (
 )
 
 MAX_PRE_DATA = 20480  # bytes before the file (AWS errors 5.6)
-MAX_PARTS_BEHIND = 100  # parts behind the file, which have no other bound than the form's own
+MAX_PARTS_AFTER_FILE = 100  # their size is bounded by the form's
 FILE = b"file"
 
 _TYPE = re.compile(rb"multipart/form-data[ \t]*(?:;|\Z)", re.IGNORECASE)
@@ -41,7 +39,7 @@ _PARAMETER = re.compile(
 
 
 def boundary_of(content_type: bytes) -> bytes:
-    """The boundary of a form. Raises S3Error: no form (412), or no boundary."""
+    """Return the boundary of a form. Raises S3Error: no form (412), or no boundary."""
     if _TYPE.match(content_type) is None:
         raise S3Error(
             FORM_TYPE,
@@ -54,22 +52,31 @@ def boundary_of(content_type: bytes) -> bytes:
 
 
 class FormReader:
-    """The fields of one form, fed in any pieces until `begun`."""
+    """Parses the fields of one form, fed in any pieces until the file has `begun`."""
 
-    __slots__ = ("_at", "_boundary", "_buffer", "_opened", "begun", "fields", "filename", "start")
+    __slots__ = (
+        "_at",
+        "_boundary",
+        "_buffer",
+        "_is_first_boundary_read",
+        "begun",
+        "fields",
+        "filename",
+        "start",
+    )
 
     def __init__(self, boundary: bytes) -> None:
         self._boundary = b"--" + boundary
         self._buffer = b""
-        self._at = 0  # everything before is understood
-        self._opened = False  # the first boundary was there
+        self._at = 0  # everything before it is parsed
+        self._is_first_boundary_read = False  # everything before it is the preamble
         self.fields: dict[bytes, bytes] = {}  # by lower-case name, in the order of the form
         self.filename = b""  # without its directories
         self.begun = False  # the file's first byte is at `start`
         self.start = 0
 
     def feed(self, data: bytes, last: bool) -> bytes | None:
-        """Take a piece; what came from the file on, None until it begins. Raises S3Error."""
+        """Parse a piece; return the file's first bytes, or None before them. Raises S3Error."""
         self._buffer += data
         whole = last and len(self._buffer) <= MAX_PRE_DATA
         window = self._buffer[:MAX_PRE_DATA]
@@ -85,8 +92,8 @@ class FormReader:
         return None
 
     def _step(self, window: bytes) -> bool:
-        """Read one boundary and the part behind it; False when more must come."""
-        if not self._opened and not self._skip_preamble(window):
+        """Parse one boundary and the part after it; False if more bytes are needed."""
+        if not self._is_first_boundary_read and not self._skip_preamble(window):
             return False
         at = self._after_boundary(window)
         if at < 0:
@@ -97,7 +104,7 @@ class FormReader:
         name, filename = _disposition(window[at:end])
         begin = end + 4
         if name == FILE:
-            self.begun, self.start, self.filename = True, begin, _bare(filename)
+            self.begun, self.start, self.filename = True, begin, _base_name(filename)
             return False
         close = window.find(b"\r\n" + self._boundary, begin)
         if close < 0:
@@ -113,15 +120,15 @@ class FormReader:
         return True
 
     def _skip_preamble(self, window: bytes) -> bool:
-        """Whether the first boundary is there; what stands before it is no part of the form."""
+        """Whether the first boundary has come; what precedes it is ignored."""
         if window.startswith(self._boundary):
-            self._opened = True
+            self._is_first_boundary_read = True
         elif (at := window.find(b"\r\n" + self._boundary)) >= 0:
-            self._opened, self._at = True, at + 2
-        return self._opened
+            self._is_first_boundary_read, self._at = True, at + 2
+        return self._is_first_boundary_read
 
     def _after_boundary(self, window: bytes) -> int:
-        """Where the part behind the next boundary line begins; -1 if that is not known yet."""
+        """Return where the part after the next boundary begins; -1 if more bytes are needed."""
         end = self._at + len(self._boundary)
         line = window[self._at : end + 2]
         if not (self._boundary + b"\r\n").startswith(line):
@@ -132,10 +139,10 @@ class FormReader:
         return end + 2 if line == self._boundary + b"\r\n" else -1
 
 
-def names_behind(rest: bytes, boundary: bytes) -> list[bytes]:
-    """Names of the parts that follow a file; `rest` begins with the boundary line behind it.
+def names_after_file(rest: bytes, boundary: bytes) -> list[bytes]:
+    """Return the names of the parts after a file; `rest` begins with the boundary line after it.
 
-    Raises S3Error if no closing boundary ends the form. What stands behind that is no part of it.
+    Raises S3Error if no closing boundary ends the form. What follows that is ignored.
     """
     delimiter = b"\r\n--" + boundary
     names: list[bytes] = []
@@ -145,7 +152,7 @@ def names_behind(rest: bytes, boundary: bytes) -> list[bytes]:
         next_at = rest.find(delimiter, at)
         if not rest.startswith(b"\r\n", at) or not at < end < next_at:
             raise S3Error(FORM_MALFORMED)
-        if len(names) == MAX_PARTS_BEHIND:
+        if len(names) == MAX_PARTS_AFTER_FILE:
             raise S3Error(FORM_MALFORMED)
         names.append(_disposition(rest[at + 2 : end])[0])
         at = next_at + len(delimiter)
@@ -153,7 +160,7 @@ def names_behind(rest: bytes, boundary: bytes) -> list[bytes]:
 
 
 def _disposition(head: bytes) -> tuple[bytes, bytes]:
-    """Name (lower case) and file name of a part, from its header lines."""
+    """Return name (lower case) and file name of a part from its header lines."""
     found: bytes | None = None
     for line in head.split(b"\r\n"):
         match = _HEADER.fullmatch(line)
@@ -171,10 +178,10 @@ def _disposition(head: bytes) -> tuple[bytes, bytes]:
 
 
 def _parameters(text: bytes) -> dict[bytes, bytes]:
-    """The parameters of a Content-Disposition.
+    """Parse the parameters of a Content-Disposition.
 
-    Browsers escape a quotation mark as %22 and leave backslashes alone, others write `\\"`; in a
-    file name, which ends up behind its last backslash, the two cannot be told apart otherwise.
+    Browsers escape a quotation mark as %22 and do not escape backslashes, others write `\\"`; a
+    file name begins after its last backslash, so only this order of steps reads both.
     """
     found: dict[bytes, bytes] = {}
     at = 0
@@ -191,6 +198,6 @@ def _parameters(text: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def _bare(filename: bytes) -> bytes:
-    """What follows the last slash or backslash (AWS "HTML form fields")."""
+def _base_name(filename: bytes) -> bytes:
+    """Return what follows the last slash or backslash (AWS "HTML form fields")."""
     return re.split(rb"[/\\]", filename)[-1]

@@ -1,10 +1,8 @@
-"""Who signed the policy of a form: SigV4, or SigV2 where `auth.sigv2` allows it.
+"""Verifies the signature of a form's policy: SigV4, or SigV2 where `auth.sigv2` allows it.
 
-Rules: no clock, no I/O; what is signed is the policy as it was sent, in base64; order, codes and
-texts are AWS's (AWS errors 5.3, 5.7 to 5.14); compared in constant time. A SigV4 form is good for a
-week at most after its x-amz-date, as a presigned URL is.
-
-Not here: what the policy allows (`policy`), requests signed in their head (`authentication`).
+Rules: no clock, no I/O; the policy is signed as it was sent, in base64; order, codes and texts are
+AWS's (AWS errors 5.3, 5.7 to 5.14); signatures are compared in constant time. A SigV4 form is valid
+for at most a week after its x-amz-date, as a presigned URL is.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ from fastpath.errors import (
     SIGV2_REFUSED,
     S3Error,
 )
-from fastpath.signing.authentication import MAX_CLAIM, Accepted, Sigv2
+from fastpath.signing.authentication import MAX_KEY_ID_BYTES, Accepted, Sigv2
 from fastpath.signing.sigv4.credential import Form, parse_credential, wrong_region
 from fastpath.signing.sigv4.dates import parse_basic
 from fastpath.signing.sigv4.identity import Identity
@@ -33,14 +31,14 @@ from fastpath.signing.sigv4.verify import MAX_EXPIRES_SECONDS
 
 Fields = Mapping[bytes, bytes]  # by lower-case name
 
-# As AWS spells them when one is missing.
+# Field names as AWS spells them in its errors.
 _SIGV4 = ("policy", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Signature")
 _SIGV2 = ("AWSAccessKeyId", "policy", "signature")
 _IN_FORM = Form(INVALID_ARGUMENT, "")
 
 
 def is_anonymous(fields: Fields) -> bool:
-    """Whether a form claims to be nobody's."""
+    """Whether a form is unsigned."""
     return not any(name.lower().encode() in fields for name in (*_SIGV4, *_SIGV2))
 
 
@@ -50,7 +48,7 @@ def authenticate_form(
     accepted: Accepted,
     now: float,
 ) -> Identity:
-    """Who signed the policy of a form that is somebody's. Raises S3Error."""
+    """Return the identity that signed the policy of a signed form. Raises S3Error."""
     if b"awsaccesskeyid" in fields or b"signature" in fields:
         if b"x-amz-algorithm" in fields or b"x-amz-signature" in fields:
             raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
@@ -61,19 +59,19 @@ def authenticate_form(
         identity = _sigv4(fields, identities, now, accepted.regions)
     token = fields.get(b"x-amz-security-token")
     if token is not None:
-        # No identity here has a session, so no token can be one of ours.
+        # No identity of the gateway has a session token.
         raise S3Error(INVALID_TOKEN, ("Token-0", _text(token)))
     return identity
 
 
 def claimed_in_form(fields: Fields) -> bytes:
-    """The access key id that a form names which nobody was verified for; empty if none."""
+    """Return the access key id that an unverified form names; empty if none."""
     credential = fields.get(b"x-amz-credential", b"").partition(b"/")[0]
-    return (credential or fields.get(b"awsaccesskeyid", b""))[:MAX_CLAIM]
+    return (credential or fields.get(b"awsaccesskeyid", b""))[:MAX_KEY_ID_BYTES]
 
 
 def require(fields: Fields, name: str) -> bytes:
-    """The value of a field that a form must have. Raises S3Error."""
+    """Return the value of a required field. Raises S3Error."""
     value = fields.get(name.lower().encode())
     if value is None:
         raise _argument(

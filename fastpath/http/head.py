@@ -262,8 +262,8 @@ def parse_response_head(raw: bytes) -> ResponseHead:
     chunked = b"transfer-encoding" in fields
     keep = _response_keep_alive(fields, minor)
     if status < 200 or status == 204 or status == 304:
-        # It ends with its head, whatever that says of a body (RFC 9112 section 6.3); what it says
-        # may follow all the same, and is nobody's answer.
+        # The response ends with its head, whatever the head says of a body (RFC 9112 section 6.3);
+        # such a body may follow all the same, and it answers no request.
         keep = keep and not (chunked or (status != 304 and _announces_body(fields)))
         length = _response_length(fields) if status == 304 else None
         if status == 101:

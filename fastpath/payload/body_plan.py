@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import NamedTuple
 
 from fastpath.errors import (
@@ -33,6 +32,7 @@ from fastpath.payload.framers import ChunkFramer, Framer, PlainFramer
 from fastpath.payload.trailers import Trailers
 from fastpath.routing.profiles import Profile
 from fastpath.s3.operations import Operation, has_request_body
+from fastpath.signing.sigv4.chain import EMPTY_DIGEST
 from fastpath.signing.sigv4.verify import (
     STREAMING_SIGNED,
     STREAMING_SIGNED_TRAILER,
@@ -41,7 +41,7 @@ from fastpath.signing.sigv4.verify import (
     Proof,
 )
 
-_DECODED_LENGTH = b"x-amz-decoded-content-length"
+DECODED_LENGTH = b"x-amz-decoded-content-length"
 _TRAILER = b"x-amz-trailer"
 # Operations whose body is an object's data.
 UPLOADS = frozenset({"PutObject", "UploadPart"})
@@ -55,7 +55,6 @@ _ABOUT_AN_OBJECT = frozenset(
         "WriteGetObjectResponse",
     }
 )
-_NO_BODY = sha256().hexdigest().encode()
 _NOTHING: tuple[bytes, ...] = ()
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
@@ -169,7 +168,7 @@ def _plan_unsent(context: Context, support: ChecksumSupport | None) -> BodyPlan:
     payload = context.payload
     if payload != UNSIGNED_PAYLOAD:
         checks.insert(0, DigestCheck(payload))
-        payload = _NO_BODY
+        payload = EMPTY_DIGEST
     dropped = _NOTHING
     if support is not None:
         dropped = support.unsupported_headers(context.operation.name, context.fields)
@@ -264,7 +263,7 @@ def _plan_streamed(context: Context, mode: Mode) -> BodyPlan:
     framer: Framer
     if upstream is None:
         framer = PlainFramer(decoded)
-        dropped += (_DECODED_LENGTH, _TRAILER)
+        dropped += (DECODED_LENGTH, _TRAILER)
         if expects_trailer:
             dropped += (SDK_ALGORITHM,)
         body_headers = BodyHeaders(
@@ -284,7 +283,7 @@ def _plan_streamed(context: Context, mode: Mode) -> BodyPlan:
 
 
 def _decoded_length(fields: Mapping[bytes, bytes]) -> int:
-    value = fields.get(_DECODED_LENGTH)
+    value = fields.get(DECODED_LENGTH)
     if value is None or _LENGTH.fullmatch(value) is None:
         raise S3Error(MISSING_CONTENT_LENGTH)
     return int(value)

@@ -20,7 +20,7 @@ from fastpath.errors import (
 from fastpath.s3.xml_reader import Bounds, TooLarge, Unexpected, XmlError, XmlReader
 
 _ROOT = "CompleteMultipartUpload"
-_MAX_PARTS = 10000  # "Amazon S3 multipart upload limits"
+MAX_PARTS = 10000  # of an upload, and the highest part number ("Amazon S3 multipart upload limits")
 _BOUNDS = Bounds(text=256)  # a number, an ETag, a checksum, or white space
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
@@ -58,7 +58,7 @@ class CompletedParts:
         if any(later <= earlier for earlier, later in pairwise(numbers)):
             raise S3Error(INVALID_PART_ORDER)
         for part in self.parts:
-            if not 1 <= part.number <= _MAX_PARTS:
+            if not 1 <= part.number <= MAX_PARTS:
                 raise part_is_missing(part)
 
     def _started(self, name: str, depth: int) -> None:
@@ -67,7 +67,7 @@ class CompletedParts:
         if depth == 2:
             if name != "Part":
                 raise Unexpected
-            if len(self.parts) == _MAX_PARTS:
+            if len(self.parts) == MAX_PARTS:
                 raise TooLarge
             self._part = {}
 

@@ -1,1 +1,1 @@
-"""From a request's head to what is done with it, and the head that goes upstream. Pure."""
+"""Decides about requests, and writes them for the target. Pure."""

@@ -1,13 +1,11 @@
-"""One request head -> what is to be done with it, or the S3 error that refuses it.
+"""Decides about one request: where it goes and who signs it, or the S3 error that refuses it.
 
     head -> address -> operation -> identity -> permission -> decision -> signer
 
 Rules: no I/O, and no state but the bucket cache; every refusal is an `S3Error`; the order is AWS's
-(what can be said of the request itself, then who asks, then what they may do); nothing is looked up
-in the routing table before the caller is known; the permission check sees the classified operation
-and the copy source, never the bare HTTP method.
-
-Not here: bytes on either wire (`forward`, `reply`), bodies (`exchange`).
+(first the request itself, then the identity, then its rights); no bucket is looked up in the
+routing table before the caller is known; the permission check gets the classified operation and the
+copy source, never the bare HTTP method.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from fastpath.dialects import translate
-from fastpath.dialects.translation import Asked, Translation
+from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.errors import (
     ACCESS_DENIED,
     ANONYMOUS,
@@ -32,11 +30,12 @@ from fastpath.errors import (
 from fastpath.http.head import RequestHead
 from fastpath.http.query import is_enforced_in_query, parse_query, presigned_headers
 from fastpath.request.implied_operations import implied
-from fastpath.response.own import Answer
-from fastpath.routing.identities import ANYBODY, NOBODY, Caller, unverified
+from fastpath.response.own_answer import OwnAnswer
+from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot, Target
 from fastpath.routing.table import Decision
 from fastpath.s3.addressing import (
+    COPY_SOURCE,
     Address,
     is_only_slashes,
     locate,
@@ -49,13 +48,16 @@ from fastpath.s3.metadata import check_metadata
 from fastpath.s3.operations import BODY_METHODS, OPERATIONS, Operation, classify
 from fastpath.signing.authentication import authenticate, claimed_key_id
 from fastpath.signing.sigv4.sign import Signer, Unsigned
-from fastpath.signing.sigv4.verify import STREAMING_MODES, STREAMING_UNSIGNED_TRAILER, Proof
+from fastpath.signing.sigv4.verify import (
+    STREAMING_MODES,
+    STREAMING_UNSIGNED_TRAILER,
+    UNSIGNED_PAYLOAD,
+    Proof,
+)
 
-HOP_NAME = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
-MAX_HOPS = 4  # gateways in a row; a longer chain is a circle through replicas
+VIA_PREFIX = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
+MAX_HOPS = 4  # gateways in a row; a longer chain is a loop through replicas
 
-UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
-COPY_SOURCE = b"x-amz-copy-source"
 RENAME_SOURCE = b"x-amz-rename-source"
 POST_OBJECT = OPERATIONS["PostObject"]
 PREFLIGHT = OPERATIONS["Preflight"]
@@ -70,13 +72,12 @@ Query = Sequence[tuple[bytes, bytes]]
 
 
 class Admission:
-    """What has been found out about a request; complete once `admit` returns.
+    """What is known about a request; complete once `admit` returns.
 
-    It is filled in on the way, so that a refusal can still be logged with what was known.
+    `admit` fills it step by step, so that a refusal can be logged with what was known by then.
     """
 
     __slots__ = (
-        "added",
         "address",
         "caller",
         "decision",
@@ -84,7 +85,8 @@ class Admission:
         "payload",
         "presigned_names",
         "proof",
-        "restated",
+        "query_headers",
+        "rewritten_headers",
         "signer",
         "target",
         "translation",
@@ -92,45 +94,47 @@ class Admission:
 
     def __init__(self) -> None:
         self.address: Address | None = None
-        self.added: Sequence[tuple[bytes, bytes]] = ()  # headers that came in the query alone
-        self.presigned_names: Collection[bytes] = ()  # names of all that came in the query
+        # Headers that came only in the query.
+        self.query_headers: Sequence[tuple[bytes, bytes]] = ()
+        self.presigned_names: Collection[bytes] = ()  # names of all headers that came in the query
         self.operation: Operation | None = None
-        self.caller: Caller = ANYBODY
+        self.caller: Caller = OPEN_CALLER
         self.payload = UNSIGNED_PAYLOAD
-        self.proof: Proof | None = None  # None: nobody is verified
-        self.restated: Sequence[tuple[bytes, bytes]] = ()  # headers that are sent in other words
+        self.proof: Proof | None = None  # None: no signature was verified
+        # Headers that replace the client's.
+        self.rewritten_headers: Sequence[tuple[bytes, bytes]] = ()
         self.decision: Decision | None = None
         self.target: Target | None = None
         self.signer: Signer | Unsigned | None = None
-        self.translation: Translation | None = None  # None: it goes up as it is
+        self.translation: Translation | None = None  # None: nothing is translated
 
     @property
-    def made(self) -> Answer | None:
-        """The answer that is known without the target, once the body is good."""
-        return self.translation.made if self.translation is not None else None
+    def own_answer(self) -> OwnAnswer | None:
+        """The answer that needs no target, once the body is verified."""
+        return self.translation.own_answer if self.translation is not None else None
 
 
 def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
-    """Decide about one request, filling in `admission`; `now` in epoch seconds. Raises S3Error.
+    """Decide about one request, and fill `admission`; `now` in epoch seconds. Raises S3Error.
 
-    Without a signer afterwards, it is a PostObject (who asks, and for what, is in its body), or a
-    preflight that is answered here.
+    Without a signer afterwards, it is a PostObject (its body holds the identity and the key), or a
+    preflight that the gateway answers.
     """
-    _refuse_circle(head, snapshot)
+    _refuse_loop(head, snapshot)
     address = admission.address = locate(head, snapshot.domains)
     query: Query = parse_query(head.query) if head.query else ()
-    meant, rest = _lift(head, query, admission) if query else (head, query)
-    operation = admission.operation = classify(head.method, address, rest, meant.fields)
+    merged, rest = _merge_presigned(head, query, admission) if query else (head, query)
+    operation = admission.operation = classify(head.method, address, rest, merged.fields)
     if operation is POST_OBJECT:
         _refuse_signed_form(head, query)
         return
     if operation is PREFLIGHT:
         if snapshot.cors is not None and snapshot.cors.forward:
-            admission.caller = NOBODY
-            _permit(meant, rest, snapshot, admission)
+            admission.caller = ANONYMOUS_CALLER
+            _decide(merged, rest, snapshot, admission)
         return
-    _identify(head, query, address, snapshot, now, admission)
-    _permit(meant, rest, snapshot, admission)
+    _authenticate(head, query, address, snapshot, now, admission)
+    _decide(merged, rest, snapshot, admission)
 
 
 def admit_form(
@@ -141,18 +145,18 @@ def admit_form(
     admission.address = address
     admission.caller = caller
     check_metadata(_PUT_OBJECT, head.fields)
-    _permit(head, (), snapshot, admission)
+    _decide(head, (), snapshot, admission)
 
 
 def _refuse_signed_form(head: RequestHead, query: Query) -> None:
-    """A form is signed in its fields; a second signature could be somebody else's."""
+    """Refuse a form with a second signature, which could be of another identity."""
     signed = any(name.lower() in (b"x-amz-signature", b"signature") for name, _ in query)
     if signed or head.fields.get(b"authorization"):
         raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
 
 
-def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admission) -> None:
-    """Permission, decision, signer; head and query as they are meant."""
+def _decide(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admission) -> None:
+    """Check the rights, find the target and the signer; `head` and `query` are merged."""
     address, operation, caller = admission.address, admission.operation, admission.caller
     assert address is not None  # located
     assert operation is not None
@@ -162,26 +166,26 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
     target = snapshot.targets[decision.target]
     admission.decision = decision
     admission.target = target
-    _refuse_beyond(target, operation, caller, address)
+    _check_target(target, operation, caller, address)
     overlooked = target.profile.overlooks.get(operation.name)
     if overlooked is not None:
         _refuse_overlooked(overlooked, query, head)
     admission.signer = snapshot.signer(target, caller)
-    if caller is NOBODY:
+    if caller is ANONYMOUS_CALLER:
         admission.signer = Unsigned(target.region)
     elif admission.signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in head.fields:
-        head = _restated(head, COPY_SOURCE, admission)
+        head = _escape_plus(head, COPY_SOURCE, admission)
         _check_copy_source(head, snapshot, caller, target)
     if RENAME_SOURCE in head.fields:
-        head = _restated(head, RENAME_SOURCE, admission)
+        head = _escape_plus(head, RENAME_SOURCE, admission)
         _check_rename_source(head, address)
     dialect = target.profile.dialect
     if dialect is not None or operation.is_translated:
         admission.translation = translate(
             dialect,
-            Asked(
+            ClientRequest(
                 operation.name,
                 address.bucket,
                 address.key,
@@ -199,7 +203,7 @@ def _permit(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
 def _check_rights(
     head: RequestHead, query: Query, operation: Operation, address: Address, caller: Caller
 ) -> None:
-    """The right to the operation, and to those that its headers make it amount to besides."""
+    """Check the right to the operation, and to those that its headers imply."""
     if not caller.may(operation.name, address.bucket):
         raise S3Error(ACCESS_DENIED)
     for other in implied(operation, head.fields, query):
@@ -207,32 +211,34 @@ def _check_rights(
             raise S3Error(ACCESS_DENIED)
 
 
-def _refuse_circle(head: RequestHead, snapshot: Snapshot) -> None:
+def _refuse_loop(head: RequestHead, snapshot: Snapshot) -> None:
     via = head.fields.get(b"via")
-    if via is None or HOP_NAME not in via:
+    if via is None or VIA_PREFIX not in via:
         return
-    if HOP_NAME + snapshot.instance in via or via.count(HOP_NAME) >= MAX_HOPS:
+    if VIA_PREFIX + snapshot.instance in via or via.count(VIA_PREFIX) >= MAX_HOPS:
         raise S3Error(REQUEST_LOOP)
 
 
-def _lift(head: RequestHead, query: Query, admission: Admission) -> tuple[RequestHead, Query]:
-    """The head and the query as they are meant: headers that a presigner moved are back in place.
+def _merge_presigned(
+    head: RequestHead, query: Query, admission: Admission
+) -> tuple[RequestHead, Query]:
+    """Move the headers that a presigner put into the query back into the head.
 
-    A signature is verified over what was sent; everything else looks at what is meant. A header
-    that was sent as well, and so was signed as well, stays what it is. What S3 does not enforce in
-    a query goes no further.
+    The signature is verified over what was sent; everything else uses the merged head and query. A
+    header that was also sent as one, and so was also signed, stays as it is. What S3 does not
+    enforce in a query is not forwarded.
     """
     presigned = presigned_headers(query)
     if not presigned:
         return head, query
     names = {name for name, _ in presigned}
     added = [f for f in presigned if f[0] not in head.fields and is_enforced_in_query(f[0])]
-    admission.presigned_names, admission.added = names, added
-    meant = replace(head, headers=[*head.headers, *added], fields={**head.fields, **dict(added)})
-    return meant, [pair for pair in query if pair[0].lower() not in names]
+    admission.presigned_names, admission.query_headers = names, added
+    merged = replace(head, headers=[*head.headers, *added], fields={**head.fields, **dict(added)})
+    return merged, [pair for pair in query if pair[0].lower() not in names]
 
 
-def _identify(
+def _authenticate(
     head: RequestHead,
     query: Query,
     address: Address,
@@ -248,9 +254,9 @@ def _identify(
     except S3Error as error:
         if error.kind is not ANONYMOUS or not snapshot.anonymous:
             claimed = claimed_key_id(head, query)
-            admission.caller = unverified(claimed) if claimed else ANYBODY
+            admission.caller = unverified(claimed) if claimed else OPEN_CALLER
             raise
-        admission.caller = NOBODY
+        admission.caller = ANONYMOUS_CALLER
         admission.payload = _unsigned_payload(head)
         return
     admission.caller = snapshot.callers[proof.identity.access_key_id]
@@ -261,7 +267,7 @@ def _identify(
 
 
 def _unsigned_payload(head: RequestHead) -> bytes:
-    """The payload hash of nobody's request: nobody signs chunks either (AWS errors 3.24)."""
+    """Return the payload hash of an anonymous request: no chunk is signed (AWS errors 3.24)."""
     claimed = head.fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
     if claimed.startswith(b"STREAMING-") and claimed != STREAMING_UNSIGNED_TRAILER:
         raise S3Error(
@@ -273,15 +279,15 @@ def _unsigned_payload(head: RequestHead) -> bytes:
 
 
 def _claimed_payload(head: RequestHead) -> bytes:
-    """The payload hash of a request nobody verifies.
+    """Return the payload hash of a request whose signature is not verified.
 
-    One that is no digest is no body's: AWS compares all the same (versitygw issue 1423).
+    A value that is no digest matches no body: AWS compares all the same (versitygw issue 1423).
     """
     claimed = head.fields.get(b"x-amz-content-sha256", UNSIGNED_PAYLOAD)
     if claimed in STREAMING_MODES:
         return claimed
     if claimed.startswith(b"STREAMING-"):
-        # Passed on unread, the chunk framing would be stored as if it were the object.
+        # The target would store the chunk framing as a part of the object.
         raise S3Error(
             NOT_IMPLEMENTED,
             ("Header", "x-amz-content-sha256"),
@@ -292,12 +298,12 @@ def _claimed_payload(head: RequestHead) -> bytes:
     return claimed if head.method in BODY_METHODS else UNSIGNED_PAYLOAD
 
 
-def _refuse_beyond(target: Target, operation: Operation, caller: Caller, address: Address) -> None:
-    """Refuse what this caller may not send to this target, or what the target has not."""
+def _check_target(target: Target, operation: Operation, caller: Caller, address: Address) -> None:
+    """Refuse what this caller may not send to this target, or what the target does not have."""
     if not caller.reaches(target.name):
         raise S3Error(ACCESS_DENIED)
     profile = target.profile
-    if caller is NOBODY and not profile.anonymous:
+    if caller is ANONYMOUS_CALLER and not profile.anonymous:
         raise S3Error(ACCESS_DENIED)
     if profile.refuses(operation.name):
         raise S3Error(
@@ -309,12 +315,14 @@ def _refuse_beyond(target: Target, operation: Operation, caller: Caller, address
 
 
 def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead) -> None:
-    """Refuse what the target would take for a request without this parameter or header.
+    """Refuse a parameter or header that changes the request and that the target would ignore.
 
-    A condition that is empty is none, to S3 as well.
+    An empty condition is no condition, as on S3.
     """
     found = [pair[0] for pair in query if pair[0] in names and pair != _CURRENT_VERSION]
-    found += [name for name in names if name in head.fields and not _is_void(name, head.fields)]
+    found += [
+        name for name in names if name in head.fields and not _is_empty_condition(name, head.fields)
+    ]
     if found:
         raise S3Error(
             NOT_IMPLEMENTED,
@@ -322,14 +330,14 @@ def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead)
         )
 
 
-def _is_void(name: bytes, fields: Mapping[bytes, bytes]) -> bool:
+def _is_empty_condition(name: bytes, fields: Mapping[bytes, bytes]) -> bool:
     return b"if-" in name and not fields[name]
 
 
-def _restated(head: RequestHead, name: bytes, admission: Admission) -> RequestHead:
-    """The head with a source in which no `+` stands raw, so that every target reads the same key.
+def _escape_plus(head: RequestHead, name: bytes, admission: Admission) -> RequestHead:
+    """Escape a raw `+` in a copy source, so that every target reads the same key.
 
-    S3 reads a space there (rclone escapes it for that reason); a version behind it stays.
+    S3 reads a space there (rclone escapes it for that reason); a version after it stays.
     """
     key, question, version = head.fields[name].partition(b"?")
     if b"+" not in key:
@@ -338,21 +346,20 @@ def _restated(head: RequestHead, name: bytes, admission: Admission) -> RequestHe
     others = [field for field in head.headers if field[0] != name]
     if len(others) < len(head.headers) - 1:
         return head  # two of them: refused
-    if any(field[0] == name for field in admission.added):
-        kept = [field for field in admission.added if field[0] != name]
-        admission.added = [*kept, (name, value)]
+    if any(field[0] == name for field in admission.query_headers):
+        kept = [field for field in admission.query_headers if field[0] != name]
+        admission.query_headers = [*kept, (name, value)]
     else:
-        admission.restated = [*admission.restated, (name, value)]
+        admission.rewritten_headers = [*admission.rewritten_headers, (name, value)]
     return replace(head, headers=[*others, (name, value)], fields={**head.fields, name: value})
 
 
 def _check_copy_source(
     head: RequestHead, snapshot: Snapshot, caller: Caller, target: Target
 ) -> None:
-    """A copy reads its source: the caller must be allowed to, and it must lie on the same target.
+    """Check that the caller may read the source of a copy, and that it is on the same target.
 
-    A source elsewhere is refused rather than looked for on the wrong store (CopyObject across
-    targets is not there yet).
+    A source on another target is refused: CopyObject across targets does not exist yet.
     """
     bucket = _source_bucket(head, COPY_SOURCE)
     if not caller.may(_READ_OF_A_COPY.name, bucket):
@@ -367,7 +374,7 @@ def _check_copy_source(
 
 
 def _check_rename_source(head: RequestHead, address: Address) -> None:
-    """A rename stays in its bucket; that its source may be deleted is `implied`."""
+    """Check that a rename stays in its bucket; `implied` has the right to delete the source."""
     if _source_bucket(head, RENAME_SOURCE) != address.bucket:
         raise S3Error(
             INVALID_ARGUMENT,
@@ -378,7 +385,7 @@ def _check_rename_source(head: RequestHead, address: Address) -> None:
 
 def _source_bucket(head: RequestHead, name: bytes) -> bytes:
     values = [value for sent, value in head.headers if sent == name]
-    if len(values) != 1:  # which one a target believes is anybody's guess
+    if len(values) != 1:  # targets differ in which one they use
         raise S3Error(
             INVALID_ARGUMENT,
             ("ArgumentName", name.decode()),

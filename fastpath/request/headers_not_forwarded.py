@@ -1,21 +1,20 @@
-"""Which header fields of a client never cross to a target: one table.
+"""The headers of a client that no target gets.
 
-Rules: a target believes these fields of whoever stands before it, and the gateway stands there:
-what a client writes into them would decide what address, host, path, method or user the target
-sees. Commands of a store's own, beside S3's, do not cross: the gateway does not know which right
-they need. A name that holds `_` does not cross either, but in metadata: servers that follow CGI
-read `x_amz_acl` as `x-amz-acl`, and nobody has verified or classified that one. S3 has none of
-these fields.
-
-Not here: fields of one hop (`hop`), of the client's signature (`forward`).
+Rules: a target trusts these headers from a proxy before it, and the gateway is that proxy: with
+them, a client would choose the address, host, path, method or user that the target sees. Commands
+of a store's own API are not forwarded either: the gateway does not know which right they need; nor
+is a name with `_`, except in metadata: servers that follow CGI read `x_amz_acl` as `x-amz-acl`,
+which was neither verified nor classified. S3 has none of these headers.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-# What it would tell the target, and the names.
-NEVER_CROSS = {
+from fastpath.s3.metadata import METADATA_PREFIX
+
+# What each header tells the target: their names.
+NOT_FORWARDED = {
     "the client's address": (
         b"akamai-client-ip",
         b"client-ip",
@@ -67,7 +66,7 @@ NEVER_CROSS = {
     "where a link leads (Alibaba)": (b"x-oss-symlink-target",),
     "another tenant (Dell ECS)": (b"x-emc-namespace",),
 }
-NEVER_CROSS_PREFIXES = (
+NOT_FORWARDED_PREFIXES = (
     b"cf-",  # Cloudflare: cf-connecting-ip, cf-ipcountry, ...
     b"s3-",  # SeaweedFS, of itself: s3-is-admin, s3-identity-id, ...
     b"seaweed-",  # the same, kept with an object: seaweed-x-amz-owner, seaweed-x-amz-acl, ...
@@ -83,22 +82,21 @@ NEVER_CROSS_PREFIXES = (
     b"x-ssl-",
     b"x-tigris-",  # x-tigris-rename deletes the source of a copy
 )
-# Of other vendors' words for what S3 begins with x-amz-: x-goog-acl, x-oss-copy-source, ...
-NEVER_CROSS_SUFFIXES = (b"-acl", b"-copy-source", b"-copy-source-range", b"-force-delete")
+# Other vendors' names of S3's headers: x-goog-acl, x-oss-copy-source, ...
+NOT_FORWARDED_SUFFIXES = (b"-acl", b"-copy-source", b"-copy-source-range", b"-force-delete")
 _S3 = b"x-amz-"
-_METADATA = b"x-amz-meta-"
-_NAMES = frozenset(name for names in NEVER_CROSS.values() for name in names)
+_NAMES = frozenset(name for names in NOT_FORWARDED.values() for name in names)
 
 
 @lru_cache(maxsize=256)  # few names are sent often; a client may send any
-def never_crosses(name: bytes) -> bool:
-    """Whether a field (lower case) stays behind, whatever the target."""
-    if b"_" in name and not name.startswith(_METADATA):
+def is_not_forwarded(name: bytes) -> bool:
+    """Whether no target gets a header of this name (lower case)."""
+    if b"_" in name and not name.startswith(METADATA_PREFIX):
         return True
     if name.startswith(_S3):
         return False
     return (
         name in _NAMES
-        or name.startswith(NEVER_CROSS_PREFIXES)
-        or name.endswith(NEVER_CROSS_SUFFIXES)
+        or name.startswith(NOT_FORWARDED_PREFIXES)
+        or name.endswith(NOT_FORWARDED_SUFFIXES)
     )

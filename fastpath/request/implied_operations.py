@@ -1,12 +1,10 @@
-"""Headers that make a request do what is another operation by itself: who may do that one?
+"""Finds the operations that a request's headers imply, so that their permission is checked as well.
 
     PutObject with x-amz-acl: public-read     needs PutObjectAcl as well, as on AWS
 
-Rules: pure; the table is by header name, held against botocore's model by a test; it is asked for
+Rules: the table is by header name, and a test compares it with botocore's model; it applies to
 every operation that changes something, whether the model has the header there or not, because a
-store may read it all the same; a value that changes nothing needs no further right.
-
-Not here: the copy source, whose own bucket counts (`admission`), who may do what (`identities`).
+store may read it all the same; a value without an effect needs no further right.
 """
 
 from __future__ import annotations
@@ -15,8 +13,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from fastpath.s3.operations import OPERATIONS, Operation
 
-# Header -> the operations that do the same by themselves, by what AWS asks for (API reference,
-# "Permissions" of CreateBucket, PutObject and CopyObject).
+# Header -> the operations with the same effect, by the permissions that AWS requires (API
+# reference, "Permissions" of CreateBucket, PutObject and CopyObject).
 _OF_AN_OBJECT: Mapping[bytes, tuple[str, ...]] = {
     b"x-amz-acl": ("PutObjectAcl",),
     b"x-amz-bypass-governance-retention": ("PutObjectRetention",),
@@ -32,7 +30,7 @@ _OF_AN_OBJECT: Mapping[bytes, tuple[str, ...]] = {
     b"x-amz-object-lock-legal-hold": ("PutObjectLegalHold",),
     b"x-amz-object-lock-mode": ("PutObjectRetention",),
     b"x-amz-object-lock-retain-until-date": ("PutObjectRetention",),
-    b"x-amz-rename-source": ("DeleteObject",),  # the source is gone afterwards
+    b"x-amz-rename-source": ("DeleteObject",),  # it deletes the source
     b"x-amz-tagging": ("PutObjectTagging",),
 }
 _OF_A_BUCKET: Mapping[bytes, tuple[str, ...]] = {
@@ -45,9 +43,9 @@ _OF_A_BUCKET: Mapping[bytes, tuple[str, ...]] = {
     b"x-amz-grant-write-acp": ("PutBucketAcl",),
     b"x-amz-object-ownership": ("PutBucketOwnershipControls",),
 }
-# What the same request would be without the header. `private` is what an object is anyway: it
-# grants nobody anything (for a bucket AWS says so; rclone sends it with every upload).
-_CHANGES_NOTHING: Mapping[bytes, bytes] = {
+# Values that mean the same as no header. `private` is the default: it grants nobody anything (AWS
+# says so of a bucket; rclone sends it with every upload).
+_NO_EFFECT: Mapping[bytes, bytes] = {
     b"x-amz-acl": b"private",
     b"x-amz-bucket-object-lock-enabled": b"false",
     b"x-amz-bypass-governance-retention": b"false",
@@ -71,9 +69,9 @@ _NAMES = {name: frozenset(headers) for name, headers in _HEADERS.items()}
 def implied(
     operation: Operation, fields: Mapping[bytes, bytes], query: Sequence[tuple[bytes, bytes]]
 ) -> Collection[str]:
-    """The operations that a request amounts to besides its own; usually none.
+    """Return the operations that a request implies besides its own; usually none.
 
-    `query` counts as well: a store may take a parameter for the header of this name, though the
+    `query` counts as well: a store may read a parameter as the header of this name, even if the
     request is not presigned.
     """
     names = _NAMES[operation.name]
@@ -84,6 +82,6 @@ def implied(
     return {
         other
         for name, value in sent
-        if name in names and value != _CHANGES_NOTHING.get(name)
+        if name in names and value != _NO_EFFECT.get(name)
         for other in headers[name]
     }

@@ -1,12 +1,11 @@
-"""The request head as the target gets it: the client's own lines, less what must not cross, signed.
+"""Writes the request head for the target: the client's lines that are forwarded, signed anew.
 
-Rules: the raw path and the order, spelling and bytes of every header line that stays are the
-client's; headers that a presigner moved into the query are headers again; hop-by-hop and
-Connection-listed lines, the client's signature, date, token and presign parameters, cookies,
-Expect, and what a target would believe of a proxy (`crossing`) never cross; every `x-amz-*` header
-and Content-MD5 that crosses is signed (AWS errors 1.28), nothing a hop may change is.
-
-Not here: whether the request may go at all (`admission`), its body (`exchange`).
+Rules: the raw path, and the order, spelling and bytes of every header line that stays, are the
+client's; headers that a presigner moved into the query become headers again; hop-by-hop headers and
+those that Connection lists, the client's signature, date, token and presign parameters, cookies,
+Expect, and headers that a target would trust from a proxy (`headers_not_forwarded`) are never
+forwarded; every `x-amz-*` header and Content-MD5 that is forwarded is signed (AWS errors 1.28),
+nothing that a hop may change is.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from fastpath.http.hop_by_hop import (
 )
 from fastpath.http.query import upstream_query
 from fastpath.payload.body_plan import BodyPlan
-from fastpath.request.admission import HOP_NAME, Admission
-from fastpath.request.headers_not_forwarded import never_crosses
+from fastpath.request.admission import VIA_PREFIX, Admission
+from fastpath.request.headers_not_forwarded import is_not_forwarded
 from fastpath.request.virtual_host import host_and_path
 
-# What belongs to the client's hop or is written anew below.
-_STAYS_BEHIND = header_line_pattern(
+# Headers of the client's hop, and those that are written anew below.
+_DROPPED_LINES = header_line_pattern(
     (
         *HOP_BY_HOP,
         b"authorization",
@@ -46,9 +45,9 @@ _STAYS_BEHIND = header_line_pattern(
 )
 _NOTHING: tuple[bytes, ...] = ()
 _RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})
-# Names of most heads: found in a set before they are looked at (heads: 3,000 instructions). They
-# are not signed, and whether they cross is known from above.
-_USUAL = _RESIGNED | {
+# Names in most heads, which need no further check (heads: 3,000 instructions): they are not signed,
+# and the table above says which are forwarded.
+_COMMON_NAMES = _RESIGNED | {
     b"accept",
     b"accept-encoding",
     b"amz-sdk-invocation-id",
@@ -72,20 +71,20 @@ def upstream_head(
     now: float,
     body_plan: BodyPlan | None = None,
 ) -> bytes:
-    """The bytes that open this request towards its target; `now` in epoch seconds.
+    """Return the head of this request for its target; `now` in epoch seconds.
 
-    `body_plan`: how its body goes up, if not as it comes.
+    `body_plan`: how its body is sent, if not as it comes.
     """
     address, target, signer = admission.address, admission.target, admission.signer
     assert address is not None  # admitted
     assert target is not None
     assert signer is not None
-    if admission.restated:
-        raw, head = _restated(raw, head, admission.restated)
+    if admission.rewritten_headers:
+        raw, head = _with_rewritten(raw, head, admission.rewritten_headers)
     virtual = target.virtual
     host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
     query, drop = upstream_query(head.query, admission.presigned_names), _NOTHING
-    payload, length, added = admission.payload, head.content_length, admission.added
+    payload, length, added = admission.payload, head.content_length, admission.query_headers
     translation = admission.translation
     if translation is not None:
         query = query if translation.query is None else translation.query
@@ -94,9 +93,9 @@ def upstream_head(
     if body_headers is not None:
         payload, length = body_headers.payload, body_headers.length
         drop += body_headers.drop
-    signed = [field for field in head.headers if field[0] not in _USUAL]
+    signed = [field for field in head.headers if field[0] not in _COMMON_NAMES]
     if signed or added:  # not of most downloads
-        signed, left = _sorted_out(signed, added)
+        signed, left = _split_fields(signed, added)
         drop += left
     if drop:
         signed, added = _without(signed, drop), _without(added, drop)
@@ -118,30 +117,30 @@ def upstream_head(
     if length is not None:
         lines.append(b"content-length: %d\r\n" % length)
     instead = body_headers.lines if body_headers is not None else b""
-    kept = without_hop_by_hop(raw[raw.index(b"\r\n") :], _STAYS_BEHIND, head.fields, drop)
+    kept = without_hop_by_hop(raw[raw.index(b"\r\n") :], _DROPPED_LINES, head.fields, drop)
     lines += (instead, kept[2:])
     return b"".join(lines)
 
 
-def _restated(
-    raw: bytes, head: RequestHead, restated: Sequence[tuple[bytes, bytes]]
+def _with_rewritten(
+    raw: bytes, head: RequestHead, rewritten_headers: Sequence[tuple[bytes, bytes]]
 ) -> tuple[bytes, RequestHead]:
-    """The client's head with these headers in other words."""
-    names = tuple(name for name, _ in restated)
-    lines = b"".join([b"\r\n%b: %b" % field for field in restated])
-    headers = [*_without(head.headers, names), *restated]
+    """Replace these headers in the client's head."""
+    names = tuple(name for name, _ in rewritten_headers)
+    lines = b"".join([b"\r\n%b: %b" % field for field in rewritten_headers])
+    headers = [*_without(head.headers, names), *rewritten_headers]
     return without_headers(raw[:-4], names) + lines + raw[-4:], replace(head, headers=headers)
 
 
-def _sorted_out(
+def _split_fields(
     fields: Headers, added: Sequence[tuple[bytes, bytes]]
 ) -> tuple[Headers, tuple[bytes, ...]]:
-    """Of less usual fields those that are signed, and the names of those that never cross."""
+    """Return the fields that are signed, and the names of those that are not forwarded."""
     signed: Headers = []
-    left = [name for name, _ in added if never_crosses(name)] if added else []
+    left = [name for name, _ in added if is_not_forwarded(name)] if added else []
     for field in fields:
         name = field[0]
-        if never_crosses(name):
+        if is_not_forwarded(name):
             left.append(name)
         elif name.startswith(b"x-amz-") or name == b"content-md5":
             signed.append(field)
@@ -159,9 +158,9 @@ def _via(head: RequestHead, instance: bytes) -> bytes:
     earlier = head.fields.get(b"via")
     if earlier is None:
         return _first_hop(instance)
-    return b"via: %b, 1.1 %b%b\r\n" % (earlier, HOP_NAME, instance)
+    return b"via: %b, 1.1 %b%b\r\n" % (earlier, VIA_PREFIX, instance)
 
 
 @lru_cache(maxsize=4)
 def _first_hop(instance: bytes) -> bytes:
-    return b"via: 1.1 %b%b\r\n" % (HOP_NAME, instance)
+    return b"via: 1.1 %b%b\r\n" % (VIA_PREFIX, instance)

@@ -1,13 +1,11 @@
-"""Virtual-host style towards a target: the bucket's own host name instead of the path.
+"""Writes Host and path for a target that is addressed in virtual-host style.
 
     PUT /bucket/a%2Fb  Host: store.example:9000   ->   PUT /a%2Fb  Host: bucket.store.example:9000
 
-Rules: pure; the raw bytes of the key stay; a bucket whose name cannot stand in front of the host
+Rules: the raw bytes of the key stay; a bucket whose name cannot be a part of the host name
 (capitals, underscores, too long, under TLS also dots, because a wildcard certificate covers one
-label) keeps path style, and so do requests without a bucket. The connection is made to the target's
-own address all the same, so no client can have a name looked up.
-
-Not here: which targets are asked so (`gateway.config`), a client's virtual hosts (`addressing`).
+label) keeps path style, and so do requests without a bucket. The connection goes to the target's
+own address all the same, so no client can make the gateway look a name up.
 """
 
 from __future__ import annotations
@@ -23,8 +21,8 @@ _LABELS = re.compile(rb"%b(?:\.%b)*" % (_LABEL, _LABEL))
 _MAX_HOST = 253  # characters of a name (RFC 1035 section 2.3.4, without the length bytes)
 
 
-def in_host(target: Target, address: Address) -> bool:
-    """Whether the bucket of this request stands in the Host that the target is given."""
+def is_bucket_in_host(target: Target, address: Address) -> bool:
+    """Whether the bucket of this request is in the Host that the target gets."""
     if not target.virtual or not address.bucket:
         return False
     labels = _LABELS if target.route.tls is None else _ONE_LABEL
@@ -34,8 +32,8 @@ def in_host(target: Target, address: Address) -> bool:
 
 
 def host_and_path(target: Target, address: Address) -> tuple[bytes, bytes]:
-    """The Host and the raw path that a request goes to its target with."""
-    if not in_host(target, address):
+    """Return the Host and the raw path of a request for its target."""
+    if not is_bucket_in_host(target, address):
         return target.authority, address.path
     end = address.path.find(b"/", 1)
     path = address.path[end:] if end > 0 else b"/"
@@ -43,8 +41,8 @@ def host_and_path(target: Target, address: Address) -> tuple[bytes, bytes]:
 
 
 def server_name(target: Target, address: Address) -> str | None:
-    """The name that the target must prove under TLS, if it is not the endpoint's own."""
+    """Return the name in the target's certificate, if it is not the endpoint's own."""
     tls = target.route.tls
-    if tls is None or not in_host(target, address):
+    if tls is None or not is_bucket_in_host(target, address):
         return None
     return f"{address.bucket.decode()}.{tls.server_name}"

@@ -1,1 +1,1 @@
-"""Heads and bodies of responses that clients get. Pure."""
+"""Heads and bodies of the responses that clients get. Pure."""

@@ -1,11 +1,10 @@
-"""Cross-origin requests: the rules of `auth.cors`, answers to preflights, headers for all others.
+"""Cross-origin requests: answers preflights, and writes the CORS headers of other responses.
 
-Rules: S3's meaning: the first rule that admits origin, method and headers decides; a pattern has at
+Rules: as on S3, the first rule that admits origin, method and headers decides; a pattern has at
 most one `*`; origins are compared with case, header names without; codes and texts are AWS's (AWS
-errors 4.44). A preflight carries no signature, so it tells nothing but these rules.
-
-Not here: whether the request itself is allowed (`admission`): CORS only tells a browser whether a
-page may see the answer.
+errors 4.44). A preflight has no signature, so its answer says nothing but these rules. CORS only
+tells a browser whether a page may read a response; `admission` decides whether a request may
+happen.
 
 Source: AWS "Using cross-origin resource sharing"; WHATWG Fetch section 3.3.
 """
@@ -17,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastpath.errors import BAD_REQUEST, CORS_REFUSED, S3Error
-from fastpath.response.own import Answer
+from fastpath.response.own_answer import OwnAnswer
 from fastpath.s3.addressing import Address
 
 METHODS = ("GET", "PUT", "POST", "DELETE", "HEAD")
@@ -26,7 +25,7 @@ _ANY = b"*"
 
 
 def compile_pattern(pattern: str, *, flags: int = 0) -> re.Pattern[bytes]:
-    """A matcher for a whole value; `*` stands for anything."""
+    """Compile a pattern for a whole value; `*` matches anything."""
     return re.compile(re.escape(pattern.encode()).replace(rb"\*", rb".*"), flags | re.DOTALL)
 
 
@@ -46,11 +45,11 @@ class CorsRule:
         return method in self.methods and any(known.fullmatch(origin) for known in self.origins)
 
     def admits_headers(self, names: list[bytes]) -> bool:
-        """Whether it may send these headers."""
+        """Whether a page may send these headers."""
         return all(any(known.fullmatch(name) for known in self.headers) for name in names)
 
     def lines(self, origin: bytes) -> list[bytes]:
-        """What every answer to such a page tells its browser."""
+        """Return the header lines of every response to such a page."""
         lines = [b"Access-Control-Allow-Origin: " + (_ANY if self.any_origin else origin)]
         if not self.any_origin:
             lines.append(b"Access-Control-Allow-Credentials: true")
@@ -72,9 +71,9 @@ class Cors:
         self.forward = forward
 
     def answer_lines(self, origin: bytes, method: bytes) -> bytes:
-        """Header lines, each with its CRLF, for the answer to a request that is no preflight.
+        """Return header lines, each with its CRLF, for a response that answers no preflight.
 
-        Where preflights are forwarded, the target's own lines are the answer.
+        None where preflights are forwarded: the response has the target's own.
         """
         if self.forward or method == b"OPTIONS":
             return b""
@@ -83,7 +82,7 @@ class Cors:
         return b"".join([line + b"\r\n" for line in lines])
 
     def preflight(self, origin: bytes, method: bytes, names: list[bytes]) -> list[bytes] | None:
-        """Header lines of the answer to a preflight; None: no rule admits it."""
+        """Return the header lines that answer a preflight; None: no rule admits it."""
         for rule in self._rules:
             if rule.admits(origin, method) and rule.admits_headers(names):
                 lines = rule.lines(origin)
@@ -93,8 +92,10 @@ class Cors:
         return None
 
 
-def answer_preflight(cors: Cors | None, fields: Mapping[bytes, bytes], address: Address) -> Answer:
-    """The answer to an OPTIONS request with an Origin. Raises S3Error."""
+def answer_preflight(
+    cors: Cors | None, fields: Mapping[bytes, bytes], address: Address
+) -> OwnAnswer:
+    """Answer an OPTIONS request with an Origin. Raises S3Error."""
     method = fields.get(b"access-control-request-method", b"")
     if method.decode("latin-1") not in METHODS:
         shown = method.decode("utf-8", "replace") or "null"
@@ -113,4 +114,4 @@ def answer_preflight(cors: Cors | None, fields: Mapping[bytes, bytes], address: 
             "Access-Control-Request-Headers are not whitelisted by the resource's CORS spec."
         )
         raise S3Error(CORS_REFUSED, *extras, message=f"CORSResponse: {text}")
-    return Answer(200, lines, b"")
+    return OwnAnswer(200, lines, b"")

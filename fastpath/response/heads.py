@@ -1,9 +1,7 @@
-"""Response heads as the client gets them: the target's own, less its hop, or the gateway's.
+"""Writes response heads for clients: the target's own without its hop's lines, or the gateway's.
 
-Rules: a relayed status, reason and header line stays byte for byte as the target sent it, unless it
-belongs to the hop; every answer carries `x-amz-request-id`; an answer to HEAD has no body.
-
-Not here: what an error says (`errors`, `s3xml`), when a connection closes (`downstream`).
+Rules: the status, reason and header lines of a relayed response stay byte for byte, unless they
+belong to the hop; every response has `x-amz-request-id`; a response to HEAD has no body.
 """
 
 from __future__ import annotations
@@ -22,12 +20,12 @@ from fastpath.http.hop_by_hop import (
     without_headers,
     without_hop_by_hop,
 )
-from fastpath.response.own import Answer
+from fastpath.response.own_answer import OwnAnswer
 from fastpath.s3.operations import MethodNotAllowed
 from fastpath.s3.xml_writer import error_document
 
-_STAYS_BEHIND = header_line_pattern(HOP_BY_HOP)
-_OF_THE_BODY = header_line_pattern((b"content-length", b"content-type", b"content-encoding"))
+_HOP_LINES = header_line_pattern(HOP_BY_HOP)
+_BODY_LINES = header_line_pattern((b"content-length", b"content-type", b"content-encoding"))
 _CORS = header_line_pattern((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _LENGTH = (b"content-length",)
@@ -45,18 +43,18 @@ def relayed_head(
     extra: tuple[bytes, bool],
     cors: bytes = b"",
 ) -> bytes:
-    """The head of a target's answer for the client.
+    """Return the head of a target's response for the client.
 
-    `extra` is the gateway's request id (used when the target gave none) and whether the connection
-    closes afterwards. `cors` are lines, each with its CRLF, that take the place of the target's own
+    `extra` is the gateway's request id (used if the target gave none) and whether the connection
+    closes afterwards. `cors` are lines, each with its CRLF, that replace the target's own
     Access-Control-* lines. A body of unknown length is chunked for HTTP/1.1 and ends with the
     connection for HTTP/1.0 (RFC 9112 section 6.1).
     """
     request_id, close = extra
     end = raw.index(b"\r\n")
-    lines = without_hop_by_hop(raw[end:-4], _STAYS_BEHIND, answer.fields)
+    lines = without_hop_by_hop(raw[end:-4], _HOP_LINES, answer.fields)
     if answer.status == 204 and answer.fields.get(b"content-length", b"0") != b"0":
-        # It cannot have one: a client might wait (RFC 9110 section 8.6).
+        # A 204 has no body, but a client might wait for one (RFC 9110 section 8.6).
         lines = without_headers(lines, _LENGTH)
     if cors:
         lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
@@ -72,20 +70,20 @@ def relayed_head(
     return head + b"\r\n\r\n"
 
 
-def as_document(
+def document_head(
     raw: bytes, status: int | None, length: int | None = None
 ) -> tuple[bytes, ResponseHead]:
-    """The head of an answer whose body becomes another document; `length` if it is known."""
+    """Return the head of a response whose body is replaced; `length` if it is known."""
     lines = b"\r\nContent-Type: application/xml"
     if length is not None:
         lines += b"\r\nContent-Length: %d" % length
-    return _rewritten(raw, status, _OF_THE_BODY, lines)
+    return _rewritten(raw, status, _BODY_LINES, lines)
 
 
-def amended(
+def changed_head(
     raw: bytes, status: int | None, drop: Sequence[bytes], add: Sequence[tuple[bytes, bytes]]
 ) -> tuple[bytes, ResponseHead]:
-    """The head of an answer whose body stays: another `status`, without some lines, with others."""
+    """Return the head of a response with another `status`, without some headers, with others."""
     lines = b"".join([b"\r\n%b: %b" % field for field in add])
     return _rewritten(raw, status, header_line_pattern(tuple(drop)) if drop else None, lines)
 
@@ -100,18 +98,19 @@ def _rewritten(
     return head, parse_response_head(head)
 
 
-def error_reply(
+def error_response(
     error: S3Error,
     ids: tuple[str, str],
     *,
     to_head: bool,
     keep: bool,
-    old: bool = False,
-    also: bytes = b"",
+    is_http10: bool = False,
+    extra_lines: bytes = b"",
 ) -> bytes:
-    """A whole answer made here. `ids` are the request id and the host id; `old` is HTTP/1.0.
+    """Return a whole error response.
 
-    `also` are more header lines, each with its CRLF.
+    ids: the request id and the host id.
+    extra_lines: more header lines, each with its CRLF.
     """
     status = error.kind.status
     reason = b"Slow Down" if error.kind is SLOW_DOWN else _REASONS[status]
@@ -135,32 +134,37 @@ def error_reply(
         lines.append(b"Retry-After: %d" % error.retry_after)
     if not keep:
         lines.append(b"Connection: close")
-    elif old:
+    elif is_http10:
         lines.append(b"Connection: keep-alive")
-    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + body
+    return b"\r\n".join(lines) + b"\r\n" + extra_lines + b"\r\n" + body
 
 
-def own_reply(
-    answer: Answer, request_id: str, *, keep: bool, old: bool = False, also: bytes = b""
+def own_response(
+    answer: OwnAnswer,
+    request_id: str,
+    *,
+    keep: bool,
+    is_http10: bool = False,
+    extra_lines: bytes = b"",
 ) -> bytes:
-    """A whole answer made here that is no error. `old`, `also`: as in `error_reply`."""
+    """Return a whole response of the gateway's own that is no error."""
     lines = [b"HTTP/1.1 %d %b" % (answer.status, _REASONS[answer.status]), *answer.lines]
     if not any(line.startswith(b"x-amz-request-id:") for line in answer.lines):
         lines.append(b"x-amz-request-id: " + request_id.encode())
     if answer.body:
         lines.append(b"Content-Type: application/xml")
     lines += [b"Date: " + formatdate(usegmt=True).encode(), b"Server: s3gateway"]
-    if answer.status != 204:  # which has no length (RFC 9110 section 8.6)
+    if answer.status != 204:  # a 204 has no length (RFC 9110 section 8.6)
         lines.append(b"Content-Length: %d" % len(answer.body))
     if not keep:
         lines.append(b"Connection: close")
-    elif old:
+    elif is_http10:
         lines.append(b"Connection: keep-alive")
-    return b"\r\n".join(lines) + b"\r\n" + also + b"\r\n" + answer.body
+    return b"\r\n".join(lines) + b"\r\n" + extra_lines + b"\r\n" + answer.body
 
 
-def health_reply(request: RequestHead, *, refuses: bytes, keep: bool) -> bytes:
-    """The answer to `/-/healthz` or `/-/readyz`: 200, or 503 and why."""
+def health_response(request: RequestHead, *, refuses: bytes, keep: bool) -> bytes:
+    """Return the response to `/-/healthz` or `/-/readyz`: 200, or 503 and why."""
     body = refuses + b"\n" if refuses else b"ok\n"
     head = (
         b"HTTP/1.1 %b\r\nContent-Type: text/plain\r\nCache-Control: no-store\r\n"

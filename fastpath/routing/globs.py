@@ -1,12 +1,10 @@
-"""Globs of bucket names: `*`, `?`, `[abc]`, `[!abc]`, case-sensitive; a whole name or nothing.
+"""Matches bucket names with globs: `*`, `?`, `[abc]`, `[!abc]`; case-sensitive, the whole name.
 
-A glob is told by its *beginning*, the characters before the first special one, and the rest. What
-is only made of stars and text needs no regular expression: making one takes a hundred times as long
-as trying it.
+A glob is split into its beginning, the characters before the first special one, and the rest. A
+glob of only stars and text needs no regular expression: compiling one takes a hundred times as long
+as a match.
 
-Rules: a name matches as `fnmatch.fnmatchcase` says, whichever of the two ways is taken.
-
-Not here: which glob is tried when (`rulebook`), whether one covers another (`gateway.config`).
+Rules: a name matches as `fnmatch.fnmatchcase` says, with or without a regular expression.
 """
 
 from __future__ import annotations
@@ -21,19 +19,19 @@ Matcher = Callable[[str], object]  # truth: the whole name matches
 
 
 def compile_glob(pattern: str) -> re.Pattern[bytes]:
-    """A regular expression for a whole bucket name."""
+    """Compile a regular expression for a whole bucket name."""
     return re.compile(fnmatch.translate(pattern).encode())
 
 
 def split_glob(pattern: str) -> tuple[str, str]:
-    """The beginning, and the rest: empty for a plain name, `*` for a prefix."""
+    """Return the beginning and the rest: empty for a plain name, `*` for a prefix."""
     found = _SPECIAL.search(pattern)
     at = len(pattern) if found is None else found.start()
     return pattern[:at], pattern[at:]
 
 
 def only_stars(pattern: str) -> bool:
-    """Whether `matches_stars` may judge the pattern."""
+    """Whether the pattern has no special character but `*`, so that `matches_stars` applies."""
     return "?" not in pattern and "[" not in pattern
 
 
@@ -44,7 +42,7 @@ def matches_stars(pattern: str, name: str) -> bool:
     if end < len(first) or not name.startswith(first) or not name.endswith(last):
         return False
     at = len(first)
-    for part in middle:  # the leftmost place of each leaves the most for those that follow
+    for part in middle:  # the leftmost match of each part leaves the most for the next ones
         found = name.find(part, at, end)
         if found < 0:
             return False
@@ -53,5 +51,5 @@ def matches_stars(pattern: str, name: str) -> bool:
 
 
 def matcher(pattern: str) -> Matcher:
-    """What judges names by a glob that has more than stars."""
+    """Return a function that matches names with a glob of more than stars."""
     return re.compile(fnmatch.translate(pattern)).match

@@ -1,9 +1,7 @@
-"""What an identity may do: which operations on which buckets, reaching which targets.
+"""The rights of an identity: which operations on which buckets, on which targets.
 
-Rules: an empty list of grants allows nothing, no list allows everything; an operation that names no
-bucket needs a grant for every bucket (`*`), because its answer tells of every bucket.
-
-Not here: who somebody is (`sigv4.verify`), where a request goes (`routing`).
+Rules: an empty list of grants allows nothing, no list allows everything; an operation without a
+bucket needs a grant for every bucket (`*`), because its response is about every bucket.
 """
 
 from __future__ import annotations
@@ -65,14 +63,14 @@ class Caller(Identity):
 
 
 def unverified(access_key_id: bytes) -> Caller:
-    """Who claims to have this key, and may do nothing: `?KEY` in the log, as no identity's name."""
+    """Return a caller without rights for an unverified key, which the log shows as `?KEY`."""
     return Caller(f"{UNVERIFIED}{access_key_id.decode('utf-8', 'replace')}", b"", b"", grants=())
 
 
 UNVERIFIED = "?"
 
-# Who calls under `auth.mode: open`.
-ANYBODY = Caller("", b"", b"")
+# The caller under `auth.mode: open`.
+OPEN_CALLER = Caller("", b"", b"")
 
-# Who calls unsigned under `auth.anonymous: forward`: what they may do, the target decides.
-NOBODY = Caller("", b"", b"")
+# The caller of unsigned requests under `auth.anonymous: forward`; the target decides about them.
+ANONYMOUS_CALLER = Caller("", b"", b"")

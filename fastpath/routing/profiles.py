@@ -1,10 +1,7 @@
-"""What each kind of target can and cannot do, as data.
+"""Describes as data what each kind of target can do.
 
-Rules: code asks a profile, never compares its name; a capability is here only if code uses it; what
-a shipped profile says was read in the store's documentation or measured (docs/profiles.md).
-
-Not here: probing a live target (`gateway.probe`), what an operator may override (`gateway.config`),
-how a dialect is translated (`dialects`).
+Rules: code asks a profile, never compares its name; a capability is here only if code uses it; the
+shipped profiles follow the stores' documentation or measurements (docs/profiles.md).
 """
 
 from __future__ import annotations
@@ -13,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from fastpath.signing.sigv4.verify import STREAMING_MODES, STREAMING_SIGNED_TRAILER
+
 # The operations lakeFS has. Anything else must not reach it: a sub-resource it does not know falls
 # through to the plain operation, so `PUT ?legal-hold` would overwrite the object.
 _LAKEFS_OPERATIONS = frozenset(
@@ -20,7 +19,7 @@ _LAKEFS_OPERATIONS = frozenset(
         "AbortMultipartUpload",
         "CompleteMultipartUpload",
         "CopyObject",
-        "CreateBucket",  # asked about, never made
+        "CreateBucket",  # never sent: only whether the repository exists is asked
         "CreateMultipartUpload",
         "DeleteObject",
         "DeleteObjects",
@@ -41,9 +40,9 @@ _LAKEFS_OPERATIONS = frozenset(
     }
 )
 
-# What lakeFS does not see, though it makes the request another one: without the version the current
-# object is deleted or read instead, without the condition it is deleted or overwritten all the
-# same, and a rename or an append is a plain overwrite.
+# Parameters and headers that change a request and that lakeFS ignores: it deletes or reads the
+# current object instead of the version, deletes or overwrites it whatever the condition, and
+# overwrites it instead of renaming or appending.
 _LAKEFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
     "CopyObject": frozenset({b"if-match", b"if-none-match"}),
     "DeleteObject": frozenset(
@@ -94,23 +93,15 @@ _SEAWEEDFS_OVERLOOKS: Mapping[str, frozenset[bytes]] = {
     "PutObject": frozenset({b"x-amz-write-offset-bytes"}),
 }
 
-# What `x-amz-checksum-*` can name, as it stands there; the first five are older than 2026.
+# Algorithms of `x-amz-checksum-*`, as in the name; the first five are older than 2026.
 _OLD_CHECKSUMS = frozenset({b"crc32", b"crc32c", b"crc64nvme", b"sha1", b"sha256"})
 CHECKSUMS = _OLD_CHECKSUMS | {b"md5", b"sha512", b"xxhash128", b"xxhash3", b"xxhash64"}
 
-# What becomes of a header that a target would forget, of the default first: `targets.*.forgets`.
+# What to do with a header that a target would ignore, the default first: `targets.*.forgets`.
 FORGETS = ("refuse", "drop")
 
-_TRAILER_MODE = b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
-STREAMING_MODES = frozenset(
-    {
-        b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-        _TRAILER_MODE,
-        b"STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-    }
-)
-# What a list of objects may have: keys in the order of their UTF-8 bytes, escaped keys on demand, a
-# start behind any key. Lists of several targets can only be merged if they are sorted.
+# Features of a list of objects: keys in the order of their UTF-8 bytes, escaped keys on demand, a
+# start after any key. Only sorted lists of several targets can be merged.
 LIST_FEATURES = frozenset({"encoding-type", "sorted", "start-after"})
 
 
@@ -119,32 +110,32 @@ class Profile:
     """One kind of target.
 
     verifies_digest: refuses an upload whose SHA-256 is not the signed one, with the error of S3, so
-        the gateway need not hash it on the way. An upload is the body of a PutObject or UploadPart.
-    verifies_md5: refuses an upload that is not what Content-MD5 says.
-    verifies_checksums: refuses an upload that is not what x-amz-checksum-* says, in each algorithm
-        of `checksums`.
-    verifies_documents: does the same for other bodies, the keys of a DeleteObjects above all.
-    checksums: the algorithms whose checksums it keeps. One of another algorithm is verified on the
-        way and goes no further, nor does the algorithm of a multipart upload.
-    streaming: the values of x-amz-content-sha256 it takes for aws-chunked bodies; to others such a
-        body goes without its framing. Without one that has a trailer, parts lose theirs, so that
-        the algorithm of a multipart upload goes no further.
-    keeps_aws_chunked: would keep `Content-Encoding: aws-chunked` with the object, and takes those
-        modes without that header; so it gets them without.
-    operations: all it has, or None for no list.
-    lacks: operations it takes for others, so that they must not reach it.
+        the gateway need not hash it. An upload is the body of a PutObject or UploadPart.
+    verifies_md5: refuses an upload that does not match its Content-MD5.
+    verifies_checksums: refuses an upload that does not match its x-amz-checksum-*, for each
+        algorithm of `checksums`.
+    verifies_documents: does the same for other bodies, above all the keys of a DeleteObjects.
+    checksums: the algorithms whose checksums it keeps. The gateway verifies one of another
+        algorithm and does not send it, nor the algorithm of a multipart upload.
+    streaming: the values of x-amz-content-sha256 that it accepts for aws-chunked bodies; others are
+        sent without their framing. Without a value for trailers, parts lose theirs, so that the
+        target does not get the algorithm of a multipart upload.
+    keeps_aws_chunked: would store `Content-Encoding: aws-chunked` with the object, and accepts
+        those modes without that header, so the gateway does not send it.
+    operations: all that it has, or None if there is no list.
+    lacks: operations that it would take for others, so the gateway does not send them.
     overlooks: by operation, query parameters and headers that change its meaning and that the
-        target ignores, so that a request with one must not reach it.
-    mistakes_keys: takes a key of nothing but `/` and `\\` for the bucket itself: a DeleteObject of
-        one deletes an empty bucket.
-    mistakes_deletes: in a DeleteObjects, cuts a key at its line break and deletes another object,
-        and for a key without a path reports a whole batch as deleted that it did not touch.
+        target ignores, so the gateway refuses a request with one.
+    mistakes_keys: takes a key of only `/` and `\\` for the bucket itself: a DeleteObject of one
+        deletes an empty bucket.
+    mistakes_deletes: in a DeleteObjects, truncates a key at its line break and deletes another
+        object, and reports a batch with a key without a path as deleted without deleting it.
     dialect: what translates its differences from S3 (`dialects`), or None.
-    has_regions: redirects to the region of a bucket; these redirects are followed.
+    has_regions: redirects to the region of a bucket; the gateway follows these redirects.
     virtual_hosts: finds the bucket in the Host, for `addressing: auto`.
     lists: which of LIST_FEATURES it has.
-    anonymous: knows what a request without a signature may do.
-    assumed: nobody looked: what it is not trusted with may well be there.
+    anonymous: decides itself what an unsigned request may do.
+    assumed: nobody measured it: it may have capabilities that the profile does not list.
     """
 
     name: str
@@ -175,12 +166,12 @@ class Profile:
 
     @property
     def keeps_every_checksum(self) -> bool:
-        """Whether all checksums may cross: it keeps each algorithm, and takes a trailer."""
-        return len(self.checksums) == len(CHECKSUMS) and _TRAILER_MODE in self.streaming
+        """Whether it gets all checksums: it keeps each algorithm, and accepts a trailer."""
+        return len(self.checksums) == len(CHECKSUMS) and STREAMING_SIGNED_TRAILER in self.streaming
 
     @property
     def verifies_uploads(self) -> bool:
-        """Whether it verifies all that S3 has to say of the body of an upload."""
+        """Whether it verifies everything that S3 verifies of an upload's body."""
         return (
             self.verifies_digest
             and self.verifies_md5
@@ -190,7 +181,7 @@ class Profile:
 
 
 def without_signature(profile: Profile) -> Profile:
-    """What such a target can do with an unsigned request: it is told neither digest nor mode."""
+    """Return the profile for unsigned requests, which have neither digest nor streaming mode."""
     return replace(profile, verifies_digest=False, streaming=frozenset())
 
 
@@ -208,8 +199,8 @@ PROFILES: dict[str, Profile] = {
         lists=LIST_FEATURES,
         anonymous=True,
     ),
-    # Where no trailer is known to be taken, no part can keep its checksum. A store that holds parts
-    # to the algorithm of their upload would refuse them all, so it is not told of one.
+    # It may not accept a trailer, so no part can keep its checksum. A store that requires parts to
+    # have a checksum of their upload's algorithm would refuse them all, so it does not get one.
     "generic": Profile(
         "generic",
         verifies_digest=False,
@@ -233,7 +224,7 @@ PROFILES: dict[str, Profile] = {
     ),
     "lakefs": Profile(
         "lakefs",
-        verifies_digest=False,  # it does, but says 500, which SDKs try again
+        verifies_digest=False,  # it does, but answers 500, which SDKs retry
         operations=_LAKEFS_OPERATIONS,
         overlooks=_LAKEFS_OVERLOOKS,
         mistakes_deletes=True,
@@ -244,7 +235,7 @@ PROFILES: dict[str, Profile] = {
 
 
 def with_overrides(profile: Profile, overrides: Mapping[str, Any]) -> Profile:
-    """The profile with these capabilities instead; values as JSON has them (docs/snapshot.md)."""
+    """Replace capabilities of a profile; values are as in JSON (docs/snapshot.md)."""
     if not overrides:
         return profile
     return replace(profile, **{name: _value(name, value) for name, value in overrides.items()})

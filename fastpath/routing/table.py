@@ -1,14 +1,11 @@
-"""Which target serves a request: ordered rules, found once per bucket and cached.
+"""Finds the target of a request: ordered rules, looked up once per bucket and cached.
 
-A *plan* is what concerns one bucket: its rules in file order, cut after the first that always
-matches. The LRU maps a bucket to its plan, never to a target: operation and identity are looked at
-for each request, on the plan. A plan with nothing to look at holds its one decision ready.
+A *plan* holds the rules that concern one bucket, in file order, up to the first that always
+matches. The LRU maps a bucket to its plan, never to a target: the plan is evaluated for the
+operation and the identity of each request. A plan without conditions has one fixed decision.
 
 Rules: the first matching rule wins, in file order; equal plans are one object; a table never
 changes after it is made (a reload makes another).
-
-Not here: who may do what (`identities`), how a bucket is found in a request (`addressing`), how the
-rules that concern a bucket are found (`rulebook`).
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ DEFAULT_RULE = 0  # the number of "no rule matched, the default target serves"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Where a request goes, and the rule that said so (`DEFAULT_RULE` for none)."""
+    """The target of a request, and the rule that chose it (`DEFAULT_RULE` for none)."""
 
     target: str
     rule: int
@@ -47,7 +44,7 @@ class Plan:
             self.fixed = choices[0][1]
 
     def decide(self, operation: str, identity: str) -> Decision:
-        """The decision for one request."""
+        """Return the decision for one request."""
         if self.fixed is not None:
             return self.fixed
         for kind, decision in self._choices:
@@ -57,7 +54,7 @@ class Plan:
 
 
 class RoutingTable:
-    """All rules of one snapshot, and the plans of the buckets that were asked for last."""
+    """All rules of one snapshot, and the plans of the most recently used buckets."""
 
     def __init__(self, rules: Rulebook, default_target: str, cached_buckets: int) -> None:
         self.default = Decision(default_target, DEFAULT_RULE)
@@ -66,11 +63,11 @@ class RoutingTable:
         self._plans: LRU[tuple[int, ...], Plan] = LRU(cached_buckets)
 
     def prepare(self) -> Iterator[None]:
-        """Does in steps what the first requests would have to wait for."""
+        """Prepare the rules in steps, so that the first requests need not wait for it."""
         return self._rules.prepare()
 
     def plan(self, bucket: bytes) -> Plan:
-        """The plan of one bucket; the empty name (no bucket in the request) has no rules."""
+        """Return the plan of a bucket; no rule concerns a request without one."""
         cached = self._cache.get(bucket)
         if cached is not None:
             return cached
@@ -106,14 +103,14 @@ class Step:
     """One line of an explanation."""
 
     rule: Rule | None
-    verdict: str
+    result: str
     won: bool
 
 
 def explain(
     table: RoutingTable, rules: Iterable[Rule], bucket: bytes, operation: str, identity: str
 ) -> list[Step]:
-    """Every rule in order with its verdict, and the one that won (the default last).
+    """Return every rule in order with its result, up to the one that won (the default last).
 
     `rules` are those of the table.
     """
@@ -121,14 +118,14 @@ def explain(
     winner = table.plan(bucket).decide(operation, identity)
     for rule in rules:
         won = rule.number == winner.rule
-        steps.append(Step(rule, _verdict(rule, bucket, operation, identity), won))
+        steps.append(Step(rule, _match_result(rule, bucket, operation, identity), won))
         if won:
             return steps
     steps.append(Step(None, f"no rule matched: default target {table.default.target}", True))
     return steps
 
 
-def _verdict(rule: Rule, bucket: bytes, operation: str, identity: str) -> str:
+def _match_result(rule: Rule, bucket: bytes, operation: str, identity: str) -> str:
     if not bucket:
         return "the operation names no bucket"
     if not compile_glob(rule.pattern).match(bucket):

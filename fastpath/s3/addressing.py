@@ -22,6 +22,7 @@ from fastpath.errors import (
 )
 from fastpath.http.head import RequestHead
 
+COPY_SOURCE = b"x-amz-copy-source"
 MAX_KEY_BYTES = 1024  # decoded, UTF-8 (aws-auth-errors 4.32; AWS "Naming Amazon S3 objects")
 
 # Wider than what may be created today: buckets older than the rules exist, with capitals,

@@ -26,7 +26,7 @@ from fastpath.s3.xml_reader import (
 )
 
 _ROOT = "error"
-_WRAPPERS = (["errorresponse"], ["response", "errors"])  # what may stand around it
+_WRAPPERS = (["errorresponse"], ["response", "errors"])  # elements that may contain it
 _MAX_DEPTH = 8  # below <Error>; AWS's documents are two deep
 _BOUNDS = Bounds(depth=1000, text=1 << 20)  # the caller bounds the size
 # Names as S3 spells them; other stores write some of them in lower case.

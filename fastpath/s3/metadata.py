@@ -13,7 +13,7 @@ from fastpath.errors import METADATA_TOO_LARGE, S3Error
 from fastpath.s3.operations import Operation
 
 MAX_METADATA = 2048  # bytes of names and values of one object, of S3 and of lakeFS
-_PREFIX = b"x-amz-meta-"
+METADATA_PREFIX = b"x-amz-meta-"
 _MAKE_OBJECTS = frozenset({"PutObject", "CreateMultipartUpload"})
 
 
@@ -24,10 +24,15 @@ def check_metadata(operation: Operation | None, fields: Mapping[bytes, bytes]) -
         name != "CopyObject" or fields.get(b"x-amz-metadata-directive") != b"REPLACE"
     ):
         return
-    if _PREFIX not in b" ".join(fields):
+    if METADATA_PREFIX not in b" ".join(fields):
         return  # most have none, and need not be looked at one by one (heads: 3,000 instructions)
-    names = [name for name in fields if name.startswith(_PREFIX)]
-    size = sum([len(name) - len(_PREFIX) + len(fields[name]) for name in names])
+    check_metadata_size(fields)
+
+
+def check_metadata_size(fields: Mapping[bytes, bytes]) -> None:
+    """Refuse too much metadata in these header fields. Raises S3Error."""
+    names = [name for name in fields if name.startswith(METADATA_PREFIX)]
+    size = sum([len(name) - len(METADATA_PREFIX) + len(fields[name]) for name in names])
     if size > MAX_METADATA:
         raise S3Error(
             METADATA_TOO_LARGE, ("Size", str(size)), ("MaxSizeAllowed", str(MAX_METADATA))

@@ -43,7 +43,7 @@ class Operation:
         self.routed_as = self
 
 
-# name, class, and how it travels: method, level, sub-resource ("-": none), refinement if any.
+# name, class, and its requests: method, level, sub-resource ("-": none), refinement if any.
 # Classes: objects are read, written, listed, deleted; what changes who may do what, or how a bucket
 # behaves, and every setting of a bucket that clients need not know, is admin.
 _TABLE = """
@@ -185,11 +185,11 @@ _MULTIPART = (
     "ListMultipartUploads",
 )
 
-# What every target's requests or answers are changed of: answers that say under which address
-# something is found (`dialects.location`), batches with keys that must not go up.
+# Operations that are translated for every target: responses that hold an address
+# (`dialects.location`), batches with keys that must not be sent.
 _TRANSLATED = ("CompleteMultipartUpload", "CreateBucket", "DeleteObjects")
 
-# What rules match it by, where that is not the method it travels by.
+# Operations that rules match by another method than their own.
 _MATCHED_BY = {"DeleteObjects": "DELETE", "SelectObjectContent": "GET"}
 
 # Parameters that change how an operation is done, not which one it is. X-Amz-* and other x-*

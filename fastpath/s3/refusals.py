@@ -52,7 +52,7 @@ _RENEW = frozenset(
 )
 _MALFORMED = "AuthorizationHeaderMalformed"
 SIGNATURE_CODES = _RENEW | {"RequestTimeTooSkewed", _MALFORMED}
-# Header lines that say the code: AWS's website endpoints and JSON services, MinIO (also to HEAD).
+# Headers that hold the code: AWS's website endpoints and JSON services, MinIO (also to HEAD).
 _CODE_LINES = (b"x-amz-error-code", b"x-amzn-errortype", b"x-minio-error-code")
 _REDIRECTS = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect"})
 

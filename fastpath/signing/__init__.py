@@ -1,1 +1,1 @@
-"""Signatures, both ways: Signature Version 4 and 2 are verified, 4 is made. Pure."""
+"""Verifies Signature Versions 4 and 2, and makes Version 4 signatures. Pure."""

@@ -1,9 +1,7 @@
-"""Which signature a request carries, and who made it: SigV4, or SigV2 where `auth.sigv2` allows it.
+"""Verifies the signature of a request: SigV4, or SigV2 where `auth.sigv2` allows it.
 
-Rules: a request is signed once; what is no SigV2, or a form of it that is off, is left to SigV4's
-own checks, which refuse SigV2 as AWS does where it has none.
-
-Not here: how either is verified (`sigv4`, `sigv2`), what the identity may do (`identities`).
+Rules: a request has one signature; what is no SigV2, or a form of it that is off, is left to
+SigV4's checks, which refuse SigV2 as AWS does in regions without it.
 """
 
 from __future__ import annotations
@@ -32,9 +30,9 @@ class Sigv2(StrEnum):
 
 
 class Accepted(NamedTuple):
-    """Which signatures are looked at: `auth.sigv2` and `auth.regions`.
+    """Which signatures are accepted: `auth.sigv2` and `auth.regions`.
 
-    regions: what a SigV4 scope may name, any if it is empty; SigV2 names none.
+    regions: those that a SigV4 scope may name, any if it is empty; SigV2 names none.
     """
 
     sigv2: Sigv2
@@ -42,12 +40,12 @@ class Accepted(NamedTuple):
 
 
 # AWS's key ids have 16 to 128 characters.
-MAX_CLAIM = 128
+MAX_KEY_ID_BYTES = 128
 
 # `AWS4-HMAC-SHA256 Credential=KEY/...`, `AWS KEY:SIGNATURE`
 _CLAIM = re.compile(rb"Credential=([^/,]+)/|\AAWS ([^:]+):", re.IGNORECASE)
 
-_OFF, _ALL = Sigv2.OFF, Sigv2.ALL  # by themselves; `phases` says why
+_OFF, _ALL = Sigv2.OFF, Sigv2.ALL  # as plain names; exchange/states.py says why
 
 
 def authenticate(
@@ -58,9 +56,9 @@ def authenticate(
     accepted: Accepted,
     now: float,
 ) -> Proof:
-    """Verifies the one signature of a request; `query` are the decoded pairs of the head.
+    """Verify the signature of a request; `query` are the decoded pairs of the head.
 
-    Raises S3Error; of kind ANONYMOUS if the request claims to be nobody's.
+    Raises S3Error; of kind ANONYMOUS if the request is not signed.
     """
     authorization = head.fields.get(b"authorization", b"")
     if authorization:
@@ -73,19 +71,19 @@ def authenticate(
 
 
 def claimed_key_id(head: RequestHead, query: Query) -> bytes:
-    """The access key id that a request names which nobody was verified for; empty if none.
+    """Return the access key id that an unverified request names; empty if none.
 
-    For the log: a part of it that can be no signature, and bounded.
+    It is for the log: bounded, and never a part of a signature.
     """
     authorization = head.fields.get(b"authorization", b"")
     claim = _CLAIM.search(authorization) if authorization else None
     if claim is not None:
-        return (claim[1] or claim[2])[:MAX_CLAIM]
+        return (claim[1] or claim[2])[:MAX_KEY_ID_BYTES]
     for name, value in query:
         if name == b"X-Amz-Credential":
-            return value.partition(b"/")[0][:MAX_CLAIM]
+            return value.partition(b"/")[0][:MAX_KEY_ID_BYTES]
         if name == b"AWSAccessKeyId":
-            return value[:MAX_CLAIM]
+            return value[:MAX_KEY_ID_BYTES]
     return b""
 
 
@@ -97,5 +95,5 @@ def _is_sigv2(query: Query) -> bool:
 
 
 def _proof(identity: Identity, presigned: bool) -> Proof:
-    """SigV2 signs no digest of the body, and chains no chunks to its signature."""
+    """Return the Proof of a SigV2 request: it signs no digest of the body, and no chunks."""
     return Proof(identity, UNSIGNED_PAYLOAD, presigned, b"", b"", b"", b"")

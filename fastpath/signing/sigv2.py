@@ -1,13 +1,10 @@
-"""AWS Signature Version 2: verifying what boto3's default presigned URLs and older clients sign.
+"""Verifies AWS Signature Version 2: boto3's default presigned URLs, and older clients.
 
 Rules: no clock, no I/O; order, codes, texts and elements are AWS's (docs/errors.md names the source
-of each); compared in constant time. SigV2 signs text that can be read in two ways, and leaves parts
-of a request unsigned: what decides which operation a request is must be signed here, and what could
-be read in two ways is refused.
-
-Not here: which of the two versions a request is signed with (`authentication`), Signature Version 4
-(`sigv4`), the body: nothing of it is signed but the Content-MD5 that a client sends, which the
-target verifies.
+of each); signatures are compared in constant time. SigV2 signs text that can be read in two ways,
+and leaves parts of a request unsigned: what decides which operation a request is must be signed
+here, and what could be read in two ways is refused. Of the body only a Content-MD5 that the client
+sends is signed, which the target verifies.
 
 Source: AWS "Signing and authenticating REST requests (Signature Version 2)"; which parameters are
 signed, and how, was measured on us-east-1 by others (brekkylab/backlot, `sigv2.py`).
@@ -69,7 +66,7 @@ def verify_header(
     identities: Mapping[bytes, Identity],
     now: float,
 ) -> Identity:
-    """Who signed `Authorization: AWS KEY:SIGNATURE`. Raises S3Error."""
+    """Verify `Authorization: AWS KEY:SIGNATURE`. Raises S3Error."""
     authorization = head.fields[b"authorization"]
     access_key_id, _, signature = authorization[4:].rpartition(b":")
     if not access_key_id or not signature:
@@ -79,9 +76,9 @@ def verify_header(
             ("ArgumentValue", _text(authorization)),
         )
     request_time(head.fields, now)
-    # Beside an x-amz-date, which is signed among its like, the date's line stays empty.
+    # With an x-amz-date, which is signed among the x-amz-* headers, the line of Date is empty.
     date = b"" if b"x-amz-date" in head.fields else head.fields[b"date"]
-    return _prove(head, query, address, identities, (access_key_id, signature, date))
+    return _verify_claim(head, query, address, identities, (access_key_id, signature, date))
 
 
 def verify_query(
@@ -91,7 +88,7 @@ def verify_query(
     identities: Mapping[bytes, Identity],
     now: float,
 ) -> Identity:
-    """Who signed a URL with AWSAccessKeyId, Expires and Signature. Raises S3Error."""
+    """Verify a URL with AWSAccessKeyId, Expires and Signature. Raises S3Error."""
     parameters = dict(reversed(query))  # of a repeated parameter AWS takes the first
     try:
         access_key_id = parameters[b"AWSAccessKeyId"]
@@ -104,17 +101,17 @@ def verify_query(
     end = max(int(expires), 0)
     if now >= end:
         raise S3Error(REQUEST_EXPIRED, ("Expires", extended(end)), ("ServerTime", extended(now)))
-    return _prove(head, query, address, identities, (access_key_id, signature, expires))
+    return _verify_claim(head, query, address, identities, (access_key_id, signature, expires))
 
 
-def _prove(
+def _verify_claim(
     head: RequestHead,
     query: Query,
     address: Address,
     identities: Mapping[bytes, Identity],
     claim: tuple[bytes, bytes, bytes],
 ) -> Identity:
-    """Believes the claim (access key, signature, date line), or raises."""
+    """Verify a claim (access key, signature, date line). Raises S3Error."""
     access_key_id, signature, date = claim
     amz = _amz_fields(head.fields, query)
     rest = _resource_query(query)
@@ -132,11 +129,11 @@ def _prove(
             ("StringToSignBytes", strings[0].hex(" ")),
         )
     if b"x-amz-security-token" in amz:
-        # No identity here has a session, so no token can be one of ours.
+        # No identity of the gateway has a session token.
         raise S3Error(INVALID_TOKEN, ("Token-0", _text(amz[b"x-amz-security-token"])))
     payload = amz.get(b"x-amz-content-sha256", b"")
     if payload.startswith(b"STREAMING-"):
-        # Passed on unread, the chunk framing would be stored as if it were the object.
+        # The target would store the chunk framing as a part of the object.
         raise S3Error(
             NOT_IMPLEMENTED, ("Header", "x-amz-content-sha256"), ("Value", _text(payload))
         )
@@ -157,10 +154,10 @@ def _string_to_sign(
 
 
 def _amz_fields(fields: Mapping[bytes, bytes], query: Query) -> dict[bytes, bytes]:
-    """The x-amz-* headers, wherever they were sent: presigners move them into the query.
+    """Return the x-amz-* headers of the head and of the query, where presigners move them.
 
-    One that comes with two values is refused, because only one of them can be the signed one; and
-    so is a parameter that could be no header, because it might be read as more than one line.
+    One with two values is refused, because only one of them can be signed; and so is a parameter
+    that cannot be a header, because it might be read as more than one line.
     """
     amz = {name: value for name, value in fields.items() if name.startswith(b"x-amz-")}
     for spelt, value in query:
@@ -175,7 +172,7 @@ def _amz_fields(fields: Mapping[bytes, bytes], query: Query) -> dict[bytes, byte
 
 
 def _resource_paths(head: RequestHead, address: Address) -> Iterator[bytes]:
-    """The raw path in path style, whichever style was used (AWS: whole, not decoded).
+    """Return the raw path in path style, whichever style was used (AWS: whole, not decoded).
 
     botocore signs a bucket with a slash after it where it sends none.
     """
@@ -186,9 +183,9 @@ def _resource_paths(head: RequestHead, address: Address) -> Iterator[bytes]:
 
 
 def _resource_query(query: Query) -> bytes:
-    """The signed parameters, sorted by name and decoded, with the `?` before them.
+    """Return the signed parameters, sorted by name and decoded, with the `?` before them.
 
-    Besides those that AWS signs it holds every one that would make the request another operation.
+    They are those that AWS signs, and every other that decides which operation the request is.
     """
     signed = sorted([pair for pair in query if _is_signed(pair[0])], key=lambda pair: pair[0])
     texts = []
@@ -209,7 +206,7 @@ def _is_signed(name: bytes) -> bool:
 
 
 def _hides_parameter(value: bytes) -> bool:
-    """Whether a decoded value looks, when signed, as if a signed parameter followed in it."""
+    """Whether a decoded value, when signed, reads as if it ended with another parameter."""
     return any(part.partition(b"=")[0] in _SIGNED for part in value.split(b"&")[1:])
 
 

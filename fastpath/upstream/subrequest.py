@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from fastpath.dialects.translation import Question, Reply
 from fastpath.http.content_codings import decoded
-from fastpath.request.admission import UNSIGNED_PAYLOAD, Admission
+from fastpath.request.admission import Admission
+from fastpath.signing.sigv4.verify import UNSIGNED_PAYLOAD
 
 if TYPE_CHECKING:
     from fastpath.http.framing import BodyKind

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fastpath.client.connection import ClientConnection
 from fastpath.errors import BAD_REQUEST, S3Error
-from fastpath.response.heads import error_reply
+from fastpath.response.heads import error_response
 from fastpath.sockets.diagnosis import CLIENT_PLAIN, of_handshake
 from fastpath.sockets.tls import server_context
 
@@ -118,7 +118,7 @@ class TLSListener:
         if cause is CLIENT_PLAIN and connection is not None:
             ids = (worker.next_request_id(), worker.host_id)
             with contextlib.suppress(OSError):  # it may have left
-                connection.send(error_reply(_PLAIN_HTTP, ids, to_head=False, keep=False))
+                connection.send(error_response(_PLAIN_HTTP, ids, to_head=False, keep=False))
                 connection.shutdown(socket.SHUT_WR)
                 connection.recv(_LAST_READ)  # bytes unread would reset the answer away
 

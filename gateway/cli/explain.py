@@ -125,7 +125,7 @@ def _as_dict(step: Step) -> dict[str, object]:
         "line": rule.line if rule else None,
         "pattern": rule.pattern if rule else None,
         "description": rule.description if rule else "",
-        "verdict": step.verdict,
+        "verdict": step.result,
         "won": step.won,
     }
 
@@ -133,8 +133,8 @@ def _as_dict(step: Step) -> dict[str, object]:
 def _as_text(step: Step) -> str:
     mark = ">" if step.won else " "
     if step.rule is None:
-        return f"{mark} {step.verdict}"
+        return f"{mark} {step.result}"
     description = " ".join(step.rule.description.split())
     note = f"  # {description}" if description else ""
     where = f"rule {step.rule.number} (line {step.rule.line})"
-    return f"{mark} {where} {step.rule.pattern}: {step.verdict}{note}"
+    return f"{mark} {where} {step.rule.pattern}: {step.result}{note}"

@@ -24,7 +24,8 @@ from pydantic_core import CoreSchema, core_schema
 
 from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.response.cors import METHODS as CORS_METHODS
-from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES, STREAMING_MODES
+from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES
+from fastpath.signing.sigv4.verify import STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
 from gateway.config.nodes import DEFAULT_TARGET
 from gateway.config.pairs import DEFAULT_REGION, CredentialSource, KeyPair

@@ -16,7 +16,8 @@ import pytest
 import trustme
 import yaml
 
-from fastpath.routing.profiles import PROFILES, STREAMING_MODES, with_overrides
+from fastpath.routing.profiles import PROFILES, with_overrides
+from fastpath.signing.sigv4.verify import STREAMING_MODES
 from gateway.config import load
 from gateway.demo.seaweed import Keys
 from tests.compat.live import CLIENT, configuration, s3_client

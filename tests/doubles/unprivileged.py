@@ -14,7 +14,7 @@ from fastpath.sockets.splice import PIPE_BYTES, Pipe
 from tests.doubles.http1 import get
 from tests.doubles.splicing import LiveWorker, head_and_rest, read
 
-NOBODY = 65534
+ANONYMOUS_CALLER = 65534
 BODY = os.urandom(1_000_000)
 
 
@@ -22,8 +22,8 @@ def become_ordinary() -> None:
     """Give up root; without it there is nothing to do."""
     if os.getuid() == 0:
         os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        os.setgid(ANONYMOUS_CALLER)
+        os.setuid(ANONYMOUS_CALLER)
 
 
 def exchange(worker: LiveWorker, client: socket.socket, target: socket.socket | None) -> str:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpath.errors import S3Error
-from fastpath.forms.file import GatheredFile, StreamedFile
+from fastpath.forms.file import BufferedFile, StreamedFile
 from fastpath.forms.policy import check_policy
 from fastpath.forms.put import tags_header
 from fastpath.forms.reader import FormReader
@@ -124,7 +124,7 @@ def test_a_streamed_file_with_another_end_never_completes(
 def test_a_gathered_file_is_what_stands_before_the_boundary(content: bytes, tail: bytes) -> None:
     rest = content + EDGE + tail
     try:
-        file = GatheredFile(rest, BOUNDARY)
+        file = BufferedFile(rest, BOUNDARY)
     except S3Error:
         return
     data = file.feed(b"", True)

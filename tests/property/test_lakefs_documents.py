@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastpath.dialects.lakefs.continuation_tokens import make_token, read_token
 from fastpath.dialects.lakefs.list_answers import ListAnswer
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
 from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
-from fastpath.dialects.lakefs.tokens import unwrap, wrap
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
 from fastpath.s3.xml_writer import url_encoded
@@ -112,9 +112,9 @@ def test_an_encoded_name_is_printable_and_is_read_back(name: str) -> None:
 
 @given(names, st.binary(min_size=1, max_size=20), st.binary(min_size=1, max_size=20))
 def test_a_token_is_of_its_bucket(mark: str, bucket: bytes, other: bytes) -> None:
-    token = wrap(bucket, mark).encode()
-    assert unwrap(bucket, token) == mark
-    assert bucket == other or unwrap(other, token) is None
+    token = make_token(bucket, mark).encode()
+    assert read_token(bucket, token) == mark
+    assert bucket == other or read_token(other, token) is None
 
 
 @given(queries, st.booleans())

@@ -7,7 +7,7 @@ Rules: L2, L3, L17, L19: each key and common prefix once and in order, on the pa
 whatever the size of the pages; a name that XML cannot hold is shown with U+FFFD. Where lakeFS
 differs on purpose, so does the model: a prefix without a slash lists branches, by their names.
 
-Not here: sockets (`tests/process/test_lakefs_lists.py`), documents (`test_lakefs_documents`).
+Not here: sockets (`tests/process/test_lakefs_lists.py`), documents (`test_lakefs_document_reader`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.doubles.lakefs.store import Blob, Store
 from tests.doubles.lakefs.wire import Body, Request
 
 NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
-UNTOLD = re.compile("[\n\ufffd]")
+INEXACT = re.compile("[\n\ufffd]")
 NOT_OF_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 BLOB = Blob(b"x", "text/plain", {}, "etag")
 
@@ -63,7 +63,7 @@ trees = st.builds(Tree, branches, paths)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ClientRequest:
     """What a client wants listed, and how it goes about it."""
 
     is_v2: bool
@@ -75,16 +75,16 @@ class Asked:
 
 
 @st.composite
-def lists(draw: st.DrawFn) -> tuple[Tree, Asked]:
+def lists(draw: st.DrawFn) -> tuple[Tree, ClientRequest]:
     tree = draw(trees)
     starts = [branch[:end] for branch in tree.branches for end in range(len(branch) + 1)]
     starts += [f"{branch}/" for branch in tree.branches] * 3
     starts += [key[:end] for key in tree.keys for end in range(len(key) + 1)]
     somewhere = st.one_of(
         st.just(""), st.sampled_from(starts), st.builds(str.__add__, st.sampled_from(starts), names)
-    ).filter(lambda name: not UNTOLD.search(name))
+    ).filter(lambda name: not INEXACT.search(name))
     delimiters = st.sampled_from(["", "/", "/", "a", "b/", "//", "\x01", "\n"])
-    return tree, Asked(
+    return tree, ClientRequest(
         draw(st.booleans()),
         draw(somewhere.filter(lambda name: not name.startswith("/"))),
         draw(delimiters),
@@ -97,7 +97,7 @@ def lists(draw: st.DrawFn) -> tuple[Tree, Asked]:
 # S3
 
 
-def expected(tree: Tree, asked: Asked) -> list[tuple[str, bool]]:
+def expected(tree: Tree, asked: ClientRequest) -> list[tuple[str, bool]]:
     """Names in order, and whether they are common prefixes."""
     if "/" not in asked.prefix:
         name, slash, _ = asked.after.partition("/")
@@ -127,7 +127,7 @@ class Page:
     next: str  # how it goes on, as a client would ask; empty at the end
 
 
-def pages(tree: Tree, asked: Asked) -> Iterator[Page]:
+def pages(tree: Tree, asked: ClientRequest) -> Iterator[Page]:
     store = Store()
     repository = store.add_repository("repo", tree.branches[0], read_only=False)
     for branch in tree.branches:
@@ -163,7 +163,7 @@ def answer(store: Store, ours: Listing) -> bytes:
     return translated.feed(document) + translated.finish()
 
 
-def read_page(document: bytes, asked: Asked) -> Page:
+def read_page(document: bytes, asked: ClientRequest) -> Page:
     tree = ElementTree.fromstring(document)
 
     def texts(path: str) -> list[str]:
@@ -188,16 +188,21 @@ def tree_of(*paths: str) -> Tree:
     return Tree(["main"], list(paths))
 
 
-@example((tree_of("dir/", "dir/a"), Asked(True, "main/dir/", "", "main/dir/", 1, False)))
-@example((tree_of("dir/", "dir/a"), Asked(False, "main/dir/", "", "main/dir/", 1, False)))
-@example((Tree(["dev", "dev-a", "main"], []), Asked(False, "", "/", "", 1, False)))
-@example((tree_of("b/1", "b/2", "c"), Asked(True, "main/", "/", "main/b/2", 1, False)))
-@example((tree_of("b/1", "b/1\0", "c"), Asked(True, "main/", "/", "main/b/1", 1, False)))
-@example((tree_of("a\x01", "a\x02", "b", "a\x01/", "b/"), Asked(False, "main/", "/", "", 1, True)))
-@example((tree_of("b/1", "c\x01", "d"), Asked(True, "main/", "/", "", 2, False)))
-@example((tree_of("b\x01/1", "c", "c\x01", "e/1"), Asked(True, "main/", "/", "", 3, False)))
+@example((tree_of("dir/", "dir/a"), ClientRequest(True, "main/dir/", "", "main/dir/", 1, False)))
+@example((tree_of("dir/", "dir/a"), ClientRequest(False, "main/dir/", "", "main/dir/", 1, False)))
+@example((Tree(["dev", "dev-a", "main"], []), ClientRequest(False, "", "/", "", 1, False)))
+@example((tree_of("b/1", "b/2", "c"), ClientRequest(True, "main/", "/", "main/b/2", 1, False)))
+@example((tree_of("b/1", "b/1\0", "c"), ClientRequest(True, "main/", "/", "main/b/1", 1, False)))
+@example(
+    (
+        tree_of("a\x01", "a\x02", "b", "a\x01/", "b/"),
+        ClientRequest(False, "main/", "/", "", 1, True),
+    )
+)
+@example((tree_of("b/1", "c\x01", "d"), ClientRequest(True, "main/", "/", "", 2, False)))
+@example((tree_of("b\x01/1", "c", "c\x01", "e/1"), ClientRequest(True, "main/", "/", "", 3, False)))
 @given(lists())
-def test_every_page_is_that_of_s3(case: tuple[Tree, Asked]) -> None:
+def test_every_page_is_that_of_s3(case: tuple[Tree, ClientRequest]) -> None:
     tree, asked = case
     wanted = expected(tree, asked)
     shown = []

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpath.dialects.lakefs import OPERATIONS, translate
-from fastpath.dialects.translation import Asked, Translation
+from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.errors import S3Error
 from fastpath.routing.profiles import PROFILES
 from fastpath.s3.addressing import locate_copy_source
@@ -41,15 +41,15 @@ def asked(
     key: bytes,
     query: list[tuple[bytes, bytes]],
     lines: list[tuple[bytes, bytes]],
-) -> Asked:
+) -> ClientRequest:
     fields: dict[bytes, bytes] = {}
     for name, value in lines:
         fields[name] = fields[name] + b"," + value if name in fields else value
     path = quote_from_bytes(b"/" + bucket + b"/" + key).encode()
-    return Asked(operation, bucket, key, path, query, fields, lines, b"us-east-1")
+    return ClientRequest(operation, bucket, key, path, query, fields, lines, b"us-east-1")
 
 
-def translated(one: Asked) -> Translation | None:
+def translated(one: ClientRequest) -> Translation | None:
     try:
         return translate(one)
     except S3Error:

@@ -1,20 +1,15 @@
-"""lakeFS's way of speaking S3, and S3's.
-
-Rules: pure.
-
-Not here: what of a request must not reach lakeFS at all (`profiles`).
-"""
+"""Translates between S3 and lakeFS's S3 gateway."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 from fastpath.dialects.lakefs import buckets, deletes, lists, reads, tags, uploads, writes
-from fastpath.dialects.lakefs.names import check_repository, is_repository
+from fastpath.dialects.lakefs.name_checks import check_repository, is_repository
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Asked, Translation
+from fastpath.dialects.translation import ClientRequest, Translation
 
-OPERATIONS: Mapping[str, Callable[[Asked], Translation]] = {
+OPERATIONS: Mapping[str, Callable[[ClientRequest], Translation]] = {
     "AbortMultipartUpload": uploads.Abort,
     "CompleteMultipartUpload": uploads.Complete,
     "CopyObject": writes.CopyObject,
@@ -37,10 +32,10 @@ OPERATIONS: Mapping[str, Callable[[Asked], Translation]] = {
 }
 
 
-def translate(asked: Asked) -> Translation:
-    """How a request goes to lakeFS. Raises S3Error."""
-    if asked.operation == "CreateBucket" and not is_repository(asked.bucket):
-        raise buckets.no_bucket_is_made()
-    if asked.bucket:
-        check_repository(asked.bucket)
-    return OPERATIONS.get(asked.operation, Request)(asked)
+def translate(client_request: ClientRequest) -> Translation:
+    """Translate a request for lakeFS. Raises S3Error."""
+    if client_request.operation == "CreateBucket" and not is_repository(client_request.bucket):
+        raise buckets.cannot_create_bucket()
+    if client_request.bucket:
+        check_repository(client_request.bucket)
+    return OPERATIONS.get(client_request.operation, Request)(client_request)

@@ -1,46 +1,44 @@
-"""HeadBucket: where the bucket is. CreateBucket: whether it is there.
+"""Translates HeadBucket, and answers CreateBucket by whether the repository exists.
 
-Rules: the region is the target's in the configuration; lakeFS says none. A repository is made in
-lakeFS, with a storage namespace, which S3 has no word for; so a CreateBucket never goes up: a
-repository that is there is the client's already, to whom S3 says so.
-
-Not here: GetBucketLocation, which lakeFS answers as S3 does.
+Rules: the region is the target's in the configuration; lakeFS returns none. A repository is created
+in lakeFS, with a storage namespace, which S3 has no parameter for; so a CreateBucket is never sent:
+an existing repository is the client's own bucket.
 """
 
 from __future__ import annotations
 
-from fastpath.dialects.lakefs.documents import unreadable
+from fastpath.dialects.lakefs.document_reader import unreadable_response
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Amendment, Answer, Asked, Question, Reply
+from fastpath.dialects.translation import ClientRequest, HeadChange, Question, Reply, ResponseChange
 from fastpath.errors import ACCESS_DENIED, BUCKET_OWNED, NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import ResponseHead
 
 
 class HeadBucket(Request):
-    """Whether a bucket is there."""
+    """A HeadBucket: adds the region."""
 
-    def success(self, head: ResponseHead) -> Answer:
-        return Amendment(add=((b"x-amz-bucket-region", self.asked.region),))
+    def success(self, head: ResponseHead) -> ResponseChange:
+        return HeadChange(add=((b"x-amz-bucket-region", self.client_request.region),))
 
 
 class CreateBucket(Request):
-    """A bucket that should be made."""
+    """A CreateBucket, which is never sent."""
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
-        self.first = Question(b"/" + asked.bucket, b"", b"HEAD")
+    def __init__(self, client_request: ClientRequest) -> None:
+        super().__init__(client_request)
+        self.first_question = Question(b"/" + client_request.bucket, b"", b"HEAD")
 
-    def learn(self, reply: Reply) -> None:
-        """Never goes up."""
+    def on_first_reply(self, reply: Reply) -> None:
+        """Raise the error that answers the request."""
         if reply.status == 200:
-            raise S3Error(BUCKET_OWNED, ("BucketName", self.asked.bucket.decode()))
+            raise S3Error(BUCKET_OWNED, ("BucketName", self.client_request.bucket.decode()))
         if reply.status == 404:
-            raise no_bucket_is_made()
-        raise S3Error(ACCESS_DENIED) if reply.status == 403 else unreadable()
+            raise cannot_create_bucket()
+        raise S3Error(ACCESS_DENIED) if reply.status == 403 else unreadable_response()
 
 
-def no_bucket_is_made() -> S3Error:
-    """The repository is not there, and the gateway cannot make it."""
+def cannot_create_bucket() -> S3Error:
+    """Return the error for a repository that does not exist: the gateway cannot create it."""
     return S3Error(
         NOT_IMPLEMENTED,
         message="A bucket of this name would be a repository of lakeFS: it is made there.",

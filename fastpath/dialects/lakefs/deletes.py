@@ -1,53 +1,51 @@
-"""DeleteObject and DeleteObjects: only a branch has objects that can be deleted.
+"""Translates DeleteObject and DeleteObjects: only objects of a branch can be deleted.
 
-Rules: a ref of another form (a tag with a dot, an expression) is refused as S3 refuses what cannot
-be done to an object, not with lakeFS's internal error; whether a branch exists is lakeFS's to say;
-a key that names no object is as deleted as any other that is not there.
-
-Not here: the keys of a batch (`payload.delete_keys`), its result (`delete_answers`).
+Rules: a ref of another form (a tag with a dot, an expression) is refused as S3 refuses a method
+that an object does not allow, not with lakeFS's internal error; lakeFS finds out whether a branch
+exists; a key that cannot name an object counts as deleted, as any key without an object does.
 """
 
 from __future__ import annotations
 
 from fastpath.dialects.lakefs.delete_answers import DeletedAnswer
-from fastpath.dialects.lakefs.names import is_branch
+from fastpath.dialects.lakefs.name_checks import is_branch
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Amendment, Answer, Asked
+from fastpath.dialects.translation import ClientRequest, HeadChange, ResponseChange
 from fastpath.http.head import ResponseHead
 from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.s3.operations import MethodNotAllowed
 
 
 class DeleteObject(Request):
-    """The deletion of one object."""
+    """A DeleteObject."""
 
-    def __init__(self, asked: Asked) -> None:
-        ref, _, path = asked.key.partition(b"/")
+    def __init__(self, client_request: ClientRequest) -> None:
+        ref, _, path = client_request.key.partition(b"/")
         self._is_object = bool(ref and path)
-        if (error := _below_no_branch(asked.key)) is not None:
+        if (error := _check_deletable(client_request.key)) is not None:
             raise error
-        super().__init__(asked)
+        super().__init__(client_request)
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if not self._is_object and head.status == 404 and not head.content_length:
-            return Amendment(204, drop=(b"content-length", b"content-type"))
+            return HeadChange(204, drop=(b"content-length", b"content-type"))
         return super().answer(head)
 
 
 class DeleteObjects(Request):
-    """The deletion of many."""
+    """A DeleteObjects."""
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
-        self._refused = (batch := DeleteBatch(_below_no_branch)).refused
+    def __init__(self, client_request: ClientRequest) -> None:
+        super().__init__(client_request)
+        self._refused = (batch := DeleteBatch(_check_deletable)).refused
         self.batch = batch
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return DeletedAnswer(self._refused)
 
 
-def _below_no_branch(key: bytes) -> MethodNotAllowed | None:
-    """Why an object cannot be deleted, by itself or in a batch: below a tag, say."""
+def _check_deletable(key: bytes) -> MethodNotAllowed | None:
+    """Return the error for an object that cannot be deleted, for example below a tag."""
     ref, _, path = key.partition(b"/")
     if ref and path and not is_branch(ref):
         return MethodNotAllowed(b"DELETE", "OBJECT", "GET, HEAD")

@@ -1,15 +1,14 @@
-"""What a ListObjects or ListObjectsV2 asks for, held to S3's rules, and how lakeFS is asked for it.
+"""Reads a ListObjects or ListObjectsV2 by S3's rules, and writes the query for lakeFS.
 
-    prefix=main/&start-after=a           ->  from the beginning: `a` stands before the prefix
-    prefix=main/&start-after=main/b      ->  behind it
-    prefix=main/&start-after=z           ->  nothing: all of the prefix stands before `z`
-    prefix=&marker=dev/                  ->  behind the branch `dev`, before `dev-a`
+    prefix=main/&start-after=a           ->  from the beginning: `a` sorts before the prefix
+    prefix=main/&start-after=main/b      ->  after it
+    prefix=main/&start-after=z           ->  nothing: all of the prefix sorts before `z`
+    prefix=&marker=dev/                  ->  after the branch `dev`, before `dev-a`
 
-Rules: pure; only parameters that lakeFS reads go up, each once; at most 1,000 keys are asked for,
-and those that were shown before (`positions`); a marker of another branch, which lakeFS refuses,
-means what it means to S3; what lakeFS would cut off, or start behind another key for, is refused.
-
-Not here: the answer (`list_answers`), tokens (`tokens`).
+Rules: only parameters that lakeFS reads are sent, each once; at most 1,000 keys are asked for, and
+those that were shown before (`list_positions`); a marker in another branch, which lakeFS refuses,
+means what it means to S3; a name that lakeFS would truncate, or continue after another key for, is
+refused.
 """
 
 from __future__ import annotations
@@ -19,16 +18,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from fastpath.dialects.lakefs.names import is_branch
-from fastpath.dialects.lakefs.positions import UNTOLD, Position, is_told, read_position
-from fastpath.dialects.lakefs.tokens import unwrap
+from fastpath.dialects.lakefs.continuation_tokens import read_token
+from fastpath.dialects.lakefs.list_positions import INEXACT, Position, is_exact, read_position
+from fastpath.dialects.lakefs.name_checks import is_branch
 from fastpath.errors import INVALID_ARGUMENT, INVALID_URI, NOT_IMPLEMENTED, S3Error
 
 MAX_KEYS = 1000  # of one page, as of S3
 _MAX_ROWS = 10000  # that lakeFS gives at once
 _MAX_INT = 2147483647
 _INTEGER = re.compile(rb"[+-]?[0-9]{1,64}")
-# What each version has that the other has not, and AWS's word for it (AWS errors 4.23).
+# Parameters of V2 only, and AWS's message for each (AWS errors 4.23).
 _OF_V2 = (
     ("continuation-token", "continuation-token only supported"),
     ("start-after", "startAfter only supported"),
@@ -41,12 +40,12 @@ Query = Sequence[tuple[bytes, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A list as it was asked for.
+    """A requested list.
 
     after: `start-after` or `marker`, as sent.
     token: the continuation token, as sent.
-    begin: where lakeFS goes on, and what of its rows was shown before; no mark: the beginning.
-    nothing: no key can be in it.
+    begin: where lakeFS continues, and which of its rows were shown before; no mark: the beginning.
+    is_empty: no key can be in it.
     """
 
     bucket: bytes
@@ -57,18 +56,18 @@ class Listing:
     token: str
     begin: Position
     max_keys: int
-    nothing: bool
+    is_empty: bool
     encoded: bool
     owners: bool
 
     @property
-    def of_branches(self) -> bool:
-        """Whether lakeFS answers with the branches of this name."""
+    def lists_branches(self) -> bool:
+        """Whether lakeFS lists branches rather than objects."""
         return "/" not in self.prefix
 
     @property
     def query(self) -> bytes:
-        """The query that goes up."""
+        """The query for lakeFS."""
         where = (
             "marker" if not self.is_v2 else "continuation-token" if self.token else "start-after"
         )
@@ -76,28 +75,28 @@ class Listing:
             ("list-type", "2" if self.is_v2 else ""),
             ("prefix", "" if self.prefix.startswith("/") else self.prefix),
             ("delimiter", self.delimiter),
-            (where, "" if self.nothing else self.begin.mark),
-            ("max-keys", "0" if self.nothing else str(self.max_keys + sum(self.begin[1:]))),
+            (where, "" if self.is_empty else self.begin.mark),
+            ("max-keys", "0" if self.is_empty else str(self.max_keys + sum(self.begin[1:]))),
         ]
         return "&".join(f"{name}={quote(text, safe='')}" for name, text in pairs if text).encode()
 
 
 def read_listing(query: Query, bucket: bytes, *, is_v2: bool) -> Listing:
-    """The list that a query asks for; of a repeated parameter the first counts. Raises S3Error."""
+    """Read a list request; the first of a repeated parameter counts. Raises S3Error."""
     values: dict[str, bytes] = {}
     for name, value in query:
         values.setdefault(name.decode("latin-1"), value)
     max_keys = read_count(values, "max-keys", "maxKeys", MAX_KEYS)
     _check_version(values, is_v2=is_v2)
-    encoded = _reads_encoding(values)
+    encoded = _read_encoding(values)
     prefix = _text(values, "prefix")
     after = _text(values, "start-after" if is_v2 else "marker")
     token = _text(values, "continuation-token")
     delimiter = _text(values, "delimiter")
-    _refuse_cut(prefix, "\n")
-    begin = _resumed(values, bucket, prefix) or _after(after, prefix, delimiter)
+    _check_readable(prefix, "\n")
+    begin = _resume(values, bucket, prefix) or _start_after(after, prefix, delimiter)
     if begin is not None and max_keys + sum(begin[1:]) > _MAX_ROWS:
-        raise _not_told()
+        raise _cannot_start_there()
     return Listing(
         bucket=bucket,
         is_v2=is_v2,
@@ -107,14 +106,14 @@ def read_listing(query: Query, bucket: bytes, *, is_v2: bool) -> Listing:
         token=token,
         begin=begin or Position(""),
         max_keys=max_keys,
-        nothing=begin is None or not max_keys or prefix.startswith("/"),
+        is_empty=begin is None or not max_keys or prefix.startswith("/"),
         encoded=encoded,
         owners=not is_v2 or values.get("fetch-owner", b"").lower() == b"true",
     )
 
 
 def read_count(values: dict[str, bytes], name: str, shown: str, most: int) -> int:
-    """A number of rows, as AWS reads it (AWS errors 4.19, 4.20); at most `most`. Raises S3Error."""
+    """Read a number of rows as AWS does (AWS errors 4.19, 4.20), up to `most`. Raises S3Error."""
     sent = values.get(name, b"")
     if not sent:
         return most
@@ -129,7 +128,7 @@ def read_count(values: dict[str, bytes], name: str, shown: str, most: int) -> in
 
 
 def invalid(name: str, text: str, value: str | None = None) -> S3Error:
-    """The refusal of a parameter."""
+    """Return the error for an invalid parameter."""
     extras = [("ArgumentName", name)]
     if value is not None:
         extras.append(("ArgumentValue", value))
@@ -150,8 +149,8 @@ def _check_version(values: dict[str, bytes], *, is_v2: bool) -> None:
             raise invalid(name, text + _WITH_V2)
 
 
-def _reads_encoding(values: dict[str, bytes]) -> bool:
-    """Whether names are to be encoded (AWS errors 4.21)."""
+def _read_encoding(values: dict[str, bytes]) -> bool:
+    """Whether the client asked for encoded names (AWS errors 4.21)."""
     sent = values.get("encoding-type")
     if sent is not None and sent.lower() != b"url":
         text = "Invalid Encoding Method specified in Request"
@@ -166,40 +165,40 @@ def _text(values: dict[str, bytes], name: str) -> str:
         raise S3Error(INVALID_URI) from None
 
 
-def _resumed(values: dict[str, bytes], bucket: bytes, prefix: str) -> Position | None:
-    """Where a list goes on that was made here: of V1, only what no key can say.
+def _resume(values: dict[str, bytes], bucket: bytes, prefix: str) -> Position | None:
+    """Read where a list continues from a token of the gateway's own; V1 has one only at need.
 
-    Raises S3Error for a token that is none.
+    Raises S3Error for an invalid token.
     """
     token = "continuation-token" in values
-    held = unwrap(bucket, values["continuation-token"] if token else values.get("marker", b""))
+    held = read_token(bucket, values["continuation-token"] if token else values.get("marker", b""))
     position = read_position(held) if held else None
     if position is not None and (position.mark.startswith(prefix) or not position.mark):
         return position
     if not token:
         return None
-    if not held or not held.startswith(prefix) or not is_told(held):
+    if not held or not held.startswith(prefix) or not is_exact(held):
         raise invalid("continuation-token", "The continuation token provided is incorrect")
-    return Position(held if "/" in prefix else _behind_branch(held, prefix))
+    return Position(held if "/" in prefix else _start_of_branches(held, prefix))
 
 
-def _after(after: str, prefix: str, delimiter: str) -> Position | None:
-    """Where a list begins that is to begin behind a name; None: there is nothing behind it."""
+def _start_after(after: str, prefix: str, delimiter: str) -> Position | None:
+    """Return where a list begins that continues after a name; None: nothing is after it."""
     if after > prefix and not after.startswith(prefix):
         return None
     if after < prefix:
         return Position("")
-    _refuse_cut(after, UNTOLD)
+    _check_readable(after, INEXACT)
     if "/" not in prefix:
-        return Position(_behind_branch(after, prefix))
-    return Position(_behind_key(after, prefix, delimiter))
+        return Position(_start_of_branches(after, prefix))
+    return Position(_start_of_keys(after, prefix, delimiter))
 
 
-def _behind_branch(after: str, prefix: str) -> str:
-    """The name that branches must sort behind; to lakeFS they have no slash, to S3 they end in one.
+def _start_of_branches(after: str, prefix: str) -> str:
+    """Return the name after which lakeFS lists branches, which have no slash there, but on S3.
 
-    Of `dev/` it is `dev`. Of `dev` it is a name before it, because `dev/` stands behind `dev`; and
-    nothing, the beginning, if that name stands before the prefix.
+    For `dev/` it is `dev`. For `dev` it is a name before it, because `dev/` sorts after `dev`; or
+    nothing, the beginning, if that name sorts before the prefix.
     """
     name, slash, _ = after.partition("/")
     if slash or not is_branch(name.encode()):
@@ -210,23 +209,25 @@ def _behind_branch(after: str, prefix: str) -> str:
     return f"{name[:-1]}{before}~"  # no branch has a tilde
 
 
-def _behind_key(after: str, prefix: str, delimiter: str) -> str:
-    """lakeFS begins with the key itself: inside a common prefix it must begin with the next."""
+def _start_of_keys(after: str, prefix: str, delimiter: str) -> str:
+    """Return the key after which lakeFS lists: inside a common prefix it would repeat the key."""
     at = after.find(delimiter, len(prefix)) if delimiter else -1
     is_inside = 0 <= at < len(after) - len(delimiter)
     return f"{after}\0" if is_inside else after
 
 
-def _refuse_cut(name: str, signs: str) -> None:
-    """lakeFS reads a name up to its first line break, and so would list other keys, or the same
-    again and again; where it writes U+FFFD it may mean a control character, and going on behind
-    U+FFFD would leave keys out.
+def _check_readable(name: str, signs: str) -> None:
+    """Refuse a name that lakeFS would read as another one.
+
+    It reads a name up to its first line break, so it would list other keys, or the same keys again
+    and again; where it writes U+FFFD it may mean a control character, and a list that continues
+    after U+FFFD would leave keys out.
     """
     if any(sign in name for sign in signs):
-        raise _not_told()
+        raise _cannot_start_there()
 
 
-def _not_told() -> S3Error:
+def _cannot_start_there() -> S3Error:
     return S3Error(
         NOT_IMPLEMENTED,
         message="A list cannot begin at a key with a line break or a control character on the "

@@ -1,10 +1,7 @@
-"""What a request about a multipart upload asks for, held to S3's rules before lakeFS sees it.
+"""Checks a request about a multipart upload by S3's rules before lakeFS gets it.
 
-Rules: pure; what lakeFS answers with an internal error, or does in another way than it was asked
-for, is refused with AWS's error.
-
-Not here: the document of CompleteMultipartUpload (`payload.completed_parts`), answers
-(`part_answers`).
+Rules: what lakeFS answers with an internal error, or does in another way than S3, is refused with
+AWS's error.
 """
 
 from __future__ import annotations
@@ -15,20 +12,20 @@ from urllib.parse import quote
 
 from fastpath.dialects.lakefs.list_requests import invalid, read_count
 from fastpath.errors import NO_SUCH_UPLOAD, NOT_IMPLEMENTED, S3Error
+from fastpath.payload.completed_parts import MAX_PARTS
 
-MAX_PARTS = 10000  # of an upload, and the highest part number
 _PAGE = 1000  # parts of one ListParts
 _NUMBER = re.compile(rb"[0-9]{1,10}")
 COPIED_RANGE = "x-amz-copy-source-range"
 _RANGE = re.compile(rb"bytes=([0-9]{1,19})-([0-9]{1,19})")
-# Of ListMultipartUploads: lakeFS has none of them; they do not go up, so an empty one is none.
+# Parameters of ListMultipartUploads that lakeFS does not have; an empty one is ignored.
 _FILTERS = frozenset({"prefix", "delimiter", "encoding-type"})
 
 Query = Sequence[tuple[bytes, bytes]]
 
 
 def check_part_number(query: Query) -> None:
-    """The number of a part that is sent or copied (AWS errors 4.26). Raises S3Error."""
+    """Check the number of a part that is sent or copied (AWS errors 4.26). Raises S3Error."""
     for name, value in query:
         if name == b"partNumber":
             if not _NUMBER.fullmatch(value) or not 1 <= int(value) <= MAX_PARTS:
@@ -41,33 +38,33 @@ def check_part_number(query: Query) -> None:
 
 
 def read_copied_range(fields: Mapping[bytes, bytes]) -> tuple[int, int] | None:
-    """First and last byte; lakeFS copies the whole object for what it cannot read.
+    """Read the first and the last byte to copy. Raises S3Error.
 
-    Raises S3Error.
+    lakeFS would copy the whole object if it cannot read the range.
     """
-    asked = fields.get(COPIED_RANGE.encode())
-    if asked is None:
+    sent = fields.get(COPIED_RANGE.encode())
+    if sent is None:
         return None
-    found = _RANGE.fullmatch(asked)
+    found = _RANGE.fullmatch(sent)
     if found is None or int(found[1]) > int(found[2]):
         raise invalid(
             COPIED_RANGE,
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first "
             "and last are the zero-based offsets of the first and last bytes to copy",
-            asked.decode("latin-1"),
+            sent.decode("latin-1"),
         )
     return int(found[1]), int(found[2])
 
 
 def upload_id(query: Query) -> str:
-    """The upload that a request is about."""
+    """Return the id of the upload that a request is about."""
     return next((value for name, value in query if name == b"uploadId"), b"").decode(
         "utf-8", "replace"
     )
 
 
 def parts_query(query: Query) -> bytes:
-    """How lakeFS is asked for the parts of an upload. Raises S3Error."""
+    """Write lakeFS's query for the parts of an upload. Raises S3Error."""
     values = _values(query)
     most = read_count(values, "max-parts", "max-parts", _PAGE)
     after = read_count(values, "part-number-marker", "part-number-marker", MAX_PARTS)
@@ -78,24 +75,24 @@ def parts_query(query: Query) -> bytes:
 
 
 def check_uploads(query: Query) -> None:
-    """A list of uploads: lakeFS lists those of all branches, by keys without a branch.
+    """Refuse a list of uploads with filters that lakeFS does not have. Raises S3Error.
 
-    With the filters that it lacks, it would have to be read whole to be filtered, and without a
-    branch there is nothing to filter by. Raises S3Error.
+    It lists the uploads of all branches by keys without their branch, so the gateway could not
+    filter them either.
     """
     values = _values(query)
     read_count(values, "max-uploads", "max-uploads", _PAGE)
-    asked = {name for name in _FILTERS if values.get(name)}
-    if asked:
+    filters = {name for name in _FILTERS if values.get(name)}
+    if filters:
         raise S3Error(
             NOT_IMPLEMENTED,
-            message=f"{min(asked)} of ListMultipartUploads is not available on the storage that "
+            message=f"{min(filters)} of ListMultipartUploads is not available on the storage that "
             "serves this bucket.",
         )
 
 
 def no_such_upload(query: Query) -> S3Error:
-    """The upload is not, or no longer, there (AWS errors 4.29)."""
+    """Return the error for an upload that does not exist (AWS errors 4.29)."""
     return S3Error(NO_SUCH_UPLOAD, ("UploadId", upload_id(query)))
 
 

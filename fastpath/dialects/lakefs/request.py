@@ -1,12 +1,10 @@
-"""What every request to lakeFS has in common: what of it crosses, and what an error of it means.
+"""Translates what all requests to lakeFS have in common: parameters, headers and errors.
 
-Rules: a parameter that the operation has goes up, once, decoded and encoded anew, because lakeFS
-signs only the first of a name and drops one with a `;`; any other stays behind. So do header lines
-that lakeFS would trust (who the client is) or obey (a redirect to its block store), and what asks a
-proxy before it for a coding of documents that are read here. Lines of one name become one, because
-lakeFS signs only the first.
-
-Not here: the operations (`reads`, `writes`, `buckets`, `lists`, `uploads`, `deletes`).
+Rules: a parameter that the operation has is sent once, decoded and encoded anew, because lakeFS
+signs only the first of a name and drops one with a `;`; any other is not sent. Nor are headers that
+lakeFS would trust (the client's address) or obey (a redirect to its block store), nor, unless an
+object is read, Accept-Encoding, because the response is read here. Headers of one name become one,
+because lakeFS signs only the first.
 """
 
 from __future__ import annotations
@@ -14,9 +12,9 @@ from __future__ import annotations
 from collections import Counter
 from urllib.parse import quote_from_bytes
 
-from fastpath.dialects.lakefs.faults import FaultAnswer
-from fastpath.dialects.lakefs.metadata import strange_lines
-from fastpath.dialects.translation import Answer, Asked, Fields, Translation
+from fastpath.dialects.lakefs.error_translation import ErrorAnswer
+from fastpath.dialects.lakefs.metadata import rewritten_metadata
+from fastpath.dialects.translation import ClientRequest, Fields, ResponseChange, Translation
 from fastpath.http.head import ResponseHead
 
 # Parameters that lakeFS reads, by operation; those of lists are in `list_requests`.
@@ -33,65 +31,69 @@ _PARAMETERS: dict[str, tuple[bytes, ...]] = {
     "UploadPartCopy": (b"partNumber", b"uploadId"),
 }
 
-# lakeFS's policies take the client's address from the first, proxies before it from the others.
-_WHO_ASKS = frozenset({b"forwarded", b"true-client-ip", b"x-client-ip", b"x-real-ip"})
-_FORWARDED = b"x-forwarded-"
-# A User-Agent with this word is sent to the block store, whatever it asked for.
-_REDIRECTED = b"s3redirectionsupport"
+# lakeFS's policies, and proxies before it, take the client's address from these.
+_CLIENT_ADDRESS_HEADERS = frozenset({b"forwarded", b"true-client-ip", b"x-client-ip", b"x-real-ip"})
+_FORWARDED_PREFIX = b"x-forwarded-"
+# lakeFS redirects a User-Agent with this word to the block store, whatever it asked for.
+_REDIRECT_WORD = b"s3redirectionsupport"
 
 
 class Request(Translation):
     """One request to lakeFS."""
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
-        self.query = _parameters(asked)
-        self.drop, self.add = _lines(asked)
-        for line in strange_lines(asked.fields):
-            self.put_line(*line)
+    def __init__(self, client_request: ClientRequest) -> None:
+        self.client_request = client_request
+        self.query = _parameters(client_request)
+        self.drop, self.add = _lines(client_request)
+        for line in rewritten_metadata(client_request.fields):
+            self.set_header(*line)
 
-    def put_line(self, name: bytes, value: bytes) -> None:
-        """Have this line go up instead of the client's of the same name."""
+    def set_header(self, name: bytes, value: bytes) -> None:
+        """Send this header instead of the client's."""
         self.drop = (*self.drop, name)
         self.add = (*(field for field in self.add if field[0] != name), (name, value))
 
-    def forget(self, names: tuple[bytes, ...]) -> None:
-        """Leave headers out that lakeFS would forget."""
+    def drop_headers(self, names: tuple[bytes, ...]) -> None:
+        """Drop headers that lakeFS would ignore."""
         if names:
             self.dropped = (*self.dropped, *names)
             self.drop = (*self.drop, *names)
             self.add = tuple(field for field in self.add if field[0] not in names)
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status >= 400:
-            return FaultAnswer(self.asked, head)
+            return ErrorAnswer(self.client_request, head)
         return self.success(head)
 
-    def success(self, head: ResponseHead) -> Answer:
-        """How an answer that is no error is rewritten. Raises S3Error."""
+    def success(self, head: ResponseHead) -> ResponseChange:
+        """Return how to change a response that is no error. Raises S3Error."""
         return None
 
 
-def _parameters(asked: Asked) -> bytes:
-    if not asked.query:
+def _parameters(client_request: ClientRequest) -> bytes:
+    if not client_request.query:
         return b""
     values: dict[bytes, bytes] = {}
-    for name, value in asked.query:
+    for name, value in client_request.query:
         values.setdefault(name, value)
-    names = _PARAMETERS.get(asked.operation, ())
+    names = _PARAMETERS.get(client_request.operation, ())
     pairs = [(name, quote_from_bytes(values[name], safe="")) for name in names if name in values]
     return "&".join(f"{name.decode()}={value}" for name, value in pairs).encode()
 
 
-def _lines(asked: Asked) -> tuple[tuple[bytes, ...], Fields]:
-    fields = asked.fields
-    drop = [name for name in fields if name in _WHO_ASKS or name.startswith(_FORWARDED)]
-    if _REDIRECTED in fields.get(b"user-agent", b"").lower():
+def _lines(client_request: ClientRequest) -> tuple[tuple[bytes, ...], Fields]:
+    fields = client_request.fields
+    drop = [
+        name
+        for name in fields
+        if name in _CLIENT_ADDRESS_HEADERS or name.startswith(_FORWARDED_PREFIX)
+    ]
+    if _REDIRECT_WORD in fields.get(b"user-agent", b"").lower():
         drop.append(b"user-agent")
-    if asked.operation != "GetObject" and b"accept-encoding" in fields:
+    if client_request.operation != "GetObject" and b"accept-encoding" in fields:
         drop.append(b"accept-encoding")
-    if len(asked.headers) == len(fields):
+    if len(client_request.headers) == len(fields):
         return tuple(drop), ()
-    counted = Counter(name for name, _ in asked.headers if name.startswith(b"x-amz-"))
+    counted = Counter(name for name, _ in client_request.headers if name.startswith(b"x-amz-"))
     repeated = tuple(name for name, count in counted.items() if count > 1)
     return (*drop, *repeated), tuple((name, fields[name]) for name in repeated)

@@ -1,52 +1,54 @@
-"""GetObjectTagging: an object of lakeFS has no tags.
+"""Answers GetObjectTagging: an object of lakeFS has no tags.
 
-Rules: whether the object is there is asked first, because lakeFS answers the same for one that is
-not.
-
-Not here: tags of an object that is made, which are refused (`promises`).
+Rules: a HEAD finds out first whether the object exists, because lakeFS's response is the same if it
+does not.
 """
 
 from __future__ import annotations
 
-from fastpath.dialects.lakefs.documents import unreadable
-from fastpath.dialects.lakefs.names import check_read, no_such_bucket, no_such_key
+from fastpath.dialects.lakefs.document_reader import unreadable_response
+from fastpath.dialects.lakefs.name_checks import check_read, no_such_bucket, no_such_key
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Answer, Asked, Question, Reply
+from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
 from fastpath.http.head import ResponseHead
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE
 
 _NO_TAGS = f'{DECLARATION}<Tagging xmlns="{NAMESPACE}"><TagSet/></Tagging>'.encode()
 
 
-class NoTags:
-    """A Rendering: the empty set, whatever was said."""
+class EmptyTagSet:
+    """A BodyRewriter that always returns the empty set."""
 
     def __init__(self) -> None:
         self.status: int | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """Nothing."""
+        """Return nothing."""
         return b""
 
     def finish(self) -> bytes:
-        """The document."""
+        """Return the document."""
         return _NO_TAGS
 
 
 class GetTags(Request):
     """A GetObjectTagging."""
 
-    def __init__(self, asked: Asked) -> None:
-        check_read(asked.key)
-        super().__init__(asked)
-        self.first = Question(asked.path, b"", b"HEAD")
+    def __init__(self, client_request: ClientRequest) -> None:
+        check_read(client_request.key)
+        super().__init__(client_request)
+        self.first_question = Question(client_request.path, b"", b"HEAD")
 
-    def learn(self, reply: Reply) -> None:
+    def on_first_reply(self, reply: Reply) -> None:
         if reply.status == 404:
-            known = b"x-amz-request-id" in reply.fields  # as in `faults`
-            raise no_such_key(self.asked.key) if known else no_such_bucket(self.asked.bucket)
+            known = b"x-amz-request-id" in reply.fields  # as in `error_translation`
+            raise (
+                no_such_key(self.client_request.key)
+                if known
+                else no_such_bucket(self.client_request.bucket)
+            )
         if reply.status not in (200, 403):  # a denial has a document if it is asked for with GET
-            raise unreadable()
+            raise unreadable_response()
 
-    def success(self, head: ResponseHead) -> Answer:
-        return NoTags()
+    def success(self, head: ResponseHead) -> ResponseChange:
+        return EmptyTagSet()

@@ -1,19 +1,17 @@
-"""Requests about multipart uploads, there and back.
+"""Translates the requests about multipart uploads.
 
-Rules: what a 500 means is asked before it goes down; an Abort of an unknown upload needs no
-question, its NoSuchKey is about nothing else.
-
-Not here: what may be asked (`part_requests`), the documents (`part_answers`), what a reply means
-(`upload_faults`).
+Rules: a 500 is relayed only after lakeFS was asked what it means; an Abort of an unknown upload
+needs no question, because its NoSuchKey means nothing else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fastpath.dialects.lakefs.copies import Source
-from fastpath.dialects.lakefs.faults import FaultAnswer
-from fastpath.dialects.lakefs.names import check_upload
+from fastpath.dialects.lakefs.copy_sources import Source
+from fastpath.dialects.lakefs.error_translation import ErrorAnswer
+from fastpath.dialects.lakefs.ignored_headers import ignored_key_headers
+from fastpath.dialects.lakefs.name_checks import check_upload
 from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
 from fastpath.dialects.lakefs.part_requests import (
     check_part_number,
@@ -22,24 +20,23 @@ from fastpath.dialects.lakefs.part_requests import (
     parts_query,
     upload_id,
 )
-from fastpath.dialects.lakefs.promises import forgotten_keys
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.lakefs.upload_faults import UploadFault
+from fastpath.dialects.lakefs.upload_errors import UploadErrorQuestions
 from fastpath.dialects.lakefs.writes import check_condition
 from fastpath.dialects.location import LocationAnswer, location_of
-from fastpath.dialects.translation import Answer, Asked, Question, Reply
+from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
 from fastpath.payload.completed_parts import CompletedParts, Part
 
 
-class OfUpload(Request):
-    """What all requests about an upload have in common."""
+class UploadRequest(Request):
+    """A request about an upload."""
 
-    def __init__(self, asked: Asked) -> None:
-        check_upload(asked)
-        super().__init__(asked)
-        self._fault: UploadFault | None = None
+    def __init__(self, client_request: ClientRequest) -> None:
+        check_upload(client_request)
+        super().__init__(client_request)
+        self._upload_error: UploadErrorQuestions | None = None
 
     @property
     def _parts(self) -> Sequence[Part]:
@@ -48,95 +45,103 @@ class OfUpload(Request):
     def question(self, status: int) -> Question | None:
         if status != 500:
             return None
-        self._fault = UploadFault(self.asked, self._parts)
-        return self._fault.question()
+        self._upload_error = UploadErrorQuestions(self.client_request, self._parts)
+        return self._upload_error.question()
 
-    def conclude(self, reply: Reply) -> S3Error | Question | None:
-        assert self._fault is not None  # it was asked about
-        return self._fault.conclude(reply.status, reply.body)
+    def on_reply(self, reply: Reply) -> S3Error | Question | None:
+        assert self._upload_error is not None  # it was asked about
+        return self._upload_error.on_reply(reply.status, reply.body)
 
 
-class UploadPart(OfUpload):
-    """A part that is sent."""
+class UploadPart(UploadRequest):
+    """An UploadPart."""
 
-    def __init__(self, asked: Asked) -> None:
-        names = forgotten_keys(asked)
-        super().__init__(asked)
-        self.forget(names)
-        check_part_number(asked.query)
+    def __init__(self, client_request: ClientRequest) -> None:
+        names = ignored_key_headers(client_request)
+        super().__init__(client_request)
+        self.drop_headers(names)
+        check_part_number(client_request.query)
 
 
 class UploadPartCopy(UploadPart):
-    """A part that is copied."""
+    """An UploadPartCopy."""
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
+    def __init__(self, client_request: ClientRequest) -> None:
+        super().__init__(client_request)
         self._source = Source(self)
-        if self._source.must_be_known:
-            self.first = self._source.question()
+        if self._source.must_be_checked:
+            self.first_question = self._source.question()
 
-    def learn(self, reply: Reply) -> None:
+    def on_first_reply(self, reply: Reply) -> None:
         self._source.check(reply)
 
-    def success(self, head: ResponseHead) -> Answer:
+    def success(self, head: ResponseHead) -> ResponseChange:
         return CopiedPartAnswer()
 
     def question(self, status: int) -> Question | None:
-        """lakeFS says 400 of a source that is not there."""
+        """Ask about the source: lakeFS answers 400 if it does not exist."""
         return self._source.question() if status in (400, 404) else super().question(status)
 
-    def conclude(self, reply: Reply) -> S3Error | Question | None:
-        return self._source.missing(reply) if self._fault is None else super().conclude(reply)
+    def on_reply(self, reply: Reply) -> S3Error | Question | None:
+        return (
+            self._source.missing_source(reply)
+            if self._upload_error is None
+            else super().on_reply(reply)
+        )
 
 
-class Complete(OfUpload):
-    """The end of an upload."""
+class Complete(UploadRequest):
+    """A CompleteMultipartUpload."""
 
-    def __init__(self, asked: Asked) -> None:
-        check_condition(asked)
-        super().__init__(asked)
+    def __init__(self, client_request: ClientRequest) -> None:
+        check_condition(client_request)
+        super().__init__(client_request)
         self._completed = CompletedParts()
         self.check = self._completed
 
-    def success(self, head: ResponseHead) -> Answer:
-        return LocationAnswer(location_of(self.asked, secure=self.secure))
+    def success(self, head: ResponseHead) -> ResponseChange:
+        return LocationAnswer(location_of(self.client_request, secure=self.secure))
 
     @property
     def _parts(self) -> Sequence[Part]:
         return self._completed.parts
 
 
-class ListParts(OfUpload):
-    """The parts so far."""
+class ListParts(UploadRequest):
+    """A ListParts."""
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
-        self.query = parts_query(asked.query)
+    def __init__(self, client_request: ClientRequest) -> None:
+        super().__init__(client_request)
+        self.query = parts_query(client_request.query)
 
-    def success(self, head: ResponseHead) -> Answer:
-        asked = self.asked
-        return PartsAnswer(asked.bucket.decode(), asked.key.decode(), upload_id(asked.query))
+    def success(self, head: ResponseHead) -> ResponseChange:
+        client_request = self.client_request
+        return PartsAnswer(
+            client_request.bucket.decode(),
+            client_request.key.decode(),
+            upload_id(client_request.query),
+        )
 
 
 class Abort(Request):
-    """The end of an upload that is given up."""
+    """An AbortMultipartUpload."""
 
-    def __init__(self, asked: Asked) -> None:
-        check_upload(asked)
-        super().__init__(asked)
+    def __init__(self, client_request: ClientRequest) -> None:
+        check_upload(client_request)
+        super().__init__(client_request)
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status == 404:
-            return FaultAnswer(self.asked, head, {"NoSuchKey": self._refuse})
+            return ErrorAnswer(self.client_request, head, {"NoSuchKey": self._refuse})
         return super().answer(head)
 
     def _refuse(self) -> bytes:
-        raise no_such_upload(self.asked.query)
+        raise no_such_upload(self.client_request.query)
 
 
 class ListUploads(Request):
-    """The uploads of a bucket, as lakeFS lists them."""
+    """A ListMultipartUploads."""
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
-        check_uploads(asked.query)
+    def __init__(self, client_request: ClientRequest) -> None:
+        super().__init__(client_request)
+        check_uploads(client_request.query)

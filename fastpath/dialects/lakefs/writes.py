@@ -1,108 +1,105 @@
-"""PutObject, CopyObject and CreateMultipartUpload.
+"""Translates PutObject, CopyObject and CreateMultipartUpload.
 
-Rules: what lakeFS would forget of an object is refused if it is a promise; a copy that should have
-another type than its source is refused, because lakeFS gives it its source's: the type is asked for
-before. lakeFS can hold no object with an empty path: an empty one is answered as if it were stored,
-because a directory is all it can mean, and nothing goes up.
-
-Not here: the source of a copy (`copies`); conditions on the copy itself, which lakeFS overlooks
-(`profiles`); parts (`uploads`).
+Rules: a header that lakeFS would ignore is refused if the client relies on it; a copy with another
+type than its source is refused, because lakeFS keeps the source's: the type is asked for first.
+lakeFS has no object with an empty path: such a PutObject without data is answered as if it were
+stored, because it can only mean a directory, and nothing is sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastpath.dialects.lakefs.copies import Source
-from fastpath.dialects.lakefs.documents import unreadable
+from fastpath.dialects.lakefs.copy_sources import Source
+from fastpath.dialects.lakefs.document_reader import unreadable_response
+from fastpath.dialects.lakefs.ignored_headers import ignored_object_headers
 from fastpath.dialects.lakefs.list_requests import invalid
-from fastpath.dialects.lakefs.names import (
+from fastpath.dialects.lakefs.name_checks import (
     check_write,
     is_branch,
     no_object,
     no_such_branch,
     no_such_bucket,
 )
-from fastpath.dialects.lakefs.promises import forgotten_of_an_object
-from fastpath.dialects.lakefs.refs import has_expression
+from fastpath.dialects.lakefs.ref_questions import has_ref_expression
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Answer, Asked, Question, Reply
+from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
 from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import ResponseHead
-from fastpath.response.own import Answer as OwnAnswer
+from fastpath.payload.body_plan import DECODED_LENGTH
+from fastpath.response.own_answer import OwnAnswer
 
 _DIRECTIVE = b"x-amz-metadata-directive"
-_DECODED_LENGTH = b"x-amz-decoded-content-length"
 _DEFAULT_TYPE = b"binary/octet-stream"  # S3's; lakeFS's is application/octet-stream
 _ETAG_OF_NOTHING = b'"d41d8cd98f00b204e9800998ecf8427e"'
 
 
 class Write(Request):
-    """An object, or an upload in parts, that is made."""
+    """A request that creates an object or an upload."""
 
-    def __init__(self, asked: Asked) -> None:
-        check_write(asked)
-        names = forgotten_of_an_object(asked)
-        super().__init__(asked)
-        self.forget(names)
+    def __init__(self, client_request: ClientRequest) -> None:
+        check_write(client_request)
+        names = ignored_object_headers(client_request)
+        super().__init__(client_request)
+        self.drop_headers(names)
 
 
 class Upload(Write):
-    """What may have a type: the beginning of an upload in parts, or a PutObject."""
+    """A CreateMultipartUpload, or a PutObject: it has a Content-Type."""
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
-        if not asked.fields.get(b"content-type"):
-            self.put_line(b"content-type", _DEFAULT_TYPE)
+    def __init__(self, client_request: ClientRequest) -> None:
+        super().__init__(client_request)
+        if not client_request.fields.get(b"content-type"):
+            self.set_header(b"content-type", _DEFAULT_TYPE)
 
 
 class PutObject(Upload):
-    """One object in one request."""
+    """A PutObject."""
 
-    def __init__(self, asked: Asked) -> None:
-        check_condition(asked)
-        super().__init__(asked)
+    def __init__(self, client_request: ClientRequest) -> None:
+        check_condition(client_request)
+        super().__init__(client_request)
 
-    def success(self, head: ResponseHead) -> Answer:
-        # Whoever answers 200 without one has stored nothing: lakeFS's UI, if a proxy before it
-        # takes the signature away.
+    def success(self, head: ResponseHead) -> ResponseChange:
+        # A 200 without an ETag is not of lakeFS's S3 gateway, and nothing was stored: it is of its
+        # UI, if a proxy before it removes the signature.
         if b"etag" not in head.fields:
-            raise unreadable()
+            raise unreadable_response()
         return None
 
 
-class PutRoot(Request):
-    """`main/`, which a file system makes as a directory before it writes below it."""
+class PutDirectory(Request):
+    """A PutObject of `main/`, a directory that a file system creates before it writes below it."""
 
-    def __init__(self, asked: Asked) -> None:
-        check_condition(asked)
-        names = forgotten_of_an_object(asked)
-        branch = asked.key[:-1]
+    def __init__(self, client_request: ClientRequest) -> None:
+        check_condition(client_request)
+        names = ignored_object_headers(client_request)
+        branch = client_request.key[:-1]
         if not is_branch(branch):
-            raise no_such_branch(asked)
-        super().__init__(asked)
-        self.forget(names)
-        self.check = Nothing(asked.fields)
+            raise no_such_branch(client_request)
+        super().__init__(client_request)
+        self.drop_headers(names)
+        self.check = EmptyBody(client_request.fields)
         query = f"list-type=2&prefix={branch.decode()}%2F&max-keys=1"
-        self.first = Question(b"/" + asked.bucket, query.encode())
-        self.made = OwnAnswer(200, [b"ETag: " + _ETAG_OF_NOTHING], b"")
+        self.first_question = Question(b"/" + client_request.bucket, query.encode())
+        self.own_answer = OwnAnswer(200, [b"ETag: " + _ETAG_OF_NOTHING], b"")
 
-    def learn(self, reply: Reply) -> None:
-        """Whether there is such a branch."""
+    def on_first_reply(self, reply: Reply) -> None:
+        """Check that the branch exists. Raises S3Error."""
         if reply.status == 404:
-            raise no_such_bucket(self.asked.bucket)
+            raise no_such_bucket(self.client_request.bucket)
         if reply.status == 400:
-            raise no_such_branch(self.asked)
+            raise no_such_branch(self.client_request)
         if reply.status != 200:
-            raise S3Error(ACCESS_DENIED) if reply.status == 403 else unreadable()
+            raise S3Error(ACCESS_DENIED) if reply.status == 403 else unreadable_response()
 
 
-class Nothing:
-    """A Check: the body is empty, in whatever frames it comes."""
+class EmptyBody:
+    """A Check: the body is empty, chunked or not."""
 
     def __init__(self, fields: Mapping[bytes, bytes]) -> None:
-        """Raises S3Error if it is known not to be."""
-        length = fields.get(_DECODED_LENGTH)
+        """Raises S3Error if the headers say that it is not empty."""
+        length = fields.get(DECODED_LENGTH)
         if length is None and b"aws-chunked" not in fields.get(b"content-encoding", b""):
             length = fields.get(b"content-length")
         if length is not None and length.strip(b"0"):
@@ -114,30 +111,34 @@ class Nothing:
             raise no_object()
 
     def confirm(self) -> None:
-        """Nothing came."""
+        """An empty body needs no other check."""
 
 
-def put_object(asked: Asked) -> Request:
-    """A PutObject. Raises S3Error."""
-    is_root = asked.key.endswith(b"/") and asked.key.count(b"/") == 1 and len(asked.key) > 1
-    return PutRoot(asked) if is_root else PutObject(asked)
+def put_object(client_request: ClientRequest) -> Request:
+    """Translate a PutObject. Raises S3Error."""
+    is_root = (
+        client_request.key.endswith(b"/")
+        and client_request.key.count(b"/") == 1
+        and len(client_request.key) > 1
+    )
+    return PutDirectory(client_request) if is_root else PutObject(client_request)
 
 
 class CopyObject(Write):
-    """An object made of another one."""
+    """A CopyObject."""
 
-    def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
+    def __init__(self, client_request: ClientRequest) -> None:
+        super().__init__(client_request)
         self._source = Source(self)
-        directive = asked.fields.get(_DIRECTIVE, b"COPY")
+        directive = client_request.fields.get(_DIRECTIVE, b"COPY")
         if directive not in (b"COPY", b"REPLACE"):
             text = "Unknown metadata directive."
             raise invalid(_DIRECTIVE.decode(), text, directive.decode("latin-1"))
-        self._type = asked.fields.get(b"content-type") if directive == b"REPLACE" else None
-        if self._type is not None or self._source.must_be_known:
-            self.first = self._source.question()
+        self._type = client_request.fields.get(b"content-type") if directive == b"REPLACE" else None
+        if self._type is not None or self._source.must_be_checked:
+            self.first_question = self._source.question()
 
-    def learn(self, reply: Reply) -> None:
+    def on_first_reply(self, reply: Reply) -> None:
         self._source.check(reply)
         if self._type is None or reply.status != 200:
             return
@@ -150,21 +151,23 @@ class CopyObject(Write):
             )
 
     def question(self, status: int) -> Question | None:
-        """lakeFS says 404 of the source, its repository, and the branch to copy to; a source whose
-        ref cannot be is one of the failures of which it says 400.
+        """Ask about the source: lakeFS answers 404 if the source, its repository or the branch to
+        copy to does not exist, and 400, among others, if the source's ref cannot exist.
         """
-        is_of_source = status == 404 or (status == 400 and has_expression(self._source.key))
+        is_of_source = status == 404 or (status == 400 and has_ref_expression(self._source.key))
         return self._source.question() if is_of_source else None
 
-    def conclude(self, reply: Reply) -> S3Error | Question | None:
-        return self._source.missing(reply)
+    def on_reply(self, reply: Reply) -> S3Error | Question | None:
+        return self._source.missing_source(reply)
 
 
-def check_condition(asked: Asked) -> None:
-    """lakeFS and S3 know `If-None-Match: *` of a write; lakeFS no other. Raises S3Error.
+def check_condition(client_request: ClientRequest) -> None:
+    """Refuse conditions on a write but `If-None-Match: *`: lakeFS has no other. Raises S3Error.
 
-    An empty line is no condition: S3, and lakeFS, read it as if it were not there.
+    An empty header is no condition, for S3 and for lakeFS.
     """
-    if asked.fields.get(b"if-match") or asked.fields.get(b"if-none-match", b"") not in (b"", b"*"):
-        name = "If-Match" if asked.fields.get(b"if-match") else "If-None-Match"
+    if client_request.fields.get(b"if-match") or client_request.fields.get(
+        b"if-none-match", b""
+    ) not in (b"", b"*"):
+        name = "If-Match" if client_request.fields.get(b"if-match") else "If-None-Match"
         raise S3Error(NOT_IMPLEMENTED, ("Header", name))

@@ -1,8 +1,5 @@
-"""AWS Signature Version 4: verifying what clients sign, signing what goes upstream.
+"""AWS Signature Version 4: verifies what clients sign, signs what the target gets.
 
-Rules: pure, no sockets and no clock (`now` is always a parameter, in epoch seconds); one canonical
-form for both directions (`canonical`); nothing that depends on a secret is compared in a way that
-takes longer the more of it is right.
-
-Not here: what an identity may do (`identities`), bodies and their digests (`exchange`).
+Rules: no sockets and no clock (`now` is always a parameter, in epoch seconds); one canonical form
+for both directions (`canonical`); values that depend on a secret are compared in constant time.
 """

@@ -1,11 +1,8 @@
-"""The canonical request and the string to sign, for both directions.
+"""Builds the canonical request and the string to sign, for both directions.
 
-Rules: pure; the path is decoded once and encoded once, never normalised (S3 keys may hold `//`, `.`
-and `..`); `+` in a path is a plus sign, in a query a space; nothing here decides whether a request
-is good. Source: AWS "Create a signed AWS API request", with S3's exception of a path that is
-encoded only once.
-
-Not here: derived keys (`keys`), what must be signed (`verify`).
+Rules: the path is decoded once and encoded once, never normalised (S3 keys may hold `//`, `.` and
+`..`); `+` in a path is a plus sign, in a query a space. Source: AWS "Create a signed AWS API
+request", with S3's exception of a path that is encoded only once.
 """
 
 from __future__ import annotations
@@ -27,14 +24,14 @@ _PATH_ESCAPES = frozenset(code[1:] for code in _ENCODED_PATH if len(code) == 3)
 
 
 def encode(decoded: bytes) -> bytes:
-    """Percent-encodes everything but unreserved characters, `/` too."""
+    """Percent-encode everything but unreserved characters, `/` too."""
     if decoded.isalnum() or not decoded.translate(None, _UNRESERVED):
         return decoded
     return b"".join([_ENCODED[byte] for byte in decoded])
 
 
 def canonical_path(raw: bytes) -> bytes:
-    """The raw path of a request line, decoded once and encoded once; `/` stays, `+` is %2B."""
+    """Decode a raw path once and encode it once; `/` stays, `+` is %2B."""
     rest = raw.translate(None, _PATH_SAFE)
     if not rest:
         return raw or b"/"
@@ -44,12 +41,12 @@ def canonical_path(raw: bytes) -> bytes:
 
 
 def encode_path(decoded: bytes) -> bytes:
-    """Percent-encodes everything but unreserved characters and `/`."""
+    """Percent-encode everything but unreserved characters and `/`."""
     return b"".join([_ENCODED_PATH[byte] for byte in decoded])
 
 
 def canonical_query(pairs: Sequence[tuple[bytes, bytes]], *, without: bytes | None = None) -> bytes:
-    """Decoded pairs, encoded and sorted by name, then value. `without` names a parameter left out.
+    """Encode decoded pairs and sort them by name, then value, except the parameter `without`.
 
     A separator is never part of an encoded name or value, so sorting the pairs comes first: sorting
     `name=value` strings would put `a-b=` before `a=`.
@@ -63,25 +60,25 @@ def canonical_query(pairs: Sequence[tuple[bytes, bytes]], *, without: bytes | No
 
 @lru_cache(maxsize=16)
 def canonical_raw_query(raw: bytes) -> bytes:
-    """The same of a query as it is on the wire.
+    """Return the canonical form of a raw query.
 
-    Kept, because most are signed twice: by the client, and as they are towards the target.
+    Cached, because most are signed twice: by the client, and for the target.
     """
     return canonical_query(parse_query(raw))
 
 
 def trim(value: bytes) -> bytes:
-    """A header value with inner runs of white space collapsed; the outer ones are gone already."""
+    """Collapse inner white space of a header value; the outer is gone already."""
     return b" ".join(value.split()) if b"  " in value or b"\t" in value else value
 
 
 def canonical_headers(names: Iterable[bytes], fields: Mapping[bytes, bytes]) -> bytes:
-    """One line each, in the order of `names`. A signed header that is absent counts as empty."""
+    """Return a line for each of `names`, in order. A signed header that is absent is empty."""
     return b"".join([name + b":" + trim(fields.get(name, b"")) + b"\n" for name in names])
 
 
 class SignedNames:
-    """The names of signed headers, ready to make canonical lines of any head's fields."""
+    """The names of signed headers, prepared to write canonical lines quickly."""
 
     __slots__ = ("_form", "_values", "among", "names")
 
@@ -93,12 +90,12 @@ class SignedNames:
         self._values = itemgetter(*self.names)
 
     def lines(self, fields: Mapping[bytes, bytes]) -> bytes:
-        """What `canonical_headers` makes of these names."""
+        """Return the `canonical_headers` of these names."""
         try:
             lines: bytes = self._form % self._values(fields)
         except KeyError:
             return canonical_headers(self.names, fields)
-        # Both are rare, and one look at all values is cheaper.
+        # Both are rare, and one check of all values is cheaper.
         if _TAB in lines or (_SPACE in lines and lines.find(b"  ") >= 0):
             return canonical_headers(self.names, fields)
         return lines
@@ -109,18 +106,18 @@ _kept_names = lru_cache(maxsize=256)(SignedNames)
 
 
 def signed_names(text: bytes) -> SignedNames:
-    """Made once for all requests that sign the same headers (heads: 6,000 instructions)."""
+    """Return the cached SignedNames of a text (heads: 6,000 instructions)."""
     return _kept_names(text) if len(text) <= _KEPT_BYTES else SignedNames(text)
 
 
 def canonical_request(
     method: bytes, path: bytes, query: bytes, headers: bytes, signed: bytes, payload: bytes
 ) -> bytes:
-    """Puts canonical parts together; `headers` are whole lines, `signed` is `a;b;c`."""
+    """Join canonical parts; `headers` are whole lines, `signed` is `a;b;c`."""
     return b"%b\n%b\n%b\n%b\n%b\n%b" % (method, path, query, headers, signed, payload)
 
 
 def string_to_sign(timestamp: bytes, scope: bytes, canonical: bytes) -> bytes:
-    """`scope` is date/region/service/aws4_request."""
+    """Return the string to sign; `scope` is date/region/service/aws4_request."""
     digest = sha256(canonical).hexdigest().encode()
     return b"AWS4-HMAC-SHA256\n%b\n%b\n%b" % (timestamp, scope, digest)

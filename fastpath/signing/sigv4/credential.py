@@ -1,10 +1,8 @@
-"""The Authorization header's components and the credential scope, parsed or refused as AWS does.
+"""Parses the Authorization header and the credential scope, or refuses them as AWS does.
 
 Rules: the order of checks and every text are AWS's (docs/errors.md names the source of each); the
-same credential faults have another code and prefix in a header than in a query, which is what
-`Form` holds; any region is good unless `auth.regions` names some, only an empty one never is.
-
-Not here: whether the key exists and the signature matches (`verify`).
+same fault has another code and prefix in a header than in a query, which `Form` holds; any region
+is accepted unless `auth.regions` names some, except an empty one.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ _COMPONENTS = {b"Credential": 0, b"SignedHeaders": 1, b"Signature": 2}
 
 
 class Form(NamedTuple):
-    """How credential faults are told: the kind and what the message begins with."""
+    """How credential faults are reported: the kind and the beginning of the message."""
 
     kind: Kind
     prefix: str
@@ -36,7 +34,7 @@ IN_QUERY = Form(AUTH_QUERY_MALFORMED, "Error parsing the X-Amz-Credential parame
 
 
 class Scope(NamedTuple):
-    """A credential, taken apart. `value` is what is signed: date/region/s3/aws4_request."""
+    """A parsed credential. `value` is what is signed: date/region/s3/aws4_request."""
 
     access_key_id: bytes
     date: bytes
@@ -45,7 +43,7 @@ class Scope(NamedTuple):
 
 
 def parse_authorization(text: bytes) -> tuple[Scope, bytes, bytes]:
-    """Scope, SignedHeaders and Signature of a header value without its scheme. Raises S3Error."""
+    """Return Scope, SignedHeaders and Signature of a header without its scheme. Raises S3Error."""
     before, _, signature = text.rpartition(_SIGNATURE)
     if len(before) <= _KEPT_BYTES and signature.isalnum():
         scope, signed = _parse_unsigned(before)
@@ -56,13 +54,13 @@ def parse_authorization(text: bytes) -> tuple[Scope, bytes, bytes]:
 
 @lru_cache(maxsize=1024)
 def _parse_unsigned(before: bytes) -> tuple[Scope, bytes]:
-    """What stands before the signature: the same for a client all day (bench: GET 1 KiB, 4 us)."""
+    """Parse what precedes the signature: it is the same all day (bench: GET 1 KiB, 4 us)."""
     credential, signed, _ = parse_components(before + _SIGNATURE)
     return parse_credential(credential, IN_HEADER), signed
 
 
 def parse_components(text: bytes) -> tuple[bytes, bytes, bytes]:
-    """Credential, SignedHeaders and Signature of a header value without its scheme."""
+    """Return Credential, SignedHeaders and Signature of a header without its scheme."""
     components = text.split(b",")
     if len(components) != 3:
         raise _three_required()
@@ -89,7 +87,7 @@ def _three_required() -> S3Error:
 
 
 def parse_credential(credential: bytes, form: Form) -> Scope:
-    """`AKID/yyyyMMdd/region/s3/aws4_request`, or the fault AWS would name first."""
+    """Parse `AKID/yyyyMMdd/region/s3/aws4_request`. Raises the fault that AWS reports first."""
     parts = credential.split(b"/")
     if len(parts) != 5:
         raise form.fault(
@@ -116,7 +114,7 @@ def parse_credential(credential: bytes, form: Form) -> Scope:
 
 
 def wrong_region(region: bytes, expected: bytes, form: Form) -> S3Error:
-    """A scope of another region than is served here (AWS errors 1.17, 2.15, 5.9)."""
+    """Return the error for a region that is not served here (AWS errors 1.17, 2.15, 5.9)."""
     right = _text(expected)
     text = f"the region '{_text(region)}' is wrong; expecting '{right}'"
     return form.fault(text, ("Region", right))

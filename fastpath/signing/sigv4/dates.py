@@ -1,9 +1,7 @@
-"""Dates of signatures: reading what clients send, writing what is signed.
+"""Parses and formats the dates of signatures.
 
-Rules: every function gives the same answer whatever the locale and the time zone of the process; a
-date that does not exist is no date; times are epoch seconds in UTC.
-
-Not here: how far a date may be off (`verify`).
+Rules: locale and time zone of the process do not matter; a date that does not exist is invalid;
+times are epoch seconds in UTC.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: an expiry may lie after it
-MAX_DATE_BYTES = 40  # the longest form below has 33; what is longer is not even looked at
+MAX_DATE_BYTES = 40  # the longest form below has 33; what is longer is not parsed
 
 _ISO = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})T([0-9]{2})([0-9]{2})([0-9]{2})Z")
 _CLOCK = rb"([0-9]{2}):([0-9]{2}):([0-9]{2})"
@@ -27,18 +25,18 @@ _MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 @lru_cache(maxsize=64)
 def basic(second: int) -> bytes:
-    """`20250901T162148Z`, the form that is signed. Its first eight bytes are the scope date."""
+    """Format `20250901T162148Z`, which is signed. The first eight bytes are the scope date."""
     return datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ").encode()
 
 
 def extended(second: float) -> str:
-    """`2025-09-01T16:21:48Z`, the form of ServerTime and Expires in AWS's error bodies."""
+    """Format `2025-09-01T16:21:48Z`, as ServerTime and Expires in AWS's error documents."""
     moment = datetime.fromtimestamp(min(int(second), _LAST_SECOND), UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_basic(value: bytes) -> int | None:
-    """ISO 8601 basic, as SigV4 wants it; None if it is not, or before 1970."""
+    """Parse ISO 8601 basic, as SigV4 requires; None if it is not, or before 1970."""
     if len(value) != 16:
         return None
     return _parse_basic(value)
@@ -51,7 +49,7 @@ def _parse_basic(value: bytes) -> int | None:
 
 
 def parse_any(value: bytes) -> int | None:
-    """Every form AWS reads in Date or x-amz-date: ISO 8601 basic, RFC 1123, RFC 850, asctime."""
+    """Parse Date or x-amz-date as AWS does: ISO 8601 basic, RFC 1123, RFC 850 or asctime."""
     if len(value) == 16:
         return _parse_basic(value)
     if len(value) > MAX_DATE_BYTES:

@@ -1,15 +1,13 @@
-"""Who signed a request: a name and the key pair it signs with.
+"""An identity of the gateway: a name and the key pair that it signs with.
 
-Rules: the secret never shows in `repr`, so it cannot reach a log line or a traceback.
-
-Not here: what an identity may do (`identities`).
+Rules: `repr` never shows the secret, so it cannot reach a log line or a traceback.
 """
 
 from __future__ import annotations
 
 
 class Identity:
-    """One access key the gateway knows. Built once per snapshot, never changed."""
+    """One access key. Built once per snapshot, never changed."""
 
     __slots__ = ("access_key_id", "name", "secret")
 

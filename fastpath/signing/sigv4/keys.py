@@ -1,9 +1,7 @@
-"""Derived signing keys, kept for the day and region they are good for.
+"""Derives signing keys, and caches them for their day and region.
 
-Rules: bounded, the oldest goes first; a key enters the cache only when its caller found the secret
-to be of use (`remember`), so that strangers who sign badly for a thousand regions evict nobody.
-
-Not here: what is signed with them (`verify`, `sign`).
+Rules: the cache is bounded and evicts the oldest key; a key enters it only after a signature with
+it was valid (`remember`), so that strangers who sign wrongly for a thousand regions evict nobody.
 """
 
 from __future__ import annotations
@@ -32,7 +30,7 @@ class SigningKey:
         self._outer = sha256(block.translate(_OUTER))
 
     def sign(self, message: bytes) -> bytes:
-        """The signature in lower-case hex."""
+        """Return the signature in lower-case hex."""
         inner = self._inner.copy()
         inner.update(message)
         outer = self._outer.copy()
@@ -44,13 +42,13 @@ _keys: dict[tuple[bytes, bytes, bytes], SigningKey] = {}
 
 
 def signing_key(secret: bytes, date: bytes, region: bytes) -> SigningKey:
-    """The key of one day (yyyyMMdd) and region for service s3; from the cache if it is there."""
+    """Return the key of one day (yyyyMMdd) and region for service s3, cached or derived."""
     key = _keys.get((secret, date, region))
     return key if key is not None else SigningKey(derive(secret, date, region))
 
 
 def remember(secret: bytes, date: bytes, region: bytes, key: SigningKey) -> None:
-    """Keeps what `signing_key` gave; called once it has proved good."""
+    """Cache a key of `signing_key` after a signature with it was valid."""
     if key.remembered:
         return
     key.remembered = True

@@ -1,9 +1,7 @@
-"""Signing what goes upstream, with the credentials of a target.
+"""Signs requests to a target with its credentials.
 
-Rules: exactly `host`, `x-amz-date`, `x-amz-content-sha256`, the session token and the headers given
-are signed, and no others, because a hop may change them; secrets never show in `repr`.
-
-Not here: where credentials come from (the control process), which headers go upstream (`forward`).
+Rules: exactly `host`, `x-amz-date`, `x-amz-content-sha256`, the session token and the given headers
+are signed, and no others, because a hop may change them; `repr` never shows a secret.
 """
 
 from __future__ import annotations
@@ -21,11 +19,11 @@ from fastpath.signing.sigv4.chain import Chain
 from fastpath.signing.sigv4.dates import basic
 from fastpath.signing.sigv4.keys import SigningKey, remember, signing_key
 
-_LEAST = b"host;x-amz-content-sha256;x-amz-date"  # what every request signs
+_ALWAYS_SIGNED = b"host;x-amz-content-sha256;x-amz-date"  # signed in every request
 
 
 class Credentials:
-    """What the gateway signs with on one target."""
+    """The credentials of one target."""
 
     __slots__ = ("access_key_id", "secret", "token")
 
@@ -58,7 +56,7 @@ class Signer:
         self.region = region
         self._regions: dict[bytes, Signer] = {region: self}
         self._token = credentials.token
-        self._date = b""  # the day that the next three are good for
+        self._date = b""  # the day for which the next three are valid
         self._key = SigningKey(b"")
         self._scope = b""
         self._credential = b""
@@ -68,16 +66,16 @@ class Signer:
 
     @property
     def temporary(self) -> bool:
-        """Whether the credentials are of a session, which ends."""
+        """Whether the credentials are of a session, which expires."""
         return self._token is not None
 
     @property
     def access_key_id(self) -> bytes:
-        """Whose key it is."""
+        """The id of the access key."""
         return self._credentials.access_key_id
 
     def equals(self, other: Signer) -> bool:
-        """Whether the other signs with the same credentials."""
+        """Whether the other signer has the same credentials."""
         mine, others = self._credentials, other._credentials
         return (mine.access_key_id, mine.secret, mine.token) == (
             others.access_key_id,
@@ -86,7 +84,7 @@ class Signer:
         )
 
     def in_region(self, region: bytes) -> Signer:
-        """The same credentials for another region; kept, so the caller bounds the regions."""
+        """Return a signer for another region; cached, so the caller must bound the regions."""
         signer = self._regions.get(region)
         if signer is None:
             signer = self._regions[region] = Signer(self._credentials, region)
@@ -103,18 +101,18 @@ class Signer:
         payload: bytes,
         now: float,
     ) -> list[bytes]:
-        """The header lines to add, each with its CRLF: authorization, x-amz-date, ...
+        """Return the header lines to add, each with its CRLF: authorization, x-amz-date, ...
 
-        `raw_path` and `raw_query` are what will be on the wire. `amz_headers` are the x-amz-*
-        headers (and content-md5) that will be sent besides: lower-case names, values without outer
-        white space, in wire order, and none of those that this returns. `payload` goes out as
-        x-amz-content-sha256.
+        raw_path, raw_query: as they will be sent.
+        amz_headers: the other x-amz-* headers (and content-md5) that will be sent: lower-case
+            names, values without outer white space, in wire order.
+        payload: the value of x-amz-content-sha256.
         """
         timestamp = basic(int(now))
         if timestamp[:8] != self._date:
-            self._turn_to(timestamp[:8])
+            self._derive_key(timestamp[:8])
         fields = {b"host": host, b"x-amz-content-sha256": payload, b"x-amz-date": timestamp}
-        signed = _LEAST
+        signed = _ALWAYS_SIGNED
         if amz_headers or self._token is not None:
             if self._token is not None:
                 fields[b"x-amz-security-token"] = self._token
@@ -141,12 +139,12 @@ class Signer:
         return lines
 
     def chain(self, lines: Sequence[bytes]) -> Chain:
-        """What the chunks of the body are chained to, given what `sign` just returned."""
+        """Return the chain that signs the body's chunks, from the lines that `sign` returned."""
         signature, timestamp = lines[0][-66:-2], lines[1][-18:-2]
         return Chain(self._key, timestamp, self._scope, signature)
 
-    def _turn_to(self, date: bytes) -> None:
-        """A new day: derive its key."""
+    def _derive_key(self, date: bytes) -> None:
+        """Derive the key of a new day."""
         secret = self._credentials.secret
         self._key = signing_key(secret, date, self.region)
         remember(secret, date, self.region, self._key)
@@ -156,7 +154,7 @@ class Signer:
 
 
 class Unsigned:
-    """What "signs" the requests of nobody: they go up without any signature."""
+    """The signer of anonymous requests, which are sent without a signature."""
 
     __slots__ = ("region",)
 
@@ -164,13 +162,13 @@ class Unsigned:
         self.region = region  # where the target is
 
     def in_region(self, region: bytes) -> Unsigned:
-        """The same for another region."""
+        """Return the same for another region."""
         return Unsigned(region)
 
     def sign(self, *_: object) -> list[bytes]:
-        """No lines."""
+        """Return no lines."""
         return []
 
     def chain(self, _: Sequence[bytes]) -> Chain:
-        """What no chunk is ever signed with (`profiles.without_signature`)."""
+        """Return a chain that is never used (`profiles.without_signature`)."""
         return Chain(SigningKey(b""), b"", b"", b"")

@@ -1,11 +1,8 @@
-"""Who sent a request: checks its signature, in the header or in the query, the way AWS does.
+"""Verifies the SigV4 signature of a request, in the header or in the query, as AWS does.
 
 Rules: no clock, no I/O; the order of the checks, the codes, texts and elements are AWS's
-(docs/errors.md names the source of each); a signature is compared in constant time; whatever is
-believed later on (host, every x-amz-* header, the payload's digest) must have been signed.
-
-Not here: what the identity may do (`identities`), whether the body has the digest that was signed
-(`exchange`).
+(docs/errors.md names the source of each); a signature is compared in constant time; everything that
+is trusted later (host, every x-amz-* header, the payload's digest) must be signed.
 """
 
 from __future__ import annotations
@@ -89,7 +86,7 @@ _NUMBER = re.compile(rb"[+-]?[0-9]{1,18}")  # what fits a Java long for sure; AW
 
 
 class Proof(NamedTuple):
-    """A request whose signature is good. From the seed on: what signed chunks are chained to."""
+    """A verified signature. Signed chunks are chained to the fields from `seed_signature` on."""
 
     identity: Identity
     payload: bytes  # hex digest in lower case, or a keyword; was signed
@@ -98,17 +95,17 @@ class Proof(NamedTuple):
     timestamp: bytes  # as signed
     date: bytes  # yyyyMMdd, of the scope
     region: bytes
-    canonical: bytes = b""  # the canonical request, to be shown when a chunk's signature is bad
-    plus_as_space: bool = False  # it is good if a raw `+` in the path is a space
+    canonical: bytes = b""  # the canonical request, for the error of a chunk
+    plus_as_space: bool = False  # the client signed a raw `+` in the path as a space
 
 
 class _Claim(NamedTuple):
-    """What a client says it signed, before anybody believes it."""
+    """What a client says that it signed; not verified."""
 
     scope: Scope
     signed: bytes  # names of the signed headers, `a;b;c`
     signature: bytes
-    timestamps: tuple[bytes, ...]  # what the string to sign may hold; the likeliest first
+    timestamps: tuple[bytes, ...]  # that the string to sign may hold; the likeliest first
     payload: bytes
     query: bytes  # canonical
 
@@ -120,28 +117,30 @@ def authenticate(
     now: float,
     regions: Sequence[bytes] = (),
 ) -> Proof:
-    """Verifies a header or presigned SigV4 signature; `query` are the decoded pairs of the head.
+    """Verify a SigV4 header or presigned URL; `query` are the decoded pairs of the head.
 
     `regions` are those that a scope may name; any, if there are none.
-    Raises S3Error; of kind ANONYMOUS if the request claims to be nobody's.
+    Raises S3Error; of kind ANONYMOUS if the request is not signed.
     """
     authorization = head.fields.get(b"authorization", b"")
     if authorization:
         claim, token = _header_claim(head, query, authorization, now, regions)
-        return _prove(head, claim, identities, token, False)
+        return _verify_claim(head, claim, identities, token, False)
     if query:
         parameters = _parameters(query)
         if b"X-Amz-Algorithm" in parameters:
             claim = _presigned_claim(head, query, parameters, now, regions)
             token = parameters.get(b"X-Amz-Security-Token")
-            return _prove(_with_parameters(head, claim, query), claim, identities, token, True)
+            return _verify_claim(
+                _with_parameters(head, claim, query), claim, identities, token, True
+            )
         if b"Signature" in parameters or b"AWSAccessKeyId" in parameters:
             raise S3Error(SIGV2_REFUSED)
     raise S3Error(ANONYMOUS)
 
 
 def _parameters(query: Query) -> dict[bytes, bytes]:
-    """Name -> first value. More than one signature in one query is refused."""
+    """Return name -> first value. Refuses more than one signature in the query."""
     parameters: dict[bytes, bytes] = {}
     for name, value in query:
         parameters.setdefault(name, value)
@@ -156,7 +155,7 @@ def _parameters(query: Query) -> dict[bytes, bytes]:
 def _header_claim(
     head: RequestHead, query: Query, authorization: bytes, now: float, regions: Sequence[bytes]
 ) -> tuple[_Claim, bytes | None]:
-    """The claim of an Authorization header and the session token that came with it."""
+    """Return the claim of an Authorization header and its session token."""
     if query:
         refuse_second_mechanism(query, authorization)
     scheme, space, rest = authorization.partition(b" ")
@@ -185,14 +184,14 @@ def _header_claim(
 
 
 def refuse_second_mechanism(query: Query, authorization: bytes) -> None:
-    """A request is signed in one place only; `authorization` is the header that it has."""
+    """Refuse a request with `authorization` that also has a signature in its query."""
     for name, _ in query:
         if name == b"X-Amz-Algorithm" or name == b"Signature":
             raise _argument(AUTH_MECHANISMS, authorization.partition(b" ")[0])
 
 
 def _check_scheme(authorization: bytes, scheme: bytes, space: bytes) -> None:
-    """Returns only for another spelling of the one scheme that is served."""
+    """Refuse every scheme but another spelling of SigV4's."""
     if not space:
         raise _argument(AUTH_HEADER_SPACE, authorization)
     upper = scheme.upper()
@@ -205,7 +204,7 @@ def _check_scheme(authorization: bytes, scheme: bytes, space: bytes) -> None:
 
 
 def request_time(fields: Mapping[bytes, bytes], now: float) -> tuple[tuple[bytes, ...], bytes]:
-    """What the string to sign may hold as its date, and the scope date that goes with it.
+    """Return the dates that the string to sign may hold, and their scope date.
 
     A date in another form than ISO 8601 is signed in ISO form by the specification (and botocore),
     as it was sent by AWS's own reading.
@@ -306,14 +305,14 @@ def _check_lifetime(sent: bytes, lifetime: bytes, now: float) -> None:
 # --- both ---
 
 
-def _prove(
+def _verify_claim(
     head: RequestHead,
     claim: _Claim,
     identities: Mapping[bytes, Identity],
     token: bytes | None,
     presigned: bool,
 ) -> Proof:
-    """Believes the claim, or raises: unsigned headers, access key, signature, token; as AWS."""
+    """Verify a claim in AWS's order: unsigned headers, access key, signature, token."""
     signed = signed_names(claim.signed)
     _check_all_signed(head.fields, signed.among)
     scope = claim.scope
@@ -341,7 +340,7 @@ def _prove(
         except S3Error:
             raise mismatch from None
     if token is not None:
-        # No identity here has a session, so no token can be one of ours.
+        # No identity of the gateway has a session token.
         raise S3Error(INVALID_TOKEN, ("Token-0", _text(token)))
     payload = claim.payload
     if presigned:
@@ -362,7 +361,7 @@ def _prove(
 
 
 def _with_parameters(head: RequestHead, claim: _Claim, query: Query) -> RequestHead:
-    """The head with signed x-amz-* headers that came in the query only, as S3 reads them there.
+    """Add signed x-amz-* headers that came only in the query, where S3 reads them too.
 
     aws-sdk-js v2 signs them as headers and repeats them in the query (aws-sdk-js-v3 issue 5414).
     """
@@ -379,7 +378,7 @@ def _with_parameters(head: RequestHead, claim: _Claim, query: Query) -> RequestH
 
 
 def _check_all_signed(fields: Mapping[bytes, bytes], names: Set[bytes]) -> None:
-    """Host, Content-MD5 and every x-amz-* header must be signed.
+    """Check that Host, Content-MD5 and every x-amz-* header are signed.
 
     x-amz-content-sha256 is excepted: its value is the last line of the canonical request.
     """
@@ -397,7 +396,7 @@ def _check_all_signed(fields: Mapping[bytes, bytes], names: Set[bytes]) -> None:
 
 
 def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> bytes:
-    """The timestamp under which the signature is good. Raises SignatureDoesNotMatch."""
+    """Return the timestamp that makes the signature valid. Raises SignatureDoesNotMatch."""
     scope = claim.scope
     key = signing_key(identity.secret, scope.date, scope.region)
     for timestamp in claim.timestamps:
@@ -412,7 +411,7 @@ def _matching_timestamp(identity: Identity, claim: _Claim, canonical: bytes) -> 
 def signature_mismatch(
     access_key_id: bytes, to_sign: bytes, signature: bytes, canonical: bytes
 ) -> S3Error:
-    """A bad signature, of a request or of a chunk, told as AWS does (AWS errors 1.26, 3.1)."""
+    """Return AWS's error for a wrong signature of a request or a chunk (AWS errors 1.26, 3.1)."""
     return S3Error(
         SIGNATURE_DOES_NOT_MATCH,
         ("AWSAccessKeyId", _text(access_key_id)),
@@ -432,7 +431,7 @@ def _check_payload(payload: bytes) -> None:
 def _argument(kind: Kind, value: bytes, name: str = "Authorization") -> S3Error:
     """Of an Authorization header `value` is the scheme alone.
 
-    AWS repeats all of it, but what stands behind the scheme may be a token or a password.
+    AWS repeats all of it, but what follows the scheme may be a token or a password.
     """
     return S3Error(kind, ("ArgumentName", name), ("ArgumentValue", _text(value)))
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fastpath.errors import S3Error
-from fastpath.forms.reader import FormReader, names_behind
+from fastpath.forms.reader import FormReader, names_after_file
 from fastpath.http.head import ResponseFault, parse_request_head, parse_response_head
 from fastpath.http.hop_by_hop import HOP_BY_HOP, header_line_pattern, without_hop_by_hop
 from fastpath.http.query import parse_query
@@ -84,7 +84,9 @@ WORK: dict[str, Callable[[int], Read]] = {
         b"<Delete><Object><Key>" + b"&#65;" * (3000 * n) + b"</Key></Object></Delete>"
     ),
     "fields of a form": lambda n: _form(_numbered(FIELD, 150 * n)),
-    "parts behind a file": lambda n: lambda: names_behind(b"--B" + BEHIND * (45 * n) + b"--", b"B"),
+    "parts behind a file": lambda n: (
+        lambda: names_after_file(b"--B" + BEHIND * (45 * n) + b"--", b"B")
+    ),
 }
 
 

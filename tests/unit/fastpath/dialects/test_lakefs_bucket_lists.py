@@ -7,7 +7,7 @@ import re
 import pytest
 
 from fastpath.dialects.lakefs.bucket_lists import BucketsAnswer, read_bucket_listing
-from fastpath.dialects.lakefs.tokens import wrap
+from fastpath.dialects.lakefs.continuation_tokens import make_token
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
 from tests.doubles.lakefs.xml import DECLARATION, element
@@ -64,7 +64,7 @@ def test_no_buckets() -> None:
 
 def test_pages_need_an_order() -> None:
     assert found(page("", ["b", "a"])) == ["b", "a"]
-    for query in ("max-buckets=1", f"continuation-token={wrap(b'', 'a')}"):
+    for query in ("max-buckets=1", f"continuation-token={make_token(b'', 'a')}"):
         with pytest.raises(S3Error, match="503"):
             page(query, ["b", "a"])
 
@@ -75,7 +75,7 @@ def test_a_bad_number_of_buckets(sent: str) -> None:
         page(f"max-buckets={sent}")
 
 
-@pytest.mark.parametrize("token", ["", "one", wrap(b"repo", "one"), wrap(b"", "")])
+@pytest.mark.parametrize("token", ["", "one", make_token(b"repo", "one"), make_token(b"", "")])
 def test_a_foreign_token(token: str) -> None:
     with pytest.raises(S3Error, match="The continuation token provided is incorrect"):
         page(f"continuation-token={token}")
@@ -83,7 +83,7 @@ def test_a_foreign_token(token: str) -> None:
 
 def test_a_token_of_another_prefix() -> None:
     with pytest.raises(S3Error, match="The continuation token provided is incorrect"):
-        page(f"prefix=t&continuation-token={wrap(b'', 'one')}")
+        page(f"prefix=t&continuation-token={make_token(b'', 'one')}")
 
 
 def test_bytes_that_are_no_utf_8() -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from fastpath.dialects.lakefs.continuation_tokens import read_token
 from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
-from fastpath.dialects.lakefs.tokens import unwrap
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
 from tests.doubles.lakefs.xml import DECLARATION, element
@@ -85,7 +85,7 @@ def test_a_list_of_v2_is_s3s() -> None:
     assert "<ETag>&quot;abc&quot;</ETag>" in shown
     assert "Owner" not in shown
     (next_token,) = re.findall("<NextContinuationToken>(.*?)<", shown)
-    assert unwrap(b"repo", next_token.encode()) == "main/k"
+    assert read_token(b"repo", next_token.encode()) == "main/k"
 
 
 def test_a_list_of_v1_is_s3s() -> None:

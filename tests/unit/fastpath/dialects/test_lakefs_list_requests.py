@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from fastpath.dialects.lakefs.continuation_tokens import make_token, read_token
+from fastpath.dialects.lakefs.list_positions import Position
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
-from fastpath.dialects.lakefs.positions import Position
-from fastpath.dialects.lakefs.tokens import unwrap, wrap
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
 
@@ -38,7 +38,7 @@ def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "after", "mark", "nothing"),
+    ("prefix", "after", "mark", "is_empty"),
     [
         ("main/", "main/b", "main/b", False),
         ("main/", "main/", "main/", False),  # to lakeFS the beginning
@@ -63,15 +63,15 @@ def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
     ],
 )
 def test_a_marker_means_what_it_means_to_s3(
-    prefix: str, after: str, mark: str, nothing: bool
+    prefix: str, after: str, mark: str, is_empty: bool
 ) -> None:
     for listing in (
         v2(f"prefix={prefix}&start-after={after}"),
         v1(f"prefix={prefix}&marker={after}"),
     ):
         assert listing.after == after
-        assert (listing.begin.mark, listing.nothing) == (mark, nothing)
-        assert (b"max-keys=0" in listing.query) is nothing
+        assert (listing.begin.mark, listing.is_empty) == (mark, is_empty)
+        assert (b"max-keys=0" in listing.query) is is_empty
         assert (
             f"={mark}&".replace("/", "%2F").replace("é", "%C3%A9").encode() in listing.query
         ) is (bool(mark))
@@ -80,14 +80,14 @@ def test_a_marker_means_what_it_means_to_s3(
 def test_a_slash_before_the_branch_finds_nothing() -> None:
     """lakeFS would drop the slash; `/` alone is a bad request to it."""
     for prefix in ("/", "/main/e"):
-        assert v2(f"prefix={prefix}").nothing
+        assert v2(f"prefix={prefix}").is_empty
         assert v2(f"prefix={prefix}").query == b"max-keys=0" or (
             v2(f"prefix={prefix}").query == b"list-type=2&max-keys=0"
         )
 
 
 def test_a_token_goes_up_as_the_key_it_holds() -> None:
-    token = wrap(BUCKET, "main/b c")
+    token = make_token(BUCKET, "main/b c")
     assert "main" not in token
     listing = v2(f"prefix=main/&continuation-token={token}&start-after=main/z")
     assert listing.query == (
@@ -102,11 +102,11 @@ def test_a_token_goes_up_as_the_key_it_holds() -> None:
         "",
         "main/b",
         "bWFpbi9i",
-        wrap(b"other", "main/b"),
-        wrap(BUCKET, "dev/b"),
-        wrap(BUCKET, ""),
-        wrap(BUCKET, "main/b")[:-1],
-        wrap(BUCKET, "main/b") + "A",
+        make_token(b"other", "main/b"),
+        make_token(BUCKET, "dev/b"),
+        make_token(BUCKET, ""),
+        make_token(BUCKET, "main/b")[:-1],
+        make_token(BUCKET, "main/b") + "A",
         "%00%ff",
         "*",
     ],
@@ -121,7 +121,7 @@ def test_a_token_of_another_list_is_incorrect(token: str) -> None:
 
 def test_a_token_holds_any_key() -> None:
     for mark in ("main/a", "main/\u00e9\U0001f600", "dev", "x" * 1200):
-        assert unwrap(BUCKET, wrap(BUCKET, mark).encode()) == mark
+        assert read_token(BUCKET, make_token(BUCKET, mark).encode()) == mark
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_token_holds_any_key() -> None:
 )
 def test_at_most_1000_keys_are_asked_for(sent: str, most: int) -> None:
     listing = v2(f"max-keys={sent}")
-    assert (listing.max_keys, listing.nothing) == (most, not most)
+    assert (listing.max_keys, listing.is_empty) == (most, not most)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_list_does_not_go_on_behind_a_key_that_lakefs_did_not_tell() -> None:
         assert refused(f"prefix=main/&start-after={mark}", is_v2=True).kind.code == "NotImplemented"
         assert refused(f"prefix=main/&marker={mark}", is_v2=False).kind.code == "NotImplemented"
     assert v2("prefix=main/&start-after=main/x%01y").begin.mark == "main/x\x01y"
-    assert v2("prefix=main/&start-after=zz%0A").nothing
+    assert v2("prefix=main/&start-after=zz%0A").is_empty
 
 
 @pytest.mark.parametrize(
@@ -189,28 +189,28 @@ def test_a_list_begins_behind_a_key_inside_a_common_prefix(
 
 def test_a_position_goes_up_as_a_mark_and_more_rows() -> None:
     """L17: what was shown behind the mark is asked for again, and left out."""
-    sealed = wrap(BUCKET, Position("main/a", 2, 3).text)
+    sealed = make_token(BUCKET, Position("main/a", 2, 3).text)
     for listing in (
         v2(f"prefix=main/&max-keys=7&continuation-token={sealed}"),
         v1(f"prefix=main/&max-keys=7&marker={sealed}"),
     ):
         assert listing.begin == ("main/a", 2, 3)
         assert b"=main%2Fa&max-keys=12" in listing.query
-    begin = wrap(BUCKET, Position("", 0, 3).text)
+    begin = make_token(BUCKET, Position("", 0, 3).text)
     assert v1(f"prefix=main/&marker={begin}").query == b"prefix=main%2F&max-keys=1003"
     for token in (
-        wrap(BUCKET, Position("dev/a", 2, 3).text),
-        wrap(BUCKET, "main/a\nb"),
-        wrap(BUCKET, "main/a\n1"),
+        make_token(BUCKET, Position("dev/a", 2, 3).text),
+        make_token(BUCKET, "main/a\nb"),
+        make_token(BUCKET, "main/a\n1"),
     ):
         error = refused(f"prefix=main/&continuation-token={token}", is_v2=True)
         assert error.kind.code in ("InvalidArgument", "NotImplemented")
-    assert v1(f"prefix=main/&marker={wrap(BUCKET, 'main/a')}").begin.mark == ""  # a key
+    assert v1(f"prefix=main/&marker={make_token(BUCKET, 'main/a')}").begin.mark == ""  # a key
 
 
 def test_a_position_among_too_many_keys_is_refused() -> None:
     """lakeFS gives 10,000 rows at once."""
-    sealed = wrap(BUCKET, Position("main/a", 0, 9500).text)
+    sealed = make_token(BUCKET, Position("main/a", 0, 9500).text)
     error = refused(f"prefix=main/&continuation-token={sealed}", is_v2=True)
     assert error.kind.code == "NotImplemented"
 

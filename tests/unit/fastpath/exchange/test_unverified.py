@@ -11,7 +11,7 @@ import pytest
 from fastpath.ipc.access_log import as_json, as_text
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import FAILED_AUTHENTICATION_SECONDS
-from fastpath.signing.authentication import MAX_CLAIM
+from fastpath.signing.authentication import MAX_KEY_ID_BYTES
 from tests.doubles import forms
 from tests.doubles.http1 import get
 from tests.doubles.wire import Rig
@@ -90,7 +90,7 @@ def test_a_hostile_key_id_is_bounded_and_escaped() -> None:
     key = "%1B%0A%E2%98%83%20 x".replace(" ", "%22") * 100
     rig.connect().says(get(f"/b-b/k?AWSAccessKeyId={key}&Expires=1&Signature=hush"))
     (line,) = rig.lines("access")
-    assert len(line["identity"]) <= MAX_CLAIM + 1
+    assert len(line["identity"]) <= MAX_KEY_ID_BYTES + 1
     told: list[Any] = []
     rig.log._form = lambda access: told.append(access) or b""  # type: ignore[func-returns-value]
     rig.connect().says(get(f"/b-b/k?AWSAccessKeyId={key}&Expires=1&Signature=hush"))

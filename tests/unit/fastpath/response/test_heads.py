@@ -10,7 +10,7 @@ from fastpath.errors import ACCESS_DENIED, SLOW_DOWN, S3Error
 from fastpath.http.framing import response_body
 from fastpath.http.head import RequestHead, parse_request_head, parse_response_head
 from fastpath.limits import Limits
-from fastpath.response.heads import error_reply, health_reply, relayed_head
+from fastpath.response.heads import error_response, health_response, relayed_head
 from tests.doubles.http1 import get, read_answers
 
 IDS = ("REQUESTID", "HOSTID")
@@ -110,7 +110,7 @@ def test_how_it_ends(version: str, close: bool, length: bool, ends: bytes) -> No
 
 def error(**options: bool) -> bytes:
     chosen = {"to_head": False, "keep": True, **options}
-    return error_reply(S3Error(ACCESS_DENIED, ("Name", "<&>")), IDS, **chosen)
+    return error_response(S3Error(ACCESS_DENIED, ("Name", "<&>")), IDS, **chosen)
 
 
 def test_an_error_is_s3_xml() -> None:
@@ -143,12 +143,14 @@ def test_an_error_to_head_has_no_body() -> None:
 
 def test_how_an_error_ends() -> None:
     assert read_answers(error(keep=False), [b"GET"])[0].fields["connection"] == "close"
-    assert read_answers(error(old=True), [b"GET"])[0].fields["connection"] == "keep-alive"
-    assert read_answers(error(old=True, keep=False), [b"GET"])[0].fields["connection"] == "close"
+    assert read_answers(error(is_http10=True), [b"GET"])[0].fields["connection"] == "keep-alive"
+    assert (
+        read_answers(error(is_http10=True, keep=False), [b"GET"])[0].fields["connection"] == "close"
+    )
 
 
 def test_slow_down() -> None:
-    raw = error_reply(S3Error(SLOW_DOWN, retry_after=3), IDS, to_head=False, keep=True)
+    raw = error_response(S3Error(SLOW_DOWN, retry_after=3), IDS, to_head=False, keep=True)
     assert raw.startswith(b"HTTP/1.1 503 Slow Down\r\n")
     assert read_answers(raw, [b"GET"])[0].fields["retry-after"] == "3"
 
@@ -156,7 +158,9 @@ def test_slow_down() -> None:
 @pytest.mark.parametrize("draining", [False, True])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_health(draining: bool, method: str) -> None:
-    raw = health_reply(request(method=method), refuses=b"draining" if draining else b"", keep=True)
+    raw = health_response(
+        request(method=method), refuses=b"draining" if draining else b"", keep=True
+    )
     (answer,) = read_answers(raw, [method.encode()])
     assert answer.status == (503 if draining else 200)
     assert answer.body == (b"" if method == "HEAD" else b"draining\n" if draining else b"ok\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastpath.routing.globs import compile_glob
-from fastpath.routing.identities import ANYBODY, Caller, Grant
+from fastpath.routing.identities import OPEN_CALLER, Caller, Grant
 
 
 def grant(*buckets: str, operations: tuple[str, ...] = ("GetObject",)) -> Grant:
@@ -49,9 +49,9 @@ def test_reaching_a_target() -> None:
 
 
 def test_anybody_may_everything_and_has_no_name() -> None:
-    assert ANYBODY.may("DeleteBucket", b"bucket")
-    assert ANYBODY.reaches("any")
-    assert ANYBODY.name == ""
+    assert OPEN_CALLER.may("DeleteBucket", b"bucket")
+    assert OPEN_CALLER.reaches("any")
+    assert OPEN_CALLER.name == ""
 
 
 def test_no_secret_in_a_repr() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fastpath.limits import Limits
-from fastpath.routing.identities import ANYBODY
+from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from tests.doubles.wire import document
 
@@ -65,7 +65,7 @@ def test_a_caller_has_credentials_of_its_own_or_the_targets() -> None:
     assert snapshot.signer(first, caller) is caller.signers["first"]
     assert snapshot.signer(first, caller) is not first.signer
     assert snapshot.signer(generic, caller) is generic.signer
-    assert snapshot.signer(first, ANYBODY) is first.signer
+    assert snapshot.signer(first, OPEN_CALLER) is first.signer
 
 
 def test_credentials_of_its_own_that_are_not_there_are_not_the_targets() -> None:

@@ -128,7 +128,7 @@ def test_an_evicted_plan_is_found_again() -> None:
 def verdicts(rules: list[Rule], bucket: bytes, operation: str, who: str) -> list[str]:
     steps = explain(table(*rules), rules, bucket, operation, who)
     assert [step.won for step in steps] == [False] * (len(steps) - 1) + [True]
-    return [step.verdict for step in steps]
+    return [step.result for step in steps]
 
 
 def test_an_explanation_ends_with_the_winner() -> None:

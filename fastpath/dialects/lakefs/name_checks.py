@@ -1,20 +1,18 @@
-"""What a request to lakeFS names: a repository, and in each key a ref and a path.
+"""Checks the names in a request to lakeFS: the repository, and the ref and the path in each key.
 
     /repository/ref/path      reads: branch, tag, commit, each with ~N or ^N; branch@, branch$
                               writes: a branch
 
-Rules: pure; a name that lakeFS cannot have is answered as S3 answers a name that it has not; the
-message says what is wrong with it, because S3 has no branches; nothing of it reaches lakeFS, which
-would answer 500, or 404 without a document.
-
-Not here: whether what is named exists (lakeFS says it), prefixes of lists (`list_requests`).
+Rules: a name that cannot exist in lakeFS gets S3's error for a name that does not exist; its
+message says what is wrong with it, because S3 has no branches; lakeFS gets no such request, because
+it would answer 500, or 404 without a document.
 """
 
 from __future__ import annotations
 
 import re
 
-from fastpath.dialects.translation import Asked
+from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import (
     INVALID_REQUEST,
     NO_SUCH_BUCKET,
@@ -34,7 +32,7 @@ def is_repository(bucket: bytes) -> bool:
 
 
 def check_repository(bucket: bytes) -> None:
-    """Whether there can be such a repository. Raises S3Error NoSuchBucket."""
+    """Check that a repository can have this name. Raises S3Error NoSuchBucket."""
     if not is_repository(bucket):
         raise no_such_bucket(bucket)
 
@@ -45,31 +43,31 @@ def is_branch(ref: bytes) -> bool:
 
 
 def check_read(key: bytes) -> None:
-    """Whether there can be such an object. Raises S3Error NoSuchKey."""
+    """Check that an object can have this key. Raises S3Error NoSuchKey."""
     ref, _, path = key.partition(b"/")
     if not (path and _REF.fullmatch(ref)):
         raise no_such_key(key)
 
 
-def check_write(asked: Asked) -> None:
-    """Whether such an object can be made. Raises S3Error InvalidRequest or NoSuchBucket."""
-    branch, _, path = asked.key.partition(b"/")
+def check_write(client_request: ClientRequest) -> None:
+    """Check that this key can be written. Raises S3Error InvalidRequest or NoSuchBucket."""
+    branch, _, path = client_request.key.partition(b"/")
     if not (branch and path):
         raise no_object()
     if not is_branch(branch):
-        raise no_such_branch(asked)
+        raise no_such_branch(client_request)
 
 
-def check_upload(asked: Asked) -> None:
-    """Whether an upload can be under way for such a key. Raises S3Error NoSuchUpload."""
-    branch, _, path = asked.key.partition(b"/")
+def check_upload(client_request: ClientRequest) -> None:
+    """Check that an upload can have this key. Raises S3Error NoSuchUpload."""
+    branch, _, path = client_request.key.partition(b"/")
     if not (path and is_branch(branch)):
-        shown = next((value for name, value in asked.query if name == b"uploadId"), b"")
+        shown = next((value for name, value in client_request.query if name == b"uploadId"), b"")
         raise S3Error(NO_SUCH_UPLOAD, ("UploadId", shown.decode("utf-8", "replace")))
 
 
 def no_object() -> S3Error:
-    """The key names a branch, or nothing."""
+    """Return the error for a key that names a branch, or nothing."""
     return S3Error(
         INVALID_REQUEST,
         message="A key of this bucket is a branch, a slash and a path, as in main/path.",
@@ -77,18 +75,18 @@ def no_object() -> S3Error:
 
 
 def no_such_key(key: bytes) -> S3Error:
-    """There is no such object."""
+    """Return the error for an object that does not exist."""
     return S3Error(NO_SUCH_KEY, ("Key", _text(key)))
 
 
 def no_such_bucket(bucket: bytes) -> S3Error:
-    """There is no such repository."""
+    """Return the error for a repository that does not exist."""
     return S3Error(NO_SUCH_BUCKET, ("BucketName", _text(bucket)))
 
 
-def no_such_branch(asked: Asked) -> S3Error:
-    """There is no such branch to write to: to lakeFS, and so here, as a missing bucket."""
-    branch, bucket = _text(asked.key.partition(b"/")[0]), _text(asked.bucket)
+def no_such_branch(client_request: ClientRequest) -> S3Error:
+    """Return the error for a branch that does not exist: as in lakeFS, a missing bucket."""
+    branch, bucket = _text(client_request.key.partition(b"/")[0]), _text(client_request.bucket)
     return S3Error(
         NO_SUCH_BUCKET,
         ("BucketName", bucket),

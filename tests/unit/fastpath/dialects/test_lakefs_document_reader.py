@@ -1,10 +1,10 @@
-"""`fastpath.dialects.lakefs.documents`: what of a document is kept, and how much."""
+"""`fastpath.dialects.lakefs.document_reader`: what of a document is kept, and how much."""
 
 from __future__ import annotations
 
 import pytest
 
-from fastpath.dialects.lakefs.documents import (
+from fastpath.dialects.lakefs.document_reader import (
     MAX_DEPTH,
     MAX_FIELDS,
     MAX_TAG,

@@ -1,10 +1,8 @@
-"""Reads a document of lakeFS as it arrives: a sequence of fields and rows.
+"""Reads an XML document of lakeFS as it arrives, as a sequence of fields and rows.
 
-Rules: fed piece by piece; what is kept is one row, and each text is bounded; a document
-type, another root, or anything that is no XML ends the reading with an error rather than with half
-of a document; elements that nobody asked for are skipped.
-
-Not here: what the fields mean (`list_answers`, `part_answers`).
+Rules: one row is kept at a time, and each text is bounded; a document type, another root, or
+anything that is not XML ends the reading with an error rather than with half of a document; other
+elements are skipped.
 """
 
 from __future__ import annotations
@@ -15,7 +13,7 @@ from typing import NamedTuple
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.s3.xml_reader import Bounds, TooLarge, Unexpected, XmlError, XmlReader
 
-# Characters of one text: a key has at most 1,024 bytes behind its branch.
+# Characters of one text: a key has at most 1,024 bytes after its branch.
 MAX_TEXT = 8192
 # Bytes of one tag, comment or instruction; lakeFS writes tags of 30.
 MAX_TAG = 4096
@@ -42,8 +40,8 @@ class Row(NamedTuple):
 Event = Field | Row
 
 
-def unreadable() -> S3Error:
-    """What a client is told of an answer that is not understood, if nothing of it was sent yet."""
+def unreadable_response() -> S3Error:
+    """Return the error for a response that was not understood."""
     error = S3Error(SERVICE_UNAVAILABLE, retry_after=1)
     error.note = (
         "answered what cannot be translated: no document of S3 (is the target's endpoint the S3 "
@@ -67,20 +65,20 @@ class DocumentReader:
         self._reader = XmlReader(self._ended, self._started, _BOUNDS)
 
     def feed(self, data: bytes) -> list[Event]:
-        """What is complete now. Raises S3Error ServiceUnavailable."""
+        """Return what is complete now. Raises S3Error ServiceUnavailable."""
         try:
             self._reader.feed(data)
         except XmlError:
-            raise unreadable() from None
+            raise unreadable_response() from None
         events, self._events = self._events, []
         return events
 
     def finish(self) -> None:
-        """The document must be whole. Raises S3Error ServiceUnavailable."""
+        """Check that the document is complete. Raises S3Error ServiceUnavailable."""
         try:
             self._reader.finish()
         except XmlError:
-            raise unreadable() from None
+            raise unreadable_response() from None
 
     def _started(self, name: str, depth: int) -> None:
         if depth == 1 and name != self._root:

@@ -1,11 +1,11 @@
-"""`fastpath.dialects.lakefs.upload_faults`: what a 500 about an upload means."""
+"""`fastpath.dialects.lakefs.upload_errors`: what a 500 about an upload means."""
 
 from __future__ import annotations
 
 import pytest
 
-from fastpath.dialects.lakefs.upload_faults import MIN_PART_BYTES, UploadFault
-from fastpath.dialects.translation import Asked, Question
+from fastpath.dialects.lakefs.upload_errors import MIN_PART_BYTES, UploadErrorQuestions
+from fastpath.dialects.translation import ClientRequest, Question
 from fastpath.errors import S3Error
 from fastpath.payload.completed_parts import Part
 from tests.doubles.lakefs.xml import element
@@ -28,12 +28,14 @@ OF_PARTS = Question(b"/repo/main/a%20b", b"uploadId=a%2Bb&max-parts=1000")
 OF_UPLOADS = Question(b"/repo", b"uploads=&max-uploads=1")
 
 
-def fault(operation: str, *parts: Part) -> UploadFault:
-    return UploadFault(Asked(operation, b"repo", b"main/a b", OF_PARTS.path, QUERY, {}), parts)
+def fault(operation: str, *parts: Part) -> UploadErrorQuestions:
+    return UploadErrorQuestions(
+        ClientRequest(operation, b"repo", b"main/a b", OF_PARTS.path, QUERY, {}), parts
+    )
 
 
 def code(operation: str, status: int, body: bytes = b"", *parts: Part) -> str:
-    outcome = fault(operation, *parts).conclude(status, body)
+    outcome = fault(operation, *parts).on_reply(status, body)
     return outcome.kind.code if isinstance(outcome, S3Error) else "next" if outcome else ""
 
 
@@ -46,8 +48,8 @@ def test_the_upload_is_asked_for_its_parts_and_then_the_bucket_for_its_uploads(
         assert code(operation, status, listed()) == ""
     for status, found in ((200, "NoSuchUpload"), (501, "NoSuchUpload"), (500, ""), (403, "")):
         asked = fault(operation)
-        assert asked.conclude(500, b"") == OF_UPLOADS
-        outcome = asked.conclude(status, b"")
+        assert asked.on_reply(500, b"") == OF_UPLOADS
+        outcome = asked.on_reply(status, b"")
         assert (outcome.kind.code if isinstance(outcome, S3Error) else "") == found
 
 
@@ -67,7 +69,7 @@ def test_what_is_wrong_with_the_parts_of_an_upload_that_exists() -> None:
     assert code(COMPLETE, 200, known, one, Part(4, "d")) == "InvalidPart"
     assert code(COMPLETE, 200, known, three, Part(4, "d")) == "EntityTooSmall"
     assert code(COMPLETE, 200, known, three) == ""  # the last may be small
-    error = fault(COMPLETE, one, Part(2, "x")).conclude(200, known)
+    error = fault(COMPLETE, one, Part(2, "x")).on_reply(200, known)
     assert isinstance(error, S3Error)
     assert error.extras == (("UploadId", "a+b"), ("PartNumber", "2"), ("ETag", "x"))
 

@@ -1,9 +1,7 @@
-"""The answer to a DeleteObjects of which keys were refused here: their errors join the target's.
+"""Adds the errors of keys that the gateway refused to the target's response to a DeleteObjects.
 
-Rules: streaming, the end of the document is kept until it is known where it ends; every other byte
-stays as it is; an answer that is no DeleteResult (an error in a 200) stays as it is.
-
-Not here: which keys are refused (`payload.delete_batch`), what a dialect makes of the rest.
+Rules: streaming: the end of the document is kept until it is complete; every other byte stays as it
+is, and so does a response that is no DeleteResult (an error in a 200).
 """
 
 from __future__ import annotations
@@ -11,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fastpath.dialects.translation import Answer, Asked, Translation
+from fastpath.dialects.translation import ClientRequest, ResponseChange, Translation
 from fastpath.http.head import ResponseHead
 from fastpath.payload.delete_batch import DeleteBatch, RefusedKey
-from fastpath.response.own import Answer as OwnAnswer
+from fastpath.response.own_answer import OwnAnswer
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
 _END_BYTES = 4096  # more than the last tag, or a whole document without entries
@@ -23,7 +21,7 @@ _EMPTY = re.compile(rb"<((?:[\w.-]+:)?DeleteResult)(\s[^<>]*?)?/>\s*\Z")
 
 
 def error_entries(refused: Sequence[RefusedKey]) -> str:
-    """The Error elements of a DeleteResult."""
+    """Write the Error elements of a DeleteResult."""
     return "".join(
         "<Error>"
         + element("Key", key)
@@ -36,14 +34,14 @@ def error_entries(refused: Sequence[RefusedKey]) -> str:
 
 
 def refused_answer(refused: Sequence[RefusedKey]) -> OwnAnswer:
-    """The whole answer where no key is left."""
+    """Write the response to a request of which every key was refused."""
     inner = error_entries(refused)
     document = f'{DECLARATION}<DeleteResult xmlns="{NAMESPACE}">{inner}</DeleteResult>'
     return OwnAnswer(200, (), document.encode())
 
 
 class MergedAnswer:
-    """A Rendering: the target's DeleteResult with more errors at its end."""
+    """A BodyRewriter that adds errors at the end of the target's DeleteResult."""
 
     def __init__(self, refused: Sequence[RefusedKey]) -> None:
         self.status: int | None = None
@@ -51,13 +49,13 @@ class MergedAnswer:
         self._kept = b""
 
     def feed(self, data: bytes) -> bytes:
-        """All but the end."""
+        """Return all but the end."""
         self._kept += data
         passed, self._kept = self._kept[:-_END_BYTES], self._kept[-_END_BYTES:]
         return passed
 
     def finish(self) -> bytes:
-        """The end, with the errors before it."""
+        """Return the end, with the errors in it."""
         kept = self._kept
         if (end := _END.search(kept)) is not None:
             return kept[: end.start()] + self._errors + kept[end.start() :]
@@ -69,12 +67,12 @@ class MergedAnswer:
 
 
 class DeleteObjects(Translation):
-    """A batch for a target that speaks S3."""
+    """A DeleteObjects to a target without a dialect."""
 
-    def __init__(self, _: Asked) -> None:
+    def __init__(self, _: ClientRequest) -> None:
         self.batch = DeleteBatch()
 
-    def answer(self, head: ResponseHead) -> Answer:
+    def answer(self, head: ResponseHead) -> ResponseChange:
         if head.status != 200 or self.batch is None or not self.batch.refused:
             return None
         return MergedAnswer(self.batch.refused)

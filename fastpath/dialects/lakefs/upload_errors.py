@@ -1,18 +1,16 @@
-"""What a 500 of lakeFS to a request about an upload means, found out with one or two questions.
+"""Finds out with one or two questions what lakeFS's 500 to a request about an upload means.
 
-    asked of an upload         question                 reply     what the client is told
-    UploadPart(Copy), Complete its parts                200       Complete: what is wrong with its
+    request                    question                 reply     the client gets
+    UploadPart(Copy), Complete parts of the upload      200       Complete: what is wrong with its
                                                                   parts; else lakeFS's 500
                                                         500       (the next question)
                                uploads of the bucket    200, 501  NoSuchUpload
     ListParts                  uploads of the bucket    200       NoSuchUpload
                                                         501       NotImplemented
 
-Rules: pure; without a reply that says something, lakeFS's own answer stands: a block store that is
-down fails both questions. One that lists no uploads (501: local, Azure, Google) cannot be asked
-whether it is well, so that a 500 is NoSuchUpload there: it nearly always is.
-
-Not here: asking (`inquiry`).
+Rules: if no reply decides it, the client gets lakeFS's 500: a block store that is down fails both
+questions. A store that lists no uploads (501: local, Azure, Google) cannot be checked that way, so
+that a 500 is NoSuchUpload there: it nearly always is.
 """
 
 from __future__ import annotations
@@ -20,40 +18,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from fastpath.dialects.lakefs.documents import DocumentReader, Row
+from fastpath.dialects.lakefs.document_reader import DocumentReader, Row
 from fastpath.dialects.lakefs.part_requests import no_such_upload, upload_id
-from fastpath.dialects.translation import Asked, Question
+from fastpath.dialects.translation import ClientRequest, Question
 from fastpath.errors import NOT_IMPLEMENTED, PART_TOO_SMALL, S3Error
 from fastpath.payload.completed_parts import Part, part_is_missing
 
-MIN_PART_BYTES = 5 << 20  # "Amazon S3 multipart upload limits": but for the last part
+MIN_PART_BYTES = 5 << 20  # "Amazon S3 multipart upload limits": of all but the last part
 
 
-class UploadFault:
-    """A 500 that is looked into."""
+class UploadErrorQuestions:
+    """The questions about one 500."""
 
-    def __init__(self, asked: Asked, parts: Sequence[Part]) -> None:
-        """`parts`: those that Complete named."""
-        self._asked = asked
+    def __init__(self, client_request: ClientRequest, parts: Sequence[Part]) -> None:
+        """`parts`: those in the document of a CompleteMultipartUpload."""
+        self._asked = client_request
         self._parts = parts
-        self._asks_parts = asked.operation != "ListParts"
+        self._asks_parts = client_request.operation != "ListParts"
 
     def question(self) -> Question:
-        """What is asked next."""
+        """Return the next question."""
         if not self._asks_parts:
             return Question(b"/" + self._asked.bucket, b"uploads=&max-uploads=1")
         upload = quote(upload_id(self._asked.query), safe="")
         return Question(self._asked.path, f"uploadId={upload}&max-parts=1000".encode())
 
-    def conclude(self, status: int, body: bytes) -> S3Error | Question | None:
-        """What the reply says; None: nothing."""
+    def on_reply(self, status: int, body: bytes) -> S3Error | Question | None:
+        """Return the error that a reply means, the next question, or None."""
         operation, query = self._asked.operation, self._asked.query
         if self._asks_parts:
             if status == 500:
                 self._asks_parts = False
                 return self.question()
             if status == 200 and operation == "CompleteMultipartUpload":
-                return _judge_parts(self._parts, upload_id(query), body)
+                return _check_parts(self._parts, upload_id(query), body)
             return None
         if status == 501 and operation == "ListParts":
             return S3Error(
@@ -64,8 +62,8 @@ class UploadFault:
         return no_such_upload(query) if status in (200, 501) else None
 
 
-def _judge_parts(parts: Sequence[Part], upload: str, body: bytes) -> S3Error | None:
-    """The first part that is missing, another, or too small."""
+def _check_parts(parts: Sequence[Part], upload: str, body: bytes) -> S3Error | None:
+    """Return the error for the first part that is missing, different or too small."""
     try:
         known, is_cut = _read_parts(body)
     except S3Error:
@@ -89,7 +87,7 @@ def _judge_parts(parts: Sequence[Part], upload: str, body: bytes) -> S3Error | N
 
 
 def _read_parts(document: bytes) -> tuple[dict[int, tuple[str, int]], bool]:
-    """ETag and size by part number, and whether there are more. Raises S3Error."""
+    """Read ETag and size by part number, and whether there are more. Raises S3Error."""
     reader = DocumentReader("ListPartsResult", [("Part",)])
     events = reader.feed(document)
     reader.finish()
