@@ -1,4 +1,5 @@
-"""Messages between supervisor, control and workers: length-prefixed frames on a stream socket.
+"""Encodes and decodes the messages between supervisor, control and workers: frames with a
+length.
 
     0        4      5              13
     +--------+------+--------------+----------------- ... -+
@@ -6,11 +7,8 @@
     | u32 BE | u8   | u64 BE       |                        |
     +--------+------+--------------+----------------- ... -+
 
-Rules: `length` counts the payload only; a frame larger than MAX_PAYLOAD is a broken peer. JSON
-payloads are UTF-8. The generation is 0 where a frame concerns none.
-
-Not here: the sockets, deadlines and who answers what (`gateway.supervisor`,
-`fastpath.worker.process`).
+Rules: `length` counts the payload only; a peer that sends a frame larger than MAX_PAYLOAD is
+broken; JSON payloads are UTF-8; the generation is 0 in a frame that concerns none.
 """
 
 from __future__ import annotations

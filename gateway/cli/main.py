@@ -1,9 +1,7 @@
-"""The command group: finds the subcommand, or takes `serve` when there is none.
+"""The command group: imports the subcommand that was named, or `serve` without one.
 
-Rules: this module and the command modules import click and the standard library only; exit codes
-are the ones in the help text, everywhere.
-
-Not here: the commands (one module each), their shared options (`options`).
+Rules: this module and the modules of the commands import click and the standard library only; the
+exit statuses are those of the help text, in every command.
 """
 
 from __future__ import annotations

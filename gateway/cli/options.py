@@ -1,9 +1,7 @@
-"""Options that several commands share, and what they make of them.
+"""The options that several commands share, and the functions that read them.
 
-Rules: every option has an S3GATEWAY_ variable; a command that reads a configuration takes the same
-options as `serve` as far as they change what is read.
-
-Not here: the commands.
+Rules: every option has an S3GATEWAY_ variable; a command that reads a configuration takes those
+options of `serve` that decide which configuration is read.
 """
 
 from __future__ import annotations

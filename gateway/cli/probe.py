@@ -1,9 +1,8 @@
-"""`s3gateway probe`: what a live target can do, as `profile_overrides` ready to paste.
+"""`s3gateway probe` finds out what a live target can do, and prints it as `profile_overrides`.
 
-Rules: what is for a machine goes to stdout, how it was found to stderr; asks the target that is
-named and, where its credentials are not static, whoever has them; exit 1 if it could not be probed.
-
-Not here: the trials (`gateway.probe`).
+Rules: the configuration goes to stdout, how it was found out to stderr; requests go to the named
+target only, and to the source of its credentials if they are not static; exit status 1 if the
+target could not be probed.
 """
 
 from __future__ import annotations

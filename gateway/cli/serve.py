@@ -1,9 +1,7 @@
-"""`s3gateway serve`: becomes the supervisor.
+"""`s3gateway serve` reads its options and executes the supervisor in the same process.
 
-Rules: flags and S3GATEWAY_ variables travel as one JSON argument, so that the supervisor needs no
-command-line parser; nothing is read from the configuration here.
-
-Not here: everything after the exec (`gateway.supervisor`).
+Rules: flags and S3GATEWAY_ variables are passed as one JSON argument, so that the supervisor needs
+no command-line parser; nothing is read from the configuration here.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""The standard streams of a command: all there, and a command that cannot use them ends in a line.
+"""Opens the standard streams of a command, and ends a command that cannot use them with one
+line.
 
-Rules: nobody who runs a command sees a traceback; a stream that was closed is /dev/null; what
-cannot be written ends the command with exit code 1, as does a reader that has left.
-
-Not here: the commands, what click itself says of wrong usage.
+Rules: no user of a command sees a traceback; a stream that was closed becomes /dev/null; a command
+that cannot write, or whose reader has closed the pipe, ends with exit status 1.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""One harmless request to a target, step by step, within a deadline.
+"""Sends one request that changes nothing to a target, step by step, within a deadline.
 
     name -> addresses -> TCP -> TLS -> request -> answer
 
-Rules: the same TLS context, signer and parser of answers as a worker's; every failure is a `Failed`
-with its cause; at most MAX_BODY bytes of an answer are read; a connection serves one request.
-
-Not here: what an answer means (`judgement`), which requests are made (`run`).
+Rules: the TLS context, the signer and the parser of answers are those of a worker; every failure is
+a `Failed` with its cause; at most MAX_BODY bytes of an answer are read; a connection serves one
+request.
 """
 
 from __future__ import annotations

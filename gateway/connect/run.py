@@ -1,9 +1,7 @@
-"""Every target at once: who is asked what, and where the findings stand in the configuration.
+"""Asks every target at the same time, and reports which setting each finding concerns.
 
-Rules: one thread for each target, and nobody waits for one beyond the deadline (a resolver cannot
-be interrupted); targets that no rule leads to are named, not asked.
-
-Not here: requests (`attempt`), what answers mean (`judgement`).
+Rules: there is one thread for each target, and nobody waits for it beyond the deadline (a name
+lookup cannot be interrupted); targets that no rule leads to are listed, but not asked.
 """
 
 from __future__ import annotations
@@ -19,9 +17,9 @@ from gateway.config import Loaded
 from gateway.config.compile import compile_snapshot
 from gateway.config.model import Config
 from gateway.config.problems import Path, Place, Problem, Severity, format_path
-from gateway.connect import judgement
+from gateway.connect import classify
 from gateway.connect.attempt import Answer, Attempt, Failed
-from gateway.connect.judgement import Finding
+from gateway.connect.classify import Finding
 from gateway.control.credentials import Keyring
 
 MAX_BUCKETS = 5  # of those that rules name, for each target
@@ -146,7 +144,7 @@ class _Trial:
     def _look_in(self) -> None:
         """Nobody has credentials: reach it all the same, unsigned."""
         answer = self._attempt.health()
-        for finding in judgement.of_connection(answer, time.time()):
+        for finding in classify.of_connection(answer, time.time()):
             self._add(self._path, finding)
         message = "has no credentials: every request is refused"
         if not self._found:
@@ -155,20 +153,20 @@ class _Trial:
     def _try(self, who: _Who, *, first: bool) -> None:
         answer = self._attempt.list_buckets(who.signer)
         if first:
-            for finding in judgement.of_connection(answer, time.time()):
+            for finding in classify.of_connection(answer, time.time()):
                 self._add(self._path, finding)
         tls = self._target.route.tls is not None
-        found = list(judgement.of_list(answer, tls=tls, lakefs=self._lakefs))
+        found = list(classify.of_list(answer, tls=tls, lakefs=self._lakefs))
         for finding in found:
             self._add(who.path, finding)
         if found:
             return
-        vague = judgement.is_denied(answer) or judgement.lists_nothing(answer)
+        vague = classify.is_denied(answer) or classify.lists_nothing(answer)
         said = f"{who.name}: ListBuckets {answer.status}"
         served = self._buckets(who)
         if served:
             said += f", HEAD of {', '.join(served)}"
-        elif judgement.is_denied(answer):
+        elif classify.is_denied(answer):
             self._deny(who)
             return
         elif vague:
@@ -185,7 +183,7 @@ class _Trial:
             self._add(self._path, Finding(message, remedy))
             return
         tried = bool(self._named())
-        self._add(who.path, judgement.of_denied(lakefs=self._lakefs, tried=tried))
+        self._add(who.path, classify.of_denied(lakefs=self._lakefs, tried=tried))
 
     def _named(self) -> dict[str, int]:
         """Buckets that rules send here by their whole name, and the rule's index."""
@@ -202,7 +200,7 @@ class _Trial:
         for bucket, index in self._named().items():
             answer = self._attempt.head_bucket(who.signer, bucket.encode())
             regions = self._target.profile.has_regions
-            finding = judgement.of_bucket(answer, bucket, region, regions=regions)
+            finding = classify.of_bucket(answer, bucket, region, regions=regions)
             if answer.status < 300:
                 served.append(bucket)
             if finding is None:

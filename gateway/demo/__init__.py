@@ -1,10 +1,8 @@
-"""Owns `s3gateway demo`: two real S3 servers, the gateway before them, and what landed where.
+"""`s3gateway demo`: two S3 servers, the gateway in front of them, and where each object was
+stored.
 
-Rules: nothing outlives the demo, neither a process nor a file, whatever ends it; everything stays
-on 127.0.0.1; what is shown was read from the servers themselves, not through the gateway.
-
-Not here: the gateway (it is started as any user starts it, through the command line), the parsing
-of the command line (`gateway.cli`).
+Rules: no process and no file outlives the demo, whatever ends it; everything stays on 127.0.0.1;
+the table is read from the servers themselves, not through the gateway.
 """
 
 from __future__ import annotations

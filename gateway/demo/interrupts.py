@@ -1,10 +1,8 @@
-"""Owns how the demo hears that it should end: Ctrl-C, SIGTERM and a closed terminal.
+"""Ends the demo on Ctrl-C, SIGTERM, and when the terminal is closed.
 
-Rules: the first signal only leaves a note, which `check` and `pause` turn into `Interrupted` at
-places where everything that was started is known; a second one interrupts wherever it is; while
-the demo cleans up, signals are ignored.
-
-Not here: what is cleaned up (`stage`).
+Rules: the first signal sets a flag, which `check` and `pause` turn into `Interrupted` at points
+where everything that was started is known; a second one interrupts at once; signals are ignored
+while the demo removes what it made.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Owns everything the demo starts: a temporary directory, two servers, the gateway.
+"""Starts and stops the processes of the demo, and makes and removes their temporary directory.
 
-Rules: `strike` undoes all of it in any state, also half built, and may be repeated; the gateway is
-started as a user would, through the command line, with an environment of which nothing reaches
-into the demo (profiles, proxies, endpoints).
-
-Not here: what is done with the stage (`story`).
+Rules: `strike` undoes everything in any state, also when only a part was started, and may be called
+again; the gateway is started through the command line as a user starts it, with an environment that
+contains nothing of the user's (profiles, proxies, endpoints).
 """
 
 from __future__ import annotations

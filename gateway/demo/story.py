@@ -1,9 +1,8 @@
-"""Owns the demo's plot: servers, gateway, buckets, example, table, and then it serves on.
+"""Runs the demo in order: servers, gateway, buckets, example, table; then it serves until
+interrupted.
 
-Rules: progress goes to standard error, the table and the lines to copy to standard output; every
-way out, a signal and a failure too, passes through `Stage.strike`.
-
-Not here: how the parts start and stop (`stage`, `seaweed`), what is shown (`landing`).
+Rules: progress goes to standard error, the table and the lines to copy go to standard output; every
+way to the end, a signal or a failure too, passes through `Stage.strike`.
 """
 
 from __future__ import annotations

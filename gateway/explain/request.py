@@ -1,9 +1,7 @@
-"""What an operator typed, as the head of a request that a client would send.
+"""Makes the head of the request that an operator described.
 
-Rules: bytes go into the path as an SDK would escape them, so that a name which is no bucket stays
-none; what an operation needs besides bucket and key is filled in with examples.
-
-Not here: what becomes of the request (`trial`).
+Rules: bytes are escaped in the path as an SDK escapes them, so that a name which is no valid bucket
+stays one; what an operation needs besides bucket and key is filled in with examples.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""A request, signed and admitted as a worker would: what was decided, or the error a client gets.
+"""Signs a request, admits it as a worker would, and returns the decision or the client's error.
 
-Rules: the outcome is `fastpath.request.admission`'s; the rules tried are shown even where a request
-is refused before, if its bucket and operation are known; without an identity everybody is assumed
-to be allowed everything, so that the rules can be looked at alone.
-
-Not here: making the request (`request`), printing (`gateway.cli.explain`).
+Rules: the outcome is that of `fastpath.request.admission`; the rules that were tried are shown even
+if a request is refused before, provided that its bucket and operation are known; without an
+identity the caller is allowed everything, so that the rules can be examined alone.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: a trial is a request that must not be carried out: its condition does not hold, or what it
 asks for is not there. Conditions of reads are only told of: a whole answer instead of 304 or 412 is
 not worth refusing every read for.
-
-Not here: sub-resources (`subresources`).
 """
 
 from __future__ import annotations

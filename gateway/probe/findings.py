@@ -2,8 +2,6 @@
 
 Rules: what was not tried stays as the profile has it; a capability is only claimed if every trial
 of it went well.
-
-Not here: trying (the other modules), what capabilities mean (`fastpath.routing.profiles`).
 """
 
 from __future__ import annotations

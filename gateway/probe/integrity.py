@@ -5,8 +5,6 @@ in DeleteObjects as the example of a document; with a right value, which must be
 wrong one, which must be refused, with an error of the client's: a 500 is tried again by SDKs.
 
 A checksum is tried in each algorithm that the target keeps: HEAD shows it.
-
-Not here: chunked bodies (`streaming`).
 """
 
 from __future__ import annotations

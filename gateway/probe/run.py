@@ -1,9 +1,8 @@
-"""One probe from beginning to end: the bucket, every trial, and tidying up whatever happened.
+"""Runs one probe from beginning to end: the bucket, every trial, and the removal of what was
+made.
 
-Rules: nothing is tried before a plain object was written and read back; buckets are only made if
-that was allowed, and only deleted if they were made here.
-
-Not here: the trials themselves, printing (`gateway.cli.probe`).
+Rules: no trial runs before a plain object was written and read back; buckets are made only if that
+was allowed, and deleted only if they were made here.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import http.client
 from collections.abc import Iterator
 
 from fastpath.sockets.diagnosis import of_answer, of_connect
-from gateway.connect.judgement import refusal
+from gateway.connect.classify import refusal
 from gateway.probe.conditions import try_conditions, try_versions
 from gateway.probe.findings import Findings
 from gateway.probe.integrity import try_integrity

@@ -1,9 +1,7 @@
-"""A live target as the probe speaks to it: every request signed, one connection each.
+"""Sends the requests of the probe to a target: each is signed, on a connection of its own.
 
-Rules: only keys below one random name are written or deleted; `tidy` removes them all, in every
-version, and gives up the multipart uploads that are left.
-
-Not here: what is tried (`integrity` and its neighbours), buckets that are made (`run`).
+Rules: only keys below one random prefix are written or deleted; `tidy` removes all of them, in
+every version, and aborts the multipart uploads that are left.
 """
 
 from __future__ import annotations

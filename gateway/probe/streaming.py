@@ -4,8 +4,6 @@ Rules: a mode counts if PutObject and UploadPart both store the bytes without th
 without a word of it in Content-Encoding; what fails is tried once more without that header, and the
 form that more modes go in is the target's; unsigned trailers are tried over TLS only, because the
 gateway sends them nowhere else.
-
-Not here: whether trailers are verified, which the gateway does itself.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: documents that are sent are none of S3's, so a target that knows the sub-resource refuses
 them and sets nothing; objects are the probe's own; settings of a bucket are written and deleted
 only in buckets of random names: a mistaken PUT creates such a bucket, a mistaken DELETE deletes it.
-
-Not here: operations that have the request line of another one but for a header (`conditions`).
 """
 
 from __future__ import annotations

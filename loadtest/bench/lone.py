@@ -2,7 +2,7 @@
 
     python -m loadtest.bench.lone CHANNEL LOG PORT    (two inherited descriptors)
 
-Rules: it is the worker's own `run`, with the seat that a supervisor would give it; what `Lone`
+Rules: it is the worker's own `run`, with the arguments that a supervisor would give it; what `Lone`
 sends it first is a snapshot made of a configuration as control makes it; somebody reads its log;
 SIGUSR1 makes it call getpgid(2), which it never does otherwise: a mark for those who watch.
 
@@ -26,7 +26,7 @@ from typing import Self
 
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameType, encode
-from fastpath.worker.process import Seat, run
+from fastpath.worker.process import WorkerArguments, run
 from loadtest.bench import machine
 
 MARK = "getpgid"
@@ -122,7 +122,7 @@ def main(channel: int, log: int, port: int) -> None:
     page = Page(Layout(rows=1))
     signal.signal(signal.SIGUSR1, lambda number, frame: os.getpgid(0) and None)
     run(
-        Seat(
+        WorkerArguments(
             index=0,
             listeners=(listener,),
             tls_listeners=(),

@@ -1,9 +1,9 @@
-"""What the answers of a target say of its credentials, clock, region and certificate. Pure.
+"""Classifies the answers of a target: what they say about credentials, clock, region and
+certificate.
 
-Rules: a finding has a remedy, and the setting that it concerns; a code that a target sent is only
-repeated if it has the form of S3's codes; what nobody can know is a warning, not an error.
-
-Not here: asking (`attempt`, `run`).
+Rules: it is pure; a finding has a remedy, and the setting that it concerns; a code that a target
+sent is repeated only if it has the form of S3's codes; what cannot be known is a warning, not an
+error.
 """
 
 from __future__ import annotations
