@@ -83,7 +83,7 @@ def explain(  # noqa: PLR0913 (click passes each option by its name)
 
 
 def _caller(model: Config, name: str | None) -> Caller:
-    """The identity of that name; one that may do everything if none is asked for."""
+    """Returns the identity of that name; without a name, one that may do everything."""
     from gateway.explain.trial import EVERYBODY, snapshot_of
 
     if name is None:

@@ -32,10 +32,10 @@ Order of settings: flags, then S3GATEWAY_* variables, then the file, then LAKEFS
 
 
 class Commands(click.Group):
-    """Subcommands that are imported when asked for; flags without one belong to `serve`."""
+    """Imports a subcommand when it is used; flags without a subcommand belong to `serve`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the console script and `python -m gateway.cli` call."""
+        """Runs the command line: the console script and `python -m gateway.cli` call this."""
         open_standard_streams()
         with without_tracebacks():
             return super().__call__(*args, **kwargs)

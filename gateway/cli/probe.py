@@ -54,7 +54,7 @@ def probe(target: str, bucket: str, prefix: str, create: bool, form: str, **valu
 
 
 def _target(name: str, values: dict[str, Any]) -> Target:
-    """The target as a worker would have it, whether a rule leads there or not."""
+    """Returns the target as a worker would have it, even if no rule leads there."""
     loaded = load({**values, "probed": name})
     if loaded.model is None:
         print_problems(loaded.problems, to_stderr=True)

@@ -79,17 +79,17 @@ def serve(**values: Any) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Pieces of bodies are freed as soon as they are sent; glibc would return each to the kernel.
+    """Keeps glibc from returning memory to the kernel: pieces of bodies are freed once sent.
 
-    Kept up to 8 MiB, they need not be mapped and zeroed again: a fifth of the CPU time of a
-    chunk-signed upload (bench: PUT 8 MiB chunks). What an operator has set stays.
+    If up to 8 MiB are kept, they need not be mapped and zeroed again: a fifth of the CPU time of a
+    chunk-signed upload (bench: PUT 8 MiB chunks). The operator's own settings stay.
     """
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
         os.environ.setdefault(name, str(8 << 20))
 
 
 def _keep_importable() -> None:
-    """The new interpreter must find this very package; `-P` keeps the working directory out."""
+    """Makes the new interpreter find this package; `-P` keeps the working directory out."""
     root = str(Path(__file__).resolve().parents[2])
     present = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if "site-packages" not in root and root not in present:

@@ -20,7 +20,7 @@ EXIT_INTERNAL = 70  # EX_SOFTWARE
 
 
 def open_standard_streams() -> None:
-    """Gives Python the streams that it did not find when it started."""
+    """Opens the streams that were closed when Python started."""
     fill_standard_descriptors()
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
@@ -31,7 +31,7 @@ def open_standard_streams() -> None:
 
 @contextlib.contextmanager
 def without_tracebacks() -> Iterator[None]:
-    """Ends the process with one line where Python would print a traceback."""
+    """Makes Python end the process with one line instead of a traceback."""
     try:
         yield
         _flush()
@@ -42,7 +42,7 @@ def without_tracebacks() -> Iterator[None]:
             _end(f"cannot write: {error.strerror}", EXIT_FAILED)
         raise leaving
     except BrokenPipeError:
-        _end("", EXIT_FAILED)  # `| head`: they have what they want
+        _end("", EXIT_FAILED)  # `| head`: the reader has enough
     except KeyboardInterrupt:
         _end("interrupted", EXIT_FAILED)
     except OSError as error:
@@ -61,7 +61,7 @@ def _flush() -> None:
 
 
 def _end(message: str, status: int) -> None:
-    """Says one line if anybody hears it; what the streams still hold is thrown away."""
+    """Prints one line if standard error takes it; discards what the streams still hold."""
     if message:
         with contextlib.suppress(OSError):
             os.write(2, f"s3gateway: {message}\n".encode())

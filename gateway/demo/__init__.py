@@ -11,12 +11,12 @@ import sys
 
 
 def run(once: bool, port: int) -> int:
-    """Play the demo; the result is the exit code. Port 0 lets the kernel choose.
+    """Runs the demo; returns the exit status. Port 0 lets the kernel choose.
 
     With `once` it ends after the table, else it serves until it is interrupted.
     """
     try:
-        # Late: the demo's parts are an extra, and its package must load without them.
+        # Imported here: the demo's libraries are an extra, and its package must load without them.
         from gateway.demo.story import tell
     except ImportError as missing:
         print(

@@ -24,7 +24,7 @@ class Interrupted(Exception):
 
 
 class Interrupts:
-    """Listens for the time of a `with` block and restores what was set before."""
+    """Handles signals in a `with` block, and restores the handlers after it."""
 
     def __init__(self) -> None:
         self._received = 0
@@ -60,7 +60,7 @@ class Interrupts:
         self.check()
 
     def ignore(self) -> None:
-        """From now on nothing interrupts: the way out is short and must be walked to its end."""
+        """Ignores signals from now on, because the clean-up is short and must be completed."""
         self._ignoring = True
 
     def _note(self, number: int, _frame: FrameType | None) -> None:

@@ -35,7 +35,7 @@ class Landed:
 
 
 class WrongPlace(Exception):
-    """Something is missing, or lies where no rule sends it."""
+    """An object is missing, or is where no rule sends it."""
 
 
 def read_directly(target: str, server: SeaweedServer) -> list[Landed]:

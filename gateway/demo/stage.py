@@ -32,7 +32,7 @@ FOREIGN = ("AWS_", "LAKEFS_", "S3GATEWAY_", "BOTO_")
 
 
 class GatewayFailed(Exception):
-    """The gateway ended or is not ready in time; the text quotes what it said."""
+    """The gateway ended or was not ready in time; the text quotes its messages."""
 
 
 class Stage:
@@ -128,7 +128,7 @@ class Stage:
 
 @contextlib.contextmanager
 def plain_environment() -> Iterator[None]:
-    """Hide from boto3 and from the children whatever the user has set up for other stores."""
+    """Hides the user's own S3 settings from boto3 and from the child processes."""
     before = dict(os.environ)
     for name in before:
         if name.startswith(FOREIGN) or name == "ENVIRONMENT":

@@ -26,7 +26,7 @@ PLAIN_WIDTH = 120
 
 
 class Voice:
-    """What the demo says: progress to standard error, results to standard output."""
+    """Prints progress to standard error, results to standard output."""
 
     def __init__(self) -> None:
         self.progress = Console(stderr=True, highlight=False)
@@ -41,7 +41,7 @@ class Voice:
 
 
 def tell(once: bool, port: int) -> int:
-    """Play the whole demo and return the exit code; see `gateway.demo.run`."""
+    """Runs the whole demo; returns the exit status: see `gateway.demo.run`."""
     voice = Voice()
     served = False
     with plain_environment(), Interrupts() as interrupts:

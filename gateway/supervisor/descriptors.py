@@ -1,5 +1,4 @@
-"""Opens the standard descriptors that are closed, and makes writes to standard error
-non-blocking.
+"""Opens closed standard descriptors, and makes writes to standard error non-blocking.
 
 Rules: the flags of a file that a shell or an init system shares with other programs are not
 changed.
