@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from gateway.cli.options import config_options, launch_settings
+from gateway.supervisor import environment
 
 
 def _workers(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -75,7 +76,9 @@ def serve(**values: Any) -> None:
     _keep_freed_memory()
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [*arguments, settings])
+    # A supervisor with variables that it does not need would start itself once more without them.
+    environ = environment.split() or os.environ
+    os.execve(sys.executable, [*arguments, settings], environ)
 
 
 def _keep_freed_memory() -> None:

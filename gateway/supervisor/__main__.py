@@ -1,7 +1,7 @@
 """The entry point `python -m gateway.supervisor JSON`: the launch settings are the one argument.
 
-Rules: `s3gateway serve` starts it in its own process (exec), so that the pid which a service
-manager knows is that of the supervisor.
+Rules: `s3gateway serve` starts it in its own process (exec), so that the pid which an init system
+knows is that of the supervisor.
 """
 
 from __future__ import annotations

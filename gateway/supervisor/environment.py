@@ -1,9 +1,9 @@
 """Gives control the whole environment, and the supervisor and the workers only what they need.
 
 Any variable may hold a secret (`${VAR}` in the configuration), and /proc/PID/environ shows what a
-process was started with for its whole life, and that of its children. So the supervisor executes
-itself again with the few variables that it and the workers need, and hands all of them to control
-in a file of memory, which only the two of them hold.
+process was started with for its whole life, and that of its children. So `s3gateway serve` executes
+the supervisor (and a supervisor that was started otherwise, itself) with the few variables that it
+and the workers need, and with a file of memory that has all of them; only it and control hold that.
 
 Rules: a variable is kept by its name, and none whose name suggests a secret.
 """
@@ -35,6 +35,25 @@ def is_kept(name: str) -> bool:
     return _KEPT.match(name) is not None and _SECRET.search(name) is None
 
 
+def split() -> dict[str, str] | None:
+    """Returns the variables that are kept, and how the next program finds all of them.
+
+    None if every variable is kept, or if there is no file of memory (in a sandbox).
+    """
+    kept = {name: value for name, value in os.environ.items() if is_kept(name)}
+    if len(kept) == len(os.environ):
+        return None
+    try:
+        descriptor = os.memfd_create("environment", 0)  # without MFD_CLOEXEC
+    except OSError:
+        return None
+    rest = memoryview(json.dumps(dict(os.environ)).encode())
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    kept[_DESCRIPTOR] = str(descriptor)
+    return kept
+
+
 def restart_without_secrets() -> int:
     """Executes this process again without the variables it does not need, if it has such.
 
@@ -44,17 +63,9 @@ def restart_without_secrets() -> int:
         descriptor = int(os.environ.pop(_DESCRIPTOR))
         os.set_inheritable(descriptor, False)
         return descriptor
-    kept = {name: value for name, value in os.environ.items() if is_kept(name)}
-    if len(kept) == len(os.environ):
+    kept = split()
+    if kept is None:
         return -1
-    try:
-        descriptor = os.memfd_create("environment", 0)  # without MFD_CLOEXEC
-    except OSError:
-        return -1  # a sandbox without it: keep the variables
-    rest = memoryview(json.dumps(dict(os.environ)).encode())
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    kept[_DESCRIPTOR] = str(descriptor)
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)
 
 
