@@ -23,7 +23,7 @@ MAX_PAYLOAD = 256 * 1024 * 1024  # bytes; 100,000 rules are about 30 MiB of JSON
 
 
 class FrameType(IntEnum):
-    """What a frame says, and who says it to whom."""
+    """What a frame means, and who sends it to whom."""
 
     SNAPSHOT = 1  # supervisor -> worker: serve this from now on (JSON, `fastpath.routing.snapshot`)
     DRAIN = 2  # supervisor -> worker: finish and leave (JSON {"deadline_seconds": float})
@@ -38,8 +38,8 @@ class FrameType(IntEnum):
     TARGETS = 20  # control -> supervisor: the targets of the next PUBLISH (JSON list of names)
     RELOAD = 32  # supervisor -> control: read the configuration again
     PUBLISHED = 33  # supervisor -> control: `generation` is acknowledged by every worker
-    COUNTERS = 34  # supervisor -> control: the page of counters is there (JSON, its layout)
-    NUMBERED = 35  # supervisor -> control: the PUBLISH that came next is `generation`
+    COUNTERS = 34  # supervisor -> control: the page of counters is made (JSON, its layout)
+    NUMBERED = 35  # supervisor -> control: the first PUBLISH without a number is `generation`
     ACKNOWLEDGED = 36  # supervisor -> control: a worker serves `generation` (JSON {"worker": int})
     REJECTION = 37  # supervisor -> control: a REJECTED (JSON {"worker": int, "reason": str})
 
@@ -57,12 +57,12 @@ class FrameFault(Exception):
 
 
 def encode(frame_type: FrameType, generation: int = 0, payload: bytes = b"") -> bytes:
-    """The bytes of one frame."""
+    """Returns the bytes of one frame."""
     return HEADER.pack(len(payload), frame_type, generation) + payload
 
 
 class FrameReader:
-    """Cuts a byte stream into frames; keeps what is incomplete for the next call."""
+    """Splits a byte stream into frames; keeps an incomplete one for the next call."""
 
     __slots__ = ("_buffer",)
 
@@ -70,7 +70,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that `data` completes. Raises FrameFault on what is no frame."""
+        """Returns the frames that `data` completes. Raises FrameFault on what is no frame."""
         self._buffer += data
         frames: list[Frame] = []
         while len(self._buffer) >= HEADER.size:

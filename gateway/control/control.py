@@ -208,9 +208,13 @@ class Control:
     async def _tell_difference(self) -> None:
         """Logs that the file differs from the text in force, if it was changed without a reload."""
         path = str(self._arguments.launch.get("config"))
-        told = await asyncio.to_thread(publication.differs, path, self._arguments.text.decode())
-        if told:
-            self._notices.warning(f"{path} {told}, which is served on until a reload (SIGHUP)")
+        difference = await asyncio.to_thread(
+            publication.differs, path, self._arguments.text.decode()
+        )
+        if difference:
+            self._notices.warning(
+                f"{path} {difference}, which is served on until a reload (SIGHUP)"
+            )
 
     def _warn(self, lines: tuple[str, ...]) -> None:
         """Logs the warnings that the last configuration did not have."""

@@ -57,7 +57,7 @@ def parse(line: bytes) -> Entry | None:
 
 
 class LogReader:
-    """Reads what workers send until told to stop."""
+    """Reads what workers send, until `stop` is called."""
 
     def __init__(
         self,
@@ -102,11 +102,11 @@ class LogReader:
         poll.register(self._source, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
         while True:
-            told = [descriptor for descriptor, _ in poll.poll()]
+            ready = [descriptor for descriptor, _ in poll.poll()]
             while self._take():
-                if self._wake_read not in told:
+                if self._wake_read not in ready:
                     break
-            if self._wake_read in told:
+            if self._wake_read in ready:
                 return
 
     def _take(self) -> bool:

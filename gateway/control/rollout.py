@@ -106,8 +106,8 @@ class Rollout:
                     self.acknowledged.add(json.loads(frame.payload)["worker"])
             case FrameType.REJECTION:
                 self._advance(frame.generation)
-                told = json.loads(frame.payload)
-                reason = f"worker {told['worker']}: {told['reason']}"
+                rejected = json.loads(frame.payload)
+                reason = f"worker {rejected['worker']}: {rejected['reason']}"
                 self._end(frame.generation, Result.REFUSED, reason)
             case FrameType.PUBLISHED:
                 self._advance(frame.generation)

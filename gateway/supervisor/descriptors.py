@@ -1,4 +1,4 @@
-"""Opens closed standard descriptors, and makes writes to standard error non-blocking.
+"""Opens closed standard descriptors, makes writes to standard error non-blocking, raises the limit.
 
 Rules: the flags of a file that a shell or an init system shares with other programs are not
 changed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import stat
 from typing import Final
 
@@ -42,3 +43,10 @@ def unblock_standard_error() -> None:
         return  # another user's, or nobody reads it: `notices` looks before it writes
     os.dup2(opened, _STANDARD_ERROR)
     os.close(opened)
+
+
+def raise_limit() -> int:
+    """Raises the limit of descriptors as far as it may be raised; returns it."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

@@ -28,6 +28,9 @@ _NO_SYN: Final = (
     (0x06, 0, 0, 0xFFFFFFFF),  # keep
 )
 
+# Log lines of all workers wait here while control is busy; the kernel caps it (net.core.wmem_max).
+_LOG_BUFFER_BYTES: Final = 4 * 1024 * 1024
+
 _CLAIM_SECONDS: Final = 2.0
 _CLAIM_RETRY_SECONDS: Final = 0.05
 
@@ -103,6 +106,14 @@ def refuse_new(listener: socket.socket) -> None:
         )
     except OSError:
         return  # a sandbox without socket filters: a few connections may be reset
+
+
+def log_pair() -> tuple[socket.socket, socket.socket]:
+    """Returns the workers' end, which loses lines when it is full, and control's end."""
+    workers_end, control_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    workers_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOG_BUFFER_BYTES)
+    workers_end.setblocking(False)
+    return workers_end, control_end
 
 
 def _socket(family: int) -> socket.socket:

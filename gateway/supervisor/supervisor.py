@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import select
 import signal
-import socket
 import time
 from collections.abc import Mapping
 from enum import IntEnum
@@ -25,6 +23,7 @@ from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_process import ControlProcess
 from gateway.supervisor.counters_page import CountersError, CountersPage
 from gateway.supervisor.crash import describe, end_children
+from gateway.supervisor.descriptors import raise_limit
 from gateway.supervisor.generations import Generations
 from gateway.supervisor.notices import Notices, plural
 from gateway.supervisor.signals import SelfPipe
@@ -41,9 +40,6 @@ from gateway.supervisor.workers import Worker, Workers
 EXIT_OK: Final = 0
 EXIT_STARTUP: Final = 3
 EXIT_CUT: Final = 4
-
-# Log lines of all workers wait here while control is busy; the kernel caps it (net.core.wmem_max).
-_LOG_BUFFER_BYTES: Final = 4 * 1024 * 1024
 
 
 class Phase(IntEnum):
@@ -76,7 +72,7 @@ class Supervisor:
         self._deadline: float | None = None  # monotonic; of the phase
         self._watched = time.monotonic()  # when heartbeats were looked at last
         # The workers' end and control's end of the log stay here: both outlive any child.
-        self._log_in, self._log_out = _log_pair()
+        self._log_in, self._log_out = sockets.log_pair()
         self._workers = Workers(self._log_in, timeouts, notices)
         self._control = ControlProcess(launch, self._counters, self._log_out, timeouts, notices)
 
@@ -84,7 +80,7 @@ class Supervisor:
         """Supervises until a signal ends it; returns the exit status of the process."""
         self._signals.install()
         name_process("s3gateway")
-        self._descriptors = _raise_descriptor_limit()
+        self._descriptors = raise_limit()
         self._deadline = time.monotonic() + self._timeouts.control_seconds
         try:
             self._loop()
@@ -179,8 +175,8 @@ class Supervisor:
             return  # an earlier rejection was handled already
         reason = frame.payload.decode("utf-8", "replace")
         self._notices.error(f"{worker.name} cannot use generation {frame.generation}: {reason}")
-        told = json.dumps({"worker": worker.index, "reason": reason}).encode()
-        self._control.tell(encode(FrameType.REJECTION, frame.generation, told))
+        payload = json.dumps({"worker": worker.index, "reason": reason}).encode()
+        self._control.tell(encode(FrameType.REJECTION, frame.generation, payload))
         if self._generations.roll_back(time.monotonic() + self._timeouts.acknowledge_seconds):
             self._workers.send(self._generations.frame)
             self._notices.error("configuration unchanged: 1 problem")
@@ -484,20 +480,6 @@ class Supervisor:
             self._notices.info("stopped: clean")
         elif self._status == EXIT_CUT:
             self._notices.warning(f"stopped: {plural(self._workers.cut, 'connection')} cut")
-
-
-def _log_pair() -> tuple[socket.socket, socket.socket]:
-    """Returns the workers' end, which loses lines when it is full, and control's end."""
-    workers_end, control_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    workers_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOG_BUFFER_BYTES)
-    workers_end.setblocking(False)
-    return workers_end, control_end
-
-
-def _raise_descriptor_limit() -> int:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
 
 
 def _drained(payload: bytes) -> int:

@@ -278,7 +278,7 @@ class Workers:
     # Send, drain, kill
 
     def send(self, frame: bytes) -> None:
-        """Sends one frame to every worker that is ready; the others are told when they are."""
+        """Sends one frame to every worker that is ready; the others get it when they are."""
         for worker in self.living():
             if worker.ready_since is not None:
                 worker.send(frame)
