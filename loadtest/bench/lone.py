@@ -26,6 +26,7 @@ from typing import Self
 
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameType, encode
+from fastpath.payload import checksums
 from fastpath.worker.process import WorkerArguments, run
 from loadtest.bench import machine
 
@@ -120,6 +121,7 @@ def main(channel: int, log: int, port: int) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     page = Page(Layout(rows=1))
+    checksums.library()  # or the worker imports it when it is idle, while something is counted
     signal.signal(signal.SIGUSR1, lambda number, frame: os.getpgid(0) and None)
     run(
         WorkerArguments(
