@@ -1,7 +1,7 @@
-"""Tasks without which a process is of no use: one that ends by itself ends the process.
+"""Runs the tasks that a process cannot work without: one that ends by itself ends the process.
 
-Rules: whether such a task raises, returns or is cancelled by somebody else makes no difference; the
-process says what happened first, and ends even if that fails.
+Rules: it makes no difference whether such a task raises, returns or is cancelled by other code; the
+process first reports what happened, and ends even if that fails.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class CoreTasks:
         self._tasks.append(task)
 
     def cancel(self) -> None:
-        """The process leaves: from now on they may end."""
+        """Cancels them because the process leaves: from now on they may end."""
         self._leaving = True
         for task in self._tasks:
             task.cancel()

@@ -1,4 +1,5 @@
-"""Messages between supervisor, control and workers: length-prefixed frames on a stream socket.
+"""Encodes and decodes the messages between supervisor, control and workers: frames with a
+length.
 
     0        4      5              13
     +--------+------+--------------+----------------- ... -+
@@ -6,11 +7,8 @@
     | u32 BE | u8   | u64 BE       |                        |
     +--------+------+--------------+----------------- ... -+
 
-Rules: `length` counts the payload only; a frame larger than MAX_PAYLOAD is a broken peer. JSON
-payloads are UTF-8. The generation is 0 where a frame concerns none.
-
-Not here: the sockets, deadlines and who answers what (`gateway.supervisor`,
-`fastpath.worker.process`).
+Rules: `length` counts the payload only; a peer that sends a frame larger than MAX_PAYLOAD is
+broken; JSON payloads are UTF-8; the generation is 0 in a frame that concerns none.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ MAX_PAYLOAD = 256 * 1024 * 1024  # bytes; 100,000 rules are about 30 MiB of JSON
 
 
 class FrameType(IntEnum):
-    """What a frame says, and who says it to whom."""
+    """What a frame means, and who sends it to whom."""
 
     SNAPSHOT = 1  # supervisor -> worker: serve this from now on (JSON, `fastpath.routing.snapshot`)
     DRAIN = 2  # supervisor -> worker: finish and leave (JSON {"deadline_seconds": float})
@@ -40,8 +38,8 @@ class FrameType(IntEnum):
     TARGETS = 20  # control -> supervisor: the targets of the next PUBLISH (JSON list of names)
     RELOAD = 32  # supervisor -> control: read the configuration again
     PUBLISHED = 33  # supervisor -> control: `generation` is acknowledged by every worker
-    COUNTERS = 34  # supervisor -> control: the page of counters is there (JSON, its layout)
-    NUMBERED = 35  # supervisor -> control: the PUBLISH that came next is `generation`
+    COUNTERS = 34  # supervisor -> control: the page of counters is made (JSON, its layout)
+    NUMBERED = 35  # supervisor -> control: the first PUBLISH without a number is `generation`
     ACKNOWLEDGED = 36  # supervisor -> control: a worker serves `generation` (JSON {"worker": int})
     REJECTION = 37  # supervisor -> control: a REJECTED (JSON {"worker": int, "reason": str})
 
@@ -59,12 +57,12 @@ class FrameFault(Exception):
 
 
 def encode(frame_type: FrameType, generation: int = 0, payload: bytes = b"") -> bytes:
-    """The bytes of one frame."""
+    """Returns the bytes of one frame."""
     return HEADER.pack(len(payload), frame_type, generation) + payload
 
 
 class FrameReader:
-    """Cuts a byte stream into frames; keeps what is incomplete for the next call."""
+    """Splits a byte stream into frames; keeps an incomplete one for the next call."""
 
     __slots__ = ("_buffer",)
 
@@ -72,7 +70,7 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that `data` completes. Raises FrameFault on what is no frame."""
+        """Returns the frames that `data` completes. Raises FrameFault on what is no frame."""
         self._buffer += data
         frames: list[Frame] = []
         while len(self._buffer) >= HEADER.size:

@@ -50,8 +50,8 @@ _LAST_ACCEPTS_SECONDS = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """All a worker is given. Field meanings: docs/processes.md."""
+class WorkerArguments:
+    """What the supervisor passes to a worker. Field meanings: docs/processes.md."""
 
     index: int
     listeners: tuple[socket.socket, ...]
@@ -63,22 +63,22 @@ class Seat:
     access_log: str  # the form of its lines, or off
 
 
-def run(seat: Seat) -> NoReturn:
+def run(arguments: WorkerArguments) -> NoReturn:
     """Serve until told to leave.
 
     Exits 0 after a clean drain, 4 if it cut something, 3 unbooted, 70 if a core task ended.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    hush()
+    silence_loop_warnings()
     try:
-        code = _new_runner().run(Worker(seat).live())
+        code = _new_runner().run(Worker(arguments).live())
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else EXIT_BOOT
     os._exit(code)
 
 
-def hush() -> None:
+def silence_loop_warnings() -> None:
     """Keep the loop's warnings from standard error: they are about writes to clients that left.
 
     A TLS transport whose peer is gone says so to its protocol a turn later, and in that turn as
@@ -104,8 +104,8 @@ def _new_runner() -> asyncio.Runner:
 class Worker:
     """One worker process."""
 
-    def __init__(self, seat: Seat) -> None:
-        self._seat = seat
+    def __init__(self, arguments: WorkerArguments) -> None:
+        self._arguments = arguments
         self._frames = FrameReader()
         self._accepting: list[asyncio.Server | TLSListener] = []
         self._left = asyncio.Event()
@@ -118,14 +118,18 @@ class Worker:
     async def live(self) -> int:
         """Boot, serve, drain; the process's exit code."""
         loop = asyncio.get_running_loop()
-        seat = self._seat
-        seat.channel.setblocking(False)
+        arguments = self._arguments
+        arguments.channel.setblocking(False)
         self._log = WorkerLog(
-            loop, seat.log, seat.row, worker=seat.index, access_log=seat.access_log
+            loop,
+            arguments.log,
+            arguments.row,
+            worker=arguments.index,
+            access_log=arguments.access_log,
         )
         self._core.start(self._beat())
         snapshot = await self._first_snapshot()
-        self._state = WorkerState(loop, snapshot, self._log, seat.row, Splicer(loop))
+        self._state = WorkerState(loop, snapshot, self._log, arguments.row, Splicer(loop))
         self._state.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
@@ -144,7 +148,7 @@ class Worker:
         return EXIT_CUT if cut else EXIT_CLEAN
 
     def _report_crash(self, fault: BaseException) -> None:
-        """A core task ended, and the process with it."""
+        """Log why a core task ended, before the process does."""
         self._log.crash(fault)
         self._log.flush()
 
@@ -177,20 +181,20 @@ class Worker:
 
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
-        for listener in (*self._seat.listeners, *self._seat.tls_listeners):
+        for listener in (*self._arguments.listeners, *self._arguments.tls_listeners):
             bound_unsent(listener)
-        for listener in self._seat.listeners:
+        for listener in self._arguments.listeners:
             self._accepting.append(
                 await loop.create_server(
                     lambda: ClientConnection(self._state),
                     sock=listener,
-                    backlog=self._seat.backlog,
+                    backlog=self._arguments.backlog,
                 )
             )
-        for listener in self._seat.tls_listeners:
-            door = TLSListener(loop, self._state, listener)
-            door.open()
-            self._accepting.append(door)
+        for listener in self._arguments.tls_listeners:
+            tls_listener = TLSListener(loop, self._state, listener)
+            tls_listener.open()
+            self._accepting.append(tls_listener)
 
     def _import_when_idle(self, started: int = -1) -> None:
         """Import the library of checksums once no request runs and none began since the last look.
@@ -198,7 +202,7 @@ class Worker:
         Before READY it would hold up the start, and no thread helps: the import keeps the lock of
         the interpreter. A request that needs it earlier waits for it, and so does the loop.
         """
-        row = self._seat.row
+        row = self._arguments.row
         if row[Slot.STARTED] == started and not in_flight(row):
             checksums.library()
         else:
@@ -208,7 +212,7 @@ class Worker:
     # --- the supervisor's channel ---
 
     async def _read_frames(self) -> list[Frame]:
-        data = await asyncio.get_running_loop().sock_recv(self._seat.channel, 262144)
+        data = await asyncio.get_running_loop().sock_recv(self._arguments.channel, 262144)
         if not data:
             os._exit(EXIT_CLEAN)  # the supervisor is gone: nobody would ever stop this process
         return self._frames.feed(data)
@@ -234,13 +238,13 @@ class Worker:
     def _tell(self, frame_type: FrameType, generation: int, payload: bytes = b"") -> None:
         # Full or closed: the supervisor notices by its own deadlines.
         with contextlib.suppress(OSError):
-            self._seat.channel.send(encode(frame_type, generation, payload))
+            self._arguments.channel.send(encode(frame_type, generation, payload))
 
     # --- time ---
 
     async def _beat(self) -> None:
         while True:
-            self._seat.row[Slot.HEARTBEAT] = time.monotonic_ns()
+            self._arguments.row[Slot.HEARTBEAT] = time.monotonic_ns()
             await asyncio.sleep(TICK)
 
     async def _sweep(self) -> None:

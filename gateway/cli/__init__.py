@@ -1,7 +1,5 @@
-"""The command line: what an operator types.
+"""The command line.
 
-Rules: stdout is data, stderr is messages; a command imports what it needs when it runs, so that
-`--help` and `serve` are quick; colour only on a terminal and without NO_COLOR.
-
-Not here: what the commands do (`gateway.config`, `gateway.supervisor`, `gateway.demo`).
+Rules: data goes to stdout, messages go to stderr; a command imports what it needs when it runs, so
+that `--help` and `serve` are quick; colour is used on a terminal only, and not with NO_COLOR.
 """

@@ -1,4 +1,4 @@
-"""Entry of `python -m gateway.cli`, the same as the console script `s3gateway`."""
+"""The entry point `python -m gateway.cli`, the same as the console script `s3gateway`."""
 
 from gateway.cli.main import main
 

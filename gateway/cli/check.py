@@ -1,10 +1,8 @@
-"""`s3gateway check`: every problem of a configuration, without starting anything.
+"""`s3gateway check` prints every problem of a configuration, without starting anything.
 
-Rules: without --connect it asks nobody on the network and resolves no credentials; problems are
-data, so they go to stdout; exit 1 if there is an error (with --strict also for a warning), 5 if
-only a target fails.
-
-Not here: finding the problems (`gateway.config`), asking targets (`gateway.connect`).
+Rules: without --connect it sends nothing to the network and resolves no credentials; problems are
+data, so they go to stdout; exit status 1 if there is an error (with --strict also for a warning), 5
+if only a target fails.
 """
 
 from __future__ import annotations

@@ -1,9 +1,4 @@
-"""`s3gateway config`: the configuration in effect, secrets redacted.
-
-Rules: what is printed on stdout is YAML; a secret is never printed.
-
-Not here: how it is put together (`gateway.config.effective`).
-"""
+"""`s3gateway config` prints the configuration in effect as YAML, without secrets."""
 
 from __future__ import annotations
 

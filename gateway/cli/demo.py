@@ -1,8 +1,7 @@
-"""`s3gateway demo`: two real S3 servers, a gateway, an example, a table of what landed.
+"""`s3gateway demo` starts two S3 servers and a gateway, runs an example, and shows where objects
+are.
 
-Rules: only the options; the demo's libraries are an extra, so their absence is said, not traced.
-
-Not here: the demo (`gateway.demo`).
+Rules: the libraries of the demo are an extra; without them the command says what to install.
 """
 
 from __future__ import annotations

@@ -1,9 +1,7 @@
-"""`s3gateway explain`: what becomes of a request: the rules tried, the target, or the error.
+"""`s3gateway explain` prints which rules are tried for a request, and its target or its error.
 
-Rules: the answer is that of the workers' own code on the workers' own snapshot; credentials are not
-resolved; a request that is refused is explained as well, so that is no failure.
-
-Not here: finding it out (`gateway.explain`).
+Rules: the answer comes from the workers' own code on the workers' own snapshot; credentials are not
+resolved; a request that is refused is explained as well, and is no failure of the command.
 """
 
 from __future__ import annotations
@@ -85,7 +83,7 @@ def explain(  # noqa: PLR0913 (click passes each option by its name)
 
 
 def _caller(model: Config, name: str | None) -> Caller:
-    """The identity of that name; one that may do everything if none is asked for."""
+    """Returns the identity of that name; without a name, one that may do everything."""
     from gateway.explain.trial import EVERYBODY, snapshot_of
 
     if name is None:

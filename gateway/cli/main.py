@@ -1,9 +1,7 @@
-"""The command group: finds the subcommand, or takes `serve` when there is none.
+"""The command group: imports the subcommand that was named, or `serve` without one.
 
-Rules: this module and the command modules import click and the standard library only; exit codes
-are the ones in the help text, everywhere.
-
-Not here: the commands (one module each), their shared options (`options`).
+Rules: this module and the modules of the commands import click and the standard library only; the
+exit statuses are those of the help text, in every command.
 """
 
 from __future__ import annotations
@@ -34,10 +32,10 @@ Order of settings: flags, then S3GATEWAY_* variables, then the file, then LAKEFS
 
 
 class Commands(click.Group):
-    """Subcommands that are imported when asked for; flags without one belong to `serve`."""
+    """Imports a subcommand when it is used; flags without a subcommand belong to `serve`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What the console script and `python -m gateway.cli` call."""
+        """Runs the command line: the console script and `python -m gateway.cli` call this."""
         open_standard_streams()
         with without_tracebacks():
             return super().__call__(*args, **kwargs)

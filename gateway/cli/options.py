@@ -1,9 +1,7 @@
-"""Options that several commands share, and what they make of them.
+"""The options that several commands share, and the functions that read them.
 
-Rules: every option has an S3GATEWAY_ variable; a command that reads a configuration takes the same
-options as `serve` as far as they change what is read.
-
-Not here: the commands.
+Rules: every option has an S3GATEWAY_ variable; a command that reads a configuration takes those
+options of `serve` that decide which configuration is read.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ EXIT_TARGET = 5
 
 
 class _Switch(click.types.BoolParamType):
-    """A switch whose variable may say nonsense: the configuration's problems tell of it."""
+    """A switch whose variable may be invalid: the problems of the configuration report that."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         try:
@@ -70,14 +68,14 @@ _CONFIG_OPTIONS = (
 
 
 def config_options(command: Command) -> Command:
-    """The options that decide which configuration is read."""
+    """Adds the options that decide which configuration is read."""
     for option in reversed(_CONFIG_OPTIONS):
         command = option(command)
     return command
 
 
 def launch_settings(values: Mapping[str, Any]) -> dict[str, object]:
-    """Click's values as the launch settings of the supervisor: None is what was not given."""
+    """Returns click's values as launch settings of the supervisor; None means not given."""
     settings: dict[str, object] = {}
     for name, value in values.items():
         settings[name] = list(value) or None if isinstance(value, tuple) else value
@@ -85,14 +83,14 @@ def launch_settings(values: Mapping[str, Any]) -> dict[str, object]:
 
 
 def load(values: Mapping[str, Any]) -> Loaded:
-    """The configuration that the options of a command point to."""
+    """Loads the configuration that the options of a command name."""
     from gateway import config
 
     return config.load(launch_settings(values), os.environ)
 
 
 def load_or_fail(values: Mapping[str, Any]) -> Loaded:
-    """The same for commands that need it to be in order: problems go to stderr, exit 1."""
+    """Loads it for a command that needs it valid: prints problems to stderr, and exits with 1."""
     loaded = load(values)
     if loaded.model is None:
         print_problems(loaded.problems, to_stderr=True)
@@ -101,12 +99,12 @@ def load_or_fail(values: Mapping[str, Any]) -> Loaded:
 
 
 def fail() -> NoReturn:
-    """End with the exit code of a command that found something wrong."""
+    """Ends the command with the exit status for something that is wrong."""
     raise SystemExit(EXIT_FAILED)
 
 
 def print_problems(problems: list[Problem], *, to_stderr: bool) -> None:
-    """One line each; the place in bold on a terminal."""
+    """Prints one line for each problem; its location is bold on a terminal."""
     stream = sys.stderr if to_stderr else sys.stdout
     colour = stream.isatty() and not os.environ.get("NO_COLOR")
     for problem in problems:

@@ -1,9 +1,8 @@
-"""`s3gateway probe`: what a live target can do, as `profile_overrides` ready to paste.
+"""`s3gateway probe` finds out what a live target can do, and prints it as `profile_overrides`.
 
-Rules: what is for a machine goes to stdout, how it was found to stderr; asks the target that is
-named and, where its credentials are not static, whoever has them; exit 1 if it could not be probed.
-
-Not here: the trials (`gateway.probe`).
+Rules: the configuration goes to stdout, how it was found out to stderr; requests go to the named
+target only, and to the source of its credentials if they are not static; exit status 1 if the
+target could not be probed.
 """
 
 from __future__ import annotations
@@ -55,7 +54,7 @@ def probe(target: str, bucket: str, prefix: str, create: bool, form: str, **valu
 
 
 def _target(name: str, values: dict[str, Any]) -> Target:
-    """The target as a worker would have it, whether a rule leads there or not."""
+    """Returns the target as a worker would have it, even if no rule leads there."""
     loaded = load({**values, "probed": name})
     if loaded.model is None:
         print_problems(loaded.problems, to_stderr=True)

@@ -1,9 +1,7 @@
-"""`s3gateway serve`: becomes the supervisor.
+"""`s3gateway serve` reads its options and executes the supervisor in the same process.
 
-Rules: flags and S3GATEWAY_ variables travel as one JSON argument, so that the supervisor needs no
-command-line parser; nothing is read from the configuration here.
-
-Not here: everything after the exec (`gateway.supervisor`).
+Rules: flags and S3GATEWAY_ variables are passed as one JSON argument, so that the supervisor needs
+no command-line parser; nothing is read from the configuration here.
 """
 
 from __future__ import annotations
@@ -17,6 +15,7 @@ from typing import Any
 import click
 
 from gateway.cli.options import config_options, launch_settings
+from gateway.supervisor import environment
 
 
 def _workers(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -77,21 +76,23 @@ def serve(**values: Any) -> None:
     _keep_freed_memory()
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [*arguments, settings])
+    # A supervisor with variables that it does not need would start itself once more without them.
+    environ = environment.split() or os.environ
+    os.execve(sys.executable, [*arguments, settings], environ)
 
 
 def _keep_freed_memory() -> None:
-    """Pieces of bodies are freed as soon as they are sent; glibc would return each to the kernel.
+    """Keeps glibc from returning memory to the kernel: pieces of bodies are freed once sent.
 
-    Kept up to 8 MiB, they need not be mapped and zeroed again: a fifth of the CPU time of a
-    chunk-signed upload (bench: PUT 8 MiB chunks). What an operator has set stays.
+    If up to 8 MiB are kept, they need not be mapped and zeroed again: a fifth of the CPU time of a
+    chunk-signed upload (bench: PUT 8 MiB chunks). The operator's own settings stay.
     """
     for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"):
         os.environ.setdefault(name, str(8 << 20))
 
 
 def _keep_importable() -> None:
-    """The new interpreter must find this very package; `-P` keeps the working directory out."""
+    """Makes the new interpreter find this package; `-P` keeps the working directory out."""
     root = str(Path(__file__).resolve().parents[2])
     present = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     if "site-packages" not in root and root not in present:

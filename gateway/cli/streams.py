@@ -1,9 +1,8 @@
-"""The standard streams of a command: all there, and a command that cannot use them ends in a line.
+"""Opens the standard streams of a command, and ends a command that cannot use them with one
+line.
 
-Rules: nobody who runs a command sees a traceback; a stream that was closed is /dev/null; what
-cannot be written ends the command with exit code 1, as does a reader that has left.
-
-Not here: the commands, what click itself says of wrong usage.
+Rules: no user of a command sees a traceback; a stream that was closed becomes /dev/null; a command
+that cannot write, or whose reader has closed the pipe, ends with exit status 1.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ EXIT_INTERNAL = 70  # EX_SOFTWARE
 
 
 def open_standard_streams() -> None:
-    """Gives Python the streams that it did not find when it started."""
+    """Opens the streams that were closed when Python started."""
     fill_standard_descriptors()
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
@@ -32,7 +31,7 @@ def open_standard_streams() -> None:
 
 @contextlib.contextmanager
 def without_tracebacks() -> Iterator[None]:
-    """Ends the process with one line where Python would print a traceback."""
+    """Makes Python end the process with one line instead of a traceback."""
     try:
         yield
         _flush()
@@ -43,7 +42,7 @@ def without_tracebacks() -> Iterator[None]:
             _end(f"cannot write: {error.strerror}", EXIT_FAILED)
         raise leaving
     except BrokenPipeError:
-        _end("", EXIT_FAILED)  # `| head`: they have what they want
+        _end("", EXIT_FAILED)  # `| head`: the reader has enough
     except KeyboardInterrupt:
         _end("interrupted", EXIT_FAILED)
     except OSError as error:
@@ -62,7 +61,7 @@ def _flush() -> None:
 
 
 def _end(message: str, status: int) -> None:
-    """Says one line if anybody hears it; what the streams still hold is thrown away."""
+    """Prints one line if standard error takes it; discards what the streams still hold."""
     if message:
         with contextlib.suppress(OSError):
             os.write(2, f"s3gateway: {message}\n".encode())

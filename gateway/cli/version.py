@@ -1,9 +1,4 @@
-"""`s3gateway version`: what is installed.
-
-Rules: one line on stdout.
-
-Not here: anything else.
-"""
+"""`s3gateway version` prints the versions of the gateway and of Python."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""One harmless request to a target, step by step, within a deadline.
+"""Sends one request that changes nothing to a target, step by step, within a deadline.
 
     name -> addresses -> TCP -> TLS -> request -> answer
 
-Rules: the same TLS context, signer and parser of answers as a worker's; every failure is a `Failed`
-with its cause; at most MAX_BODY bytes of an answer are read; a connection serves one request.
-
-Not here: what an answer means (`judgement`), which requests are made (`run`).
+Rules: the TLS context, the signer and the parser of answers are those of a worker; every failure is
+a `Failed` with its cause; at most MAX_BODY bytes of an answer are read; a connection serves one
+request.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ from fastpath.signing.sigv4.sign import Signer
 from fastpath.sockets.diagnosis import Cause, of_answer, of_connect, of_silence
 from fastpath.sockets.tls import client_context
 
-MAX_BODY = 65536  # an error document is below 4 KiB, a list of buckets need not be read whole
+MAX_BODY = 65536  # an error document is below 4 KiB; of a list of buckets the beginning is enough
 _MAX_HEAD = 65536
 _EMPTY = hashlib.sha256().hexdigest().encode()
 _SERVICE = Address(b"", b"", True, b"/")
 
 
 class Failed(Exception):
-    """There is no answer of HTTP; the text is for an operator."""
+    """The target gave no HTTP answer; the text is for the operator."""
 
     def __init__(self, cause: Cause) -> None:
         super().__init__(str(cause))
@@ -44,7 +43,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a target said; `skew` is its clock less ours in seconds, None without a Date."""
+    """An answer; `skew`: the target's clock less the gateway's in seconds, None without a Date."""
 
     status: int
     headers: dict[bytes, bytes]
@@ -54,7 +53,7 @@ class Answer:
 
     @property
     def error(self) -> dict[str, str]:
-        """The elements of an error document; empty if it is none."""
+        """Returns the elements of an error document; empty if the body is none."""
         return read_error(self.body) if self.body else {}
 
 
@@ -141,7 +140,7 @@ class Attempt:
     # --- the exchange ---
 
     def _exchange(self, connection: socket.socket, request: bytes) -> tuple[ResponseHead, bytes]:
-        """The head of the answer proper, and what came behind it."""
+        """Sends the request; returns the head of the final answer, and the bytes after it."""
         came = bytearray()
         try:
             connection.settimeout(self._left())
@@ -163,7 +162,7 @@ class Attempt:
                 raise ResponseFault("no whole head" if came else "nothing")
 
     def _cause(self, fault: Exception, came: bytes) -> Cause:
-        """Why there is no answer, by what came of it."""
+        """Returns why there is no answer, judging by the bytes that came."""
         tls = self.target.route.tls is not None
         if came:
             return of_answer(came)
@@ -180,7 +179,7 @@ class Attempt:
     def _body(
         self, connection: socket.socket, head: ResponseHead, method: bytes, data: bytes
     ) -> bytes:
-        """The beginning of the body; one that breaks off is judged by what came of it."""
+        """Returns the beginning of the body; of one that breaks off, what came of it."""
         kind, length = response_body(head, method)
         if kind is NO_BODY:
             return b""
@@ -205,14 +204,14 @@ _NO_ANSWER = Cause(
 
 
 def _expiry(connection: socket.socket) -> float | None:
-    """When the certificate ends; None if there is none, or none was verified."""
+    """Returns when the certificate expires; None if there is none, or none was verified."""
     shown = connection.getpeercert() if isinstance(connection, ssl.SSLSocket) else None
     moment = shown.get("notAfter") if shown else None
     return None if not isinstance(moment, str) else float(ssl.cert_time_to_seconds(moment))
 
 
 def _skew(head: ResponseHead, began: float, ended: float) -> float | None:
-    """The target's clock less ours; whatever lies between the two moments is no skew."""
+    """Returns the target's clock less the gateway's; 0 if it lies between the two moments."""
     from email.utils import parsedate_to_datetime
 
     try:

@@ -1,9 +1,7 @@
-"""Every target at once: who is asked what, and where the findings stand in the configuration.
+"""Asks every target at the same time, and reports which setting each finding concerns.
 
-Rules: one thread for each target, and nobody waits for one beyond the deadline (a resolver cannot
-be interrupted); targets that no rule leads to are named, not asked.
-
-Not here: requests (`attempt`), what answers mean (`judgement`).
+Rules: there is one thread for each target, and nobody waits for it beyond the deadline (a name
+lookup cannot be interrupted); targets that no rule leads to are listed, but not asked.
 """
 
 from __future__ import annotations
@@ -19,9 +17,9 @@ from gateway.config import Loaded
 from gateway.config.compile import compile_snapshot
 from gateway.config.problems import Path, Place, Problem, Severity, format_path
 from gateway.config.schema import Config
-from gateway.connect import judgement
+from gateway.connect import classify
 from gateway.connect.attempt import Answer, Attempt, Failed
-from gateway.connect.judgement import Finding
+from gateway.connect.classify import Finding
 from gateway.control.credentials import Keyring
 
 MAX_BUCKETS = 5  # of those that rules name, for each target
@@ -31,7 +29,7 @@ _LATE = Finding("no answer in time", "look at the DNS, at host and port; raise -
 
 @dataclass(slots=True)
 class Report:
-    """What came of one target; `said` are lines for a person."""
+    """The result for one target; `said` are lines for a person."""
 
     target: str
     endpoint: str
@@ -47,7 +45,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Who:
-    """Somebody's credentials on a target, and where they stand."""
+    """Credentials for a target, whose they are, and which setting has them."""
 
     name: str
     signer: Signer
@@ -55,7 +53,7 @@ class _Who:
 
 
 def connect(loaded: Loaded, seconds: float) -> list[Report]:
-    """Try every target of a configuration that is in order, each for at most `seconds`."""
+    """Asks every target of a valid configuration, each for at most `seconds`."""
     model = loaded.model
     assert model is not None  # in order
     keyring = Keyring(model, deadline_seconds=seconds)
@@ -65,7 +63,7 @@ def connect(loaded: Loaded, seconds: float) -> list[Report]:
     for trial in trials:
         trial.warn(keyring.warnings)
         trial.thread.start()
-    until = time.monotonic() + seconds + 1.0  # a trial that sees its deadline says why
+    until = time.monotonic() + seconds + 1.0  # a request that meets its own deadline reports why
     reports = [trial.report_by(until) for trial in trials]
     return reports + _skipped(loaded, model)
 
@@ -78,7 +76,7 @@ def _skipped(loaded: Loaded, model: Config) -> list[Report]:
 
 
 class _Trial:
-    """One target."""
+    """The requests to one target, and its report."""
 
     def __init__(
         self, name: str, model: Config, snapshot: Snapshot, loaded: Loaded, seconds: float
@@ -95,7 +93,7 @@ class _Trial:
         self.thread = threading.Thread(target=self._run, name=f"connect {name}", daemon=True)
 
     def warn(self, warnings: Iterable[str]) -> None:
-        """What the keyring says of this target's credentials."""
+        """Adds what the keyring reports about this target's credentials."""
         start = f"target {self._target.name}: "
         for warning in warnings:
             if warning.startswith(start):
@@ -103,7 +101,7 @@ class _Trial:
                 self._add(self._path, Finding(warning.removeprefix(start), remedy, ""))
 
     def report_by(self, until: float) -> Report:
-        """The report, waited for until then."""
+        """Returns the report; waits for it until then."""
         self.thread.join(max(0.0, until - time.monotonic()))
         found = list(self._found)
         if self.thread.is_alive():
@@ -116,7 +114,7 @@ class _Trial:
     # --- who asks ---
 
     def _credentials(self, snapshot: Snapshot) -> list[_Who]:
-        """The target's own credentials, and those of identities that have others there."""
+        """Returns the target's own credentials, and those of identities with others there."""
         name = self._target.name
         people = []
         if self._target.signer is not None:
@@ -139,14 +137,14 @@ class _Trial:
                 self._try(who, first=who is self._people[0])
         except Failed as failed:
             self._add(self._path, Finding(*failed.cause))
-        except Exception as fault:  # a defect here must not look like a target in order
+        except Exception as fault:  # a defect here must not look like a target without findings
             message = f"could not be tried: {type(fault).__name__}"
             self._add(self._path, Finding(message, "report this", ""))
 
     def _look_in(self) -> None:
-        """Nobody has credentials: reach it all the same, unsigned."""
+        """Sends an unsigned request, because there are no credentials: can it be reached?"""
         answer = self._attempt.health()
-        for finding in judgement.of_connection(answer, time.time()):
+        for finding in classify.of_connection(answer, time.time()):
             self._add(self._path, finding)
         message = "has no credentials: every request is refused"
         if not self._found:
@@ -155,20 +153,20 @@ class _Trial:
     def _try(self, who: _Who, *, first: bool) -> None:
         answer = self._attempt.list_buckets(who.signer)
         if first:
-            for finding in judgement.of_connection(answer, time.time()):
+            for finding in classify.of_connection(answer, time.time()):
                 self._add(self._path, finding)
         tls = self._target.route.tls is not None
-        found = list(judgement.of_list(answer, tls=tls, lakefs=self._lakefs))
+        found = list(classify.of_list(answer, tls=tls, lakefs=self._lakefs))
         for finding in found:
             self._add(who.path, finding)
         if found:
             return
-        vague = judgement.is_denied(answer) or judgement.lists_nothing(answer)
+        vague = classify.is_denied(answer) or classify.lists_nothing(answer)
         said = f"{who.name}: ListBuckets {answer.status}"
         served = self._buckets(who)
         if served:
             said += f", HEAD of {', '.join(served)}"
-        elif judgement.is_denied(answer):
+        elif classify.is_denied(answer):
             self._deny(who)
             return
         elif vague:
@@ -178,17 +176,17 @@ class _Trial:
         self._report.said.append(said)
 
     def _deny(self, who: _Who) -> None:
-        """Nothing was allowed; of lakeFS its health check says whether it is there at all."""
+        """Reports that nothing was allowed; asks lakeFS's health check whether it is up at all."""
         if self._lakefs and self._attempt.health().status != 200:
             message = "AccessDenied, and no lakeFS answers /_health there"
             remedy = "write the address of lakeFS in endpoint, or another profile"
             self._add(self._path, Finding(message, remedy))
             return
         tried = bool(self._named())
-        self._add(who.path, judgement.of_denied(lakefs=self._lakefs, tried=tried))
+        self._add(who.path, classify.of_denied(lakefs=self._lakefs, tried=tried))
 
     def _named(self) -> dict[str, int]:
-        """Buckets that rules send here by their whole name, and the rule's index."""
+        """Returns the buckets that rules send here by their full name, with the rule's index."""
         named: dict[str, int] = {}
         for rule in self._model.rules:
             if rule.target == self._target.name and not _GLOB & set(rule.pattern):
@@ -196,13 +194,13 @@ class _Trial:
         return dict(list(named.items())[:MAX_BUCKETS])
 
     def _buckets(self, who: _Who) -> list[str]:
-        """Those that this credential may look at; what is wrong with the others is reported."""
+        """Returns the buckets that this credential may read; reports what is wrong with others."""
         served = []
         region = self._target.region.decode()
         for bucket, index in self._named().items():
             answer = self._attempt.head_bucket(who.signer, bucket.encode())
             regions = self._target.profile.has_regions
-            finding = judgement.of_bucket(answer, bucket, region, regions=regions)
+            finding = classify.of_bucket(answer, bucket, region, regions=regions)
             if answer.status < 300:
                 served.append(bucket)
             if finding is None:
@@ -233,7 +231,7 @@ class _Trial:
 
 
 def _written(setting: str, path: Path, get: Callable[[Path], object]) -> str:
-    """The setting, or its `_file` if that is how it was given."""
+    """Returns the setting, or its `_file` form if the configuration uses that."""
     named = f"{setting}_file"
     return named if get((*path, setting)) is None and get((*path, named)) is not None else setting
 

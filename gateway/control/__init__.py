@@ -1,7 +1,6 @@
-"""The control process: reads the configuration, resolves credentials, publishes, writes the logs.
+"""The control process: reads the configuration, gets credentials, publishes snapshots, writes
+the logs.
 
-Rules: it may be killed at any time; workers serve on, and its replacement publishes what it finds;
-nothing here is imported before its fork from the supervisor.
-
-Not here: schema and parsing (`gateway.config`), generations and workers (`gateway.supervisor`).
+Rules: it may be killed at any time: workers serve on, and its replacement publishes what is in
+force; nothing here is imported in the supervisor before it forks control.
 """

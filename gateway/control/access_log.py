@@ -1,10 +1,8 @@
-"""The access log's file: one thread that writes, behind a queue that never makes others wait.
+"""Writes the access log: one thread behind a bounded queue, so that nobody waits for the file.
 
-Rules: a disk or pipe that takes nothing stops this thread alone; what the queue cannot hold, or the
-file does not take, is lost and counted, the first loss of a series and its end are told; a line
-that was written in part is ended before the next one.
-
-Not here: what a line says (`fastpath.ipc.access_log`), taking lines from the workers (`logs`).
+Rules: a disk or pipe that takes nothing stops this thread alone; lines that the queue cannot hold,
+or that the file does not take, are lost and counted, and a message says when losses begin and when
+they end; a line that was written in part gets its line feed before the next one is written.
 """
 
 from __future__ import annotations
@@ -22,7 +20,7 @@ from gateway.supervisor.notices import Notices, plural
 
 STANDARD_OUTPUT: Final = 1
 
-# What may wait for a slow file: twice the workers' socket, some seconds of 10,000 lines each.
+# What may wait for a slow file: twice the workers' socket, or seconds at 10,000 lines a second.
 _WAITING_BYTES: Final = 8 << 20
 _BATCH_BYTES: Final = 256 << 10  # of one write
 
@@ -34,7 +32,7 @@ class AccessLogError(Exception):
 
 
 class AccessLog:
-    """A path, or `-` for standard output."""
+    """The access log: a file, or `-` for standard output."""
 
     def __init__(self, destination: str, row: memoryview, notices: Notices) -> None:
         """Lines are counted in `row`."""
@@ -43,7 +41,7 @@ class AccessLog:
         self._notices = notices
         self._sink = -1
         self._torn = False
-        self._losing = 0  # lines of the present series
+        self._losing = 0  # lines lost since the last that was written
         self._waiting: list[bytes] = []
         self._size = 0  # bytes that wait
         self._reopens = False
@@ -54,7 +52,7 @@ class AccessLog:
     def open(self) -> None:
         """Opens the file, or keeps the one that is open. Raises AccessLogError.
 
-        A pipe that nobody reads yet is no fault: it is tried again with the next lines.
+        A pipe that nobody reads yet is no error: the next lines try it again.
         """
         if self._destination == "-":
             self._sink = STANDARD_OUTPUT
@@ -88,7 +86,7 @@ class AccessLog:
             self._changed.notify()
 
     def reopen(self) -> None:
-        """Opens the file again: it was rotated."""
+        """Has the file opened again, because it was rotated."""
         with self._changed:
             self._reopens = True
             self._changed.notify()
@@ -116,7 +114,7 @@ class AccessLog:
                 self._open_again()
 
     def _take(self) -> bytes:
-        """A batch of what waits."""
+        """Takes a batch from the queue."""
         count = size = 0
         while count < len(self._waiting) and size < _BATCH_BYTES:
             size += len(self._waiting[count])
@@ -167,7 +165,7 @@ class AccessLog:
 
 
 def _write_some(sink: int, data: memoryview) -> int:
-    """Writes a part, waiting where somebody else made the descriptor non-blocking."""
+    """Writes a part; waits if another process made the descriptor non-blocking."""
     try:
         return os.write(sink, data)
     except BlockingIOError:

@@ -1,11 +1,10 @@
-"""The control process: answers RELOAD, refreshes credentials in time, runs the log writer.
+"""The control process: loads the configuration on RELOAD, renews credentials in time, starts the
+log.
 
-Rules: it publishes nothing that did not load whole, and no text that the operator did not ask for;
-it never exits by itself, not even when the configuration is bad: the supervisor decides; it leaves
-when its channel ends, after the last log lines; what may block (files, metadata services) runs in a
-thread.
-
-Not here: loading and compiling (`publication`), writing lines (`logs`).
+Rules: it publishes nothing that did not load completely, and no text that the operator did not ask
+for; it does not exit because the configuration is bad, as the supervisor decides that; it leaves
+when its channel ends, after the last log lines; whatever may block (files, metadata services) runs
+in a thread.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ from gateway.supervisor.notices import Notices
 
 _READ_BYTES: Final = 65536
 _LAST_LINES_SECONDS: Final = 3.0
-# Two refreshes are never closer than this, whatever the source says about expiry.
+# The least time between two refreshes, whatever the source says about expiry.
 _REFRESH_FLOOR_SECONDS: Final = 1.0
-# Each worker asks for itself, and one that is refused again asks again.
-_WISH_FLOOR_SECONDS: Final = 10.0
-_LOOK_SECONDS: Final = 2.0  # between two looks at the files of secrets
+# Every worker sends its own request for credentials, and repeats it while it is refused.
+_WANTED_AGAIN_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 2.0  # between two looks at the files with secrets
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """All that control is given."""
+class ControlArguments:
+    """What the supervisor passes to a control process."""
 
     launch: Mapping[str, object]
     channel: socket.socket  # frames to and from the supervisor
@@ -58,17 +57,17 @@ class Seat:
     text: bytes  # of the configuration in force; the same, and empty without a file
 
 
-def run(seat: Seat) -> NoReturn:
-    """Lives until the channel ends."""
-    # A service supervisor may send SIGTERM to the whole group: the last lines come after it.
+def run(arguments: ControlArguments) -> NoReturn:
+    """Runs control until its channel ends."""
+    # An init system may send SIGTERM to the whole group: the last lines come after it.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     threading.excepthook = _end_without
-    asyncio.run(Control(seat).live())
+    asyncio.run(Control(arguments).live())
     os._exit(os.EX_SOFTWARE)  # `live` does not return
 
 
 def _end_without(ended: threading.ExceptHookArgs) -> None:
-    """A thread ended by a defect: without it lines or credentials would be lost in silence."""
+    """Ends the process with a thread that raised: its work would be missing unnoticed."""
     name = ended.thread.name if ended.thread is not None else "?"
     Notices().error(f"control: thread {name} ended: {ended.exc_type.__name__}: {ended.exc_value}")
     os._exit(os.EX_SOFTWARE)
@@ -77,20 +76,21 @@ def _end_without(ended: threading.ExceptHookArgs) -> None:
 class Control:
     """One control process."""
 
-    def __init__(self, seat: Seat) -> None:
-        self._seat = seat
+    def __init__(self, arguments: ControlArguments) -> None:
+        self._arguments = arguments
         self._notices = Notices(
-            str(seat.launch.get("log_level")), str(seat.launch.get("log_format") or "text")
+            str(arguments.launch.get("log_level")),
+            str(arguments.launch.get("log_format") or "text"),
         )
         self._present: Publication | None = None
         self._rollout = Rollout()  # of what was published
-        self._text = seat.text.decode() or None  # of the configuration that was accepted last
+        self._text = arguments.text.decode() or None  # of the configuration that was accepted last
         self._stamps: publication.Stamps = {}  # as the configuration was read
         self._last_look: publication.Stamps = {}
         self._warned: frozenset[str] = frozenset()
-        self._tickets: asyncio.Queue[int | None] = asyncio.Queue()  # None: look at the wishes
-        self._wishes: set[str] = set()  # targets that want fresh credentials
-        self._wished_at: dict[str, float] = {}  # monotonic seconds
+        self._tickets: asyncio.Queue[int | None] = asyncio.Queue()  # None: credentials are wanted
+        self._wanted: set[str] = set()  # targets that want fresh credentials
+        self._wanted_at: dict[str, float] = {}  # monotonic seconds
         self._logs: LogReader | None = None
         self._writer: asyncio.StreamWriter
         self._loop: asyncio.AbstractEventLoop
@@ -98,22 +98,22 @@ class Control:
         self._refresh_at: float | None = None  # epoch seconds
 
     async def live(self) -> None:
-        """Works until the end of the channel; does not return."""
+        """Runs until the end of the channel; does not return."""
         self._loop = asyncio.get_running_loop()
         self._page = self._loop.create_future()
-        if self._seat.layout is not None:
-            self._map_counters(self._seat.layout)
-        reader, self._writer = await asyncio.open_connection(sock=self._seat.channel)
+        if self._arguments.layout is not None:
+            self._map_counters(self._arguments.layout)
+        reader, self._writer = await asyncio.open_connection(sock=self._arguments.channel)
         self._loop.add_signal_handler(signal.SIGUSR1, self._reopen)
-        if self._seat.boot_payload and self._page.done():
-            self._start_logs(self._seat.boot_payload, self._page.result())
+        if self._arguments.boot_payload and self._page.done():
+            self._start_logs(self._arguments.boot_payload, self._page.result())
         core = CoreTasks(self._report_crash)
         core.start(self._work())
         core.start(self._listen(reader))
-        await self._loop.create_future()  # for ever: they end the process
+        await self._loop.create_future()  # waits for ever: the core tasks end the process
 
     def _report_crash(self, fault: BaseException) -> None:
-        """A core task ended, and the process with it."""
+        """Logs why a core task ended, before the process does."""
         self._notices.error(f"s3gw control crashed: {describe(fault)}")
         self._finish_logs()
 
@@ -133,17 +133,17 @@ class Control:
                         for outcome in self._rollout.take(frame):
                             self._notices.debug(str(outcome))
         self._finish_logs()
-        os._exit(0)  # a thread that waits for a metadata service must not hold us
+        os._exit(0)  # do not wait for a thread that waits for a metadata service
 
     async def _work(self) -> None:
         await self._load(0)
-        if self._seat.text:
+        if self._arguments.text:
             await self._tell_difference()
         while True:
             ticket = await self._next()
             if ticket is not None:
                 await self._load(ticket)
-            elif self._wishes:
+            elif self._wanted:
                 await self._renew()
             elif self._refresh_due():
                 await self._refresh()
@@ -152,7 +152,7 @@ class Control:
                 await self._load(0)
 
     async def _next(self) -> int | None:
-        """The next reload; None when it is time to look at wishes, clock and files."""
+        """Returns the next reload; None when it is time to check requests, clock and files."""
         wait = _LOOK_SECONDS
         if self._refresh_at is not None:
             wait = min(wait, max(self._refresh_at - time.time(), 0.0))
@@ -164,14 +164,14 @@ class Control:
     # Load and publish
 
     async def _load(self, ticket: int) -> None:
-        """Reads the configuration; publishes it or says why not.
+        """Reads the configuration; publishes it, or logs why it cannot.
 
-        Without a ticket nobody asked for it: it is the text that was accepted last, with the
-        secrets as they are now.
+        Without a ticket, no operator asked for it: the text is the one that was accepted last, the
+        secrets are read again.
         """
         text = None if ticket else self._text
         found = await asyncio.to_thread(
-            publication.read, self._seat.launch, self._seat.instance, self._present, text
+            publication.read, self._arguments.launch, self._arguments.instance, self._present, text
         )
         if not (ticket and isinstance(found, Refusal)):
             self._stamps = found.stamps
@@ -206,14 +206,18 @@ class Control:
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
 
     async def _tell_difference(self) -> None:
-        """Says that the file was changed while nobody could say so, and what that means."""
-        path = str(self._seat.launch.get("config"))
-        told = await asyncio.to_thread(publication.differs, path, self._seat.text.decode())
-        if told:
-            self._notices.warning(f"{path} {told}, which is served on until a reload (SIGHUP)")
+        """Logs that the file differs from the text in force, if it was changed without a reload."""
+        path = str(self._arguments.launch.get("config"))
+        difference = await asyncio.to_thread(
+            publication.differs, path, self._arguments.text.decode()
+        )
+        if difference:
+            self._notices.warning(
+                f"{path} {difference}, which is served on until a reload (SIGHUP)"
+            )
 
     def _warn(self, lines: tuple[str, ...]) -> None:
-        """Writes the warnings that the configuration before did not have."""
+        """Logs the warnings that the last configuration did not have."""
         if self._notices.wants("warning"):
             for line in lines:
                 if line not in self._warned:
@@ -222,36 +226,36 @@ class Control:
 
     async def _send(self, frame: bytes) -> None:
         self._writer.write(frame)
-        with contextlib.suppress(OSError):  # the end of the channel shows in `_listen`
+        with contextlib.suppress(OSError):  # `_listen` sees the end of the channel
             await self._writer.drain()
 
     # Credentials and files
 
     def _take_keyring(self, present: Publication) -> None:
-        """Says what the keyring could not get, and plans the next try."""
+        """Logs what the keyring could not get, and plans the next try."""
         for warning in present.keyring.warnings:
             self._notices.warning(warning)
         at = present.next_refresh()
         floor = time.time() + _REFRESH_FLOOR_SECONDS
         self._refresh_at = None if at is None else max(at, floor)
 
-    def _wish(self, target: str) -> None:
-        """A worker's target refused its signature: called in the log writer's thread."""
-        self._loop.call_soon_threadsafe(self._take_wish, target)
+    def _request_credentials(self, target: str) -> None:
+        """Notes that a target refused a signature; the thread of the log reader calls this."""
+        self._loop.call_soon_threadsafe(self._take_request, target)
 
-    def _take_wish(self, target: str) -> None:
+    def _take_request(self, target: str) -> None:
         now = time.monotonic()
-        if now - self._wished_at.get(target, -math.inf) >= _WISH_FLOOR_SECONDS:
-            self._wished_at[target] = now
-            self._wishes.add(target)
+        if now - self._wanted_at.get(target, -math.inf) >= _WANTED_AGAIN_SECONDS:
+            self._wanted_at[target] = now
+            self._wanted.add(target)
             self._tickets.put_nowait(None)
 
     async def _renew(self) -> None:
-        """Ask the sources of these targets again, whatever they said about expiry."""
-        wishes, self._wishes = self._wishes, set()
+        """Asks the sources of these targets again, whatever they said about expiry."""
+        wanted, self._wanted = self._wanted, set()
         if self._present is None:
             return
-        asked = [name for name in sorted(wishes) if self._present.keyring.forget(name)]
+        asked = [name for name in sorted(wanted) if self._present.keyring.forget(name)]
         if asked:
             self._notices.info(f"asking for new credentials: target {', '.join(asked)}")
             await self._refresh()
@@ -267,7 +271,7 @@ class Control:
             await self._publish(0, snapshot)
 
     def _files_changed(self) -> bool:
-        """Whether a watched file changed, and is the same at two looks in a row since then."""
+        """Whether a watched file changed, and has been the same at two looks since then."""
         now = {file: stamp(file) for file in self._stamps}
         settled = now == self._last_look
         self._last_look = now
@@ -276,7 +280,7 @@ class Control:
     # Counters and logs
 
     def _map_counters(self, layout: Layout) -> None:
-        page = Page(layout, self._seat.counters)
+        page = Page(layout, self._arguments.counters)
         self._notices.count_in(page.control_row)
         self._page.set_result(page)
 
@@ -290,11 +294,17 @@ class Control:
             try:
                 access_log.open()
             except AccessLogError as error:
-                if not self._seat.boot_payload:
+                if not self._arguments.boot_payload:
                     raise
-                self._notices.error(str(error))  # workers serve: what cannot be written is lost
+                self._notices.error(
+                    str(error)
+                )  # workers serve already: lines are lost until it can be opened
         self._logs = LogReader(
-            self._seat.log, access_log, settings["log_format"], self._notices, self._wish
+            self._arguments.log,
+            access_log,
+            settings["log_format"],
+            self._notices,
+            self._request_credentials,
         )
         self._logs.start()
 

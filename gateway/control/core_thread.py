@@ -1,4 +1,4 @@
-"""A thread without which control is of no use: one that ends by itself ends the process.
+"""Threads that control cannot work without: one that ends by itself ends the process.
 
 An exception of any thread does so already (`threading.excepthook`, set by `control.run`).
 """
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 class CoreThread(threading.Thread):
-    """Ends with an exception if `work` returns before `leaving` was set."""
+    """Raises an exception if `work` returns before `leaving` was set."""
 
     def __init__(self, name: str, work: Callable[[], None]) -> None:
         super().__init__(name=name, daemon=True)

@@ -1,15 +1,14 @@
-"""The credentials that targets are signed with: static pairs at once, others from botocore's chain.
+"""Gets the credentials that requests to targets are signed with.
 
 A static pair in the configuration, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY without a session
-token, needs nobody. Everything else is asked of botocore in the order it documents: environment,
-profile (`aws_profile`, also process, SSO and role profiles), web identity, container, IMDS. With
-`role_arn` what was found is exchanged at STS.
+token, is used as it is. Everything else comes from botocore, in the order that it documents:
+environment, profile (`aws_profile`, also process, SSO and role profiles), web identity, container,
+IMDS. With `role_arn` these credentials are exchanged at STS.
 
-Rules: botocore is imported only when it is needed, in the control process; each source is asked in
-a thread of its own with a deadline, so nothing that hangs can hold up a start; what was found stays
-in use until it expires when asking again fails; no secret is in a message or a `repr`.
-
-Not here: which target uses what (`gateway.config.targets`), publishing (`publication`).
+Rules: only the control process imports botocore, and only when it is needed; each source is asked
+in a thread of its own with a deadline, so that one which hangs does not delay a start; while a
+source fails, its last credentials stay in use until they expire; no secret is in a message or a
+`repr`.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ REFRESH_AHEAD_SECONDS = 14 * 60.0
 REFRESH_AGAIN_SECONDS = 60.0
 # IMDS answers in milliseconds or not at all; STS from another continent in two seconds.
 DEADLINE_SECONDS = 20.0
-# For calls to STS that are ours; botocore's 60 seconds outlast the deadline.
+# For the gateway's own calls to STS; botocore's 60 seconds are longer than the deadline.
 _STS_TIMEOUT_SECONDS = 5
 _SESSION_NAME = "s3gateway"
 
 
 class CredentialsError(Exception):
-    """Credentials could not be had; the text is for an operator."""
+    """A source gave no credentials; the text is for the operator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +59,13 @@ class Resolved:
 
 
 class Ask(Protocol):
-    """Something that finds credentials, and may take its time. Raises CredentialsError."""
+    """Something that finds credentials, and may block. Raises CredentialsError."""
 
     def __call__(self) -> Resolved: ...
 
 
 class Source:
-    """One way to credentials, asked in its own thread; remembers the last good answer."""
+    """One source of credentials, asked in a thread of its own; keeps its last good answer."""
 
     def __init__(self, ask: Ask, last: Resolved | None = None) -> None:
         self._ask = ask
@@ -77,13 +76,13 @@ class Source:
         self.error = ""
 
     def begin(self) -> None:
-        """Start asking, unless an earlier question is still open."""
+        """Starts asking, unless the last question has no answer yet."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="credentials", daemon=True)
             self._thread.start()
 
     def finish(self, until: float, now: float) -> Resolved | None:
-        """The answer, waited for until `until` (monotonic); the last good one if that fails."""
+        """Waits for the answer until `until` (monotonic); returns the last good one if it fails."""
         if self._thread is not None:
             self._thread.join(max(0.0, until - time.monotonic()))
         answer, self._answer = self._answer, None
@@ -109,8 +108,8 @@ class Source:
 class Keyring:
     """The credentials of every target that a configuration can reach.
 
-    `previous` is the keyring of the configuration before: its answers bridge a source that happens
-    to be away during a reload.
+    `previous` is the keyring of the configuration before: its answers stay in use for
+    a source that does not answer during a reload.
     """
 
     def __init__(
@@ -158,9 +157,9 @@ class Keyring:
         return found
 
     def forget(self, name: str) -> bool:
-        """Have the next `resolve` ask a target's source from the start, as if never asked before.
+        """Makes the next `resolve` ask a target's source as if it had never been asked.
 
-        What it said last still bridges a failure. False if there is nobody to ask: static keys.
+        Its last answer stays in use if that fails. Static keys have no source: returns False.
         """
         source = self._sources.get(name)
         asked = self._asked.get(source) if source is not None else None
@@ -201,7 +200,7 @@ class Keyring:
 
 
 def _refresh_time(expires: float, now: float) -> float:
-    """Well before expiry; inside the window at a pace that leaves several tries."""
+    """Returns a time well before expiry; inside the window, one that leaves several tries."""
     early = expires - REFRESH_AHEAD_SECONDS
     if early > now:
         return early
@@ -234,7 +233,7 @@ class Chain:
         )
 
     def _find(self) -> Any:
-        import botocore.session  # 0.2 s that a gateway with static keys need not spend
+        import botocore.session  # takes 0.2 s, and a gateway with static keys does not need it
 
         source = self._source
         session = botocore.session.Session(profile=source.aws_profile)

@@ -1,11 +1,9 @@
-"""What the workers say: events go to standard error, wishes to control, access lines to their log.
+"""Reads what the workers send: writes events, passes on access lines and requests for
+credentials.
 
-Rules: one thread that never waits for a disk or a pipe, so that an event or a wish is not kept up
-by access lines; text that comes from a client is escaped, so that no request can forge a line or
-move a terminal's cursor.
-
-Not here: what a line says (`fastpath.ipc.log`), writing access lines (`access_log`), dropping under
-load (the datagram socket).
+Rules: one thread that never waits for a disk or a pipe, so that access lines do not delay an event
+or a request for credentials; text that comes from a client is escaped, so that no request can forge
+a line or move a terminal's cursor.
 """
 
 from __future__ import annotations
@@ -28,7 +26,7 @@ from gateway.supervisor.notices import LEVELS, Notices
 _SAFE: Final = "!#$&'()*+,/:;=?@[]{}|^~`<>"  # printable ASCII but space, quote, backslash, percent
 
 _DATAGRAM_BYTES: Final = 262144
-_BATCH: Final = 256  # datagrams between two looks at the commands
+_BATCH: Final = 256  # datagrams between two checks whether to stop
 
 Entry = Mapping[str, object]
 
@@ -39,7 +37,7 @@ def as_json(entry: Entry) -> str:
 
 
 def event_text(entry: Entry) -> str:
-    """The message of an event; what else the worker knows follows as name=value."""
+    """Returns the message of an event; the other fields follow as name=value."""
     rest = (
         f"{name}={_word(value)}"
         for name, value in entry.items()
@@ -50,7 +48,7 @@ def event_text(entry: Entry) -> str:
 
 
 def parse(line: bytes) -> Entry | None:
-    """The JSON object of a line that is no access line; None if it is none."""
+    """Parses a line that is no access line; None if it is no JSON object."""
     try:
         entry = json.loads(line)
     except ValueError:
@@ -59,7 +57,7 @@ def parse(line: bytes) -> Entry | None:
 
 
 class LogReader:
-    """Reads what workers send until told to stop."""
+    """Reads what workers send, until `stop` is called."""
 
     def __init__(
         self,
@@ -67,10 +65,10 @@ class LogReader:
         access_log: AccessLog | None,
         form: str,
         notices: Notices,
-        wishes: Callable[[str], None] = lambda _: None,
+        request_credentials: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`wishes` hears the name of a target that a worker wants fresh credentials for."""
-        self._wishes = wishes
+        """Calls `request_credentials` with each target that a worker needs credentials for."""
+        self._request_credentials = request_credentials
         self._source = source
         self._access_log = access_log
         self._json = form == "json"
@@ -91,7 +89,7 @@ class LogReader:
             self._access_log.reopen()
 
     def stop(self, seconds: float) -> None:
-        """Has all written that has arrived, then ends; gives up after `seconds`."""
+        """Writes all that has arrived, then ends; gives up after `seconds`."""
         until = time.monotonic() + seconds
         self._thread.leaving = True
         os.write(self._wake_write, b"q")
@@ -104,15 +102,15 @@ class LogReader:
         poll.register(self._source, select.POLLIN)
         poll.register(self._wake_read, select.POLLIN)
         while True:
-            told = [descriptor for descriptor, _ in poll.poll()]
+            ready = [descriptor for descriptor, _ in poll.poll()]
             while self._take():
-                if self._wake_read not in told:
+                if self._wake_read not in ready:
                     break
-            if self._wake_read in told:
+            if self._wake_read in ready:
                 return
 
     def _take(self) -> bool:
-        """Hands on a batch of what is there; whether there was anything."""
+        """Handles a batch of datagrams; returns whether there was any."""
         lines: list[bytes] = []
         seen = False
         for _ in range(_BATCH):
@@ -144,7 +142,7 @@ class LogReader:
             elif self._notices.wants(level):
                 self._notices.line(as_json(entry))
         elif entry.get("kind") == "refresh":
-            self._wishes(str(entry.get("target")))
+            self._request_credentials(str(entry.get("target")))
 
 
 def _word(value: object) -> str:

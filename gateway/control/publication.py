@@ -1,10 +1,7 @@
-"""From files and environment to the bytes of a snapshot: what control publishes.
+"""Makes a snapshot from files and environment: the bytes that control publishes.
 
-Rules: all of it is blocking and runs in a thread; the same configuration and credentials give the
-same bytes, so that the supervisor can see that nothing changed; problems are values, not
-exceptions.
-
-Not here: when to do it (`control`), how each step works (`gateway.config`, `credentials`).
+Rules: everything here blocks, and runs in a thread; the same configuration and credentials give the
+same bytes, so that the supervisor can see that nothing changed; problems are returned, not raised.
 """
 
 from __future__ import annotations
@@ -48,7 +45,7 @@ class Publication:
     """A configuration in use, and how to compile it again with fresh credentials.
 
     The model is without its rules, which are kept as the text that workers get: as objects they
-    would be scattered over the memory that the load took, and keep it from being given back.
+    would be spread over the memory that the load took, and keep it from being freed.
     """
 
     model: Config
@@ -109,7 +106,7 @@ def _read(
 
 
 def differs(path: str, text: str) -> str:
-    """How the file differs from the text in force; empty if it does not."""
+    """Says how the file differs from the text in force; empty if it does not."""
     try:
         now = Path(path).read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:

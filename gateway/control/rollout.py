@@ -1,4 +1,4 @@
-"""What became of each snapshot that control published, as the supervisor tells it.
+"""Keeps what became of each snapshot that control published, as the supervisor reports it.
 
     PUBLISH -> NUMBERED -> ACKNOWLEDGED by worker after worker -> PUBLISHED: all serve it
                        \\-> REJECTION: a worker cannot use it; the one before is served again
@@ -21,7 +21,7 @@ from fastpath.ipc.frames import Frame, FrameType
 
 T = TypeVar("T")
 
-_REMEMBERED: Final = 16  # outcomes; who waits for a generation asks within seconds
+_REMEMBERED: Final = 16  # outcomes; a caller asks for one within seconds
 
 
 class Result(Enum):
@@ -61,9 +61,9 @@ class Rollout:
         self._unnumbered: deque[asyncio.Future[int]] = deque()
 
     def sent(self) -> asyncio.Future[int]:
-        """Control sent a PUBLISH frame; the generation that the supervisor makes of it.
+        """Notes a PUBLISH frame; returns the number that the supervisor will give it.
 
-        A snapshot that is served already has the number that it has.
+        A snapshot that is served already keeps its number.
         """
         number: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._unnumbered.append(number)
@@ -86,14 +86,14 @@ class Rollout:
                 self._waiting.pop(generation, None)
 
     def outcome(self, generation: int) -> Outcome | None:
-        """What became of a generation; None if that is not known yet."""
+        """Returns what became of a generation; None if that is not known yet."""
         known = self._outcomes.get(generation)
         if known is None and generation < self.generation:
             return Outcome(generation, Result.SUPERSEDED)  # longer ago than is remembered
         return known
 
     def take(self, frame: Frame) -> list[Outcome]:
-        """Takes a frame of the supervisor; the outcomes that are known by it."""
+        """Handles a frame of the supervisor; returns the outcomes that it decides."""
         before = set(self._outcomes)
         match frame.type:
             case FrameType.NUMBERED:
@@ -106,8 +106,8 @@ class Rollout:
                     self.acknowledged.add(json.loads(frame.payload)["worker"])
             case FrameType.REJECTION:
                 self._advance(frame.generation)
-                told = json.loads(frame.payload)
-                reason = f"worker {told['worker']}: {told['reason']}"
+                rejected = json.loads(frame.payload)
+                reason = f"worker {rejected['worker']}: {rejected['reason']}"
                 self._end(frame.generation, Result.REFUSED, reason)
             case FrameType.PUBLISHED:
                 self._advance(frame.generation)

@@ -1,10 +1,8 @@
-"""Owns `s3gateway demo`: two real S3 servers, the gateway before them, and what landed where.
+"""`s3gateway demo`: two S3 servers, the gateway in front of them, and where each object was
+stored.
 
-Rules: nothing outlives the demo, neither a process nor a file, whatever ends it; everything stays
-on 127.0.0.1; what is shown was read from the servers themselves, not through the gateway.
-
-Not here: the gateway (it is started as any user starts it, through the command line), the parsing
-of the command line (`gateway.cli`).
+Rules: no process and no file outlives the demo, whatever ends it; everything stays on 127.0.0.1;
+the table is read from the servers themselves, not through the gateway.
 """
 
 from __future__ import annotations
@@ -13,12 +11,12 @@ import sys
 
 
 def run(once: bool, port: int) -> int:
-    """Play the demo; the result is the exit code. Port 0 lets the kernel choose.
+    """Runs the demo; returns the exit status. Port 0 lets the kernel choose.
 
     With `once` it ends after the table, else it serves until it is interrupted.
     """
     try:
-        # Late: the demo's parts are an extra, and its package must load without them.
+        # Imported here: the demo's libraries are an extra, and its package must load without them.
         from gateway.demo.story import tell
     except ImportError as missing:
         print(

@@ -1,9 +1,7 @@
-"""Owns the configuration that the demo's gateway runs on: two real servers and the seed's rules.
+"""Makes the configuration of the demo's gateway: two servers and the seed's rules.
 
-Rules: the client's key pair is none of the servers' own, so that what the demo shows is a gateway
-that verifies one signature and makes another; secrets are random per run.
-
-Not here: starting what is named here (`stage`).
+Rules: the client's key pair is none of the servers' own, so that the demo shows a gateway which
+verifies one signature and makes another; secrets are random for each run.
 """
 
 from __future__ import annotations

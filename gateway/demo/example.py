@@ -1,9 +1,7 @@
-"""Owns the seed's boto3 example: the program that the demo runs through the gateway.
+"""The seed's boto3 example: the program that the demo runs through the gateway.
 
-Rules: a test compares the body of `run_example` with the seed's own file; only the endpoint and
-the key pair differ, which a caller gives.
-
-Not here: creating the buckets (the seed takes them as given), reading back what was written.
+Rules: a test compares the body of `run_example` with the seed's own file; only the endpoint and the
+key pair differ, which a caller gives.
 """
 
 from __future__ import annotations

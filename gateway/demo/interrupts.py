@@ -1,10 +1,8 @@
-"""Owns how the demo hears that it should end: Ctrl-C, SIGTERM and a closed terminal.
+"""Ends the demo on Ctrl-C, SIGTERM, and when the terminal is closed.
 
-Rules: the first signal only leaves a note, which `check` and `pause` turn into `Interrupted` at
-places where everything that was started is known; a second one interrupts wherever it is; while
-the demo cleans up, signals are ignored.
-
-Not here: what is cleaned up (`stage`).
+Rules: the first signal sets a flag, which `check` and `pause` turn into `Interrupted` at points
+where everything that was started is known; a second one interrupts at once; signals are ignored
+while the demo removes what it made.
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ class Interrupted(Exception):
 
 
 class Interrupts:
-    """Listens for the time of a `with` block and restores what was set before."""
+    """Handles signals in a `with` block, and restores the handlers after it."""
 
     def __init__(self) -> None:
         self._received = 0
@@ -62,7 +60,7 @@ class Interrupts:
         self.check()
 
     def ignore(self) -> None:
-        """From now on nothing interrupts: the way out is short and must be walked to its end."""
+        """Ignores signals from now on, because the clean-up is short and must be completed."""
         self._ignoring = True
 
     def _note(self, number: int, _frame: FrameType | None) -> None:

@@ -1,9 +1,7 @@
-"""Owns the demo's proof: what lies on each server, read from it directly, as a table.
+"""Reads from each server which objects it has, and prints them as a table.
 
 Rules: every server is asked with its own key pair and at its own address, never through the
-gateway; a mismatch with what the rules say is an error, not a row.
-
-Not here: who wrote the objects (`example`).
+gateway; an object that is not where the rules send it is an error, not a row.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ class Landed:
 
 
 class WrongPlace(Exception):
-    """Something is missing, or lies where no rule sends it."""
+    """An object is missing, or is where no rule sends it."""
 
 
 def read_directly(target: str, server: SeaweedServer) -> list[Landed]:

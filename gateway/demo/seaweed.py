@@ -1,10 +1,8 @@
-"""Owns one SeaweedFS server: a real S3 store on loopback that verifies signatures.
+"""Runs one SeaweedFS server: an S3 store on loopback that verifies signatures.
 
 Rules: every file it makes is below its own directory, or is removed by `stop`; every port is on
-127.0.0.1; the server dies with the process that started it. It is killed, never asked to end: a
-polite stop takes from 15 seconds to for ever, and its data is thrown away anyway.
-
-Not here: which buckets exist, who uses the server (`story` for the demo, fixtures for tests).
+127.0.0.1; the server dies with the process that started it. It is killed, because a clean stop
+takes 15 seconds or more, and its data is deleted anyway.
 """
 
 from __future__ import annotations

@@ -1,10 +1,8 @@
-"""Owns everything the demo starts: a temporary directory, two servers, the gateway.
+"""Starts and stops the processes of the demo, and makes and removes their temporary directory.
 
-Rules: `strike` undoes all of it in any state, also half built, and may be repeated; the gateway is
-started as a user would, through the command line, with an environment of which nothing reaches
-into the demo (profiles, proxies, endpoints).
-
-Not here: what is done with the stage (`story`).
+Rules: `strike` undoes everything in any state, also when only a part was started, and may be called
+again; the gateway is started through the command line as a user starts it, with an environment that
+contains nothing of the user's (profiles, proxies, endpoints).
 """
 
 from __future__ import annotations
@@ -34,7 +32,7 @@ FOREIGN = ("AWS_", "LAKEFS_", "S3GATEWAY_", "BOTO_")
 
 
 class GatewayFailed(Exception):
-    """The gateway ended or is not ready in time; the text quotes what it said."""
+    """The gateway ended or was not ready in time; the text quotes its messages."""
 
 
 class Stage:
@@ -130,7 +128,7 @@ class Stage:
 
 @contextlib.contextmanager
 def plain_environment() -> Iterator[None]:
-    """Hide from boto3 and from the children whatever the user has set up for other stores."""
+    """Hides the user's own S3 settings from boto3 and from the child processes."""
     before = dict(os.environ)
     for name in before:
         if name.startswith(FOREIGN) or name == "ENVIRONMENT":

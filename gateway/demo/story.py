@@ -1,9 +1,8 @@
-"""Owns the demo's plot: servers, gateway, buckets, example, table, and then it serves on.
+"""Runs the demo in order: servers, gateway, buckets, example, table; then it serves until
+interrupted.
 
-Rules: progress goes to standard error, the table and the lines to copy to standard output; every
-way out, a signal and a failure too, passes through `Stage.strike`.
-
-Not here: how the parts start and stop (`stage`, `seaweed`), what is shown (`landing`).
+Rules: progress goes to standard error, the table and the lines to copy go to standard output; every
+way to the end, a signal or a failure too, passes through `Stage.strike`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ PLAIN_WIDTH = 120
 
 
 class Voice:
-    """What the demo says: progress to standard error, results to standard output."""
+    """Prints progress to standard error, results to standard output."""
 
     def __init__(self) -> None:
         self.progress = Console(stderr=True, highlight=False)
@@ -42,7 +41,7 @@ class Voice:
 
 
 def tell(once: bool, port: int) -> int:
-    """Play the whole demo and return the exit code; see `gateway.demo.run`."""
+    """Runs the whole demo; returns the exit status: see `gateway.demo.run`."""
     voice = Voice()
     served = False
     with plain_environment(), Interrupts() as interrupts:

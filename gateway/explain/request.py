@@ -1,9 +1,7 @@
-"""What an operator typed, as the head of a request that a client would send.
+"""Makes the head of the request that an operator described.
 
-Rules: bytes go into the path as an SDK would escape them, so that a name which is no bucket stays
-none; what an operation needs besides bucket and key is filled in with examples.
-
-Not here: what becomes of the request (`trial`).
+Rules: bytes are escaped in the path as an SDK escapes them, so that a name which is no valid bucket
+stays one; what an operation needs besides bucket and key is filled in with examples.
 """
 
 from __future__ import annotations
@@ -36,7 +34,7 @@ _ORIGIN = "https://app.example.com"
 
 
 class Unclear(Exception):
-    """It cannot be told which request is meant; the text is for an operator."""
+    """The description is ambiguous or impossible; the text is for the operator."""
 
 
 @dataclass(slots=True)
@@ -59,7 +57,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Bucket and key as they were meant, and a query that came with them."""
+    """Bucket and key, and the query that was given with them."""
 
     bucket: str
     key: str
@@ -86,7 +84,7 @@ def place_of(bucket: str, key: str) -> Place:
 
 
 def request_of(place: Place, word: str, query: str, headers: Sequence[str]) -> Request:
-    """The request of an operation, or of an HTTP method. Raises Unclear."""
+    """Makes the request of an operation, or of an HTTP method. Raises Unclear."""
     given = [_header(line) for line in headers]
     asked = _unsigned("&".join(filter(None, (place.query, query.removeprefix("?")))))
     if word.encode() in METHODS:
@@ -100,7 +98,7 @@ def request_of(place: Place, word: str, query: str, headers: Sequence[str]) -> R
 
 
 def _unsigned(query: str) -> str:
-    """Without the signature of a presigned URL: the request is signed anew."""
+    """Removes the signature of a presigned URL, because the request is signed again."""
     parts = query.split("&")
     return "&".join(one for one in parts if one.partition("=")[0].lower() not in _PRESIGNED)
 
@@ -118,7 +116,7 @@ def _fill(headers: list[tuple[str, str]], name: str, value: str) -> None:
 
 
 def _path(place: Place) -> str:
-    """In path style; a bucket is one segment, whatever is in it."""
+    """Returns the path in path style; a bucket is one segment, whatever characters it has."""
     if not place.bucket:
         return "/"
     bucket = quote(os.fsencode(place.bucket), safe="-_.~")
@@ -157,7 +155,7 @@ def _unknown(word: str) -> str:
 
 
 def _at_level(place: Place, level: bytes, name: str, request: Request) -> Place:
-    """The place as far as the operation has one; a missing part is an example."""
+    """Keeps bucket and key if the operation has them; fills in an example for a missing one."""
     if level == b"service":
         if place.bucket:
             request.remarks.append(f"{name} names no bucket: {place.bucket} is left out")
@@ -175,7 +173,7 @@ def _at_level(place: Place, level: bytes, name: str, request: Request) -> Place:
 
 
 def _refine(request: Request, part: str, place: Place) -> None:
-    """A parameter or header that makes the operation another one than without."""
+    """Adds the parameter or header that distinguishes the operation from a similar one."""
     if part.startswith("x-"):
         source = f"/{quote(os.fsencode(place.bucket))}/{quote(os.fsencode(place.key), safe=_SAFE)}"
         _fill(request.headers, part, source if part == "x-amz-copy-source" else _EXAMPLE)
@@ -185,7 +183,7 @@ def _refine(request: Request, part: str, place: Place) -> None:
 
 
 def _ask(request: Request, parameter: str) -> None:
-    """Add a parameter, unless it was given."""
+    """Adds a parameter, unless it was given."""
     name = parameter.partition("=")[0]
     given = {one.partition("=")[0] for one in request.query.split("&")}
     if name not in given:

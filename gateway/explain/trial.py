@@ -1,10 +1,8 @@
-"""A request, signed and admitted as a worker would: what was decided, or the error a client gets.
+"""Signs a request, admits it as a worker would, and returns the decision or the client's error.
 
-Rules: the outcome is `fastpath.request.admission`'s; the rules tried are shown even where a request
-is refused before, if its bucket and operation are known; without an identity everybody is assumed
-to be allowed everything, so that the rules can be looked at alone.
-
-Not here: making the request (`request`), printing (`gateway.cli.explain`).
+Rules: the outcome is that of `fastpath.request.admission`; the rules that were tried are shown even
+if a request is refused before, provided that its bucket and operation are known; without an
+identity the caller is allowed everything, so that the rules can be examined alone.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ _OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a request. No operation: it was not understood as one; no error: it goes."""
+    """What was decided. No operation: the request was not understood; no error: it goes up."""
 
     operation: Operation | None = None
     steps: list[Step] = field(default_factory=list)
@@ -50,7 +48,7 @@ class Outcome:
 
 
 def snapshot_of(model: Config) -> Snapshot:
-    """What a worker makes of a configuration; credentials that must be asked for are stand-ins."""
+    """Compiles a configuration as a worker does; unresolved credentials are placeholders."""
     stand_in = {"access_key_id": "X", "secret_access_key": "X", "token": None, "expires": None}
     known: Mapping[str, Mapping[str, object]] = {
         name: stand_in for name, target in model.targets.items() if target.source is not None
@@ -59,7 +57,7 @@ def snapshot_of(model: Config) -> Snapshot:
 
 
 def try_out(request: Request, key: str, caller: Caller, model: Config) -> Outcome:
-    """Admit the request of `caller`. `key` is a form's, which stands in its body."""
+    """Admits the request of `caller`. `key` is that of a form, which has it in its body."""
     snapshot = snapshot_of(model)
     callers = {**snapshot.callers, EVERYBODY.access_key_id: EVERYBODY}
     snapshot = replace(snapshot, callers=callers)
@@ -84,7 +82,7 @@ def try_out(request: Request, key: str, caller: Caller, model: Config) -> Outcom
 
 
 def _signed(request: Request, caller: Caller, snapshot: Snapshot) -> RequestHead:
-    """The head as it would come in. Raises S3Error if a worker would not take it."""
+    """Returns the head as it would arrive. Raises S3Error if a worker would refuse it."""
     host = "localhost"
     if snapshot.open or request.method == "OPTIONS":
         return parse_request_head(request.raw(host), snapshot.limits)
@@ -113,7 +111,7 @@ def _tell(
     snapshot: Snapshot,
     model: Config,
 ) -> None:
-    """What was found out on the way, and why it ended there."""
+    """Returns the outcome with what is known so far, and why it ended there."""
     address, operation = admission.address, admission.operation
     if address is None or operation is None or head is None:
         return
@@ -139,7 +137,7 @@ def _tell(
 def _reasons(
     admission: Admission, head: RequestHead, caller: Caller, snapshot: Snapshot, target: Target
 ) -> list[str]:
-    """Whatever of an identity or a target stands in the way, in words."""
+    """Says what about the identity or the target prevents the request."""
     operation, address = admission.operation, admission.address
     assert operation is not None  # told of
     assert address is not None

@@ -1,7 +1,4 @@
-"""Finding out what a live target can do, by trying: `s3gateway probe`.
+"""`s3gateway probe`: finds out what a live target can do by sending requests to it.
 
-Rules: runs outside workers, in the command's own process; touches nothing but what it made.
-
-Not here: the command (`gateway.cli.probe`), what capabilities are for
-(`fastpath.routing.profiles`).
+Rules: it runs in the process of the command, not in a worker; it changes only what it made itself.
 """

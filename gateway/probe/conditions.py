@@ -1,10 +1,9 @@
-"""Which conditions and other headers does the target ignore, and do the thing all the same?
+"""Which conditions and other headers does the target ignore, so that it carries out a request
+that it must not?
 
 Rules: a trial is a request that must not be carried out: its condition does not hold, or what it
-asks for is not there. Conditions of reads are only told of: a whole answer instead of 304 or 412 is
-not worth refusing every read for.
-
-Not here: sub-resources (`subresources`).
+asks for is not there. Ignored conditions of reads are only reported: a complete answer instead of
+304 or 412 is no reason to refuse every read.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _VERSIONING = b"<VersioningConfiguration><Status>Enabled</Status></VersioningCon
 
 
 def try_conditions(store: Store, findings: Findings) -> None:
-    """Fill in what is overlooked of writes, deletes and copies."""
+    """Fills in which conditions of writes, deletes and copies the target ignores."""
     for name, value in {**_ON_WRITE, "x-amz-write-offset-bytes": "3"}.items():
         _look(store, findings, "PutObject", name, value)
     for name, value in _ON_WRITE.items():
@@ -41,7 +40,7 @@ def try_conditions(store: Store, findings: Findings) -> None:
 
 
 def _look(store: Store, findings: Findings, operation: str, name: str, value: str) -> None:
-    """Whether an object changes although the request says that it must not."""
+    """Tries whether an object changes although the request says that it must not."""
     key, body = store.an_object("condition")
     answer = _DO[operation](store, key, {name: value})
     ignored = store.stored(key) != body
@@ -107,7 +106,7 @@ def _tell_of_reads(store: Store, findings: Findings) -> None:
 
 
 def try_versions(bucket: Store, findings: Findings) -> None:
-    """Whether a version is looked at, in an empty bucket of the probe's own."""
+    """Tries whether the target reads the version, in an empty bucket of the probe's own."""
     bucket.ask("PUT", query="versioning=", body=_VERSIONING)
     key, first = bucket.an_object("versions", b"first")
     version = bucket.ask("HEAD", key).headers.get("x-amz-version-id", "")

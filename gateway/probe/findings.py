@@ -1,9 +1,7 @@
-"""What a probe found, against what a profile says: the nearest profile and what differs from it.
+"""Compares what a probe found with the profiles: the nearest one, and the differences.
 
-Rules: what was not tried stays as the profile has it; a capability is only claimed if every trial
-of it went well.
-
-Not here: trying (the other modules), what capabilities mean (`fastpath.routing.profiles`).
+Rules: what was not tried stays as in the profile; a target has a capability only if every trial
+of it succeeded.
 """
 
 from __future__ import annotations
@@ -14,13 +12,13 @@ from dataclasses import dataclass, field
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from gateway.config.capabilities import Capabilities, capabilities, differences, lost_safeties
 
-# How headers begin that the translation of a dialect judges: a target may ignore them.
+# Prefixes of headers that the translation of a dialect evaluates: a target may ignore them.
 _JUDGED: Mapping[str | None, tuple[str, ...]] = {"lakefs": ("x-amz-copy-source-if-",)}
 
 
 @dataclass(slots=True)
 class Findings:
-    """Facts, and the lines for a person who wants to know how they were found.
+    """The results, and lines for a person who wants to know how they were found.
 
     flags: capabilities that are yes or no. words: for capabilities that are sets of words, whether
     the target has each. lacks: operation -> taken for another one. overlooks: operation and name of
@@ -56,7 +54,7 @@ class Findings:
             self.say(f"overlooks: {operation}: {name}: {how}")
 
     def applied(self, profile: Profile) -> Capabilities:
-        """The profile with what was found."""
+        """Returns the profile with the results applied."""
         found = capabilities(profile)
         found.update(self.flags)
         for name, tried in self.words.items():
@@ -79,7 +77,7 @@ class Findings:
         return {operation: sorted(of) for operation, of in sorted(names.items()) if of}
 
     def nearest(self) -> tuple[Profile, Capabilities]:
-        """The shipped profile that is most like the target, and the overrides that make it so."""
+        """Returns the shipped profile that is most like the target, and the overrides it needs."""
         candidates = [
             (profile, differences(profile, self.applied(profile))) for profile in PROFILES.values()
         ]
@@ -87,7 +85,7 @@ class Findings:
 
 
 def _distance(candidate: tuple[Profile, Capabilities]) -> tuple[bool, int]:
-    """A profile that the findings contradict where it protects somebody is no near one."""
+    """Counts the differences; a contradicted capability that protects users counts most."""
     profile, overrides = candidate
     unsafe = any(lost_safeties(profile, with_overrides(profile, overrides)))
     return unsafe, len(overrides)

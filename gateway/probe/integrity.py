@@ -1,12 +1,10 @@
-"""Does the target refuse a body that is not what its headers say: digest, Content-MD5, checksums?
+"""Does the target refuse a body that its digest, Content-MD5 or checksum does not match?
 
 Rules: each is tried where the gateway would trust the target: in PutObject and UploadPart, and
-in DeleteObjects as the example of a document; with a right value, which must be taken, and with a
-wrong one, which must be refused, with an error of the client's: a 500 is tried again by SDKs.
+in DeleteObjects as the example of a document; with a right value, which it must accept, and with a
+wrong one, which it must refuse with a 4xx error, because SDKs repeat a request after a 500.
 
 A checksum is tried in each algorithm that the target keeps: HEAD shows it.
-
-Not here: chunked bodies (`streaming`).
 """
 
 from __future__ import annotations
@@ -26,7 +24,7 @@ _OTHER = b"not the body"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One way to say what a body is: by its headers, or by the payload hash that is signed."""
+    """One way to state a body's digest: a header, or the payload hash that is signed."""
 
     name: str
     headers: Callable[[bytes], dict[str, str]] = lambda _: {}
@@ -59,9 +57,9 @@ _MD5 = Claim("Content-MD5", headers=lambda body: {"content-md5": content_md5(bod
 
 
 def try_integrity(store: Store, findings: Findings) -> None:
-    """Fill in checksums, verifies_digest, verifies_md5, verifies_checksums, verifies_documents.
+    """Fills in checksums, verifies_digest, verifies_md5, verifies_checksums, verifies_documents.
 
-    Documents are vouched for only if all is verified in them that is verified in uploads.
+    `verifies_documents` needs everything verified in documents that is verified in uploads.
     """
     kept = [name for name in ALGORITHMS if _keeps(store, findings, name)]
     all_claims = {
@@ -91,7 +89,7 @@ def _keeps(store: Store, findings: Findings, algorithm: bytes) -> bool:
 
 
 def _missed(store: Store, claims: Iterable[Claim], ways: Mapping[str, Send]) -> list[str]:
-    """What is not verified: a wrong value is taken, or a right one is not."""
+    """Returns what is not verified: a wrong value is accepted, or a right one is not."""
     return [
         f"{claim.name} of {name}"
         for claim in claims
@@ -106,7 +104,7 @@ def _flag(findings: Findings, capability: str, missed: list[str]) -> None:
 
 
 def _told(claim: Claim, body: bytes, right: bool) -> tuple[dict[str, str], str]:
-    """Headers and payload hash for a body; wrong ones are wrong in nothing but the claim."""
+    """Returns headers and payload hash for a body; wrong ones differ in the claim only."""
     about = body if right else _OTHER
     return claim.headers(about), hashlib.sha256(about if claim.signed else body).hexdigest()
 
@@ -127,7 +125,7 @@ def _part(store: Store, claim: Claim, right: bool) -> bool:
 
 
 def _taken(answer: Answer, right: bool) -> bool:
-    """Whether a body was taken, or refused as if the store had failed."""
+    """Whether a body was accepted, or refused with a 5xx error."""
     return answer.good or (not right and answer.status >= 500)
 
 
@@ -135,7 +133,7 @@ def _delete(store: Store, claim: Claim, right: bool) -> bool:
     key, _ = store.an_object("victim")
     document = deletion(key)
     headers, payload = _told(claim, document, right)
-    if claim.signed:  # S3 wants one of the other two as well
+    if claim.signed:  # S3 requires one of the other two as well
         headers = {"content-md5": content_md5(document)}
     store.ask("POST", "", "delete=", headers, document, payload)
     return store.stored(key) is None

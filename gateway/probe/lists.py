@@ -1,9 +1,7 @@
 """How does the target list, how does it read a batch of keys, and does it know buckets by host?
 
-Rules: keys are chosen so that the usual other orders show: that of directories, of UTF-16, of
-letters without case.
-
-Not here: pages (every target that is known has them).
+Rules: the keys are chosen so that the usual other orders become visible: that of directories, of
+UTF-16, and of letters without case.
 """
 
 from __future__ import annotations

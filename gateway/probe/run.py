@@ -1,9 +1,8 @@
-"""One probe from beginning to end: the bucket, every trial, and tidying up whatever happened.
+"""Runs one probe from beginning to end: the bucket, every trial, and the removal of what was
+made.
 
-Rules: nothing is tried before a plain object was written and read back; buckets are only made if
-that was allowed, and only deleted if they were made here.
-
-Not here: the trials themselves, printing (`gateway.cli.probe`).
+Rules: no trial runs before a plain object was written and read back; buckets are made only if that
+was allowed, and deleted only if they were made here.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import http.client
 from collections.abc import Iterator
 
 from fastpath.sockets.diagnosis import of_answer, of_connect
-from gateway.connect.judgement import refusal
+from gateway.connect.classify import refusal
 from gateway.probe.conditions import try_conditions, try_versions
 from gateway.probe.findings import Findings
 from gateway.probe.integrity import try_integrity
@@ -39,7 +38,7 @@ _TRIALS = (
 
 
 def probe(store: Store, findings: Findings, *, create: bool) -> None:
-    """Try everything. `create`: buckets may be made. Raises ProbeError."""
+    """Runs all trials. `create`: buckets may be made. Raises ProbeError."""
     try:
         with _bucket(store, findings, create=create):
             _check(store)
@@ -59,7 +58,7 @@ def probe(store: Store, findings: Findings, *, create: bool) -> None:
 
 @contextlib.contextmanager
 def _bucket(store: Store, findings: Findings, *, create: bool) -> Iterator[None]:
-    """The bucket while it is needed, tidied up at the end."""
+    """Provides the bucket, and removes what was made in it at the end."""
     there = store.ask("HEAD")
     made = create and there.status == 404  # a bucket that cannot be read may be somebody's
     if not there.good and not made:
@@ -78,7 +77,7 @@ def _bucket(store: Store, findings: Findings, *, create: bool) -> Iterator[None]
 
 
 def _why(store: Store, refused: Answer) -> str:
-    """The code of a refused HEAD, which has no document: a GET has one; and what helps."""
+    """Returns the error code behind a refused HEAD (a GET has a document), and a remedy."""
     if refused.status not in (400, 401, 403):
         return refused.code
     found = store.ask("GET", query="max-keys=0").texts("Code")
@@ -100,7 +99,7 @@ def _check(store: Store) -> None:
 
 
 def _try_own_bucket(bucket: Store, findings: Findings) -> None:
-    """What needs a bucket that may be lost."""
+    """Runs the trials that may destroy their bucket."""
     with _bucket(bucket, findings, create=True):
         try_bucket_writes(bucket, findings)
         try_versions(bucket, findings)

@@ -1,9 +1,7 @@
-"""A live target as the probe speaks to it: every request signed, one connection each.
+"""Sends the requests of the probe to a target: each is signed, on a connection of its own.
 
-Rules: only keys below one random name are written or deleted; `tidy` removes them all, in every
-version, and gives up the multipart uploads that are left.
-
-Not here: what is tried (`integrity` and its neighbours), buckets that are made (`run`).
+Rules: only keys below one random prefix are written or deleted; `tidy` removes all of them, in
+every version, and aborts the multipart uploads that are left.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ class ProbeError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the target said; header names are in lower case."""
+    """An answer of the target; header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -83,7 +81,7 @@ class Store:
         return Store(self.target, f"{RANDOM_NAME}{secrets.token_hex(8)}")
 
     def new_key(self, hint: str = "object") -> str:
-        """A key nobody used."""
+        """Returns a key that was not used before."""
         self._names += 1
         return f"{self.root}{self._names:03d}-{hint}"
 
@@ -157,7 +155,7 @@ class Store:
             if body or method in ("PUT", "POST"):
                 connection.putheader("content-length", str(len(body)))
             connection.endheaders()
-            with contextlib.suppress(ConnectionError):  # it may have answered already
+            with contextlib.suppress(ConnectionError):  # the target may have answered already
                 connection.send(body)
             response = connection.getresponse()
             found = {header.lower(): value for header, value in response.getheaders()}
@@ -178,13 +176,13 @@ class Store:
             raise
         return connection
 
-    # what trials need again and again
+    # what several trials need
 
     def put(self, key: str, body: bytes, headers: Headers | None = None) -> Answer:
         return self.ask("PUT", key, headers=headers, body=body)
 
     def stored(self, key: str) -> bytes | None:
-        """What lies there now; None if nothing does."""
+        """Returns the stored object; None if there is none."""
         answer = self.ask("GET", key)
         return answer.body if answer.good else None
 
@@ -228,7 +226,7 @@ class Store:
     # the end
 
     def tidy(self) -> list[str]:
-        """Remove everything; the keys that could not be."""
+        """Removes everything; returns the keys that it could not remove."""
         for key, upload in self._uploads:
             self.ask("DELETE", key, f"uploadId={quote(upload, safe='')}")
         for key, version in self._versions():
@@ -238,7 +236,7 @@ class Store:
         return self._mine()
 
     def _mine(self) -> list[str]:
-        """What is left below the random name, whatever the target takes a prefix for."""
+        """Returns what is left below the random prefix, even if the target ignores prefixes."""
         return [key for key in self.listed() if key.startswith(self.root)]
 
     def create(self) -> Answer:

@@ -1,11 +1,9 @@
-"""Which of the streaming modes does the target take, with every checksum trailer it keeps?
+"""Which streaming modes does the target accept, with every checksum trailer it keeps?
 
 Rules: a mode counts if PutObject and UploadPart both store the bytes without their framing and
-without a word of it in Content-Encoding; what fails is tried once more without that header, and the
-form that more modes go in is the target's; unsigned trailers are tried over TLS only, because the
-gateway sends them nowhere else.
-
-Not here: whether trailers are verified, which the gateway does itself.
+without naming it in Content-Encoding; a mode that fails is tried again without that header, and the
+form in which more modes succeed is the target's; unsigned trailers are tried over TLS only, because
+the gateway sends them nowhere else.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ class _Form:
 
 
 def try_streaming(store: Store, findings: Findings) -> None:
-    """Fill in streaming and keeps_aws_chunked."""
+    """Fills in streaming and keeps_aws_chunked."""
     kept = findings.words.get("checksums", {})
     known = tuple(name for name in ALGORITHMS if kept.get(name.decode(), False))
     modes = {name.decode(): mode for name, mode in STREAMING.items() if mode.signed or store.secure}
@@ -60,7 +58,7 @@ def try_streaming(store: Store, findings: Findings) -> None:
 def _tried(
     store: Store, modes: Mapping[str, Mode], known: tuple[bytes, ...], *, named: bool
 ) -> dict[str, list[str]]:
-    """What of each mode was not taken."""
+    """Returns, for each mode, what the target did not accept."""
     missed: dict[str, list[str]] = {}
     for name, mode in modes.items():
         algorithms: tuple[bytes | None, ...] = known if mode.trailers else (None,)

@@ -1,10 +1,8 @@
-"""Which sub-resources does the target not know, so that it acts on the object or bucket itself?
+"""Which sub-resources are unknown to the target, which then acts on the object or bucket itself?
 
-Rules: documents that are sent are none of S3's, so a target that knows the sub-resource refuses
+Rules: the documents sent are not valid in S3, so that a target that knows the sub-resource refuses
 them and sets nothing; objects are the probe's own; settings of a bucket are written and deleted
 only in buckets of random names: a mistaken PUT creates such a bucket, a mistaken DELETE deletes it.
-
-Not here: operations that have the request line of another one but for a header (`conditions`).
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ from __future__ import annotations
 from gateway.probe.findings import Findings
 from gateway.probe.store import Answer, Store
 
-# operation, method, query; a test has each classified.
+# operation, method, query; a test checks how each is classified.
 _OBJECT = """
 GetObjectAcl                GET     acl
 GetObjectAnnotation         GET     annotation&annotationName=a

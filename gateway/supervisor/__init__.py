@@ -1,8 +1,6 @@
-"""The supervisor: sockets, forks, signals, snapshots out, drain. Started by `python -m`.
+"""The supervisor owns the listening sockets, forks control and the workers, and replaces them.
 
-Rules: stdlib, `fastpath.ipc.frames` and `fastpath.ipc.counters` only, at module level and at run
-time (what control and the workers need is imported after their fork), so that nothing here can
-take the process down that all others depend on, and nothing of it is mapped into a worker.
-
-Not here: configuration and logs (`gateway.control`), serving (`fastpath`).
+Rules: it imports the standard library, `fastpath.ipc.frames` and `fastpath.ipc.counters` only, at
+module level and at run time (control and the workers import the rest after their fork), so that no
+other library can crash the process that all others depend on, and none is mapped into a worker.
 """

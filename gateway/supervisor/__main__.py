@@ -1,9 +1,7 @@
-"""Entry: `python -m gateway.supervisor JSON`, the launch settings as one argument.
+"""The entry point `python -m gateway.supervisor JSON`: the launch settings are the one argument.
 
-Rules: it is started by `s3gateway serve`, in the same process (exec), so that the pid a service
-supervisor knows is ours.
-
-Not here: flags, environment, files (`gateway.cli`, `gateway.config`).
+Rules: `s3gateway serve` starts it in its own process (exec), so that the pid which an init system
+knows is that of the supervisor.
 """
 
 from __future__ import annotations
@@ -19,11 +17,11 @@ EXIT_USAGE = 2
 
 
 def main(arguments: list[str]) -> int:
-    """Runs a supervisor; its exit status."""
+    """Runs a supervisor; returns its exit status."""
     try:
         fill_standard_descriptors()
         unblock_standard_error()
-        return _run(arguments, environment.stow())
+        return _run(arguments, environment.restart_without_secrets())
     except Exception as fault:  # before there are children
         from gateway.supervisor.crash import describe
         from gateway.supervisor.notices import Notices
@@ -33,8 +31,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str], environ: int) -> int:
-    # Only now: the interpreter before this one, which had all variables, needs none of it.
-    from gateway.supervisor import preload, tempo
+    # Not earlier: the interpreter that restarts itself without the secrets needs none of it.
+    from gateway.supervisor import preload, timeouts
     from gateway.supervisor.notices import Notices
     from gateway.supervisor.supervisor import EXIT_STARTUP, Supervisor
 
@@ -48,8 +46,8 @@ def _run(arguments: list[str], environ: int) -> int:
         return EXIT_USAGE
     notices.configure(str(launch.get("log_level")), str(launch.get("log_format") or "text"))
     try:
-        times = tempo.read(os.environ)
-    except tempo.TempoError as error:
+        times = timeouts.read(os.environ)
+    except timeouts.TimeoutsError as error:
         notices.error(str(error))
         return EXIT_STARTUP
     preload.standard_library()

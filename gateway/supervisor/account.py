@@ -1,9 +1,8 @@
-"""The account of a gateway's life: what became of every request, and of every access line.
+"""The last message: how many requests and access lines there were, and how many were lost.
 
-Rules: told once, at the end, when every worker is reaped and control has written its last line, so
-that nothing is on its way; a line counts as lost if it was not written, whoever lost it.
-
-Not here: counting (`fastpath.ipc.counters`), when it is told (`supervisor`).
+Rules: the supervisor writes it when it has reaped every worker and control has written its last
+line, so that no number changes any more; a line that was not written counts as lost, whoever lost
+it.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from collections.abc import Mapping
 from fastpath.ipc.counters import Slot
 
 
-def told(totals: Mapping[Slot, int], *, access_log: bool) -> str:
-    """The account in one line."""
+def summary(totals: Mapping[Slot, int], *, access_log: bool) -> str:
+    """Returns the message."""
     finished, cut = totals[Slot.REQUESTS], totals[Slot.CUT]
     text = (
         f"requests: {totals[Slot.STARTED]} started, {finished} finished, {cut} cut, "

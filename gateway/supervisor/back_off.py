@@ -1,4 +1,4 @@
-"""How long to wait before something that failed is tried again: workers, control, credentials."""
+"""Decides when something that failed is tried again: workers, control, sources of credentials."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CREDENTIALS: Final = (60.0, 120.0, 240.0, 480.0, 900.0)
 
 
 class BackOff:
-    """The failures in a row of one thing, and when it may be tried again."""
+    """Counts the failures in a row of one thing, and says when it may be tried again."""
 
     __slots__ = ("_delays", "failures", "until")
 
@@ -20,15 +20,15 @@ class BackOff:
         """`delays` are seconds after the first, second, ... failure; the last one stays."""
         self._delays = delays
         self.failures = 0  # in a row
-        self.until = 0.0  # not before; by the clock of those who call `fail`
+        self.until = 0.0  # no try before; by the clock of the caller of `fail`
 
     def fail(self, now: float, at_least: float = 0.0) -> float:
-        """Counts a failure; the seconds to wait from now on."""
+        """Counts a failure; returns the seconds to wait from `now` on."""
         self.failures += 1
         delay = max(self._delays[min(self.failures, len(self._delays)) - 1], at_least)
         self.until = now + delay
         return delay
 
     def succeed(self) -> None:
-        """The next failure is the first one again."""
+        """Ends the series: the next failure is the first one again."""
         self.failures = 0

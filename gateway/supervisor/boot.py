@@ -1,9 +1,7 @@
-"""The settings the supervisor reads once: what control found in flags, environment and file.
+"""The settings that the supervisor reads once, at the start.
 
-Rules: a setting that changed afterwards is named to the operator and does nothing until a restart;
-it is never half applied.
-
-Not here: everything that a reload changes (the snapshot).
+Rules: when a reload changes one of them, the supervisor names it to the operator and applies no
+part of the change before a restart.
 """
 
 from __future__ import annotations
@@ -13,12 +11,12 @@ from dataclasses import dataclass, fields
 
 
 class BootFault(Exception):
-    """Control sent settings that are none."""
+    """A BOOT frame cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """The BOOT frame of control."""
+    """The settings in the BOOT frame that control sends."""
 
     listen: tuple[tuple[str, int], ...]
     listen_tls: tuple[tuple[str, int], ...]
@@ -31,7 +29,7 @@ class Boot:
     log_level: str
 
     def differences(self, other: Boot) -> list[str]:
-        """The names of the settings in which the two differ."""
+        """Returns the names of the settings that differ."""
         return [
             field.name
             for field in fields(self)
@@ -40,7 +38,7 @@ class Boot:
 
 
 def parse(payload: bytes) -> Boot:
-    """The settings in a BOOT frame. Raises BootFault."""
+    """Returns the settings in a BOOT frame. Raises BootFault."""
     try:
         found = json.loads(payload)
         return Boot(

@@ -1,10 +1,8 @@
-"""One child's life: fork, the frame stream to it, its end.
+"""Forks a child process, and exchanges frames with it.
 
-Rules: a child is forked with every signal blocked and starts with its own dispositions; it keeps
-only the descriptors it is given; writes to a child never block; after the fork a child never
-returns into the supervisor's code.
-
-Not here: what a child runs and when it is started or replaced (`crew`, `supervisor`).
+Rules: a child is forked with every signal blocked, then sets its own dispositions; it keeps only
+the descriptors it is given; a write to a child never blocks; after the fork a child never returns
+into the supervisor's code.
 """
 
 from __future__ import annotations
@@ -49,11 +47,11 @@ class Child:
 
     @property
     def unsent(self) -> bool:
-        """Whether frames wait for the channel to take them."""
+        """Whether frames wait until the channel can take them."""
         return bool(self._outbox)
 
     def send(self, frame: bytes) -> None:
-        """Queues one frame and writes what goes now. A channel that is gone loses it."""
+        """Queues a frame, and writes what the channel takes now. A closed channel loses it."""
         if self.channel is not None:
             self._outbox.append(memoryview(frame))
             self.flush()
@@ -74,9 +72,9 @@ class Child:
                 self._outbox[0] = self._outbox[0][sent:]
 
     def receive(self) -> list[Frame]:
-        """The frames that are there. At the end of the stream, or on garbage, the channel closes.
+        """Returns the frames that have arrived; closes the channel at the end of the stream.
 
-        Raises FrameFault on garbage.
+        Closes it and raises FrameFault if the child sent something that is no frame.
         """
         frames: list[Frame] = []
         while self.channel is not None:
@@ -97,7 +95,7 @@ class Child:
         return frames
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Signals the process. It is still ours: only `reap` frees the pid."""
+        """Signals the process. Its pid is not used again before the supervisor reaps it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
@@ -109,10 +107,13 @@ class Child:
         self._outbox.clear()
 
 
-def fork(title: str, keep: Iterable[int], run: Callable[[], NoReturn], *, leash: bool) -> int:
+def fork(
+    title: str, keep: Iterable[int], run: Callable[[], NoReturn], *, die_with_parent: bool
+) -> int:
     """Starts `run` in a child that has the standard descriptors and `keep`. Raises OSError.
 
-    With `leash`, the kernel kills the child when the supervisor dies: the end of its channel says
+    With `die_with_parent` the kernel kills the child when the supervisor dies (PR_SET_PDEATHSIG):
+    the end of its channel says
     so too, but a worker that hangs does not read, and would keep its share of the port's
     connections for ever.
 
@@ -131,7 +132,7 @@ def fork(title: str, keep: Iterable[int], run: Callable[[], NoReturn], *, leash:
         signals.restore(mask)
         return pid
     try:
-        _name_and_leash(title, parent if leash else 0)
+        _prepare_child(title, parent if die_with_parent else 0)
         close_all_but(keep)
         signals.become_child()
         run()
@@ -142,7 +143,7 @@ def fork(title: str, keep: Iterable[int], run: Callable[[], NoReturn], *, leash:
 
 
 def how_it_ended(status: int) -> str:
-    """A wait status in words."""
+    """Describes a wait status."""
     if os.WIFSIGNALED(status):
         return f"killed by {signals.name_of(os.WTERMSIG(status))}"
     return f"exited with status {os.WEXITSTATUS(status)}"
@@ -153,7 +154,7 @@ def close_all_but(keep: Iterable[int]) -> None:
     kept = {0, 1, 2, *keep}
     for name in os.listdir("/proc/self/fd"):
         if int(name) not in kept:
-            with contextlib.suppress(OSError):  # the one that listed the directory
+            with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 os.close(int(name))
 
 
@@ -162,9 +163,9 @@ def name_process(title: str) -> None:
     _libc.prctl(_PR_SET_NAME, title.encode()[:15], 0, 0, 0)
 
 
-def _name_and_leash(title: str, parent: int) -> None:
+def _prepare_child(title: str, parent: int) -> None:
     name_process(title)
     if parent:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # it died before the leash was on
+        if os.getppid() != parent:  # it died before prctl
             os._exit(os.EX_SOFTWARE)

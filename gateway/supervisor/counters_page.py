@@ -16,11 +16,11 @@ from fastpath.ipc.frames import FrameType, encode
 
 
 class CountersError(Exception):
-    """The names of targets from control are none, or there is no memory for the page."""
+    """A TARGETS frame cannot be read, or there is no memory for the page."""
 
 
 class CountersPage:
-    """The supervisor's page, from the file of memory to the names of targets in it."""
+    """The page of counters and the file of memory that it is in."""
 
     __slots__ = ("descriptor", "page")
 
@@ -35,7 +35,7 @@ class CountersPage:
         return self.page.layout if self.page is not None else None
 
     def take_targets(self, payload: bytes, workers: int) -> Page:
-        """Gives the targets of a TARGETS frame blocks, in a new page if there is none yet.
+        """Assigns blocks to the targets of a TARGETS frame; makes the page if there is none yet.
 
         Raises CountersError.
         """
@@ -54,7 +54,7 @@ class CountersPage:
 
 
 def frame(layout: Layout) -> bytes:
-    """The COUNTERS frame that tells control the layout."""
+    """Returns the COUNTERS frame, which tells control the layout."""
     return encode(FrameType.COUNTERS, 0, json.dumps(asdict(layout)).encode())
 
 

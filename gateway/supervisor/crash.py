@@ -1,4 +1,4 @@
-"""A process that ends because of a defect: what the operator reads, and what its children do."""
+"""Describes the exception that ends a process, and ends the children of a crashed supervisor."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from gateway.supervisor.tempo import CONTROL_EXIT_SECONDS, NOW_SECONDS
+from gateway.supervisor.timeouts import CONTROL_EXIT_SECONDS, NOW_SECONDS
 
 if TYPE_CHECKING:
     from gateway.supervisor.children import Child
-    from gateway.supervisor.control_place import ControlPlace
-    from gateway.supervisor.crew import Crew
+    from gateway.supervisor.control_process import ControlProcess
+    from gateway.supervisor.workers import Workers
 
 _INNERMOST = 3
 _LOOK_SECONDS = 0.02
@@ -31,15 +31,15 @@ def describe(fault: BaseException) -> str:
     return f"{text} ({' < '.join(places[: -_INNERMOST - 1 : -1])})" if places else text
 
 
-def end_children(crew: Crew, control: ControlPlace) -> None:
-    """The supervisor has crashed: workers cut what runs and log it, then control writes that.
+def end_children(workers: Workers, control: ControlProcess) -> None:
+    """Has the workers cut what runs and log it, then has control write those lines.
 
-    Nothing here relies on what may have failed before; whoever is left in the end is killed.
+    The supervisor has crashed: any step may fail too. Children that are left in the end are killed.
     """
-    workers = list(crew.workers())
+    living = list(workers.living())
     with contextlib.suppress(Exception):
-        crew.drain(0.0)
-    _wait(workers, NOW_SECONDS)
+        workers.drain(0.0)
+    _wait(living, NOW_SECONDS)
     child = control.child
     with contextlib.suppress(Exception):
         control.dismiss()

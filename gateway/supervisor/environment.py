@@ -1,13 +1,11 @@
-"""The environment: control has all of it, supervisor and workers what they need.
+"""Gives control the whole environment, and the supervisor and the workers only what they need.
 
-Any variable may hold a secret (`${VAR}` in the configuration), and what a process was started with
-is read in /proc/PID/environ for its whole life, by its children's too. So the supervisor starts
-itself again with the few that it and the workers need, and hands the others to control in a file of
-memory, which only the two of them hold.
+Any variable may hold a secret (`${VAR}` in the configuration), and /proc/PID/environ shows what a
+process was started with for its whole life, and that of its children. So `s3gateway serve` executes
+the supervisor (and a supervisor that was started otherwise, itself) with the few variables that it
+and the workers need, and with a file of memory that has all of them; only it and control hold that.
 
-Rules: a variable is kept by name, and none whose name speaks of a secret.
-
-Not here: what the variables say (`gateway.config`).
+Rules: a variable is kept by its name, and none whose name suggests a secret.
 """
 
 from __future__ import annotations
@@ -18,10 +16,10 @@ import re
 import sys
 from typing import Final
 
-# The number of the file's descriptor, for the time of the exec.
+# Holds the number of the file's descriptor during the exec.
 _DESCRIPTOR: Final = "S3GATEWAY_ENVIRON_DESCRIPTOR"
 
-# Python, the C library, OpenSSL, the resolver and the allocator read these, and we S3GATEWAY_.
+# Python, the C library, OpenSSL, the resolver, the allocator and the gateway read these.
 _KEPT: Final = re.compile(
     r"(?:PATH|HOME|PWD|TMPDIR|TZ|TZDIR|TERM|LANG|LANGUAGE|USER|LOGNAME|SHELL|SHLVL|HOSTNAME|_"
     r"|VIRTUAL_ENV|RES_OPTIONS|LOCALDOMAIN|HOSTALIASES|GLIBC_TUNABLES|SSL_CERT_FILE|SSL_CERT_DIR"
@@ -37,31 +35,42 @@ def is_kept(name: str) -> bool:
     return _KEPT.match(name) is not None and _SECRET.search(name) is None
 
 
-def stow() -> int:
-    """Starts this process again without the variables it does not need, unless it has none.
+def split() -> dict[str, str] | None:
+    """Returns the variables that are kept, and how the next program finds all of them.
 
-    Returns, then or at once, the descriptor of the whole environment; -1: it is ours as it is.
+    None if every variable is kept, or if there is no file of memory (in a sandbox).
+    """
+    kept = {name: value for name, value in os.environ.items() if is_kept(name)}
+    if len(kept) == len(os.environ):
+        return None
+    try:
+        descriptor = os.memfd_create("environment", 0)  # without MFD_CLOEXEC
+    except OSError:
+        return None
+    rest = memoryview(json.dumps(dict(os.environ)).encode())
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    kept[_DESCRIPTOR] = str(descriptor)
+    return kept
+
+
+def restart_without_secrets() -> int:
+    """Executes this process again without the variables it does not need, if it has such.
+
+    Returns the descriptor of the whole environment; -1 if this process has all of it.
     """
     if _DESCRIPTOR in os.environ:
         descriptor = int(os.environ.pop(_DESCRIPTOR))
         os.set_inheritable(descriptor, False)
         return descriptor
-    kept = {name: value for name, value in os.environ.items() if is_kept(name)}
-    if len(kept) == len(os.environ):
+    kept = split()
+    if kept is None:
         return -1
-    try:
-        descriptor = os.memfd_create("environment", 0)  # without MFD_CLOEXEC
-    except OSError:
-        return -1  # a sandbox without it: as it was
-    rest = memoryview(json.dumps(dict(os.environ)).encode())
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    kept[_DESCRIPTOR] = str(descriptor)
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], kept)
 
 
-def take(descriptor: int) -> None:
-    """In control: gives the process the whole environment."""
+def restore(descriptor: int) -> None:
+    """Gives this process, control, the whole environment."""
     if descriptor < 0:
         return
     data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)

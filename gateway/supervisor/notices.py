@@ -1,12 +1,11 @@
-"""Messages to the operator: one line each on standard error, one write each.
+"""Writes messages to the operator: one line each on standard error, one write each.
 
     2026-11-28T23:57:59.123Z s3gateway: warning: worker 0 (pid 17) killed by SIGKILL
 
 Rules: nothing here raises or waits: a line that standard error does not take at once is lost and
-counted, and the next that it takes says how many were; no secret is ever passed in; a line is one
-`write`, shorter than PIPE_BUF where possible, so that lines of several processes do not mix.
-
-Not here: access and event lines of the workers (`gateway.control.logs`).
+counted, and the next line that it takes follows one that says how many were lost; callers pass no
+secret; a line is one `write`, shorter than PIPE_BUF where possible, so that lines of several
+processes do not mix.
 """
 
 from __future__ import annotations
@@ -29,25 +28,25 @@ _STANDARD_ERROR: Final = 2
 
 
 class Notices:
-    """Where a process says what happens to it."""
+    """Writes the messages of one process."""
 
     __slots__ = ("_form", "_lock", "_lost", "_row", "_threshold", "_torn", "_uncounted")
 
     def __init__(self, level: str = "info", form: str = "text") -> None:
         self.configure(level, form)
-        self._lock = threading.Lock()  # control writes from several threads
+        self._lock = threading.Lock()  # threads of control share it
         self._row: memoryview | None = None
         self._lost = 0  # lines since the last one that was written
         self._uncounted = 0  # lines that were lost before there was a row
         self._torn = False  # that one was written in part
 
     def configure(self, level: str, form: str) -> None:
-        """Takes over the settings of the configuration; unknown words mean info and text."""
+        """Sets level and form; unknown words mean info and text."""
         self._threshold = LEVELS.index(level) if level in LEVELS else LEVELS.index("info")
         self._form = form
 
     def count_in(self, row: memoryview) -> None:
-        """Counts lost lines in this row of the counters: those until now, and from now on."""
+        """Counts lost lines in this row of counters, those that were lost before included."""
         with self._lock:
             self._row = row
             row[Slot.NOTICES_LOST] += self._uncounted
@@ -85,7 +84,7 @@ class Notices:
                     self._row[Slot.NOTICES_LOST] += 1
 
     def _tell_losses(self) -> bool:
-        """Says how many lines are missing here; whether standard error takes lines again."""
+        """Writes how many lines were lost; returns whether standard error takes lines again."""
         if self._lost:
             lost = plural(self._lost, "message")
             text = f"{lost} lost: standard error was full or closed"
@@ -102,7 +101,7 @@ class Notices:
         return f"{moment[:23]}Z s3gateway: {level}: {flat}"
 
     def _put(self, text: str) -> bool:
-        """Writes one line, if all of it can be written now; what was torn before ends first."""
+        """Writes a line, after the end of one that was cut off; returns whether all was written."""
         torn = b"\n" if self._torn else b""
         data = torn + text.encode("utf-8", "replace") + b"\n"
         written = _write_at_once(data)
@@ -114,10 +113,10 @@ class Notices:
 
 
 def _write_at_once(data: bytes) -> int:
-    """How many of these bytes standard error takes without making us wait.
+    """Writes without waiting; returns how many of the bytes standard error took.
 
-    It may be shared with others, so that it stays as it is: blocking, where `descriptors` could not
-    open a second way to it. What a pipe takes after it was looked at is PIPE_BUF at least.
+    Other processes may share the open file, so its flags stay: it is blocking where `descriptors`
+    could not open it again. A pipe that poll reports as writable takes at least PIPE_BUF.
     """
     written = 0
     try:
@@ -129,7 +128,7 @@ def _write_at_once(data: bytes) -> int:
         while written < len(data) and poll.poll(0):
             written += os.write(_STANDARD_ERROR, data[written : written + select.PIPE_BUF])
     except OSError:
-        pass  # nobody reads standard error; there is no better place to say so
+        pass  # nobody reads standard error, and there is no other place for messages
     return written
 
 

@@ -1,9 +1,7 @@
-"""The pid file, if one was asked for.
+"""Writes and removes the pid file, if the operator asked for one.
 
-Rules: written only once the sockets are bound, so that a second instance cannot take over the file
-of the first; removed only by the process it names.
-
-Not here: deciding anything by it; the claim on the port is what keeps a second instance away.
+Rules: it is written when the sockets are bound, so that a second instance cannot overwrite the file
+of the first; only the process that it names removes it.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ class PidfileError(Exception):
 
 
 def write(path: object) -> None:
-    """Writes our pid to `path`, if it is a path. Raises PidfileError."""
+    """Writes the pid of this process to `path`, if it is a path. Raises PidfileError."""
     if not isinstance(path, str) or not path:
         return
     try:
@@ -39,5 +37,5 @@ def remove(path: object) -> None:
 
 
 def _at_once(path: str, flags: int) -> int:
-    """Opens a file; a pipe at its place would make us wait for its other end."""
+    """Opens a file without waiting, in case it is a pipe that nobody has opened."""
     return os.open(path, flags | os.O_NONBLOCK, 0o666)

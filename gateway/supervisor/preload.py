@@ -1,9 +1,7 @@
-"""What the children import, and the supervisor may have as well: imported once, before the forks.
+"""Imports the part of the standard library that all children need, once, before they are forked.
 
-Rules: the standard library only; what else a child needs it imports itself, with the collector of
-garbage off (`uncollected`): modules are made to stay.
-
-Not here: those imports (`crew`, `control_place`).
+Rules: the standard library only; a child imports everything else itself, with the garbage collector
+off (`without_collector`), because modules stay for life.
 """
 
 from __future__ import annotations
@@ -14,20 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-# They draw in most of what a worker has of the standard library: a quarter of its time to start.
+# They import most of what a worker uses of the standard library: a quarter of its time to start.
 MODULES: Final = ("asyncio", "ssl", "urllib.request", "xml.parsers.expat", "xml.sax.saxutils")
 
 
 def standard_library() -> None:
     """Imports what all children need."""
-    with uncollected():
+    with without_collector():
         for name in MODULES:
             importlib.import_module(name)
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """For imports: a sixth of their time goes into looking for garbage that is none."""
+def without_collector() -> Iterator[None]:
+    """Turns the garbage collector off for imports, which it makes a sixth slower for nothing."""
     gc.disable()
     try:
         yield

@@ -1,10 +1,8 @@
-"""Signals as bytes on a pipe, so that the loop treats them like any other input.
+"""Turns signals into bytes on a pipe, which the loop reads like any other input.
 
 Rules: handlers do nothing; the interpreter writes the signal's number to the pipe (PEP 475 and
 `signal.set_wakeup_fd`); a forked child has every signal blocked until it has its own dispositions,
-or a signal meant for it would land in the supervisor's pipe.
-
-Not here: what a signal means (`supervisor`).
+or a signal that is meant for it would be written to the supervisor's pipe.
 """
 
 from __future__ import annotations
@@ -37,7 +35,7 @@ _READ_BYTES: Final = 4096
 
 
 def _noted(_number: int, _frame: FrameType | None) -> None:
-    """Only there so that the disposition is not the default one."""
+    """Does nothing: with a handler the disposition is not the default one."""
 
 
 class SelfPipe:
@@ -52,7 +50,7 @@ class SelfPipe:
         return self._read_end
 
     def install(self) -> None:
-        """Catches the watched signals. What the parent had ignored or blocked counts no more."""
+        """Catches the watched signals, also those that the parent process ignored or blocked."""
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in WATCHED:
             signal.signal(number, _noted)
@@ -60,7 +58,7 @@ class SelfPipe:
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def take(self) -> list[signal.Signals]:
-        """The signals since the last call, oldest first."""
+        """Returns the signals since the last call, oldest first."""
         try:
             noted = os.read(self._read_end, _READ_BYTES)
         except BlockingIOError:
@@ -79,7 +77,7 @@ def restore(mask: set[int]) -> None:
 
 
 def become_child() -> None:
-    """Dispositions of a forked child: defaults, but deaf to what the terminal says to the group."""
+    """Sets the dispositions of a forked child: defaults, but it ignores what a terminal sends."""
     signal.set_wakeup_fd(-1)
     for number in WATCHED:
         signal.signal(number, signal.SIG_DFL)

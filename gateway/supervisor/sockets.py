@@ -1,11 +1,10 @@
-"""Listening sockets: the claim on an address, one SO_REUSEPORT socket per worker, and their end.
+"""Opens the listening sockets, one SO_REUSEPORT socket for each worker and address, and closes
+them.
 
-Rules: an address is claimed by a plain bind, without SO_REUSEPORT, before the first listener is
-opened, so that a second instance fails loudly instead of taking half of the connections; every
-listener has SO_REUSEADDR, or the connections of an earlier life in TIME_WAIT would fail that bind;
-the port of an address is resolved once and shared by all workers.
-
-Not here: who keeps a listener open, and for how long (`crew`).
+Rules: a plain bind, without SO_REUSEPORT, comes before the first listener of an address, so that a
+second instance fails instead of taking half of the connections; every listener has SO_REUSEADDR, or
+connections of an earlier process in TIME_WAIT would fail that bind; the port of an address is
+resolved once, for all workers.
 """
 
 from __future__ import annotations
@@ -28,6 +27,9 @@ _NO_SYN: Final = (
     (0x06, 0, 0, 0),  # drop
     (0x06, 0, 0, 0xFFFFFFFF),  # keep
 )
+
+# Log lines of all workers wait here while control is busy; the kernel caps it (net.core.wmem_max).
+_LOG_BUFFER_BYTES: Final = 4 * 1024 * 1024
 
 _CLAIM_SECONDS: Final = 2.0
 _CLAIM_RETRY_SECONDS: Final = 0.05
@@ -59,7 +61,7 @@ def open_all(
     backlog: int,
     tls_addresses: Sequence[tuple[str, int]] = (),
 ) -> tuple[list[Endpoint], list[list[socket.socket]]]:
-    """Claims every address; per worker, one listener for each. Raises BindError."""
+    """Binds every address; returns, for each worker, a listener for each. Raises BindError."""
     wanted = [(False, address) for address in addresses]
     wanted += [(True, address) for address in tls_addresses]
     endpoints: list[Endpoint] = []
@@ -70,7 +72,7 @@ def open_all(
                 endpoints.append(replace(endpoint, tls=tls))
                 for mine in listeners:
                     mine.append(open_listener(endpoint, backlog))
-                # Until here, or a port that the kernel chose could be given to someone else.
+                # Not earlier, or the kernel could give a port that it chose to another process.
                 probe.close()
     return endpoints, listeners
 
@@ -106,11 +108,19 @@ def refuse_new(listener: socket.socket) -> None:
         return  # a sandbox without socket filters: a few connections may be reset
 
 
+def log_pair() -> tuple[socket.socket, socket.socket]:
+    """Returns the workers' end, which loses lines when it is full, and control's end."""
+    workers_end, control_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    workers_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOG_BUFFER_BYTES)
+    workers_end.setblocking(False)
+    return workers_end, control_end
+
+
 def _socket(family: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
-        # 0.0.0.0 and [::] are two addresses, as in nginx: whoever wants both lists both.
+        # 0.0.0.0 and [::] are two addresses, as in nginx: an operator who wants both lists both.
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return sock
 
@@ -141,7 +151,7 @@ def _bind_text(host: str, port: int, error: OSError) -> str:
 
 @contextmanager
 def _claiming(port: int) -> Iterator[None]:
-    """Lets one supervisor at a time go from probe to listen.
+    """Lets one supervisor at a time bind and listen.
 
     Two that start together would both pass the plain bind, since neither listens yet, and then
     share the port. An abstract Unix address has the scope of the port, the network namespace, and

@@ -1,19 +1,16 @@
-"""The loop: wait -> frames -> signals -> reap -> heartbeat -> reconcile, from boot to exit.
+"""The supervisor's loop: wait, read frames, obey signals, reap, watch heartbeats, start what is
+missing.
 
-Rules: one thread, nothing blocks but the wait; every decision is taken in the loop, never in a
-handler; whatever a child does, the loop goes on; a worker is started only with a snapshot.
-
-Not here: sockets and workers (`crew`), numbering (`broadcast`), what control does.
+Rules: one thread, and nothing blocks but the wait; every decision is taken in the loop, never in a
+signal handler; the loop goes on whatever a child does; a worker is started only with a snapshot.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import select
 import signal
-import socket
 import time
 from collections.abc import Mapping
 from enum import IntEnum
@@ -22,33 +19,31 @@ from typing import Final
 from fastpath.ipc.frames import Frame, FrameFault, FrameType, encode
 from fastpath.worker.descriptors import most_connections
 from gateway.supervisor import account, boot, counters_page, pidfile, sockets
-from gateway.supervisor.broadcast import Generations
 from gateway.supervisor.children import Child, how_it_ended, name_process
-from gateway.supervisor.control_place import ControlPlace
+from gateway.supervisor.control_process import ControlProcess
 from gateway.supervisor.counters_page import CountersError, CountersPage
 from gateway.supervisor.crash import describe, end_children
-from gateway.supervisor.crew import Crew, Worker
+from gateway.supervisor.descriptors import raise_limit
+from gateway.supervisor.generations import Generations
 from gateway.supervisor.notices import Notices, plural
 from gateway.supervisor.signals import SelfPipe
-from gateway.supervisor.tempo import (
+from gateway.supervisor.timeouts import (
     CONTROL_EXIT_SECONDS,
     DRAIN_GRACE_SECONDS,
     FAULTY_SECONDS,
     NOW_SECONDS,
     TICK_SECONDS,
-    Tempo,
+    Timeouts,
 )
+from gateway.supervisor.workers import Worker, Workers
 
 EXIT_OK: Final = 0
 EXIT_STARTUP: Final = 3
 EXIT_CUT: Final = 4
 
-# Log lines of all workers wait here while control is busy; the kernel caps it (net.core.wmem_max).
-_LOG_BUFFER_BYTES: Final = 4 * 1024 * 1024
-
 
 class Phase(IntEnum):
-    """Where in its life a supervisor is; it only goes forward."""
+    """The phases of a supervisor, in their order; it never goes back."""
 
     CONFIGURING = 0  # control reads the configuration
     STARTING = 1  # the first workers are on their way
@@ -59,14 +54,14 @@ class Phase(IntEnum):
 
 
 class Supervisor:
-    """One gateway on one machine, from its first fork to its exit status."""
+    """One supervisor, from its first fork to its exit status."""
 
-    def __init__(self, launch: Mapping[str, object], tempo: Tempo, notices: Notices) -> None:
+    def __init__(self, launch: Mapping[str, object], timeouts: Timeouts, notices: Notices) -> None:
         self._launch = launch
-        self._tempo = tempo
+        self._timeouts = timeouts
         self._notices = notices
         self._signals = SelfPipe()
-        self._descriptors = 0  # that a process may have
+        self._descriptors = 0  # open at a time in one process
         self._counters = CountersPage()
         self._generations = Generations()
         self._phase = Phase.CONFIGURING
@@ -77,22 +72,22 @@ class Supervisor:
         self._deadline: float | None = None  # monotonic; of the phase
         self._watched = time.monotonic()  # when heartbeats were looked at last
         # The workers' end and control's end of the log stay here: both outlive any child.
-        self._log_in, self._log_out = _log_pair()
-        self._crew = Crew(self._log_in, tempo, notices)
-        self._control = ControlPlace(launch, self._counters, self._log_out, tempo, notices)
+        self._log_in, self._log_out = sockets.log_pair()
+        self._workers = Workers(self._log_in, timeouts, notices)
+        self._control = ControlProcess(launch, self._counters, self._log_out, timeouts, notices)
 
     def run(self) -> int:
-        """Supervises until told to stop; the exit status of the process."""
+        """Supervises until a signal ends it; returns the exit status of the process."""
         self._signals.install()
         name_process("s3gateway")
-        self._descriptors = _raise_descriptor_limit()
-        self._deadline = time.monotonic() + self._tempo.control_seconds
+        self._descriptors = raise_limit()
+        self._deadline = time.monotonic() + self._timeouts.control_seconds
         try:
             self._loop()
         except BaseException as fault:
             self._notices.error(f"supervisor crashed: {describe(fault)}")
             self._status = os.EX_SOFTWARE
-            end_children(self._crew, self._control)
+            end_children(self._workers, self._control)
         pidfile.remove(self._launch.get("pidfile"))
         return self._status
 
@@ -112,11 +107,11 @@ class Supervisor:
     def _turn(self) -> None:
         self._reconcile(time.monotonic())
         if self._phase is Phase.GONE:
-            return  # nobody is left to wait for
+            return  # no child is left
         self._wait()
         self._read_children()
         for number in self._signals.take():
-            self._obey(number)
+            self._handle_signal(number)
         self._reap()
         self._watch(time.monotonic())
 
@@ -132,12 +127,12 @@ class Supervisor:
         poll.poll(TICK_SECONDS * 1000)
 
     def _children(self) -> list[Child]:
-        return [*self._crew.workers(), *([self._control.child] if self._control.child else [])]
+        return [*self._workers.living(), *([self._control.child] if self._control.child else [])]
 
     # Frames
 
     def _read_children(self) -> None:
-        for worker in list(self._crew.workers()):
+        for worker in list(self._workers.living()):
             self._read_worker(worker)
         if self._control.child is not None:
             self._read_control(self._control.child)
@@ -151,13 +146,13 @@ class Supervisor:
             worker.kill()
             return
         for frame in frames:
-            self._hear_worker(worker, frame)
+            self._handle_worker_frame(worker, frame)
 
-    def _hear_worker(self, worker: Worker, frame: Frame) -> None:
+    def _handle_worker_frame(self, worker: Worker, frame: Frame) -> None:
         match frame.type:
             case FrameType.READY:
                 generations = self._generations
-                self._crew.take_ready(
+                self._workers.take_ready(
                     worker, frame.generation, generations.frame, generations.current
                 )
                 self._tell_acknowledged(worker)
@@ -177,13 +172,13 @@ class Supervisor:
 
     def _take_rejection(self, worker: Worker, frame: Frame) -> None:
         if frame.generation != self._generations.current or not self._generations.pending:
-            return  # the first one of them has been answered
+            return  # an earlier rejection was handled already
         reason = frame.payload.decode("utf-8", "replace")
         self._notices.error(f"{worker.name} cannot use generation {frame.generation}: {reason}")
-        told = json.dumps({"worker": worker.index, "reason": reason}).encode()
-        self._control.tell(encode(FrameType.REJECTION, frame.generation, told))
-        if self._generations.roll_back(time.monotonic() + self._tempo.acknowledge_seconds):
-            self._crew.send(self._generations.frame)
+        payload = json.dumps({"worker": worker.index, "reason": reason}).encode()
+        self._control.tell(encode(FrameType.REJECTION, frame.generation, payload))
+        if self._generations.roll_back(time.monotonic() + self._timeouts.acknowledge_seconds):
+            self._workers.send(self._generations.frame)
             self._notices.error("configuration unchanged: 1 problem")
             self._control.tell(encode(FrameType.CONFIGURATION, 0, self._generations.text))
             self._control.end_reload(self._generations.tickets)
@@ -200,9 +195,9 @@ class Supervisor:
             return
         for frame in frames:
             if self._phase <= Phase.SERVING:
-                self._hear_control(frame)
+                self._handle_control_frame(frame)
 
-    def _hear_control(self, frame: Frame) -> None:
+    def _handle_control_frame(self, frame: Frame) -> None:
         match frame.type:
             case FrameType.BOOT:
                 self._take_boot(frame.payload)
@@ -251,14 +246,14 @@ class Supervisor:
             self._control.tell(counters_page.frame(page.layout))
 
     def _abandon(self, reason: str) -> None:
-        """Control sent what cannot be used: says so, and gives up if nothing is served yet."""
+        """Logs that control sent something unusable; ends the start if nothing is served yet."""
         self._notices.error(reason)
         if self._phase is Phase.CONFIGURING:
             self._leave(EXIT_STARTUP)
 
     def _take_snapshot(self, frame: Frame) -> None:
         now = time.monotonic()
-        deadline = now + self._tempo.acknowledge_seconds
+        deadline = now + self._timeouts.acknowledge_seconds
         new = self._generations.publish(frame.payload, deadline, self._offered)
         self._control.tell(encode(FrameType.NUMBERED, self._generations.current))
         if self._phase is Phase.CONFIGURING:
@@ -267,24 +262,24 @@ class Supervisor:
         if frame.generation:
             self._generations.tickets.add(frame.generation)
         if new:
-            self._crew.send(self._generations.frame)
+            self._workers.send(self._generations.frame)
             self._control.is_new = False
             return
-        if self._control.is_new:  # it has not heard of those who serve this already
-            for worker in self._crew.workers():
+        if self._control.is_new:  # it does not know who serves this already
+            for worker in self._workers.living():
                 if worker.served == self._generations.current:
                     self._tell_acknowledged(worker)
         if not self._generations.pending and (frame.generation or self._control.is_new):
-            self._settle()  # nothing changed: a reload, or a new control process, is told so
+            self._settle()  # nothing changed, and a reload or a new control process waits
         self._control.is_new = False
 
     def _start(self) -> None:
-        """Binds and lets the first workers be spawned."""
+        """Binds the addresses; the loop starts the first workers then."""
         if self._boot is None or self._counters.page is None:
             self._abandon("control sent no boot settings")
             return
         try:
-            self._crew.open(self._boot, self._counters.page)
+            self._workers.open(self._boot, self._counters.page)
             pidfile.write(self._launch.get("pidfile"))
         except (sockets.BindError, pidfile.PidfileError) as error:
             self._notices.error(str(error))
@@ -294,7 +289,7 @@ class Supervisor:
         self._deadline = None
         connections = self._boot.connections
         most = most_connections(connections, self._descriptors)
-        if self._descriptors < connections:  # not even one for each; a worker says when it is full
+        if self._descriptors < connections:  # not even one each; a worker logs when it is full
             self._notices.warning(
                 f"a worker may have {self._descriptors} descriptors, so it serves {most} "
                 f"connections at a time, not limits.connections ({connections}): raise the hard "
@@ -302,18 +297,18 @@ class Supervisor:
             )
 
     def _abandon_start(self) -> None:
-        self._crew.kill()
+        self._workers.kill()
         self._leave(EXIT_STARTUP)
 
     def _settle(self) -> None:
-        """Every worker serves the current generation."""
+        """Handles that every worker serves the current generation."""
         answered = self._generations.settle()
         current = self._generations.current
         self._control.tell(encode(FrameType.PUBLISHED, current))
-        count = self._crew.count
+        count = self._workers.count
         if self._phase is Phase.STARTING:
             self._phase = Phase.SERVING
-            urls = " ".join(endpoint.url for endpoint in self._crew.endpoints)
+            urls = " ".join(endpoint.url for endpoint in self._workers.endpoints)
             serve = "1 worker serves" if count == 1 else f"{count} workers serve"
             self._notices.info(f"ready: {serve} generation {current} on {urls}")
         else:
@@ -323,7 +318,7 @@ class Supervisor:
 
     # Signals
 
-    def _obey(self, number: signal.Signals) -> None:
+    def _handle_signal(self, number: signal.Signals) -> None:
         match number:
             case signal.SIGTERM:
                 self._drain()
@@ -349,24 +344,24 @@ class Supervisor:
         seconds = self._boot.drain_seconds
         self._phase = Phase.DRAINING
         self._deadline = time.monotonic() + seconds + DRAIN_GRACE_SECONDS
-        self._crew.drain(seconds)
+        self._workers.drain(seconds)
         self._notices.info("draining")
 
     def _stop_now(self) -> None:
-        """Nobody waits any longer: workers cut what runs, and say how much that was."""
+        """Has the workers cut what runs at once, and report how much that was."""
         if self._phase >= Phase.LEAVING:
             return
         if self._phase < Phase.SERVING:
-            self._crew.kill()
+            self._workers.kill()
             self._leave(EXIT_OK)
             return
         self._phase = Phase.DRAINING
         self._deadline = time.monotonic() + NOW_SECONDS
-        self._crew.drain(0.0)
+        self._workers.drain(0.0)
 
     def _leave(self, status: int) -> None:
-        """Workers are gone, or as good as: lets control finish, then ends the loop."""
-        self._status = EXIT_CUT if self._crew.cut and status == EXIT_OK else status
+        """Lets control finish, then ends the loop: no worker is left, or all were killed."""
+        self._status = EXIT_CUT if self._workers.cut and status == EXIT_OK else status
         self._phase = Phase.LEAVING
         self._deadline = time.monotonic() + CONTROL_EXIT_SECONDS
         self._control.dismiss()
@@ -381,34 +376,34 @@ class Supervisor:
                 return
             if not pid:
                 return
-            worker = self._crew.find(pid)
+            worker = self._workers.find(pid)
             if worker is not None:
-                self._read_worker(worker)  # its last words
-                self._bury_worker(worker, status)
+                self._read_worker(worker)  # the frames that it sent before it exited
+                self._reap_worker(worker, status)
             elif self._control.child is not None and self._control.child.pid == pid:
                 self._read_control(self._control.child)
-                self._bury_control(self._control.child, status)
-            # Anything else was left to us as PID 1.
+                self._reap_control(self._control.child, status)
+            # Any other process became a child of PID 1.
 
-    def _bury_worker(self, worker: Worker, status: int) -> None:
+    def _reap_worker(self, worker: Worker, status: int) -> None:
         now = time.monotonic()
         if self._phase is Phase.STARTING:
             self._notices.error(
                 f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
                 " before it was ready: start abandoned"
             )
-            self._crew.dismiss(worker)
+            self._workers.dismiss(worker)
             self._abandon_start()
         elif self._phase is Phase.SERVING:
-            self._crew.bury(worker, status, now)
+            self._workers.reap(worker, status, now)
         elif self._phase is Phase.DRAINING:
-            self._crew.bury_drained(worker, status)
+            self._workers.reap_drained(worker, status)
         else:
-            self._crew.dismiss(worker)  # killed before it served
+            self._workers.dismiss(worker)  # killed before it served
 
-    def _bury_control(self, control: Child, status: int) -> None:
+    def _reap_control(self, control: Child, status: int) -> None:
         if self._phase in (Phase.STARTING, Phase.SERVING):
-            self._control.bury(control, status, time.monotonic())
+            self._control.reap(control, status, time.monotonic())
             return
         self._control.forget(control)
         if self._phase < Phase.LEAVING:
@@ -419,14 +414,14 @@ class Supervisor:
     # Heartbeat
 
     def _watch(self, now: float) -> None:
-        # A turn takes a tick at most. One that took longer was a pause of the supervisor itself,
-        # wherever in the turn it fell.
-        if now - self._watched > TICK_SECONDS + self._tempo.heartbeat_seconds / 2:
-            self._crew.trust_from(now)
+        # A turn takes a tick at most. After a longer one the supervisor itself was stopped for a
+        # while, at whatever point of the turn.
+        if now - self._watched > TICK_SECONDS + self._timeouts.heartbeat_seconds / 2:
+            self._workers.trust_from(now)
         self._watched = now
         if Phase.STARTING <= self._phase <= Phase.DRAINING:
             generations = self._generations
-            self._crew.watch(now, generations.current, generations.deadline_monotonic)
+            self._workers.watch(now, generations.current, generations.deadline_monotonic)
         self._control.watch(now)
 
     # Reconcile
@@ -438,8 +433,8 @@ class Supervisor:
             case Phase.CONFIGURING:
                 self._limit_configuring(now)
             case Phase.STARTING | Phase.SERVING:
-                self._crew.spawn_missing(self._generations.frame, now)
-                if self._generations.pending and self._crew.serves(self._generations.current):
+                self._workers.spawn_missing(self._generations.frame, now)
+                if self._generations.pending and self._workers.serves(self._generations.current):
                     self._settle()
                 if self._phase is Phase.SERVING:
                     self._control.begin_reload(now)
@@ -456,17 +451,17 @@ class Supervisor:
             self._leave(EXIT_STARTUP)
 
     def _finish_draining(self, now: float) -> None:
-        if not self._crew.count:
+        if not self._workers.count:
             self._leave(EXIT_OK)
         elif self._deadline is not None and now > self._deadline:
             self._deadline = None
-            self._crew.kill()
+            self._workers.kill()
 
     def _finish_leaving(self, now: float) -> None:
         if self._deadline is not None and now > self._deadline:
             self._deadline = None
             self._control.signal(signal.SIGKILL)
-        if self._control.child is None and not self._crew.count:
+        if self._control.child is None and not self._workers.count:
             self._phase = Phase.GONE
             self._say_goodbye()
 
@@ -480,29 +475,15 @@ class Supervisor:
             and self._status != EXIT_STARTUP
         ):
             wanted = self._boot.access_log != "off"
-            self._notices.info(account.told(page.totals(), access_log=wanted))
+            self._notices.info(account.summary(page.totals(), access_log=wanted))
         if self._status == EXIT_OK:
             self._notices.info("stopped: clean")
         elif self._status == EXIT_CUT:
-            self._notices.warning(f"stopped: {plural(self._crew.cut, 'connection')} cut")
-
-
-def _log_pair() -> tuple[socket.socket, socket.socket]:
-    """The workers' end, which never blocks and so loses lines when full, and control's end."""
-    workers_end, control_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    workers_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _LOG_BUFFER_BYTES)
-    workers_end.setblocking(False)
-    return workers_end, control_end
-
-
-def _raise_descriptor_limit() -> int:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return hard
+            self._notices.warning(f"stopped: {plural(self._workers.cut, 'connection')} cut")
 
 
 def _drained(payload: bytes) -> int:
-    """How many connections a worker says it cut; 0 if it cannot be read."""
+    """Returns how many connections a worker reports as cut; 0 if the frame cannot be read."""
     try:
         return int(json.loads(payload)["cut"])
     except (ValueError, KeyError, TypeError):

@@ -2,7 +2,7 @@
 
     python -m loadtest.bench.lone CHANNEL LOG PORT    (two inherited descriptors)
 
-Rules: it is the worker's own `run`, with the seat that a supervisor would give it; what `Lone`
+Rules: it is the worker's own `run`, with the arguments that a supervisor would give it; what `Lone`
 sends it first is a snapshot made of a configuration as control makes it; somebody reads its log;
 SIGUSR1 makes it call getpgid(2), which it never does otherwise: a mark for those who watch.
 """
@@ -24,7 +24,8 @@ from typing import Self
 
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameType, encode
-from fastpath.worker.process import Seat, run
+from fastpath.payload import checksums
+from fastpath.worker.process import WorkerArguments, run
 from loadtest.bench import machine
 
 MARK = "getpgid"
@@ -118,9 +119,10 @@ def main(channel: int, log: int, port: int) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     page = Page(Layout(rows=1))
+    checksums.library()  # or the worker imports it when it is idle, while something is counted
     signal.signal(signal.SIGUSR1, lambda number, frame: os.getpgid(0) and None)
     run(
-        Seat(
+        WorkerArguments(
             index=0,
             listeners=(listener,),
             tls_listeners=(),

@@ -16,7 +16,7 @@ from tests.process.harness import Gateway, wait_until
 # Runs in the supervisor before anything else, and breaks it, or what it is going to fork.
 _START = """
 import sys
-from gateway.supervisor import __main__, control_place, crash, crew, supervisor
+from gateway.supervisor import __main__, control_process, crash, workers, supervisor
 
 def in_child(module, change):
     fork = module.fork
@@ -62,7 +62,7 @@ def test_a_core_task_of_a_worker_ends_it(config: dict[str, object], core: str, h
 def change():
     from fastpath.worker.process import Worker
     ends_later(Worker, {core!r}, {how!r})
-in_child(crew, change)
+in_child(workers, change)
 """
     with Broken(config, code, workers=1) as gateway:
         gateway.wait_for_log(f"error: worker 0: internal error: {_told(how)}", 20)
@@ -78,7 +78,7 @@ def test_a_core_task_of_control_ends_it(config: dict[str, object], core: str, ho
 def change():
     from gateway.control.control import Control
     ends_later(Control, {core!r}, {how!r})
-in_child(control_place, change)
+in_child(control_process, change)
 """
     with Broken(config, code, workers=1) as gateway:
         gateway.wait_for_log(f"error: s3gw control crashed: {_told(how)}", 20)
@@ -94,7 +94,7 @@ def change():
     from gateway.control.access_log import AccessLog
     from gateway.control.logs import LogReader
     {owner}._run = lambda self: None
-in_child(control_place, change)
+in_child(control_process, change)
 """
     with Broken(config, code, workers=1, access_log="-") as gateway:
         gateway.wait_for_log(f"control: thread {name} ended: RuntimeError: it returned", 20)
@@ -104,7 +104,7 @@ in_child(control_place, change)
 
 _IN_THE_LOOP = """
 turn = supervisor.Supervisor._turn
-obey = supervisor.Supervisor._obey
+obey = supervisor.Supervisor._handle_signal
 broken = []
 def obey_or_break(self, number):
     if number == 10:
@@ -114,7 +114,7 @@ def turn_or_fail(self):
     if broken:
         raise {fault}
     turn(self)
-supervisor.Supervisor._turn, supervisor.Supervisor._obey = turn_or_fail, obey_or_break
+supervisor.Supervisor._turn, supervisor.Supervisor._handle_signal = turn_or_fail, obey_or_break
 supervisor.FAULTY_SECONDS = 1.0
 crash.CONTROL_EXIT_SECONDS = 60.0
 """
@@ -177,7 +177,8 @@ def test_a_supervisor_that_cannot_be_made_says_so(config: dict[str, object]) -> 
 
 def test_an_entry_that_fails_says_so() -> None:
     code = "import gateway.supervisor.__main__ as entry\n"
-    code += "entry.environment.stow = lambda: 1 / 0\nimport sys\nsys.exit(entry.main([]))"
+    code += "entry.environment.restart_without_secrets = lambda: 1 / 0\n"
+    code += "import sys\nsys.exit(entry.main([]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, text=True)
     assert done.returncode == 70
     assert "supervisor crashed: ZeroDivisionError: division by zero (" in done.stderr

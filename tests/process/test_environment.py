@@ -11,6 +11,7 @@ import pytest
 from gateway.supervisor.environment import is_kept
 from tests.doubles.target import Target
 from tests.process.harness import Gateway
+from tests.process.test_start import FromTheCommandLine
 
 SECRETS = {
     "AWS_ACCESS_KEY_ID": "AKIDHUSH",
@@ -26,7 +27,10 @@ def _environment(pid: int) -> bytes:
     return Path(f"/proc/{pid}/environ").read_bytes()
 
 
-def test_only_control_has_the_secrets(config: dict[str, object], target: Target) -> None:
+@pytest.mark.parametrize("how", [Gateway, FromTheCommandLine])
+def test_only_control_has_the_secrets(
+    config: dict[str, object], target: Target, how: type[Gateway]
+) -> None:
     """D11: the others had them in memory that everybody of the same user can read."""
     main = {
         "profile": "generic",
@@ -35,7 +39,8 @@ def test_only_control_has_the_secrets(config: dict[str, object], target: Target)
         "secret_access_key": "${TEAM_A}",
     }
     changed = {**config, "targets": {"main": main}}
-    with Gateway.start(changed, environ={**SECRETS, "LC_KEPT": "kept"}, fresh=True) as gateway:
+    secrets = {**SECRETS, "LC_KEPT": "kept"}
+    with how.start(changed, environ=secrets, fresh=True) as gateway:
         assert gateway.request("GET", "/bucket/key").status == 200
         everyone = [gateway.supervisor_pid, gateway.control_pid(), *gateway.worker_pids()]
         assert len(everyone) == 4

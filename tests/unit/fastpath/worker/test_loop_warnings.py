@@ -18,7 +18,8 @@ def test_the_loop_warns_nobody_of_clients_that_left(level: str, heard: str) -> N
         [
             sys.executable,
             "-c",
-            f"from fastpath.worker.process import hush; hush(); {SAY.format(level=level)}",
+            "from fastpath.worker.process import silence_loop_warnings as silence; silence(); "
+            + SAY.format(level=level),
         ],
         cwd=ROOT,
         capture_output=True,

@@ -26,7 +26,7 @@ MEMORY = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")
 
 
 class Executed(Exception):
-    """What `os.execv` would have become."""
+    """What `os.execve` would have become."""
 
 
 @pytest.fixture
@@ -36,15 +36,15 @@ def settings(run, monkeypatch: pytest.MonkeyPatch):
     for name in MEMORY:
         monkeypatch.delenv(name)
 
-    def execv(path: str, arguments: list[str]) -> None:
-        raise Executed(path, arguments)
+    def execve(path: str, arguments: list[str], environ: dict[str, str]) -> None:
+        raise Executed(path, arguments, environ)
 
-    monkeypatch.setattr(os, "execv", execv)
+    monkeypatch.setattr(os, "execve", execve)
 
     def read(*arguments: object, **environ: str) -> dict[str, object]:
         result = run(*arguments, **environ)
         assert isinstance(result.exception, Executed), result.output
-        path, (python, *flags, document) = result.exception.args
+        path, (python, *flags, document), _ = result.exception.args
         assert path == python == sys.executable
         assert flags == ["-P", "-m", "gateway.supervisor"]
         found = json.loads(document)
@@ -134,3 +134,30 @@ def test_the_new_interpreter_finds_this_package(settings) -> None:
     settings()
     root = os.path.dirname(os.path.dirname(os.path.abspath(__import__("gateway").__file__)))
     assert "site-packages" in root or root in os.environ["PYTHONPATH"].split(os.pathsep)
+
+
+def test_the_supervisor_gets_no_secret_and_a_file_that_has_all(
+    settings, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """D11: so it need not start itself once more."""
+    monkeypatch.setenv("TEAM_A", "hush-team")
+    *_, environ = run("serve").exception.args
+    assert "TEAM_A" not in environ
+    assert environ["PATH"] == os.environ["PATH"]
+    descriptor = int(environ["S3GATEWAY_ENVIRON_DESCRIPTOR"])
+    assert os.get_inheritable(descriptor)
+    whole = json.loads(os.pread(descriptor, 1 << 20, 0))
+    os.close(descriptor)
+    assert whole["TEAM_A"] == "hush-team"
+
+
+def test_without_a_file_of_memory_the_supervisor_gets_everything(
+    settings, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: str, flags: int) -> int:
+        raise OSError("not in this sandbox")
+
+    monkeypatch.setattr(os, "memfd_create", refuse)
+    monkeypatch.setenv("TEAM_A", "hush-team")
+    *_, environ = run("serve").exception.args
+    assert environ["TEAM_A"] == "hush-team"

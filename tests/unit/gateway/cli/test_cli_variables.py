@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli.main import COMMANDS
 from gateway.config.variables import LOG_FORMATS, LOG_LEVELS, OWN
-from gateway.supervisor import tempo
+from gateway.supervisor import timeouts
 from tests.unit.gateway.config.loading import S3, Desk
 
 WORLD = ["0.0.0.0:8080"]
@@ -27,7 +27,7 @@ def options() -> list[click.Option]:
 def test_every_variable_of_the_command_line_is_known() -> None:
     """D8: a flag that gets a variable gets its check, or its place in the tree."""
     variables = {one.envvar for one in options() if one.envvar}
-    assert variables | set(tempo.VARIABLES) == OWN
+    assert variables | set(timeouts.VARIABLES) == OWN
 
 
 def test_words_are_those_of_the_command_line() -> None:

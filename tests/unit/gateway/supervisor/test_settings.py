@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.supervisor import boot, tempo
+from gateway.supervisor import boot, timeouts
 
 BOOT: dict[str, object] = {
     "listen": [["127.0.0.1", 8080], ["::1", 8080]],
@@ -51,14 +51,14 @@ def test_differences_are_named() -> None:
 
 
 def test_times_have_defaults() -> None:
-    assert tempo.read({"S3GATEWAY_HEARTBEAT_SECONDS": ""}) == tempo.Tempo()
+    assert timeouts.read({"S3GATEWAY_HEARTBEAT_SECONDS": ""}) == timeouts.Timeouts()
 
 
 def test_a_time_is_read() -> None:
-    assert tempo.read({"S3GATEWAY_HEARTBEAT_SECONDS": "0.5"}).heartbeat_seconds == 0.5
+    assert timeouts.read({"S3GATEWAY_HEARTBEAT_SECONDS": "0.5"}).heartbeat_seconds == 0.5
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1", "nan", "inf", "1e9"])
 def test_a_bad_time_is_named(text: str) -> None:
-    with pytest.raises(tempo.TempoError, match="S3GATEWAY_BOOT_SECONDS"):
-        tempo.read({"S3GATEWAY_BOOT_SECONDS": text})
+    with pytest.raises(timeouts.TimeoutsError, match="S3GATEWAY_BOOT_SECONDS"):
+        timeouts.read({"S3GATEWAY_BOOT_SECONDS": text})

@@ -1,10 +1,8 @@
-"""The workers: one place for each, with its listeners, its present worker and its crash record.
+"""Starts, watches and replaces the workers: one slot for each, with its listening sockets.
 
-Rules: a place keeps its listening sockets open over the death of its worker, so that connections
-wait in the queue for the replacement, except in a long back-off; a worker is freed only when it is
-reaped; what a worker had in flight is read before its row is folded.
-
-Not here: phases, signals, control (`supervisor`); numbering snapshots (`broadcast`).
+Rules: a slot keeps its listening sockets when its worker dies, so that connections wait in the
+queue for the replacement, except in a long back-off; a slot is free when its worker is reaped; the
+requests that a worker had in flight are read before its row of counters is retired.
 """
 
 from __future__ import annotations
@@ -22,28 +20,28 @@ from gateway.supervisor import sockets
 from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.boot import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
+from gateway.supervisor.heartbeat import Heartbeat, Reading
 from gateway.supervisor.notices import Notices
-from gateway.supervisor.preload import uncollected
-from gateway.supervisor.pulse import Pulse, Reading
-from gateway.supervisor.tempo import (
+from gateway.supervisor.preload import without_collector
+from gateway.supervisor.timeouts import (
     LONG_BACK_OFF_SECONDS,
     MUTE_SECONDS,
     STABLE_SECONDS,
-    Tempo,
+    Timeouts,
 )
 
 EXIT_CUT: Final = 4  # of a worker: the drain deadline cut something
 
 
 class Worker(Child):
-    """One incarnation of a worker."""
+    """One worker process."""
 
     __slots__ = (
         "cut",
+        "heartbeat",
         "index",
         "killed",
         "mute_since",
-        "pulse",
         "ready_since",
         "row",
         "row_number",
@@ -57,26 +55,26 @@ class Worker(Child):
         self.row: memoryview = memoryview(b"")
         self.ready_since: float | None = None  # monotonic
         self.served = 0  # generation
-        self.cut = 0  # connections, as it says itself
-        self.killed = False  # by us
+        self.cut = 0  # connections, as the worker reports
+        self.killed = False  # by the supervisor
         self.mute_since: float | None = None  # monotonic; its channel is closed
-        self.pulse = Pulse()
+        self.heartbeat = Heartbeat()
 
 
-class Place:
-    """What outlives a worker: its index, listeners and crash record."""
+class WorkerSlot:
+    """What stays when a worker is replaced: its index, listeners and back-off."""
 
-    __slots__ = ("back_off", "epitaph", "index", "listeners", "worker")
+    __slots__ = ("back_off", "index", "last_exit", "listeners", "worker")
 
     def __init__(self, index: int, listeners: list[socket.socket]) -> None:
         self.index = index
         self.listeners = listeners
         self.worker: Worker | None = None
         self.back_off = BackOff(RESTARTS)
-        self.epitaph = ""  # of the last worker, until its replacement is there
+        self.last_exit = ""  # of the last worker, until its replacement is there
 
     def close(self) -> None:
-        """Gives up the listening sockets without letting a new connection in between."""
+        """Closes the listening sockets; no connection enters a queue meanwhile."""
         for listener in self.listeners:
             sockets.refuse_new(listener)
         for listener in self.listeners:
@@ -84,15 +82,15 @@ class Place:
         self.listeners = []
 
 
-class Crew:
-    """All places of a supervisor."""
+class Workers:
+    """All slots of a supervisor."""
 
-    def __init__(self, log: socket.socket, tempo: Tempo, notices: Notices) -> None:
+    def __init__(self, log: socket.socket, timeouts: Timeouts, notices: Notices) -> None:
         self._page: Page  # made when the configuration is known: see `open`
         self._log = log
-        self._tempo = tempo
+        self._timeouts = timeouts
         self._notices = notices
-        self._places: list[Place] = []
+        self._slots: list[WorkerSlot] = []
         self._backlog = 0
         self._access_log = "off"
         self._trusted_since = 0.0
@@ -101,7 +99,7 @@ class Crew:
         self.cut = 0  # connections cut while draining
 
     def open(self, settings: Boot, page: Page) -> None:
-        """Binds. Raises BindError."""
+        """Binds the addresses, and makes a slot for each worker. Raises BindError."""
         self._page = page
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
@@ -109,38 +107,38 @@ class Crew:
         self.endpoints, listeners = sockets.open_all(
             settings.listen, settings.workers, settings.backlog, settings.listen_tls
         )
-        self._places = [Place(index, mine) for index, mine in enumerate(listeners)]
+        self._slots = [WorkerSlot(index, mine) for index, mine in enumerate(listeners)]
 
-    def workers(self) -> Iterator[Worker]:
-        """The workers that are not reaped yet."""
-        return (place.worker for place in self._places if place.worker is not None)
+    def living(self) -> Iterator[Worker]:
+        """Returns the workers that are not reaped yet."""
+        return (slot.worker for slot in self._slots if slot.worker is not None)
 
     @property
     def count(self) -> int:
-        return sum(1 for _ in self.workers())
+        return sum(1 for _ in self.living())
 
     def serves(self, generation: int) -> bool:
         """Whether every living worker, and at least one, serves this generation."""
-        present = list(self.workers())
+        present = list(self.living())
         return bool(present) and all(worker.served >= generation for worker in present)
 
     # Spawn
 
     def spawn_missing(self, frame: bytes, now: float) -> None:
-        """Starts a worker in every empty place whose time has come; `frame` is its snapshot."""
-        for place in self._places:
-            if place.worker is None and now >= place.back_off.until:
+        """Starts a worker in every empty slot whose back-off is over; `frame` is its snapshot."""
+        for slot in self._slots:
+            if slot.worker is None and now >= slot.back_off.until:
                 try:
-                    self._spawn(place, frame)
+                    self._spawn(slot, frame)
                 except (OSError, PageFull, sockets.BindError) as error:
-                    self._notices.error(f"worker {place.index} cannot be started: {error}")
-                    self._postpone(place, now)
+                    self._notices.error(f"worker {slot.index} cannot be started: {error}")
+                    self._postpone(slot, now)
                 else:
-                    self._report_spawn(place)
+                    self._report_spawn(slot)
 
-    def _spawn(self, place: Place, frame: bytes) -> None:
-        if not place.listeners:
-            place.listeners = [
+    def _spawn(self, slot: WorkerSlot, frame: bytes) -> None:
+        if not slot.listeners:
+            slot.listeners = [
                 sockets.open_listener(endpoint, self._backlog) for endpoint in self.endpoints
             ]
         row_number = self._page.acquire()
@@ -149,14 +147,14 @@ class Crew:
         ours.setblocking(False)
 
         def serve() -> NoReturn:
-            with uncollected():
+            with without_collector():
                 from fastpath.worker import process  # after the fork: not in the supervisor
 
             process.run(
-                process.Seat(
-                    index=place.index,
-                    listeners=self._listeners(place, tls=False),
-                    tls_listeners=self._listeners(place, tls=True),
+                process.WorkerArguments(
+                    index=slot.index,
+                    listeners=self._listeners(slot, tls=False),
+                    tls_listeners=self._listeners(slot, tls=True),
                     backlog=self._backlog,
                     channel=theirs,
                     log=self._log,
@@ -165,11 +163,11 @@ class Crew:
                 )
             )
 
-        row[Slot.WORKER] = place.index
+        row[Slot.WORKER] = slot.index
         row[Slot.HEARTBEAT] = time.monotonic_ns()
-        keep = [theirs.fileno(), self._log.fileno(), *(one.fileno() for one in place.listeners)]
+        keep = [theirs.fileno(), self._log.fileno(), *(one.fileno() for one in slot.listeners)]
         try:
-            pid = fork(f"s3gw worker {place.index}", keep, serve, leash=True)
+            pid = fork(f"s3gw worker {slot.index}", keep, serve, die_with_parent=True)
         except OSError:
             self._page.retire(row_number)
             ours.close()
@@ -177,45 +175,45 @@ class Crew:
         finally:
             theirs.close()
         row[Slot.PID] = pid
-        place.worker = Worker(place.index, pid, ours, row_number)
-        place.worker.row = row
-        place.worker.send(frame)
+        slot.worker = Worker(slot.index, pid, ours, row_number)
+        slot.worker.row = row
+        slot.worker.send(frame)
 
-    def _listeners(self, place: Place, *, tls: bool) -> tuple[socket.socket, ...]:
-        pairs = zip(self.endpoints, place.listeners, strict=True)
+    def _listeners(self, slot: WorkerSlot, *, tls: bool) -> tuple[socket.socket, ...]:
+        pairs = zip(self.endpoints, slot.listeners, strict=True)
         return tuple(listener for endpoint, listener in pairs if endpoint.tls is tls)
 
-    def _report_spawn(self, place: Place) -> None:
-        pid = place.worker.pid if place.worker else 0
-        if place.epitaph:
-            self._notices.warning(f"{place.epitaph}, replaced by pid {pid}")
-            place.epitaph = ""
+    def _report_spawn(self, slot: WorkerSlot) -> None:
+        pid = slot.worker.pid if slot.worker else 0
+        if slot.last_exit:
+            self._notices.warning(f"{slot.last_exit}, replaced by pid {pid}")
+            slot.last_exit = ""
         else:
-            self._notices.debug(f"worker {place.index} started as pid {pid}")
+            self._notices.debug(f"worker {slot.index} started as pid {pid}")
 
     # Reap
 
     def find(self, pid: int) -> Worker | None:
         """The worker with this pid."""
-        return next((worker for worker in self.workers() if worker.pid == pid), None)
+        return next((worker for worker in self.living() if worker.pid == pid), None)
 
     def dismiss(self, worker: Worker) -> None:
-        """Frees what a reaped worker had."""
+        """Retires the row and frees the slot of a reaped worker."""
         self._page.retire(worker.row_number)
         worker.close()
-        self._places[worker.index].worker = None
+        self._slots[worker.index].worker = None
 
-    def bury(self, worker: Worker, status: int, now: float) -> None:
-        """Frees the place of a reaped worker and sets the time of its replacement."""
+    def reap(self, worker: Worker, status: int, now: float) -> None:
+        """Frees the slot of a reaped worker, and plans its replacement."""
         self.dismiss(worker)
-        place = self._places[worker.index]
+        slot = self._slots[worker.index]
         if now - worker.spawned_monotonic >= STABLE_SECONDS:
-            place.back_off.succeed()
-        place.epitaph = f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
-        self._postpone(place, now)
+            slot.back_off.succeed()
+        slot.last_exit = f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
+        self._postpone(slot, now)
 
-    def bury_drained(self, worker: Worker, status: int) -> None:
-        """The same while draining: nobody follows, and what was cut counts."""
+    def reap_drained(self, worker: Worker, status: int) -> None:
+        """Frees the slot of a worker that was reaped while draining; counts what it cut."""
         running = in_flight(worker.row)
         self.dismiss(worker)
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0:
@@ -227,19 +225,19 @@ class Crew:
                 f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)} while draining"
             )
 
-    def _postpone(self, place: Place, now: float) -> None:
-        delay = place.back_off.fail(now)
+    def _postpone(self, slot: WorkerSlot, now: float) -> None:
+        delay = slot.back_off.fail(now)
         if delay >= LONG_BACK_OFF_SECONDS:
-            place.close()
+            slot.close()
         if delay:
-            what = place.epitaph or f"worker {place.index} is missing"
+            what = slot.last_exit or f"worker {slot.index} is missing"
             self._notices.warning(f"{what}, next start in {delay:g} seconds")
-            place.epitaph = f"worker {place.index} was missing for {delay:g} seconds"
+            slot.last_exit = f"worker {slot.index} was missing for {delay:g} seconds"
 
     # Watch
 
     def trust_from(self, now: float) -> None:
-        """Counts silence from now on: the supervisor itself was not running until now.
+        """Counts silence from `now` on: the supervisor itself did not run until then.
 
         After Ctrl-Z and fg, or a pause of the whole machine, every heartbeat is old.
         """
@@ -247,7 +245,7 @@ class Crew:
 
     def watch(self, now: float, generation: int, deadline: float | None) -> None:
         """Kills workers that hang, do not get ready, or did not take `generation` by `deadline`."""
-        for worker in self.workers():
+        for worker in self.living():
             reason = self._fault(worker, now, generation, deadline)
             if reason and not worker.killed:
                 self._notices.error(f"worker {worker.index} (pid {worker.pid}) {reason}")
@@ -264,27 +262,29 @@ class Crew:
         if worker.ready_since is None:
             waited = now - max(worker.spawned_monotonic, self._trusted_since)
             return (
-                f"is not ready after {waited:.1f} s" if waited > self._tempo.boot_seconds else None
+                f"is not ready after {waited:.1f} s"
+                if waited > self._timeouts.boot_seconds
+                else None
             )
         since = max(worker.ready_since, self._trusted_since)
         reading = Reading.take(worker.pid, worker.row)
-        hangs = worker.pulse.fault(reading, now, since, self._tempo.heartbeat_seconds)
+        hangs = worker.heartbeat.fault(reading, now, since, self._timeouts.heartbeat_seconds)
         if hangs is not None:
             return hangs
         if deadline is not None and now > deadline and worker.served < generation:
             return f"did not take generation {generation} in time"
         return None
 
-    # Broadcast, drain, end
+    # Send, drain, kill
 
     def send(self, frame: bytes) -> None:
-        """Sends one frame to every worker that is ready; the others are told when they are."""
-        for worker in self.workers():
+        """Sends one frame to every worker that is ready; the others get it when they are."""
+        for worker in self.living():
             if worker.ready_since is not None:
                 worker.send(frame)
 
     def take_ready(self, worker: Worker, served: int, frame: bytes, generation: int) -> None:
-        """A worker serves: sends it what it has missed since its fork."""
+        """Notes that a worker serves, and sends it what was published since its fork."""
         worker.ready_since = time.monotonic()
         worker.served = max(worker.served, served)
         if worker.served < generation:
@@ -293,20 +293,20 @@ class Crew:
             worker.send(_drain_frame(self._drain_deadline - worker.ready_since))
 
     def drain(self, seconds: float) -> None:
-        """Turns new connections away, tells every worker to finish, gives up the sockets.
+        """Refuses new connections, tells every worker to finish, and closes the sockets.
 
-        Our copies go at once, so that a worker's own close is the last one.
+        The supervisor's copies are closed at once, so that a worker's own close is the last one.
         """
         self._drain_deadline = time.monotonic() + seconds
-        for listener in (one for place in self._places for one in place.listeners):
+        for listener in (one for slot in self._slots for one in slot.listeners):
             sockets.refuse_new(listener)
         self.send(_drain_frame(seconds))
-        for place in self._places:
-            place.close()
+        for slot in self._slots:
+            slot.close()
 
     def kill(self) -> None:
         """Kills every worker."""
-        for worker in self.workers():
+        for worker in self.living():
             worker.killed = True
             worker.kill()
 

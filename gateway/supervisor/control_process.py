@@ -1,10 +1,9 @@
-"""Control's place: the present process, its crash record, and the reload it works on.
+"""Starts and replaces the control process, and hands it one reload after the other.
 
-Rules: one reload at a time; those asked for meanwhile become one more; control is replaced for as
-long as workers serve. Its replacement gets the text of the configuration in force, so that nothing
-that was saved meanwhile goes live; a reload that died with it is tried once more.
-
-Not here: what control sends (`supervisor`), what it does (`gateway.control`).
+Rules: one reload runs at a time, and all those that are asked for meanwhile become one more;
+control is replaced for as long as workers serve. A new control process gets the text of the
+configuration in force, so that nothing that was saved meanwhile takes effect; a reload that ended
+with control is tried once more.
 """
 
 from __future__ import annotations
@@ -21,44 +20,44 @@ from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.counters_page import CountersPage
 from gateway.supervisor.notices import Notices
-from gateway.supervisor.preload import uncollected
-from gateway.supervisor.tempo import STABLE_SECONDS, Tempo
+from gateway.supervisor.preload import without_collector
+from gateway.supervisor.timeouts import STABLE_SECONDS, Timeouts
 
 # A fork that failed is not tried again at once: the machine lacks something.
 _FORK_AGAIN_SECONDS: Final = 1.0
 
 
-class ControlPlace:
-    """What outlives a control process."""
+class ControlProcess:
+    """What stays when a control process is replaced."""
 
     def __init__(
         self,
         launch: Mapping[str, object],
         counters: CountersPage,
         log: socket.socket,
-        tempo: Tempo,
+        timeouts: Timeouts,
         notices: Notices,
     ) -> None:
         self._launch = launch
         self._counters = counters
         self._log = log
-        self._tempo = tempo
+        self._timeouts = timeouts
         self._notices = notices
         self._instance = secrets.token_hex(8)
         self._back_off = BackOff(RESTARTS)
-        self._epitaph = ""
-        self._running = 0  # number of the reload that runs; 0 = none
+        self._last_exit = ""
+        self._running = 0  # number of the running reload; 0 = none
         self._numbered = 0
         self._wanted = False
-        self._tried_again = False  # the reload that runs died with control before
-        self._deadline = 0.0  # monotonic; of the reload that runs
+        self._tried_again = False  # the running reload ended with an earlier control process
+        self._deadline = 0.0  # monotonic; of the running reload
         self.child: Child | None = None
         self.is_new = False  # its process has published nothing yet
 
     # Spawn and reap
 
     def spawn_missing(self, boot_payload: bytes, text: bytes, now: float) -> None:
-        """Starts control if it is missing and its time has come; `text` is what it loads."""
+        """Starts control if it does not run and its back-off is over; it loads `text`."""
         if self.child is not None or now < self._back_off.until:
             return
         try:
@@ -72,15 +71,15 @@ class ControlPlace:
         ours.setblocking(False)
 
         environ = self._launch.get("environ")
-        stowed = environ if isinstance(environ, int) else -1
+        environ_file = environ if isinstance(environ, int) else -1
 
         def live() -> NoReturn:
-            environment.take(stowed)
-            with uncollected():
+            environment.restore(environ_file)
+            with without_collector():
                 from gateway.control import control  # after the fork: it is not stdlib only
 
             control.run(
-                control.Seat(
+                control.ControlArguments(
                     launch=self._launch,
                     channel=theirs,
                     log=self._log,
@@ -93,9 +92,9 @@ class ControlPlace:
             )
 
         try:
-            # No leash: the end of its channel tells it, and it writes the last log lines first.
-            keep = (theirs.fileno(), self._log.fileno(), self._counters.descriptor, stowed)
-            pid = fork("s3gw control", keep, live, leash=False)
+            # It does not die with its parent, but writes the last log lines when its channel ends.
+            keep = (theirs.fileno(), self._log.fileno(), self._counters.descriptor, environ_file)
+            pid = fork("s3gw control", keep, live, die_with_parent=False)
         except OSError:
             ours.close()
             raise
@@ -103,12 +102,12 @@ class ControlPlace:
             theirs.close()
         self.child = Child("control", pid, ours)
         self.is_new = True
-        if self._epitaph:
-            self._notices.warning(f"{self._epitaph}, replaced by pid {pid}")
-            self._epitaph = ""
+        if self._last_exit:
+            self._notices.warning(f"{self._last_exit}, replaced by pid {pid}")
+            self._last_exit = ""
 
-    def bury(self, child: Child, status: int, now: float) -> None:
-        """Frees the place of a reaped process and sets the time of its replacement."""
+    def reap(self, child: Child, status: int, now: float) -> None:
+        """Handles the end of a process that was reaped, and plans its replacement."""
         if self._running and not self._tried_again:
             self._wanted = self._tried_again = True
         elif self._running:
@@ -118,12 +117,12 @@ class ControlPlace:
         if now - child.spawned_monotonic >= STABLE_SECONDS:
             self._back_off.succeed()
         delay = self._back_off.fail(now)
-        self._epitaph = f"control (pid {child.pid}) {how_it_ended(status)}"
+        self._last_exit = f"control (pid {child.pid}) {how_it_ended(status)}"
         if delay:
-            self._notices.warning(f"{self._epitaph}, next start in {delay:g} seconds")
+            self._notices.warning(f"{self._last_exit}, next start in {delay:g} seconds")
 
     def forget(self, child: Child) -> None:
-        """The same, when nobody is to follow."""
+        """Handles the end of a process that is not replaced."""
         child.close()
         self.child = None
         self._running = 0
@@ -131,27 +130,27 @@ class ControlPlace:
     # Reload
 
     def want_reload(self) -> None:
-        """A reload is to begin as soon as none runs."""
+        """Asks for a reload, which begins as soon as none runs."""
         self._wanted = True
 
     def begin_reload(self, now: float) -> None:
-        """Begins the reload that is wanted, if it can."""
+        """Begins the reload that was asked for, if control can take it now."""
         if not self._wanted or self._running or self.child is None:
             return
         self._wanted = False
         self._numbered += 1
         self._running = self._numbered
-        self._deadline = now + self._tempo.control_seconds
+        self._deadline = now + self._timeouts.control_seconds
         self.child.send(encode(FrameType.RELOAD, self._running))
 
     def end_reload(self, answered: set[int]) -> None:
-        """These reloads have taken effect or were refused."""
+        """Ends these reloads: each took effect or was refused."""
         if self._running in answered:
             self._running = 0
             self._tried_again = False
 
     def watch(self, now: float) -> None:
-        """Kills a control process that works on a reload for ever."""
+        """Kills a control process whose reload takes too long."""
         if self._running and now > self._deadline and self.child is not None:
             self._notices.error(f"control (pid {self.child.pid}) does not answer: killed")
             self._running = 0
@@ -160,16 +159,16 @@ class ControlPlace:
     # Messages
 
     def tell(self, frame: bytes) -> None:
-        """Sends a frame, if there is anyone."""
+        """Sends a frame if control runs."""
         if self.child is not None:
             self.child.send(frame)
 
     def signal(self, number: signal.Signals) -> None:
-        """Passes a signal on, if there is anyone."""
+        """Passes a signal on if control runs."""
         if self.child is not None:
             self.child.kill(number)
 
     def dismiss(self) -> None:
-        """Ends its channel: it writes the last log lines and leaves."""
+        """Closes the channel, so that control writes the last log lines and exits."""
         if self.child is not None:
             self.child.close()

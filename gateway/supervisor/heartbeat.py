@@ -1,13 +1,12 @@
-"""Whether a worker that does not beat is busy or hangs.
+"""Tells a worker that is busy from one that hangs, when its heartbeat stops.
 
-A beat is one turn of the worker's loop. One turn may be long without being endless: requests end in
-it, so the worker's counters move; or the machine is busy, and the worker waits for a processor.
+The worker's event loop writes a heartbeat. One turn of the loop may be long without being endless:
+requests end in it, so that the worker's counters change; or the machine is busy, and the worker
+waits for a processor.
 
-Rules: signs are the beat and the counters; time without a sign counts as the worker's own time on a
-processor while it can run, and as the clock's while it sleeps; without a beat no sign is believed
-for ever, so that an endless loop of any kind is ended.
-
-Not here: killing (`crew`).
+Rules: a changed heartbeat or counter is a sign of life; time without one counts as the worker's own
+time on a processor while it can run, and as elapsed time while it sleeps; without a heartbeat no
+other sign counts for ever, so that an endless loop of any kind is ended.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from fastpath.ipc.counters import COUNTERS, Slot
-from gateway.supervisor.tempo import BUSY_BEATS
+from gateway.supervisor.timeouts import BUSY_BEATS
 
 _TICKS: Final = 100.0  # of /proc, in a second: USER_HZ, the same on every Linux
 _STATE, _USER, _SYSTEM = 0, 11, 12  # fields of /proc/PID/stat behind the name (proc_pid_stat(5))
@@ -26,16 +25,16 @@ _STATE, _USER, _SYSTEM = 0, 11, 12  # fields of /proc/PID/stat behind the name (
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A look at one worker."""
+    """The state of one worker at one moment."""
 
     beat: int  # as in its row
     work: int  # all its counters together
     cpu: float  # seconds, since its fork
-    runs: bool  # or waits for a processor only
+    runs: bool  # or waits for a processor
 
     @classmethod
     def take(cls, pid: int, row: Sequence[int]) -> Self:
-        """Looks now. One that is gone sleeps."""
+        """Reads the state now. A process that does not exist counts as one that sleeps."""
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -45,19 +44,19 @@ class Reading:
         return cls(row[Slot.HEARTBEAT], work, cpu, fields[_STATE] == "R")
 
 
-class Pulse:
-    """What has been seen of one worker."""
+class Heartbeat:
+    """The signs of life of one worker."""
 
     __slots__ = ("_beat", "_beat_at", "_last", "_seen_at")
 
     def __init__(self) -> None:
-        self._last = Reading(0, 0, 0.0, False)  # with a sign
+        self._last = Reading(0, 0, 0.0, False)  # that showed a sign of life
         self._seen_at = 0.0  # monotonic
         self._beat = 0
         self._beat_at = 0.0
 
     def fault(self, reading: Reading, now: float, since: float, limit: float) -> str | None:
-        """Why it must be taken for hung. Silence before `since` does not count."""
+        """Returns why the worker counts as hung. Silence before `since` does not count."""
         if reading.beat != self._beat:
             self._beat, self._beat_at = reading.beat, now
         if (reading.beat, reading.work) != (self._last.beat, self._last.work):

@@ -1,9 +1,9 @@
-"""What the answers of a target say of its credentials, clock, region and certificate. Pure.
+"""Classifies the answers of a target: what they say about credentials, clock, region and
+certificate.
 
-Rules: a finding has a remedy, and the setting that it concerns; a code that a target sent is only
-repeated if it has the form of S3's codes; what nobody can know is a warning, not an error.
-
-Not here: asking (`attempt`, `run`).
+Rules: it is pure; a finding has a remedy, and the setting that it concerns; a code that a target
+sent is repeated only if it has the form of S3's codes; what cannot be known is a warning, not an
+error.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something an operator should mend; `setting` is relative to the target's section."""
+    """Something an operator should correct; `setting` is relative to the target's section."""
 
     message: str
     remedy: str
@@ -74,12 +74,12 @@ _SIGNATURES = frozenset((*_REFUSALS, _MALFORMED, _SKEWED))
 
 
 def refusal(code: str) -> tuple[str, str, str] | None:
-    """Message, remedy and setting for an error that concerns the credentials."""
+    """Returns message, remedy and setting for an error that concerns the credentials."""
     return _REFUSALS.get(code)
 
 
 def of_connection(answer: Answer, now: float) -> Iterator[Finding]:
-    """What any answer tells: the clocks, the end of the certificate."""
+    """Classifies what every answer shows: the clocks, and when the certificate expires."""
     skew = answer.skew or 0.0
     if abs(skew) >= WARNED_SKEW:
         yield _clock(skew)
@@ -97,17 +97,17 @@ def _clock(skew: float) -> Finding:
 
 
 def is_denied(answer: Answer) -> bool:
-    """Whether it says no more than AccessDenied: somebody who may do something else, or nobody."""
+    """Whether it is a mere AccessDenied: the key may have other rights, or none."""
     return answer.status in (401, 403) and answer.error.get("Code", "") in ("AccessDenied", "")
 
 
 def lists_nothing(answer: Answer) -> bool:
-    """Whether the target has no ListBuckets: gateways for one bucket do without."""
+    """Whether the target has no ListBuckets: gateways for a single bucket lack it."""
     return answer.status in (404, 405, 501)
 
 
 def of_list(answer: Answer, *, tls: bool, lakefs: bool) -> Iterator[Finding]:
-    """What the answer to ListBuckets says, but for a mere AccessDenied."""
+    """Classifies the answer to ListBuckets, except a mere AccessDenied."""
     status = answer.status
     if not tls and wants_tls(status, answer.body):
         yield Finding(*TLS_ON_PLAIN)
@@ -130,7 +130,7 @@ def _of_signature(answer: Answer) -> Iterator[Finding]:
         yield Finding(f"{message} ({code})", remedy, setting)
     elif code == _MALFORMED:
         yield _malformed(answer)
-    elif abs(answer.skew or 0.0) < WARNED_SKEW:  # else said already
+    elif abs(answer.skew or 0.0) < WARNED_SKEW:  # otherwise another finding says so
         yield Finding(
             f"the target finds the clocks too far apart ({code})", "synchronise both (NTP)"
         )
@@ -168,7 +168,7 @@ def _redirected(answer: Answer) -> Iterator[Finding]:
 
 
 def of_denied(*, lakefs: bool, tried: bool) -> Finding:
-    """AccessDenied, and no bucket that shows that the credentials are good for anything."""
+    """Classifies AccessDenied when no bucket shows that the credentials have any right."""
     if lakefs:
         message = "lakeFS says AccessDenied: the access key id is unknown, or may do nothing here"
         return Finding(message, "correct access_key_id, or give its user a policy", _KEY)
@@ -180,7 +180,7 @@ def of_denied(*, lakefs: bool, tried: bool) -> Finding:
 
 
 def of_bucket(answer: Answer, bucket: str, region: str, *, regions: bool) -> Finding | None:
-    """What a HEAD of a bucket says that a rule names; the setting is the rule's."""
+    """Classifies a HEAD of a bucket that a rule names; the setting is that rule's."""
     found = answer.headers.get(b"x-amz-bucket-region", b"").decode("latin-1")
     if answer.status in (301, 307, 400) and _REGION.match(found) and found != region:
         if regions:

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from fastpath.ipc.counters import SLOTS, Slot
-from gateway.supervisor.pulse import Pulse, Reading
-from gateway.supervisor.tempo import BUSY_BEATS
+from gateway.supervisor.heartbeat import Heartbeat, Reading
+from gateway.supervisor.timeouts import BUSY_BEATS
 
 LIMIT = 5.0
 
@@ -17,11 +17,11 @@ def first_fault(
     seconds: float, *, beats: bool = False, works: bool = False, runs: bool = False, load: float = 0
 ) -> float | None:
     """After how many seconds it is taken for hung; `load` is its share of a processor."""
-    pulse = Pulse()
+    heartbeat = Heartbeat()
     for half in range(int(seconds * 2)):
         now = half / 2
         reading = Reading(1 + half * beats, 1 + half * works, now * load, runs)
-        if pulse.fault(reading, 100 + now, 0.0, LIMIT) is not None:
+        if heartbeat.fault(reading, 100 + now, 0.0, LIMIT) is not None:
             return now
     return None
 
@@ -46,11 +46,11 @@ def test_who_is_taken_for_hung_and_when(seen: dict[str, object], expected: float
 
 def test_silence_before_a_pause_does_not_count() -> None:
     """A2: after Ctrl-Z and fg every sign is old."""
-    pulse = Pulse()
+    heartbeat = Heartbeat()
     reading = Reading(1, 1, 0.0, False)
-    assert pulse.fault(reading, 100.0, 0.0, LIMIT) is None
-    assert pulse.fault(reading, 200.0, 199.0, LIMIT) is None
-    assert pulse.fault(reading, 205.0, 199.0, LIMIT) is not None
+    assert heartbeat.fault(reading, 100.0, 0.0, LIMIT) is None
+    assert heartbeat.fault(reading, 200.0, 199.0, LIMIT) is None
+    assert heartbeat.fault(reading, 205.0, 199.0, LIMIT) is not None
 
 
 def test_a_look_at_a_process() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastpath.ipc.frames import Frame, FrameReader, FrameType
-from gateway.supervisor.broadcast import Generations
+from gateway.supervisor.generations import Generations
 
 
 def _sent(generations: Generations) -> Frame:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.connect import judgement
+from gateway.connect import classify
 from gateway.connect.attempt import Answer
-from gateway.connect.judgement import Finding
+from gateway.connect.classify import Finding
 
 LISTED = b"<ListAllMyBucketsResult/>"
 
@@ -28,7 +28,7 @@ def error(status: int, code: str, more: str = "", **facts: float) -> Answer:
 
 
 def of_list(said: Answer, *, lakefs: bool = False) -> list[Finding]:
-    return list(judgement.of_list(said, tls=False, lakefs=lakefs))
+    return list(classify.of_list(said, tls=False, lakefs=lakefs))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_skew_is_told_once() -> None:
     """D2: by the Date, or by the code if there is none."""
     skewed = error(403, "RequestTimeTooSkewed", skew=-1000.0)
     assert of_list(skewed) == []
-    (finding,) = judgement.of_connection(skewed, 0.0)
+    (finding,) = classify.of_connection(skewed, 0.0)
     assert finding.message == "the target's clock is 1000 seconds behind this machine's"
 
 
@@ -88,14 +88,14 @@ def test_a_skew_is_told_once() -> None:
 )
 def test_clocks(skew: float | None, severity: str | None) -> None:
     """D2: S3 refuses from 900 seconds on."""
-    found = list(judgement.of_connection(answer(200, skew=skew), 0.0))
+    found = list(classify.of_connection(answer(200, skew=skew), 0.0))
     assert [finding.severity for finding in found] == ([severity] if severity else [])
 
 
 @pytest.mark.parametrize(("days", "told"), [(13, True), (15, False)])
 def test_a_certificate_that_ends_soon(days: int, told: bool) -> None:
     """D2: a warning while there is time."""
-    found = list(judgement.of_connection(answer(200, expires=1000.0 + days * 86400), 1000.0))
+    found = list(classify.of_connection(answer(200, expires=1000.0 + days * 86400), 1000.0))
     assert [finding.severity for finding in found] == (["warning"] if told else [])
 
 
@@ -112,12 +112,12 @@ def test_a_certificate_that_ends_soon(days: int, told: bool) -> None:
     ids=lambda value: f"D2 {value.status}" if isinstance(value, Answer) else "",
 )
 def test_a_bucket_that_a_rule_names(said: Answer, regions: bool, message: str | None) -> None:
-    found = judgement.of_bucket(said, "b", "us-east-1", regions=regions)
+    found = classify.of_bucket(said, "b", "us-east-1", regions=regions)
     assert (found is None) if message is None else (found and message in found.message)
 
 
 def test_lakefs_says_access_denied_to_an_unknown_key() -> None:
     """D2: an error there, a warning elsewhere while nothing else was tried."""
-    assert judgement.of_denied(lakefs=True, tried=False).severity == "error"
-    assert judgement.of_denied(lakefs=False, tried=True).severity == "error"
-    assert judgement.of_denied(lakefs=False, tried=False).severity == "warning"
+    assert classify.of_denied(lakefs=True, tried=False).severity == "error"
+    assert classify.of_denied(lakefs=False, tried=True).severity == "error"
+    assert classify.of_denied(lakefs=False, tried=False).severity == "warning"

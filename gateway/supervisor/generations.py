@@ -1,13 +1,11 @@
-"""Generations: numbering snapshots, keeping the last one, and who serves which.
+"""Numbers the snapshots, and keeps the last one with the configuration's text it was made of.
 
-With the snapshot stays the text of the configuration that it was made of: what the operator
-accepted is served until he says otherwise, whatever was saved to the file meanwhile.
+The text is what the operator accepted last: it is served until the next reload, whatever was saved
+to the file meanwhile.
 
-Rules: a generation is never used twice and never goes back, whatever control does; the last
-snapshot stays here, because a worker must be able to start while control is down; an identical
-snapshot is no new generation.
-
-Not here: the workers that take it (`crew`), compiling it (control).
+Rules: no number is used twice or goes back, whatever control does; the last snapshot stays in the
+supervisor, because a worker must be able to start while control is down; a snapshot that is
+identical to the last one gets no new number.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from fastpath.ipc.frames import FrameType, encode
 
 
 class Generations:
-    """The snapshot that is served, or on its way to be."""
+    """The last snapshot: workers serve it, or are about to."""
 
     __slots__ = (
         "_payload",
@@ -34,20 +32,20 @@ class Generations:
         self.text = b""  # of the configuration; empty without a file
         self.current = 0
         self.frame = b""  # the SNAPSHOT frame of `current`
-        self.tickets: set[int] = set()  # reloads that `current` answers
-        self.deadline_monotonic: float | None = None  # by when workers serve it; None = they do
+        self.tickets: set[int] = set()  # numbers of the reloads that end when `current` is served
+        self.deadline_monotonic: float | None = None  # for all workers to serve it; None = they do
 
     @property
     def pending(self) -> bool:
-        """Whether a snapshot is on its way."""
+        """Whether some worker does not serve the last snapshot yet."""
         return self.deadline_monotonic is not None
 
     def publish(self, payload: bytes, deadline_monotonic: float, text: bytes = b"") -> bool:
-        """Takes a snapshot of control and its text; whether it is a new one."""
+        """Keeps a snapshot from control, with its text; returns whether it is a new one."""
         if payload == self._payload:
             self.text = text
             return False
-        if not self.pending:  # served by every worker, so safe to return to
+        if not self.pending:  # every worker served it, so it is safe to go back to
             self._previous = self._payload, self.text
         self.text = text
         self._number(payload, deadline_monotonic)
@@ -56,18 +54,18 @@ class Generations:
     def roll_back(self, deadline_monotonic: float) -> bool:
         """Publishes the last snapshot that every worker served; False if there is none.
 
-        Under a new number: workers that took the bad one must not think they have this already.
+        It gets a new number, because some workers may serve the one that others rejected.
         """
         payload, text = self._previous
         if not payload:
             return False
         self.text = text
         self._number(payload, deadline_monotonic)
-        self._previous = (b"", b"")  # if they reject this as well, there is nothing left to try
+        self._previous = (b"", b"")  # if workers reject this as well, there is no other
         return True
 
     def settle(self) -> set[int]:
-        """Every worker serves `current`; returns the reloads that are answered by that."""
+        """Notes that every worker serves `current`; returns the reloads that this ends."""
         self.deadline_monotonic = None
         answered, self.tickets = self.tickets, set()
         return answered
