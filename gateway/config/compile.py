@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from fastpath.routing.rules import pack
-from fastpath.routing.snapshot import FORMAT
+from fastpath.routing.snapshot import FORMAT, Certificate, TLSSettings
 from gateway.config.schema import Config, Identity, Keys, RouterTLS, Target
 
 
@@ -39,8 +39,12 @@ def compile_snapshot(
     }
 
 
-def _certificate(tls: RouterTLS | None) -> dict[str, str | None] | None:
-    return None if tls is None else {"cert_pem": tls.cert_pem, "key_pem": tls.key_pem}
+def _certificate(tls: RouterTLS | None) -> dict[str, object] | None:
+    if tls is None:
+        return None
+    assert tls.cert_pem is not None  # resolved, as is the key
+    assert tls.key_pem is not None
+    return asdict(Certificate(tls.cert_pem, tls.key_pem))
 
 
 def _pair(keys: Keys) -> dict[str, object]:
@@ -89,13 +93,7 @@ def _target(name: str, target: Target, credentials: Mapping[str, object]) -> dic
         "credentials": name if name in credentials else None,
         "tls": None
         if tls is None
-        else {
-            "verify": tls.verify,
-            "ca_pem": tls.ca_pem,
-            "cert_pem": tls.cert_pem,
-            "key_pem": tls.key_pem,
-            "server_name": endpoint.host,
-        },
+        else asdict(TLSSettings(tls.verify, endpoint.host, tls.ca_pem, tls.cert_pem, tls.key_pem)),
         "pool": asdict(target.pool),
         "timeouts": asdict(target.timeouts),
     }

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from fastpath.routing.profiles import PROFILES
 from gateway.config.addresses import Endpoint, Listen
+from gateway.config.layers import KEY_SETTINGS
 from gateway.config.nodes import Tree
 from gateway.config.problems import Path
 from gateway.config.schema import Config, ProfileOverrides, Rule, Section, Target
@@ -132,7 +133,7 @@ def origin(path: Path, tree: Tree) -> str:
         if place is not None:
             bare = place.source.startswith(("$", "--")) or place.source == "built-in"
             return place.source if bare else f"{place.source}:{place.line}"
-    if path[0] == "targets" and path[-1] in ("access_key_id", "secret_access_key"):
+    if path[0] == "targets" and path[-1] in KEY_SETTINGS:
         return f"$AWS_{str(path[-1]).upper()}"
     return "default"
 

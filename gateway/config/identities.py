@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from gateway.config.pairs import KeyPair, is_published
-from gateway.config.problems import Path, did_you_mean, one_of
+from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
 from gateway.config.schema import Identity, Keys, Target
 from gateway.config.secrets import Files, key_pair
@@ -68,12 +68,6 @@ def _identity(reader: Reader, files: Files, path: Path, targets: frozenset[str])
         elif not pair.model_fields_set:
             reader.error(at, "has no access_key_id and secret_access_key", key=True)
     return None if keys is None else section.resolved(keys, credentials=own)
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Suggests the closest known name, or else all of them."""
-    names = sorted(known)
-    return did_you_mean(name, names) or (f"known: {one_of(names)}" if names else "")
 
 
 def implicit_identities(

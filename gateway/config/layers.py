@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.config.nodes import SHORTHANDS, Scalar, Tree, Value
+from gateway.config.nodes import BUILT_IN_TARGETS, DEFAULT_TARGET, Scalar, Tree, Value
 from gateway.config.problems import Path, Place, Problem, Problems, did_you_mean, one_of
 
 # Variables that stand for settings. If two name one setting, the later entry wins.
@@ -26,7 +26,7 @@ VARIABLES: tuple[tuple[str, Path], ...] = (
     ("AWS_ENDPOINT_URL_S3", ("targets", "s3", "endpoint")),
 )
 
-_KEY_SETTINGS = ("access_key_id", "secret_access_key")
+KEY_SETTINGS = ("access_key_id", "secret_access_key")
 
 
 def put(tree: Tree, path: Path, value: Value, place: Place) -> None:
@@ -61,7 +61,7 @@ def without_file() -> Tree:
         for name in ("pattern", "target"):
             tree.values[("routing", "rules", index, name)] = place
     put(tree, ("routing", "rules"), rules, place)
-    put(tree, ("routing", "default_target"), Scalar("s3"), place)
+    put(tree, ("routing", "default_target"), Scalar(DEFAULT_TARGET), place)
     return tree
 
 
@@ -89,7 +89,7 @@ def _texts(values: object) -> Sequence[str]:
 def move_shorthands(tree: Tree, problems: Problems) -> None:
     """Moves `lakefs:` and `s3:` into `targets`."""
     targets = tree.data.get("targets")
-    for name in SHORTHANDS:
+    for name in BUILT_IN_TARGETS:
         if isinstance(targets, dict) and name in targets:
             tree.short.discard(name)
         if name not in tree.data:
@@ -167,7 +167,7 @@ def overlay(base: Tree, top: Tree) -> Tree:
     result = Tree(data, broken=base.broken | top.broken)
     result.short = {
         name
-        for name in SHORTHANDS
+        for name in BUILT_IN_TARGETS
         if name in (top if ("targets", name) in top.keys else base).short
     }
     result.values = _merged_places(base.values, top.values, dropped)
@@ -218,7 +218,7 @@ def _merge(
 def _superseded(base: Mapping[str, Value], top: Mapping[str, Value]) -> list[str]:
     """Returns the settings of `base` that give in another way what `top` gives."""
     gone: list[str] = []
-    for name in _KEY_SETTINGS:
+    for name in KEY_SETTINGS:
         gone += [name] if f"{name}_file" in top else []
         gone += [f"{name}_file"] if name in top else []
         if "aws_profile" in top:

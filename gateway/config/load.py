@@ -20,14 +20,14 @@ from gateway.config import layers, rules
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
 from gateway.config.identities import implicit_identities, read_identities
-from gateway.config.nodes import Tree, read_documents
+from gateway.config.nodes import BUILT_IN_TARGETS, Tree, read_documents
 from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
 from gateway.config.processors import usable_processors
 from gateway.config.reading import Reader
 from gateway.config.schema import Auth, Config, Cors, Identity, Router, Routing, Target
 from gateway.config.secrets import Files, Stamp, expand_variables
-from gateway.config.targets import ALWAYS, TargetReader
+from gateway.config.targets import TargetReader
 from gateway.config.variables import check_variables, warn_of_unread
 from gateway.config.words import AUTO
 
@@ -212,15 +212,14 @@ class _Resolver:
         auth = reader.read(Auth, ("auth",)) or Auth()
         routing = reader.read(Routing, ("routing",)) or Routing()
         tls = read_served_tls(reader, self._files, router.tls, router.listen_address)
-        addresses = Config(router=router).addresses
-        loopback = all(address.loopback for address in addresses)
+        addresses, loopback = router.addresses, router.loopback
         if auth.mode == "open" and not loopback and not self._insecure_open:
             message = "open lets everybody in, and the gateway listens beyond this machine"
             reader.error(("auth", "mode"), message, "use sigv4, loopback or --insecure-open")
         targets = self._targets(addresses, router.domains)
         identities = self._identities(auth, targets, loopback)
         found = rules.read_rules(reader, auth.mode)
-        known = {*reader.members(("targets",)), *ALWAYS}
+        known = {*reader.members(("targets",)), *BUILT_IN_TARGETS}
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         rules.report_unreachable(reader, found)
@@ -270,7 +269,7 @@ class _Resolver:
     def _identities(
         self, auth: Auth, targets: Mapping[str, Target], loopback: bool
     ) -> list[Identity]:
-        known = {*self._reader.members(("targets",)), *ALWAYS}
+        known = {*self._reader.members(("targets",)), *BUILT_IN_TARGETS}
         found = read_identities(self._reader, self._files, known, loopback)
         configured = self._reader.tree.get(("auth", "identities"))
         if found or configured or auth.mode == "open":

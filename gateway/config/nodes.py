@@ -20,7 +20,9 @@ from gateway.config import composing
 from gateway.config.composing import CORE, MAPPING, MERGE, NULL, SEQUENCE, Node, place_of
 from gateway.config.problems import Path, Place, Problem, Problems, format_path
 
-SHORTHANDS = ("lakefs", "s3")  # targets that may stand at the top of the file
+# The targets that exist without being configured, and may stand at the top of the file.
+BUILT_IN_TARGETS = ("lakefs", "s3")
+DEFAULT_TARGET = "s3"
 
 MAX_DEPTH = 64  # the schema is 7 deep; what builds values recurses
 MAX_NODES = 1_000_000  # aliases unfold: ten lines of them can stand for a billion values
@@ -58,7 +60,7 @@ class Tree:
     values: dict[Path, Place] = field(default_factory=dict)
     keys: dict[Path, Place] = field(default_factory=dict)
     broken: set[Path] = field(default_factory=set)
-    short: set[str] = field(default_factory=lambda: set(SHORTHANDS))
+    short: set[str] = field(default_factory=lambda: set(BUILT_IN_TARGETS))
 
     def get(self, path: Path) -> Value:
         """Returns the value at a path, None if there is none."""

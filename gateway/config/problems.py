@@ -103,6 +103,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"did you mean {names[close[0]]}?" if close else ""
 
 
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Suggests the closest known name, or else all of them."""
+    names = sorted(known)
+    return did_you_mean(name, names) or (f"known: {one_of(names)}" if names else "")
+
+
 def one_of(words: Iterable[str]) -> str:
     """Joins words as `a, b or c`."""
     *most, last = words

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from fastpath.routing.globs import split_glob
 from fastpath.s3.operations import OPERATIONS
 from gateway.config.globs import can_match, covers
-from gateway.config.identities import suggest
-from gateway.config.problems import Path
+from gateway.config.nodes import DEFAULT_TARGET
+from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
 from gateway.config.schema import Rule
 
@@ -65,7 +65,7 @@ def reached_targets(reader: Reader) -> dict[str, Path]:
     reached: dict[str, Path] = {}
     default = reader.tree.get(("routing", "default_target"))
     at: Path = ("routing", "default_target")
-    reached[str(default) if isinstance(default, str) else "s3"] = at
+    reached[str(default) if isinstance(default, str) else DEFAULT_TARGET] = at
     for index in reader.items(LIST):
         path = (*LIST, index, "target")
         target = reader.tree.get(path)

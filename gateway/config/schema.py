@@ -26,6 +26,7 @@ from fastpath.limits import PERCENT, ZERO_IS_OFF, Limits, PoolLimits, Timeouts
 from fastpath.response.cors import METHODS as CORS_METHODS
 from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES, STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
+from gateway.config.nodes import DEFAULT_TARGET
 from gateway.config.pairs import DEFAULT_REGION, CredentialSource, KeyPair
 from gateway.config.words import (
     AUTO,
@@ -203,6 +204,16 @@ class Router(Section):
     domains: UniqueItems[Domain] = ()
     secret_file: Later = None
     limits: Annotated[LimitsSection, OrEmpty, _made(Limits)] = Limits()
+
+    @property
+    def addresses(self) -> tuple[Listen, ...]:
+        """Every address, with TLS or without."""
+        return self.listen_address + (self.tls.listen_address if self.tls else ())
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return all(address.loopback for address in self.addresses)
 
 
 # auth
@@ -401,7 +412,7 @@ class Routing(Section):
     """`routing`: which target serves a request."""
 
     environment: Maybe[Text] = None
-    default_target: Text = "s3"
+    default_target: Text = DEFAULT_TARGET
     custom: Later = None
     custom_path: Later = None
     custom_timeout_ms: Later = None
@@ -430,14 +441,9 @@ class Config(Section):
         return self.router.listen_address
 
     @property
-    def addresses(self) -> tuple[Listen, ...]:
-        """Every address, with TLS or without."""
-        return self.listen + (self.router.tls.listen_address if self.router.tls else ())
-
-    @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
-        return all(address.loopback for address in self.addresses)
+        return self.router.loopback
 
     @property
     def workers(self) -> int | str:

@@ -12,6 +12,7 @@ from pathlib import Path as FilePath
 
 from pydantic import SecretStr
 
+from gateway.config.layers import KEY_SETTINGS
 from gateway.config.nodes import Scalar, Value
 from gateway.config.pairs import KeyPair
 from gateway.config.problems import Path
@@ -28,7 +29,6 @@ _REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[^}]*)(?P<end>\}?)")
 _LITERAL = re.compile(
     r"\$(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|\((?P<inner>[A-Za-z_][A-Za-z0-9_]*)\))"
 )
-_SECRETS = frozenset(("secret_access_key", "access_key_id"))
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -82,7 +82,7 @@ def _warn_of_literals(
     setting = path[-1]
     if setting == "description":
         return
-    secret = setting in _SECRETS
+    secret = setting in KEY_SETTINGS
     for match in _LITERAL.finditer(value):
         name = match["name"] or match["inner"]
         exists = name in environ

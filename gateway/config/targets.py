@@ -13,13 +13,12 @@ from typing import Any
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from gateway.config.addresses import Endpoint, Listen, is_listener
 from gateway.config.capabilities import capabilities, differences, lost_safeties
+from gateway.config.nodes import BUILT_IN_TARGETS
 from gateway.config.pairs import DEFAULT_REGION, KeyPair, ambient_pair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
 from gateway.config.schema import TLS, ProfileOverrides, Target
 from gateway.config.secrets import Files, key_pair
-
-ALWAYS = ("lakefs", "s3")  # targets that exist without being configured
 
 _VARIABLES = {
     ("lakefs", "endpoint"): "LAKEFS_ENDPOINT",
@@ -49,7 +48,7 @@ class TargetReader:
         """Reads and resolves the targets; only those that requests can reach are returned."""
         configured = self._reader.members(("targets",))
         found: dict[str, Target] = {}
-        for name in dict.fromkeys((*configured, *ALWAYS)):
+        for name in dict.fromkeys((*configured, *BUILT_IN_TARGETS)):
             target = self._target(name)
             if target is None or target.endpoint is None:
                 continue
@@ -65,7 +64,7 @@ class TargetReader:
         section = self._reader.read(Target, path)
         if section is None:
             return None
-        profile = section.profile or (name if name in ALWAYS else "generic")
+        profile = section.profile or (name if name in BUILT_IN_TARGETS else "generic")
         can = self._profile(section, path, profile)
         endpoint = section.endpoint or _aws_endpoint(profile, section.region)
         keys = self._keys(section, path, profile)
