@@ -43,7 +43,7 @@ def compile_snapshot(
 def _certificate(tls: RouterTLS | None) -> dict[str, object] | None:
     if tls is None:
         return None
-    assert tls.cert_pem is not None  # resolved
+    assert tls.cert_pem is not None  # resolved, as is the key
     assert tls.key_pem is not None
     return asdict(Certificate(tls.cert_pem, tls.key_pem))
 
@@ -92,8 +92,9 @@ def _target(name: str, target: Target, credentials: Mapping[str, object]) -> dic
         "forgets": target.forgets,
         "region": target.region,
         "credentials": name if name in credentials else None,
-        "tls": tls
-        and asdict(TLSSettings(tls.verify, endpoint.host, tls.ca_pem, tls.cert_pem, tls.key_pem)),
+        "tls": None
+        if tls is None
+        else asdict(TLSSettings(tls.verify, endpoint.host, tls.ca_pem, tls.cert_pem, tls.key_pem)),
         "pool": asdict(target.pool),
         "timeouts": asdict(target.timeouts),
     }

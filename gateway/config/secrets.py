@@ -7,8 +7,9 @@ control can watch it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path as FilePath
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -34,22 +35,24 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 def expand_variables(reader: Reader, environ: Mapping[str, str]) -> None:
     """Replaces `${VAR}` in every value of the reader's tree; `$${` stands for a literal `${`."""
-    reader.tree.data = {
-        key: _expanded(value, (key,), reader, environ) for key, value in reader.tree.data.items()
-    }
+    _expand_members(reader.tree.data, (), reader, environ)
 
 
-def _expanded(value: Value, path: Path, reader: Reader, environ: Mapping[str, str]) -> Value:
-    if isinstance(value, dict):
-        return {
-            key: _expanded(member, (*path, key), reader, environ) for key, member in value.items()
-        }
-    if isinstance(value, list):
-        return [
-            _expanded(member, (*path, index), reader, environ) for index, member in enumerate(value)
-        ]
-    if value is None or "$" not in value:
-        return value
+def _expand_members(
+    node: dict[str, Value] | list[Value], path: Path, reader: Reader, environ: Mapping[str, str]
+) -> None:
+    """Expands in place: a large file has hundreds of thousands of values, and few have a `$`."""
+    into: Any = node  # a step is a key of it or an index
+    members: Iterable[tuple[Any, Value]]
+    members = node.items() if isinstance(node, dict) else enumerate(node)
+    for step, value in members:
+        if isinstance(value, dict | list):
+            _expand_members(value, (*path, step), reader, environ)
+        elif value is not None and "$" in value:
+            into[step] = _expanded(value, (*path, step), reader, environ)
+
+
+def _expanded(value: Scalar, path: Path, reader: Reader, environ: Mapping[str, str]) -> Scalar:
     _warn_of_literals(value, path, reader, environ)
     if "${" not in value:
         return value
