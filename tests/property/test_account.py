@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fastpath.ipc.counters import Slot
 from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.wire import Peer, Rig, document
+from tests.property.depth import DEPTH
 
 BODY = b"0123456789" * 20
 KEEP = "Connection: keep-alive"
@@ -170,7 +171,7 @@ class Play:
         assert self.rig.defects == []
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60 * DEPTH, deadline=None)
 @given(PLAY, st.sampled_from(["waits", "leaves", "cut"]))
 def test_every_request_is_counted_once_and_told_once(
     steps: list[tuple[str, object, str]], end: str
