@@ -11,11 +11,19 @@ import sys
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
+
+from tests.property.depth import EXAMPLES
 
 # A run starts over a thousand interpreters. Without bytecode on disk each would compile all that it
 # imports, which is half of what the start of a gateway takes.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+
+# A busy machine is no defect of what is tested: pytest's own timeout ends what hangs.
+settings.register_profile("tests", deadline=None, max_examples=EXAMPLES)
+settings.load_profile("tests")
 
 
 @pytest.hookimpl(wrapper=True)

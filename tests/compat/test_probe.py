@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import trustme
 import yaml
+from click.testing import CliRunner, Result
 
 from fastpath.routing.profiles import PROFILES, with_overrides
 from fastpath.signing.sigv4.verify import STREAMING_MODES
+from gateway.cli.main import main
 from gateway.config import load
 from gateway.demo.seaweed import Keys
 from tests.compat.live import CLIENT, configuration, s3_client
@@ -37,7 +39,17 @@ def described(endpoint: str, keys: Keys, **more: object) -> dict[str, Any]:
     return {"targets": {"new": {"endpoint": endpoint, **pair, **more}}, "s3": elsewhere}
 
 
-def probe(directory: Path, config: dict[str, Any], *words: str) -> subprocess.CompletedProcess[str]:
+def probe(directory: Path, config: dict[str, Any], *words: str) -> Result:
+    """The command, in this process: half of a run of its own would be imports."""
+    file = directory / "gateway.yaml"
+    file.write_text(json.dumps(config))
+    unset = {name: None for name in os.environ if name.startswith("AWS_")}
+    return CliRunner().invoke(main, ["probe", "--config", str(file), *words], env=unset)
+
+
+def probe_as_a_program(
+    directory: Path, config: dict[str, Any], *words: str
+) -> subprocess.CompletedProcess[str]:
     file = directory / "gateway.yaml"
     file.write_text(json.dumps(config))
     program = Path(sysconfig.get_path("scripts")) / "s3gateway"
@@ -52,12 +64,10 @@ def probe(directory: Path, config: dict[str, Any], *words: str) -> subprocess.Co
     )
 
 
-def found(
-    directory: Path, config: dict[str, Any], *words: str
-) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+def found(directory: Path, config: dict[str, Any], *words: str) -> tuple[dict[str, Any], Result]:
     """What was printed for the target, once it has been seen to load when it is pasted."""
     done = probe(directory, config, "new", *words)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     printed = yaml.safe_load(done.stdout)["targets"]["new"]
     pasted = {**config, "routing": {"default_target": "new"}}
     pasted["targets"]["new"] |= printed
@@ -147,7 +157,7 @@ def test_lakefs_is_known_by_what_it_mistakes(tmp_path: Path) -> None:
 def test_json_is_for_programs(weed: Store, tmp_path: Path, prefix: str) -> None:
     config = described(weed.endpoint, weed.keys)
     words = ("new", "--bucket", f"json-{prefix[:12]}", "--create", "--format", "json")
-    done = probe(tmp_path, config, *words)
+    done = probe_as_a_program(tmp_path, config, *words)
     printed = json.loads(done.stdout)
     assert printed == {"target": "new", "profile": "seaweedfs", "profile_overrides": {}}
 
@@ -165,7 +175,7 @@ def test_what_cannot_be_probed(
     weed: Store, tmp_path: Path, words: list[str], status: int, told: str
 ) -> None:
     done = probe(tmp_path, described(weed.endpoint, weed.keys), *words)
-    assert (done.returncode, done.stdout) == (status, "")
+    assert (done.exit_code, done.stdout) == (status, "")
     assert told in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -173,7 +183,7 @@ def test_what_cannot_be_probed(
 def test_wrong_keys_are_told_without_the_secret(weed: Store, tmp_path: Path) -> None:
     keys = Keys(weed.keys.access_key_id, "a-wrong-secret")
     done = probe(tmp_path, described(weed.endpoint, keys), "new", "--bucket", "b-1", "--create")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert "bucket b-1 cannot be read: 403" in done.stderr
     assert "a-wrong-secret" not in done.stderr
 

@@ -8,10 +8,21 @@ Not here: targets that take the modes (`tests/process/test_streaming_uploads.py`
 from __future__ import annotations
 
 import uuid
+from itertools import product
 
 import pytest
 
-from tests.compat.live import CLIENT, MIB, Side, payload, read_directly, reader, s3_client, same
+from tests.compat.live import (
+    CLIENT,
+    MIB,
+    TARGETS,
+    Side,
+    payload,
+    read_directly,
+    reader,
+    s3_client,
+    same,
+)
 from tests.compat.test_integrity import raw_client
 from tests.doubles.aws_chunked import (
     CHECKSUMS,
@@ -27,16 +38,16 @@ from tests.process.harness import Gateway
 PART = 5 * MIB
 
 
-def faults(first: int) -> pytest.MarkDecorator:
-    """Every one; each fourth in the fast tier, where a store that forgives all sees every one."""
+def faults(*kinds: str) -> pytest.MarkDecorator:
+    """Every one; these in the fast tier: the rig sees them all (`test_payload_matrix`)."""
     cases = [
-        pytest.param(*case, id=name, marks=() if number % 4 == first else pytest.mark.slow)
-        for number, (case, name) in enumerate(zip(CASES, IDS, strict=True))
+        pytest.param(*case, id=name, marks=() if case[0].name in kinds else pytest.mark.slow)
+        for case, name in zip(CASES, IDS, strict=True)
     ]
     return pytest.mark.parametrize(("mutation", "mode"), cases)
 
 
-@faults(first=0)
+@faults("signature last", "truncated middle", "wrong value")
 def test_a_fault_changes_nothing(
     gateway: Gateway, sides: dict[str, Side], prefix: str, mutation: Mutation, mode: str
 ) -> None:
@@ -59,7 +70,7 @@ def begun(gateway: Gateway, sides: dict[str, Side]) -> dict[str, str]:
     return {**place, "UploadId": client.create_multipart_upload(**place)["UploadId"]}
 
 
-@faults(first=2)
+@faults("data last", "decoded length one more", "other trailer")
 def test_a_fault_leaves_no_part(
     gateway: Gateway, sides: dict[str, Side], begun: dict[str, str], mutation: Mutation, mode: str
 ) -> None:
@@ -75,7 +86,16 @@ def test_a_fault_leaves_no_part(
 
 
 @pytest.mark.parametrize("chunked", [0, 100_000], ids=["length", "chunks"])
-@pytest.mark.parametrize("size", [0, 1, MIB, 3 * MIB + 1])
+@pytest.mark.parametrize(
+    ("side", "size"),
+    [
+        # Two servers of one kind: in the fast tier each gets half of the sizes.
+        pytest.param(side, size, marks=() if number % 2 == (side == "s3") else pytest.mark.slow)
+        for side in TARGETS
+        for number, size in enumerate([0, 1, MIB, 3 * MIB + 1])
+    ],
+    indirect=["side"],
+)
 @pytest.mark.parametrize("mode", MODES)
 def test_an_upload_is_stored_as_it_was(
     gateway: Gateway, side: Side, prefix: str, mode: str, size: int, chunked: int
@@ -91,8 +111,15 @@ def test_an_upload_is_stored_as_it_was(
     assert "aws-chunked" not in head.get("ContentEncoding", "")
 
 
-@pytest.mark.parametrize("mode", [SIGNED_TRAILER, UNSIGNED_TRAILER])
-@pytest.mark.parametrize("algorithm", CHECKSUMS)
+# Every algorithm in the fast tier, by one of the four ways; the rig has each by both modes.
+IN_PARTS = [
+    pytest.param(*way, algorithm, marks=() if number % 4 == turn else pytest.mark.slow)
+    for number, algorithm in enumerate(CHECKSUMS)
+    for turn, way in enumerate(product(TARGETS, [SIGNED_TRAILER, UNSIGNED_TRAILER]))
+]
+
+
+@pytest.mark.parametrize(("side", "mode", "algorithm"), IN_PARTS, indirect=["side"])
 def test_an_upload_in_parts_with_each_checksum(
     gateway: Gateway, side: Side, prefix: str, algorithm: str, mode: str
 ) -> None:

@@ -173,7 +173,7 @@ def test_it_serves_on_and_the_lines_to_copy_work(
     ("when", "number", "status"),
     [
         (STARTING, signal.SIGINT, 130),
-        ("target s3 is", signal.SIGTERM, 143),
+        pytest.param("target s3 is", signal.SIGTERM, 143, marks=pytest.mark.slow),
         (SERVING, signal.SIGTERM, 0),
         pytest.param(SERVING, signal.SIGHUP, 0, marks=pytest.mark.slow),
     ],

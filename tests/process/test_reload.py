@@ -199,14 +199,15 @@ def test_what_needs_a_restart_is_named(config: dict[str, object]) -> None:
 
 
 @pytest.mark.timeout(180)
-def test_200_reloads_under_load_fail_no_request(two: tuple[Target, Target]) -> None:
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_reloads_under_load_fail_no_request(two: tuple[Target, Target], count: int) -> None:
     a, b = two
     configs = {"a": open_config(a.url), "b": open_config(b.url)}
     with Gateway.start(configs["a"], access_log="access.log", log_format="json") as gateway:
         gateway.expected_files.add("access.log")
         with Load(gateway, "/bucket/key", clients=3) as load:
             load.wait_for(20)
-            for number in range(200):
+            for number in range(count):
                 name = "b" if number % 2 == 0 else "a"
                 assert gateway.reload(configs[name]) == number + 2
                 # Acknowledged means in force: for every request that begins from here on.

@@ -32,13 +32,16 @@ from fastpath.signing.sigv4.dates import parse_basic
 from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.sign import Credentials, Signer
 from fastpath.signing.sigv4.verify import Proof, authenticate
+from tests.property.depth import DEPTH
 
 KEY, SECRET, REGION, HOST = "AKIDPROPERTYEXAMPLE0", "property/secret+EXAMPLE", "eu-west-1", "h:8000"
 BOTO = BotoCredentials(KEY, SECRET)
 IDENTITIES = {KEY.encode(): Identity("property", KEY.encode(), SECRET.encode())}
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 # botocore sends a head line to line: nothing to do with sockets, so no deadline per example.
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    max_examples=50 * DEPTH, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 Pairs = list[tuple[str, str]]
 

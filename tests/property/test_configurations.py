@@ -13,6 +13,7 @@ from fastpath.routing.snapshot import load_snapshot
 from gateway import config
 from gateway.config import schema
 from gateway.config.compile import compile_snapshot
+from tests.property.depth import DEPTH
 
 KEYS = sorted(
     {
@@ -75,7 +76,9 @@ def load(file: Path, raw: bytes) -> None:
 
 
 COMMON = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60 * DEPTH,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.wire import Peer, Rig
+from tests.property.depth import DEPTH
 
 BODY = b"0123456789" * 20
 SAID = st.tuples(st.just("says"), st.integers(1, 5))
@@ -95,7 +96,7 @@ def answer(rig: Rig, pause: int) -> bool:
     return False
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50 * DEPTH, deadline=None)
 @given(PLAY, st.integers(0, 4), st.sampled_from([0, 30, 200]), st.sampled_from([0, 1]))
 def test_every_request_is_done_once_and_in_order(
     play: list[tuple[str, int]], requests: int, age: int, minor: int

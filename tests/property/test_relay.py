@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from fastpath.ipc.counters import Slot
 from tests.doubles.http1 import get, put, read_answers, read_requests
 from tests.doubles.wire import Peer, Rig
+from tests.property.depth import DEPTH
 
 SMALL = {"write_buffer_bytes": 2000, "pipeline_bytes": 600, "discard_bytes": 500}
 
@@ -200,7 +201,9 @@ def exchanges(draw: st.DrawFn) -> Exchange:
     )
 
 
-PLAYS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+PLAYS = settings(
+    max_examples=40 * DEPTH, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 @PLAYS

@@ -12,6 +12,7 @@ from fastpath.routing.globs import compile_glob, matches_stars
 from fastpath.routing.rules import Rulebook, pack
 from fastpath.routing.table import RoutingTable, explain
 from tests.doubles.rules import Rule
+from tests.property.depth import DEPTH
 
 BUCKETS = st.text("ab-", min_size=0, max_size=5)
 PATTERNS = st.one_of(
@@ -93,7 +94,7 @@ def test_finds_every_rule_up_to_the_first_that_always_matches(
 @example(pattern="*ab*ab*", name="ab")
 @example(pattern="ab*ba", name="aba")
 @example(pattern="*a*a", name="a")
-@settings(max_examples=500)
+@settings(max_examples=150 * DEPTH)
 def test_stars_are_judged_as_by_a_regular_expression(pattern: str, name: str) -> None:
     assume("*" in pattern)
     assert matches_stars(pattern, name) is bool(compile_glob(pattern).match(name.encode()))

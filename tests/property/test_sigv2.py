@@ -31,11 +31,14 @@ from fastpath.s3.addressing import locate
 from fastpath.signing.authentication import Accepted, Sigv2, authenticate
 from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.verify import Proof
+from tests.property.depth import DEPTH
 
 KEY, SECRET, HOST, DOMAIN = "AKIDPROPERTYEXAMPLE2", "property/secret+TWO", "h.test:8000", "h.test"
 BOTO = Credentials(KEY, SECRET)
 IDENTITIES = {KEY.encode(): Identity("property", KEY.encode(), SECRET.encode())}
-quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(
+    max_examples=50 * DEPTH, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 
 Pairs = list[tuple[str, str]]
 Make = Callable[[str, str, Pairs, dict[str, str]], AWSRequest]

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from tests.doubles.http1 import get, put
 from tests.doubles.splicing import LiveWorker, drained, head_and_rest, read, reset, send
+from tests.property.depth import DEPTH
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
@@ -29,7 +30,15 @@ SIZES = st.sampled_from([0, 1, 4095, 65_535, 65_536, 65_537, 262_144, 300_001, 1
 CUTS = st.lists(st.sampled_from([1, 100, 1460, 65_536, 200_000]), max_size=6)
 
 
-@pytest.fixture(scope="module", params=[(loop, at) for loop in LOOPS for at in THRESHOLDS], ids=str)
+# Every threshold on the loop that is served with; on the other one what concerns a loop.
+WORKERS = [
+    pytest.param((loop, at), marks=() if loop == "uvloop" or at == 1 else pytest.mark.slow)
+    for loop in LOOPS
+    for at in THRESHOLDS
+]
+
+
+@pytest.fixture(scope="module", params=WORKERS, ids=str)
 def worker(request: pytest.FixtureRequest) -> Iterator[LiveWorker]:
     loop, splice_bytes = request.param
     with LiveWorker(LOOPS[loop], splice_bytes) as running:
@@ -54,7 +63,7 @@ def answer(body: bytes) -> bytes:
 ENOUGH = 40_000_000
 
 PATIENT = settings(
-    max_examples=25,
+    max_examples=10 * DEPTH,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.globs import can_match, covers
+from tests.property.depth import DEPTH
 
 PIECES = ["a", "b", "*", "?", "[ab]", "[!a]", "[a-b]"]
 NAMES = ["".join(letters) for size in range(7) for letters in itertools.product("abc", repeat=size)]
@@ -24,7 +25,7 @@ def names(glob: str) -> set[str]:
     outer=st.lists(st.sampled_from(PIECES), max_size=3).map("".join),
     inner=st.lists(st.sampled_from(PIECES), max_size=3).map("".join),
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=200 * DEPTH, deadline=None)
 def test_agrees_with_trying_every_short_name(outer: str, inner: str) -> None:
     # If a glob of three pieces matches more than another one does, then already among the names
     # of up to six letters: one for each piece of both; `c` stands for what neither glob names.
