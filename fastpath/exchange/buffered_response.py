@@ -1,6 +1,6 @@
 """An answer of a target that is held back until it is known whether the client may see it.
 
-Rules: at most MAX_HELD_BYTES bytes of the body are kept; what must happen next is decided once, at
+Rules: at most MAX_HELD_BYTES of the body are kept; what must happen next is decided once, at
 the end of the body or when it turns out longer; a request goes out again only if nothing of its
 body is gone, once for another region and once for other credentials. A refused signature or a
 redirect says that nothing was done, so another region is asked whatever the method; other
@@ -8,7 +8,7 @@ credentials only for idempotent ones. An answer to HEAD has no document that say
 a question whose answer has one is asked, but not again while the last one came out well
 (`renewals`).
 
-Not here: what an answer means (`refusal`), the states of a request (`exchange`).
+Not here: what an answer means (`refusals`), the states of a request (`exchange`).
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Held:
         self._size = 0
 
     def take(self, data: bytes) -> bool:
-        """Keep a piece; False when there is enough to classify_refusal by."""
+        """Keep a piece; False when there is enough to classify the response."""
         self._pieces.append(data)
         self._size += len(data)
         return self._size < self._most
