@@ -5,6 +5,4 @@ Data flows one way: head -> address -> operation -> identity -> decision -> upst
 Rules: stdlib, httptools, awscrt's checksums and (when installed) uvloop only; never `gateway`; no
 Rust extension module is ever mapped into a worker; no file is read after start; pure modules (bytes
 in, bytes out) sit below the protocols that use them.
-
-Not here: configuration files, credentials lookup, log files, anything a person touches (`gateway`).
 """

@@ -4,8 +4,6 @@ Rules: a worker lives as long as its supervisor's channel is open; the first sna
 the first accept; a snapshot is compiled, swapped in with one assignment, then acknowledged; the
 heartbeat is written by the event loop itself, so a loop that hangs stops it; SIGINT is the
 supervisor's business.
-
-Not here: forking, sockets' making, restarts (`gateway.supervisor`).
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class Attempt:
                 raise ResponseFault("no whole head" if came else "nothing")
 
     def _cause(self, fault: Exception, came: bytes) -> Cause:
-        """Returns why there is no answer, judging by the bytes that came."""
+        """Returns why there is no answer, as far as the bytes that came tell."""
         tls = self.target.route.tls is not None
         if came:
             return of_answer(came)

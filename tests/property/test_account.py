@@ -186,8 +186,8 @@ def test_every_request_is_counted_once_and_told_once(
     if end == "leaves":
         for client in play.clients:
             client.ends("leaves")
-    play.rig.service.drain()
-    play.rig.service.cut()
+    play.rig.worker.drain()
+    play.rig.worker.cut()
     play.rig.settle()
     play.check(at_rest=True)
     assert play.rig.count(Slot.CONNECTIONS) == 0
