@@ -1,11 +1,12 @@
 """The gateway buffers a response of a target until it knows whether the client may see it.
 
-Rules: at most MAX_HELD_BYTES of the body are buffered. The next step is decided once, at the end of
-the body or when the buffer is full. The gateway sends a request again only if no byte of its body
-is gone: once to another region, once with other credentials. A refused signature or a redirect
-proves that the target did nothing, so any method may go to another region; only idempotent ones go
-up with other credentials. A response to HEAD has no document that names the refusal: a subrequest
-asks for one, but not while the last such check is recent (`credential_refresh`).
+Rules: at most MAX_BUFFERED_BYTES of the body are buffered. The next step is decided once, at the
+end of the body or when the buffer is full. The gateway sends a request again only if no byte of
+its body is gone: once to another region, once with other credentials. A refused signature or a
+redirect proves that the target did nothing, so any method may go to another region; only
+idempotent ones go up with other credentials. A response to HEAD has no document that names the
+refusal: a subrequest asks for one, but not while the last such check is recent
+(`credential_refresh`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from fastpath.http.head import ResponseHead
 from fastpath.ipc.counters import Slot
 from fastpath.s3.error_documents import read_error
 from fastpath.s3.refusals import (
-    MAX_HELD_BYTES,
+    MAX_BUFFERED_BYTES,
     OtherRegion,
     RedirectsToItself,
     SignatureRefused,
@@ -64,7 +65,7 @@ class BufferedResponse:
         kind: BodyKind,
         *,
         early: bool,
-        most: int = MAX_HELD_BYTES,
+        most: int = MAX_BUFFERED_BYTES,
     ) -> None:
         self._most = most
         self.raw = raw
@@ -106,7 +107,7 @@ def decide(exchange: Exchange, buffered: BufferedResponse, worker: Worker) -> Ne
     refusal = classify_refusal(
         buffered.head.status,
         buffered.head.fields,
-        buffered.body[:MAX_HELD_BYTES],
+        buffered.body[:MAX_BUFFERED_BYTES],
         signer.region,
         regions=target.profile.has_regions and not relays_redirects(admission),
         key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,

@@ -56,7 +56,7 @@ from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
 from fastpath.response.heads import CONTINUE, relayed_head
 from fastpath.s3.operations import BODY_METHODS
-from fastpath.s3.refusals import HELD_STATUSES, MAX_ERROR_BYTES
+from fastpath.s3.refusals import BUFFERED_STATUSES, MAX_ERROR_BYTES
 from fastpath.upstream.subrequest import Subrequest, subrequest_head
 
 if TYPE_CHECKING:
@@ -316,7 +316,8 @@ class Exchange(ExchangeBase):
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """Relay or buffer the head of the answer; `more`: bytes of its body come next."""
-        if head.status in HELD_STATUSES or (self._form_upload is not None and head.status < 300):
+        is_of_form = self._form_upload is not None and head.status < 300
+        if is_of_form or head.status in BUFFERED_STATUSES:
             self.buffer_answer()
             self._buffered = BufferedResponse(raw, head, kind, early=self.state is BUFFERING_EARLY)
         else:

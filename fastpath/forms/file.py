@@ -4,7 +4,7 @@ A target wants the length first, and a form does not say it. The rest of a short
 so that its end is known. In a longer form the file must be the last field: then its length is what
 is left, less the closing boundary with its CRLF, and the end shows whether that was right.
 
-Rules: no byte of a boundary is ever data; the last bytes of a streamed file are held back until the
+Rules: no byte of a boundary is ever data; the last bytes of a streamed file wait until the
 closing boundary has come exactly where it was expected, so that nothing else is ever complete.
 """
 

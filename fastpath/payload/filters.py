@@ -98,7 +98,7 @@ class StreamedBody:
         if last:
             return self._finish()
         if self._arrived == self._decoded:
-            return b""  # held back until the trailers are verified
+            return b""  # nothing goes up until the trailers are verified
         payload, self._payload = self._payload, []
         return self._framer.data(b"".join(payload))
 

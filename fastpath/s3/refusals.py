@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from fastpath.http.content_codings import decoded
 from fastpath.s3.error_documents import read_error
 
-# Responses with these statuses are held back until they are classified.
-HELD_STATUSES = frozenset({301, 302, 307, 308, 400, 401, 403})
+# Responses with these statuses are buffered until they are classified.
+BUFFERED_STATUSES = frozenset({301, 302, 307, 308, 400, 401, 403})
 
-# Bytes of the body that are held back. The code comes first; what makes a document long is the
+# Bytes of the body that are buffered. The code comes first; what makes a document long is the
 # canonical request after it.
-MAX_HELD_BYTES = 65536
+MAX_BUFFERED_BYTES = 65536
 
 # Bytes that are read of an error document that is relayed: its code is at its beginning.
 MAX_ERROR_BYTES = 4096
@@ -104,14 +104,14 @@ def classify_refusal(  # noqa: PLR0913 (an answer has these parts)
 ) -> Refusal:
     """Classify a response to a request that the gateway signed with `key_id` for `signed_for`.
 
-    status: one of HELD_STATUSES.
-    body: the document or its first MAX_HELD_BYTES.
+    status: one of BUFFERED_STATUSES.
+    body: the document or its first MAX_BUFFERED_BYTES.
     signed_for: the region that the signature is for.
     regions: whether the target has more than one.
     host: the target's.
     """
     coding = fields.get(b"content-encoding", b"")
-    document = decoded(body, coding, MAX_HELD_BYTES) if body else b""
+    document = decoded(body, coding, MAX_BUFFERED_BYTES) if body else b""
     found = read_error(document) if document else {}
     code = _plain(found.get("Code") or _code_line(fields))
     if regions and (code == _MALFORMED or code in _REDIRECTS or (not code and status < 401)):

@@ -13,14 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fastpath.s3.conditions import CONDITIONS
+
 # Methods that are done twice as well as once (RFC 9110 section 9.2.2).
 REPLAYABLE = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"})
-_CONDITIONS = (
-    b"if-match",
-    b"if-none-match",
-    b"if-modified-since",
-    b"if-unmodified-since",
-)
 _SAFE = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 
 
@@ -30,4 +26,4 @@ def may_resend(
     """Whether a request whose head was sent and that got no answer may be sent again."""
     if body_taken or not stale or tries > 1 or method not in REPLAYABLE:
         return False
-    return method in _SAFE or not any(name in fields for name in _CONDITIONS)
+    return method in _SAFE or not any(name in fields for name in CONDITIONS)

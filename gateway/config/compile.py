@@ -20,7 +20,7 @@ def compile_snapshot(
 ) -> dict[str, object]:
     """Returns the document. `credentials` is by target name (`Keyring.resolve`)."""
     own = {
-        f"{target}/{identity.name}": {**_pair(keys), "token": None, "expires": None}
+        f"{target}/{identity.name}": {**_pair(keys), "token": None}
         for identity in model.identities
         for target, keys in identity.credentials.items()
         if target in model.targets
@@ -84,7 +84,6 @@ def _target(name: str, target: Target, credentials: Mapping[str, object]) -> dic
         "name": name,
         "profile": target.profile,
         "profile_overrides": target.overrides,
-        "scheme": endpoint.scheme,
         "host": endpoint.host,
         "port": endpoint.port,
         "authority": endpoint.authority,

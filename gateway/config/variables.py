@@ -18,7 +18,7 @@ from pathlib import Path
 from gateway.config.layers import VARIABLES
 from gateway.config.problems import Place, Problem, Problems, Severity, did_you_mean, one_of
 from gateway.config.words import KEY_ID, SECRET
-from gateway.supervisor import tempo
+from gateway.supervisor import timeouts
 
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -63,11 +63,11 @@ def _switch(text: str) -> _Fault:
     return None if text.lower() in TRUE | FALSE else ("must be true or false", "")
 
 
-def _tempo(variable: str) -> Callable[[str], _Fault]:
+def _timeout(variable: str) -> Callable[[str], _Fault]:
     def check(text: str) -> _Fault:
         try:
-            tempo.read({variable: text})
-        except tempo.TempoError:
+            timeouts.read({variable: text})
+        except timeouts.TimeoutsError:
             return "must be seconds from 0.1 to 86400", ""
         return None
 
@@ -83,7 +83,7 @@ _CHECKED: Mapping[str, tuple[str, Callable[[str], _Fault]]] = {
     "S3GATEWAY_LOG_FORMAT": ("log_format", _word(LOG_FORMATS)),
     "S3GATEWAY_LOG_LEVEL": ("log_level", _word(LOG_LEVELS)),
     "S3GATEWAY_PIDFILE": ("pidfile", _place_for_file),
-    **{name: ("", _tempo(name)) for name in tempo.VARIABLES},
+    **{name: ("", _timeout(name)) for name in timeouts.VARIABLES},
 }
 OWN = frozenset(
     (

@@ -54,7 +54,6 @@ class Resolved:
             "access_key_id": self.access_key_id,
             "secret_access_key": self.secret_access_key,
             "token": self.token,
-            "expires": self.expires,
         }
 
 

@@ -49,7 +49,7 @@ class Outcome:
 
 def snapshot_of(model: Config) -> Snapshot:
     """Compiles a configuration as a worker does; unresolved credentials are placeholders."""
-    stand_in = {"access_key_id": "X", "secret_access_key": "X", "token": None, "expires": None}
+    stand_in = {"access_key_id": "X", "secret_access_key": "X", "token": None}
     known: Mapping[str, Mapping[str, object]] = {
         name: stand_in for name, target in model.targets.items() if target.source is not None
     }

@@ -62,7 +62,6 @@ def document(
             "name": name,
             "profile": kind,
             "profile_overrides": overrides or {},
-            "scheme": "http",
             "host": f"{name}.test",
             "port": 9000,
             "authority": f"{name}.test:9000",
@@ -100,9 +99,7 @@ def document(
                 "credentials": {},
             }
         ],
-        "credentials": {
-            name: {**key, "token": None, "expires": None} for name in ("first", "generic")
-        },
+        "credentials": {name: {**key, "token": None} for name in ("first", "generic")},
         "targets": [target("first", profile), target("generic", "generic")],
         "rules": pack(rules),
         "default_target": "first",

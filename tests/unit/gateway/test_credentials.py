@@ -72,7 +72,6 @@ def test_static_pairs_need_nobody(tmp_path) -> None:
             "access_key_id": "AKIDENV",
             "secret_access_key": "hidden",
             "token": None,
-            "expires": None,
         }
     }
     assert keyring.next_refresh() is None

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from fastpath.ipc.counters import Slot
-from fastpath.s3.refusals import MAX_HELD_BYTES
+from fastpath.s3.refusals import MAX_BUFFERED_BYTES
 from fastpath.upstream.credential_refresh import ASK_SECONDS, WAIT_SECONDS
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
 from tests.doubles.wire import TARGET_KEY, Peer, Rig
 
-OLD = {"access_key_id": "ASIAOLD", "secret_access_key": "old", "token": "old", "expires": 9e9}
-NEW = {"access_key_id": "ASIANEW", "secret_access_key": "new", "token": "new", "expires": 9e9}
+OLD = {"access_key_id": "ASIAOLD", "secret_access_key": "old", "token": "old"}
+NEW = {"access_key_id": "ASIANEW", "secret_access_key": "new", "token": "new"}
 
 ACCESS_DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
@@ -94,7 +94,7 @@ def test_a_refused_signature_is_the_operators_business(
         ok(b"", status="403 Forbidden"),
         ok(b"not xml", status="400 Bad Request"),
         ok(b"<Error><Code>InvalidArgument</Code></Error>", status="400 Bad Request"),
-        ok(b"x" * 3 * MAX_HELD_BYTES, status="403 Forbidden"),
+        ok(b"x" * 3 * MAX_BUFFERED_BYTES, status="403 Forbidden"),
         ok(b"moved", "Location: https://elsewhere.example/", status="301 Moved Permanently"),
         ok(b"", "Location: https://aws.amazon.com/s3/", status="307 Temporary Redirect"),
     ],
@@ -127,7 +127,7 @@ def test_a_chunked_refusal_and_one_that_ends_with_the_connection() -> None:
 
 @pytest.mark.parametrize("chunked", [True, False])
 def test_a_refusal_longer_than_what_is_held_is_hidden_all_the_same(chunked: bool) -> None:
-    answer = refusal("SignatureDoesNotMatch", more="x" * 2 * MAX_HELD_BYTES)
+    answer = refusal("SignatureDoesNotMatch", more="x" * 2 * MAX_BUFFERED_BYTES)
     if chunked:
         body = answer.partition(b"\r\n\r\n")[2]
         pieces = [body[at : at + 9000] for at in range(0, len(body), 9000)]

@@ -303,7 +303,7 @@ def test_a_reload_keeps_what_was_learnt_and_drops_what_has_no_target() -> None:
 
 def test_fresh_credentials_after_a_redirect_are_used_in_that_region() -> None:
     def session(key: str) -> dict[str, Any]:
-        pair = {"access_key_id": key, "secret_access_key": "s", "token": "t", "expires": 9e9}
+        pair = {"access_key_id": key, "secret_access_key": "s", "token": "t"}
         return {"credentials": {"first": pair, "generic": pair}}
 
     rig, client = asked(get("/bkt/k"), **session("ASIAOLD"))

@@ -45,7 +45,7 @@ class Way:
         targets = document(profile=profile, overrides=overrides)["targets"]
         if secure:
             settings = {"verify": False, "ca_pem": None, "cert_pem": None, "key_pem": None}
-            targets[0] |= {"scheme": "https", "tls": {**settings, "server_name": "first.test"}}
+            targets[0] |= {"tls": {**settings, "server_name": "first.test"}}
         self._targets = targets
 
     def sent(self, head: bytes, body: bytes = b"", **options: Any) -> tuple[str, bytes]:

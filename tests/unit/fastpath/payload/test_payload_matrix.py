@@ -183,7 +183,7 @@ def tls_rig() -> Rig:
     """The first target is reached over an encrypted connection."""
     target = document(mode="sigv4")["targets"]
     settings = {"verify": False, "ca_pem": None, "cert_pem": None, "key_pem": None}
-    target[0] |= {"scheme": "https", "tls": {**settings, "server_name": "first.test"}}
+    target[0] |= {"tls": {**settings, "server_name": "first.test"}}
     return Rig(mode="sigv4", targets=target)
 
 

@@ -57,7 +57,7 @@ def test_tls_settings_are_part_of_a_route() -> None:
 def test_a_caller_has_credentials_of_its_own_or_the_targets() -> None:
     entry = document(mode="sigv4")["identities"][0]
     mine = {**entry, "credentials": {"first": "mine", "gone": "mine"}}
-    keys = {"access_key_id": "A", "secret_access_key": "S", "token": "T", "expires": None}
+    keys = {"access_key_id": "A", "secret_access_key": "S", "token": "T"}
     credentials = {**document()["credentials"], "mine": keys}
     snapshot = load(identities=[mine], credentials=credentials)
     caller = snapshot.callers[b"AKIDCLIENT"]
