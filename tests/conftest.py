@@ -30,7 +30,7 @@ settings.load_profile("tests")
 def pytest_collection() -> Generator[None, object, object]:
     """Collects the tests with the collector of garbage off, and keeps it away from them then.
 
-    Sixteen thousand tests and their parameters stay until the end. A full collection that looks at
+    Eight thousand tests and their parameters stay until the end. A full collection that looks at
     them takes over a second, and many tests cause one.
     """
     gc.disable()
