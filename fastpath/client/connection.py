@@ -26,7 +26,7 @@ from fastpath.sockets.read_buffers import FIRST_READ, NEXT_READ, room_of
 from fastpath.sockets.splice import Flow
 
 if TYPE_CHECKING:
-    from fastpath.client.worker_side import ConnectionWorker
+    from fastpath.client.worker_protocol import ConnectionWorker
     from fastpath.sockets.splice import Sink
 
 READY_PATH = b"/-/readyz"
@@ -46,7 +46,7 @@ class ClientConnection(WritingHalf):
         self._ahead = b""  # received, not parsed yet
         self._pumping = False
         self._served = False  # a request was taken since the last read
-        self._waits = False  # it waits for its turn (`turns`)
+        self._waits = False  # it waits for its turn (`pipelining`)
         self._half_closed = False  # the client has sent the end of its stream
         self._discarded = 0  # bytes that a closing connection has discarded
         self._reading = True

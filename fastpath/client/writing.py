@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from fastpath.client.lifetime import Lifetime
 from fastpath.sockets.reset import reset, reset_if_killed
-from fastpath.sockets.send_queue import unsent
+from fastpath.sockets.unsent_bytes import unsent
 
 if TYPE_CHECKING:
-    from fastpath.client.worker_side import ConnectionWorker
+    from fastpath.client.worker_protocol import ConnectionWorker
 
 _CLOSE_SECONDS = 1.0  # for a client that has got the whole answer and the end of the stream
 

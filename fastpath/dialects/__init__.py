@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fastpath.dialects import delete_objects, lakefs, location
+from fastpath.dialects import delete_objects, lakefs, location_urls
 from fastpath.dialects.translation import ClientRequest, Translation
 
 PLAIN: Mapping[str, Callable[[ClientRequest], Translation]] = {
-    **location.OPERATIONS,
+    **location_urls.OPERATIONS,
     "DeleteObjects": delete_objects.DeleteObjects,
 }
 DIALECTS: Mapping[str, Callable[[ClientRequest], Translation]] = {"lakefs": lakefs.translate}

@@ -22,7 +22,7 @@ from typing import Final, NamedTuple, Protocol
 
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
-from fastpath.payload.checks import Check
+from fastpath.payload.body_checks import Check
 from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.response.own_answer import OwnAnswer
 

@@ -1,4 +1,4 @@
-"""What an exchange knows of itself, and the ways it can end.
+"""The part of an exchange that moves no bytes: its facts, the gateway's own answers, and its end.
 
 Rules: an exchange ends exactly once and leaves one access-log line. Once the head of an answer is
 out, a failure breaks the client's connection off, so that no truncated object looks whole. A client
@@ -32,10 +32,10 @@ from fastpath.upstream.shares import holder_at
 
 if TYPE_CHECKING:
     from fastpath.exchange.buffered_response import BufferedResponse, NextStep
-    from fastpath.exchange.client_side import Client
+    from fastpath.exchange.client_protocol import Client
     from fastpath.exchange.dialect_filter import DialectFilter
     from fastpath.exchange.form_upload import FormUpload
-    from fastpath.exchange.worker_side import Worker
+    from fastpath.exchange.worker_protocol import Worker
     from fastpath.http.head import RequestHead
     from fastpath.payload.body_plan import BodyPlan
     from fastpath.payload.filters import BodyFilter
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from fastpath.upstream.pool import Pool
     from fastpath.upstream.subrequest import Subrequest
 
-_STARTED, _FINISHED = Slot.STARTED, Slot.REQUESTS  # as globals: see `states`
+_STARTED, _FINISHED = Slot.STARTED, Slot.REQUESTS  # as globals: see `exchange.states`
 NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 
 # Operations whose success proves that the target read the body: it stored it, or answered each

@@ -35,7 +35,7 @@ from fastpath.upstream.retry import REPLAYABLE
 if TYPE_CHECKING:
     from fastpath.dialects.translation import Reply
     from fastpath.exchange.exchange import Exchange
-    from fastpath.exchange.worker_side import Worker
+    from fastpath.exchange.worker_protocol import Worker
     from fastpath.request.admission import Admission
 
 

@@ -28,7 +28,7 @@ from fastpath.exchange.buffered_response import (
 )
 from fastpath.exchange.dialect_filter import DialectFilter
 from fastpath.exchange.form_upload import FormUpload
-from fastpath.exchange.splice_ends import AnswerSink, RequestSink
+from fastpath.exchange.splice_sinks import AnswerSink, RequestSink
 from fastpath.exchange.states import (
     ANSWERED,
     ANSWERING,

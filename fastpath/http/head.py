@@ -141,7 +141,7 @@ def parse_request_head(raw: bytes, limits: Limits) -> RequestHead:
     if b"content-length" in fields:
         length = _content_length(fields[b"content-length"])
     path, _, query = target.partition(b"?")
-    return RequestHead(  # by position: eleven names cost 5,000 instructions (heads)
+    return RequestHead(  # by position: eleven names cost 5,000 instructions (bench heads)
         method,
         target,
         path,

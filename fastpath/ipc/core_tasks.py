@@ -1,4 +1,4 @@
-"""Runs the tasks that a process cannot work without: one that ends by itself ends the process.
+"""Runs the tasks that a process cannot work without: when one ends by itself, the process exits.
 
 Rules: it makes no difference whether such a task raises, returns or is cancelled by other code; the
 process first reports what happened, and ends even if that fails.

@@ -78,7 +78,7 @@ class WorkerLog:
         worker: int,
         access_log: str,
     ) -> None:
-        """`access_log` is a form of `accesslog`, or `off`."""
+        """`access_log` is a form of `access_log`, or `off`."""
         self._loop = loop
         self._sink = sink
         self._row = row

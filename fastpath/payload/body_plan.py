@@ -19,8 +19,8 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.http.head import RequestHead
+from fastpath.payload.body_checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.body_headers import BodyHeaders
-from fastpath.payload.checks import Check, ChecksumCheck, DigestCheck, MD5Check
 from fastpath.payload.checksum_blanking import BlankedChecksums
 from fastpath.payload.checksum_support import SDK_ALGORITHM, ChecksumSupport, checksum_support_of
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, NOT_VALUES, decode

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from fastpath.errors import MALFORMED_XML, S3Error
-from fastpath.payload.checks import Check
+from fastpath.payload.body_checks import Check
 from fastpath.signing.sigv4.chain import Chain
 
 # The longest known, of SHA-512 with its names, has 121 bytes.

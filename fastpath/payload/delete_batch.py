@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastpath.errors import MALFORMED_XML, MAX_MESSAGE_LENGTH, USER_KEY, S3Error
+from fastpath.payload.body_checks import Check
 from fastpath.payload.body_headers import BodyHeaders
-from fastpath.payload.checks import Check
 from fastpath.payload.checksums import HEADER_PREFIX
 from fastpath.routing.profiles import Profile
 from fastpath.s3.addressing import checked_key, is_only_slashes, only_slashes_refused

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Protocol
 
 from fastpath.errors import INCOMPLETE_BODY, S3Error
-from fastpath.payload.checks import Check
+from fastpath.payload.body_checks import Check
 from fastpath.payload.chunk_signatures import ChunkSignatures
 from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.framers import Framer

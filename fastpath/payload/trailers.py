@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastpath.errors import INCOMPLETE_BODY, INVALID_REQUEST, MALFORMED_TRAILER, S3Error
-from fastpath.payload.checks import ChecksumCheck
+from fastpath.payload.body_checks import ChecksumCheck
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, decode, encoded_size
 from fastpath.payload.chunk_signatures import ChunkSignatures
 

@@ -1,1 +1,1 @@
-"""Decides about requests, and writes them for the target. Pure."""
+"""Admission of a request, from its head to its target, and the head that goes upstream. Pure."""

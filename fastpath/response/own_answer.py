@@ -1,4 +1,4 @@
-"""A response that the gateway makes itself and that is no error."""
+"""The type of a response of the gateway's own that is no error: status, header lines, body."""
 
 from __future__ import annotations
 

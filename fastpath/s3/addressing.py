@@ -164,7 +164,7 @@ def _checked_bucket(bucket: bytes) -> bytes:
 
 
 def _key(raw: bytes) -> bytes:
-    # Most keys: nothing below has anything to do (heads: 2,500 instructions).
+    # Most keys: nothing below has anything to do (bench heads: 2,500 instructions).
     plain = len(raw) <= MAX_KEY_BYTES and raw.isascii() and _PERCENT not in raw
     if plain and (_DOT not in raw or raw.find(b"..") < 0):
         return raw

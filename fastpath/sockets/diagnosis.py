@@ -1,4 +1,4 @@
-"""Finds the likely cause, and a remedy, when a peer was not understood: from bytes or an exception.
+"""Turns a failed connect, handshake or parse into a message with the likely cause and a remedy.
 
 Rules: no cause repeats the peer's bytes, which may be a secret. A cause is named only where the
 evidence is particular to it. Exceptions are told apart by their attributes, so that this module

@@ -4,7 +4,7 @@ Rules: the bytes of one transport go out in the order in which they were written
 written at once, so that a splice may begin in the same iteration, and so is the first small message
 of an iteration: its peer works while this process goes on. Later small messages wait for the end of
 the iteration: peers sleep meanwhile, and a peer that was woken for the first of several messages is
-awake for the others. Waking peers took a sixth of a small request's CPU (docs/adr/0006).
+awake for the others. Waking peers took a sixth of a small request's CPU (ADR 6).
 
 While a transport has bytes buffered, all bytes go to it. Bytes that the kernel does not take go to
 the transport too, which tells its protocol of a slow peer or a broken connection as usual.

@@ -1,4 +1,4 @@
-"""The buffers that connections are read into, and the bytes that TLS may buffer before that.
+"""The read buffers that all connections of a worker share, and their sizes for plain and TLS.
 
 Rules: a reader copies its bytes out before the next read, so all connections share these buffers. A
 head and a small body fit into the first read; splice(2) moves the rest of a large body. Later reads

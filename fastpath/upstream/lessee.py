@@ -1,4 +1,4 @@
-"""What a connection to a target, and its pool, report to the lessee they work for.
+"""The calls that the user of an upstream connection gets from it and its pool, as a Protocol.
 
 Rules: a lessee is called exactly once at the end of its lease, unless it gave the lease up before.
 """

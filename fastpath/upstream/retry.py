@@ -1,4 +1,7 @@
-"""Decides whether a request whose connection to the target failed may be sent once more.
+"""Decides whether a request whose connection to the target broke may be sent once more.
+
+After an answer, `exchange.buffered_response` (another region, other credentials) and translations
+decide that.
 
 Rules: no request is done twice where that matters, so a request is sent again only
 - if no byte of the answer came and no byte of the body was consumed;

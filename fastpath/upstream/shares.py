@@ -1,4 +1,4 @@
-"""Divides something bounded among holders: connections to a target, or places of waiters.
+"""Limits the share of one holder in something bounded: connections of a pool, or its waiters.
 
 Rules: a holder may have `percent` of what the others leave, and always one while there is one. So a
 single holder has nearly everything, a new holder always finds something, and as holders give back

@@ -27,9 +27,9 @@ from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
 from fastpath.ipc.log import WorkerLog
 from fastpath.payload import checksums
 from fastpath.routing.snapshot import Snapshot, load_snapshot
-from fastpath.sockets.send_queue import bound_unsent
 from fastpath.sockets.splice import Splicer
 from fastpath.sockets.tls import server_context
+from fastpath.sockets.unsent_bytes import bound_unsent
 from fastpath.worker.state import TICK, WorkerState
 from fastpath.worker.tls_listener import TLSListener
 

@@ -14,15 +14,15 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
-from fastpath.client.turns import Turns
+from fastpath.client.pipelining import Turns
 from fastpath.exchange.form_upload import FormMemory
 from fastpath.ipc.counters import Slot
 from fastpath.sockets.outbox import Outbox
-from fastpath.sockets.send_queue import unsent
+from fastpath.sockets.unsent_bytes import unsent
 from fastpath.upstream.bucket_regions import BucketRegions
 from fastpath.upstream.credential_refresh import CredentialRefresh
 from fastpath.upstream.pool import Pool
-from fastpath.worker.descriptors import REFUSED_AT_ONCE, is_out, most_connections
+from fastpath.worker.connection_limit import REFUSED_AT_ONCE, is_out, most_connections
 
 if TYPE_CHECKING:
     from fastpath.client.connection import ClientConnection

@@ -14,7 +14,7 @@ import click
 from gateway import __version__
 from gateway.cli.streams import open_standard_streams, without_tracebacks
 
-# name -> module; the command object has the module's name.
+# Each name is a module here, with a command of that name.
 COMMANDS = ("serve", "check", "config", "explain", "probe", "demo", "version")
 
 EPILOG = """\b

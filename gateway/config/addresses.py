@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from gateway.config.words import fault
+from gateway.config.value_types import fault
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from fastpath.routing.profiles import PROFILES
 from gateway.config.addresses import Endpoint, Listen
 from gateway.config.layers import KEY_SETTINGS
-from gateway.config.nodes import Tree
 from gateway.config.problems import Path
 from gateway.config.schema import Config, ProfileOverrides, Rule, Section, Target
+from gateway.config.yaml_tree import Tree
 
 REDACTED = "<redacted>"
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gateway.config.pairs import KeyPair, is_published
+from gateway.config.credential_sources import KeyPair, is_published
 from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
 from gateway.config.schema import Identity, Keys, Target

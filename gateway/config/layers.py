@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gateway.config.nodes import BUILT_IN_TARGETS, DEFAULT_TARGET, Scalar, Tree, Value
 from gateway.config.problems import Path, Place, Problem, Problems, did_you_mean, one_of
+from gateway.config.yaml_tree import BUILT_IN_TARGETS, DEFAULT_TARGET, Scalar, Tree, Value
 
 # Variables that stand for settings. If two name one setting, the later entry wins.
 VARIABLES: tuple[tuple[str, Path], ...] = (

@@ -19,17 +19,17 @@ from pathlib import Path
 from gateway.config import layers, rules
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
+from gateway.config.cpu_count import usable_processors
 from gateway.config.identities import implicit_identities, read_identities
-from gateway.config.nodes import BUILT_IN_TARGETS, Tree, read_documents
 from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
-from gateway.config.processors import usable_processors
 from gateway.config.reading import Reader
 from gateway.config.schema import Auth, Config, Cors, Identity, Router, Routing, Target
 from gateway.config.secrets import Files, Stamp, expand_variables
 from gateway.config.targets import TargetReader
+from gateway.config.value_types import AUTO
 from gateway.config.variables import check_variables, warn_of_unread
-from gateway.config.words import AUTO
+from gateway.config.yaml_tree import BUILT_IN_TARGETS, Tree, read_documents
 
 MAX_FILE_BYTES = 64 << 20  # 100,000 rules are about 10 MiB
 BACKLOG = 2048  # what the kernel takes anyway is net.core.somaxconn, 4,096 by default

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.nodes import Tree
 from gateway.config.problems import (
     Path,
     Place,
@@ -29,7 +28,8 @@ from gateway.config.problems import (
     one_of,
 )
 from gateway.config.schema import Apart, Rule, Section
-from gateway.config.words import is_later
+from gateway.config.value_types import is_later
+from gateway.config.yaml_tree import Tree
 
 Model = TypeVar("Model", bound=Section | Rule)
 

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from fastpath.routing.globs import split_glob
 from fastpath.s3.operations import OPERATIONS
 from gateway.config.globs import can_match, covers
-from gateway.config.nodes import DEFAULT_TARGET
 from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
 from gateway.config.schema import Rule
+from gateway.config.yaml_tree import DEFAULT_TARGET
 
 LIST: Path = ("routing", "rules")
 # The search for unreachable rules then ends, because it must not hold up a start.

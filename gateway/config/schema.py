@@ -27,9 +27,8 @@ from fastpath.response.cors import METHODS as CORS_METHODS
 from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
-from gateway.config.nodes import DEFAULT_TARGET
-from gateway.config.pairs import DEFAULT_REGION, CredentialSource, KeyPair
-from gateway.config.words import (
+from gateway.config.credential_sources import DEFAULT_REGION, CredentialSource, KeyPair
+from gateway.config.value_types import (
     AUTO,
     EVERY_OPERATION,
     AllOrOperations,
@@ -66,6 +65,7 @@ from gateway.config.words import (
     Workers,
     plain_text,
 )
+from gateway.config.yaml_tree import DEFAULT_TARGET
 
 # pydantic looks for plug-ins in every installed package, for 20 ms of each start; there are none.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")

@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from gateway.config.credential_sources import KeyPair
 from gateway.config.layers import KEY_SETTINGS
-from gateway.config.nodes import Scalar, Value
-from gateway.config.pairs import KeyPair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
 from gateway.config.schema import Keys
-from gateway.config.words import KEY_ID, SECRET
+from gateway.config.value_types import KEY_ID, SECRET
+from gateway.config.yaml_tree import Scalar, Value
 
 MAX_FILE_BYTES = 1 << 20  # a certificate bundle is 200 KiB
 

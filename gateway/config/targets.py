@@ -13,12 +13,12 @@ from typing import Any
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from gateway.config.addresses import Endpoint, Listen, is_listener
 from gateway.config.capabilities import capabilities, differences, lost_safeties
-from gateway.config.nodes import BUILT_IN_TARGETS
-from gateway.config.pairs import DEFAULT_REGION, KeyPair, ambient_pair
+from gateway.config.credential_sources import DEFAULT_REGION, KeyPair, ambient_pair
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
 from gateway.config.schema import TLS, ProfileOverrides, Target
 from gateway.config.secrets import Files, key_pair
+from gateway.config.yaml_tree import BUILT_IN_TARGETS
 
 _VARIABLES = {
     ("lakefs", "endpoint"): "LAKEFS_ENDPOINT",

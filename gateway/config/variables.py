@@ -17,7 +17,7 @@ from pathlib import Path
 
 from gateway.config.layers import VARIABLES
 from gateway.config.problems import Place, Problem, Problems, Severity, did_you_mean, one_of
-from gateway.config.words import KEY_ID, SECRET
+from gateway.config.value_types import KEY_ID, SECRET
 from gateway.supervisor import timeouts
 
 LOG_FORMATS = ("text", "json")

@@ -26,11 +26,11 @@ from fastpath.ipc.core_tasks import CoreTasks
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameReader, FrameType, encode
 from gateway.config.secrets import stamp
-from gateway.control import publication
-from gateway.control.access_log import AccessLog, AccessLogError
-from gateway.control.logs import LogReader
-from gateway.control.publication import Publication, Refusal
+from gateway.control import snapshot_maker
+from gateway.control.access_log_writer import AccessLog, AccessLogError
+from gateway.control.log_reader import LogReader
 from gateway.control.rollout import Rollout
+from gateway.control.snapshot_maker import Publication, Refusal
 from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
@@ -85,8 +85,8 @@ class Control:
         self._present: Publication | None = None
         self._rollout = Rollout()  # of what was published
         self._text = arguments.text.decode() or None  # of the configuration that was accepted last
-        self._stamps: publication.Stamps = {}  # as the configuration was read
-        self._last_look: publication.Stamps = {}
+        self._stamps: snapshot_maker.Stamps = {}  # as the configuration was read
+        self._last_look: snapshot_maker.Stamps = {}
         self._warned: frozenset[str] = frozenset()
         self._tickets: asyncio.Queue[int | None] = asyncio.Queue()  # None: credentials are wanted
         self._wanted: set[str] = set()  # targets that want fresh credentials
@@ -171,7 +171,11 @@ class Control:
         """
         text = None if ticket else self._text
         found = await asyncio.to_thread(
-            publication.read, self._arguments.launch, self._arguments.instance, self._present, text
+            snapshot_maker.read,
+            self._arguments.launch,
+            self._arguments.instance,
+            self._present,
+            text,
         )
         if not (ticket and isinstance(found, Refusal)):
             self._stamps = found.stamps
@@ -209,7 +213,7 @@ class Control:
         """Logs that the file differs from the text in force, if it was changed without a reload."""
         path = str(self._arguments.launch.get("config"))
         difference = await asyncio.to_thread(
-            publication.differs, path, self._arguments.text.decode()
+            snapshot_maker.differs, path, self._arguments.text.decode()
         )
         if difference:
             self._notices.warning(

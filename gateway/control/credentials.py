@@ -19,7 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from gateway.config.pairs import CredentialSource
+from gateway.config.credential_sources import CredentialSource
 from gateway.config.schema import Config
 from gateway.supervisor.back_off import CREDENTIALS, BackOff
 

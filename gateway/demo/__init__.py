@@ -17,7 +17,7 @@ def run(once: bool, port: int) -> int:
     """
     try:
         # Imported here: the demo's libraries are an extra, and its package must load without them.
-        from gateway.demo.story import tell
+        from gateway.demo.run import tell
     except ImportError as missing:
         print(
             f"the demo needs its extra ({missing}): pip install 's3gateway[demo]'", file=sys.stderr

@@ -17,8 +17,8 @@ from enum import IntEnum
 from typing import Final
 
 from fastpath.ipc.frames import Frame, FrameFault, FrameType, encode
-from fastpath.worker.descriptors import most_connections
-from gateway.supervisor import account, boot, counters_page, pidfile, sockets
+from fastpath.worker.connection_limit import most_connections
+from gateway.supervisor import boot_settings, counters_page, final_summary, pidfile, sockets
 from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_process import ControlProcess
 from gateway.supervisor.counters_page import CountersError, CountersPage
@@ -66,7 +66,7 @@ class Supervisor:
         self._generations = Generations()
         self._phase = Phase.CONFIGURING
         self._status = EXIT_OK
-        self._boot: boot.Boot | None = None
+        self._boot: boot_settings.Boot | None = None
         self._boot_payload = b""
         self._offered = b""  # the text of the configuration that control publishes next
         self._deadline: float | None = None  # monotonic; of the phase
@@ -220,8 +220,8 @@ class Supervisor:
 
     def _take_boot(self, payload: bytes) -> None:
         try:
-            settings = boot.parse(payload)
-        except boot.BootFault as fault:
+            settings = boot_settings.parse(payload)
+        except boot_settings.BootFault as fault:
             self._abandon(str(fault))
             return
         if self._boot is None:
@@ -475,7 +475,7 @@ class Supervisor:
             and self._status != EXIT_STARTUP
         ):
             wanted = self._boot.access_log != "off"
-            self._notices.info(account.summary(page.totals(), access_log=wanted))
+            self._notices.info(final_summary.summary(page.totals(), access_log=wanted))
         if self._status == EXIT_OK:
             self._notices.info("stopped: clean")
         elif self._status == EXIT_CUT:

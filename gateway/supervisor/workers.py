@@ -18,7 +18,7 @@ from fastpath.ipc.counters import Page, PageFull, Slot, in_flight
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import sockets
 from gateway.supervisor.back_off import RESTARTS, BackOff
-from gateway.supervisor.boot import Boot
+from gateway.supervisor.boot_settings import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.heartbeat import Heartbeat, Reading
 from gateway.supervisor.notices import Notices

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from gateway.demo import configuration, example, landing
+from gateway.demo import configuration, example, object_table
 from gateway.demo.seaweed import Keys
 
 SEED = Path(__file__).parents[1] / "seed" / "files"
@@ -45,8 +45,8 @@ def test_the_rules_are_the_seeds() -> None:
 
 def test_the_buckets_and_objects_are_those_of_the_example() -> None:
     source = inspect.getsource(example.run_example)
-    assert {bucket for _, bucket, _, _ in landing.EXPECTED} == set(example.BUCKETS)
-    for _, bucket, key, body in landing.EXPECTED:
+    assert {bucket for _, bucket, _, _ in object_table.EXPECTED} == set(example.BUCKETS)
+    for _, bucket, key, body in object_table.EXPECTED:
         for word in (bucket, key, body.decode()):
             assert f'"{word}"' in source
 

@@ -23,7 +23,7 @@ from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
 from fastpath.http.query import parse_query, presigned_headers, upstream_query
 from fastpath.limits import Limits
-from fastpath.payload.checks import Check
+from fastpath.payload.body_checks import Check
 from fastpath.payload.chunks import ChunkParser
 from fastpath.payload.completed_parts import CompletedParts
 from fastpath.payload.delete_batch import DeleteBatch

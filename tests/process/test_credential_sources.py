@@ -16,7 +16,7 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
-from gateway.config.pairs import CredentialSource, KeyPair
+from gateway.config.credential_sources import CredentialSource, KeyPair
 from gateway.control.credentials import Chain, CredentialsError
 
 ROLE = "arn:aws:iam::123456789012:role/storage"

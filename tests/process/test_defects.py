@@ -91,8 +91,8 @@ in_child(control_process, change)
 def test_a_core_thread_of_control_ends_it(config: dict[str, object], name: str, owner: str) -> None:
     code = f"""
 def change():
-    from gateway.control.access_log import AccessLog
-    from gateway.control.logs import LogReader
+    from gateway.control.access_log_writer import AccessLog
+    from gateway.control.log_reader import LogReader
     {owner}._run = lambda self: None
 in_child(control_process, change)
 """

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fastpath.sockets.send_queue import UNSENT_BYTES
+from fastpath.sockets.unsent_bytes import UNSENT_BYTES
 from loadtest.bench import readers, sending
 from loadtest.bench.certificates import Certificates
 from loadtest.bench.report import READERS_GOAL

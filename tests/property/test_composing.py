@@ -9,9 +9,8 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.config import composing
-from gateway.config.composing import CORE, Node
 from gateway.config.problems import Place
+from gateway.config.yaml_composer import CORE, Node
 
 # Pieces of YAML that go together in many ways, most of them wrong.
 PIECES = st.sampled_from(
@@ -31,8 +30,8 @@ def theirs(node: yaml.Node, open_: tuple[int, ...] = ()) -> Shape:
     if isinstance(node, yaml.ScalarNode):
         tag = node.tag
         # Of the tags that YAML 1.1 finds by itself only these mean something here.
-        if tag.startswith(CORE) and tag not in (composing.NULL, composing.MERGE):
-            tag = composing.TEXT
+        if tag.startswith(CORE) and tag not in (yaml_composer.NULL, yaml_composer.MERGE):
+            tag = yaml_composer.TEXT
         return tag, at, node.value, not node.style
     if id(node) in open_:
         return node.tag, at
@@ -48,8 +47,8 @@ def ours(node: Node, open_: tuple[int, ...] = ()) -> Shape:
     at = node.place[1:]
     if node.members is None:
         tag = node.tag
-        if tag.startswith(CORE) and tag not in (composing.NULL, composing.MERGE):
-            tag = composing.TEXT
+        if tag.startswith(CORE) and tag not in (yaml_composer.NULL, yaml_composer.MERGE):
+            tag = yaml_composer.TEXT
         return tag, at, node.text, node.plain
     if id(node) in open_:
         return node.tag, at
@@ -71,10 +70,10 @@ def read_by_pyyaml(text: str) -> tuple[yaml.MarkedYAMLError | None, list[Shape]]
 def test_the_nodes_are_those_of_pyyaml(text: str) -> None:
     fault, wanted = read_by_pyyaml(text)
     if fault is None:
-        assert [ours(one) for one in composing.compose(text, "f", 64)] == wanted
+        assert [ours(one) for one in yaml_composer.compose(text, "f", 64)] == wanted
         return
     with pytest.raises(type(fault)) as found:
-        composing.compose(text, "f", 64)
+        yaml_composer.compose(text, "f", 64)
     assert found.value.problem == fault.problem
     assert found.value.context == fault.context
     assert str(found.value.problem_mark) == str(fault.problem_mark)
@@ -84,8 +83,8 @@ def test_the_nodes_are_those_of_pyyaml(text: str) -> None:
 def test_too_deep_is_told_where(depth: int, deepest: int) -> None:
     text = "[" * depth + "]" * depth
     if depth <= deepest:
-        assert len(composing.compose(text, "f", deepest)) == 1
+        assert len(yaml_composer.compose(text, "f", deepest)) == 1
         return
-    with pytest.raises(composing.TooDeep) as found:
-        composing.compose(text, "f", deepest)
+    with pytest.raises(yaml_composer.TooDeep) as found:
+        yaml_composer.compose(text, "f", deepest)
     assert found.value.place == Place("f", 1, deepest + 1)

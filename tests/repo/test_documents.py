@@ -82,7 +82,7 @@ def test_no_secret_and_no_private_path_is_committed() -> None:
 def _leaves(section: type, prefix: str) -> list[str]:
     """Dotted paths of a configuration section's settings, as the documentation writes them."""
     from gateway.config import schema
-    from gateway.config.words import is_later
+    from gateway.config.value_types import is_later
 
     inner = {
         "router": schema.Router,

@@ -1,4 +1,7 @@
-"""Translates between S3 and lakeFS's S3 gateway."""
+"""Translates between S3 and lakeFS's S3 gateway: `OPERATIONS` has a translation for each operation.
+
+Any other operation gets `request.Request`.
+"""
 
 from __future__ import annotations
 

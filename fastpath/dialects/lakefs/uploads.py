@@ -23,7 +23,7 @@ from fastpath.dialects.lakefs.part_requests import (
 from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.lakefs.upload_errors import UploadErrorQuestions
 from fastpath.dialects.lakefs.writes import check_condition
-from fastpath.dialects.location import LocationAnswer, location_of
+from fastpath.dialects.location_urls import LocationAnswer, location_of
 from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead

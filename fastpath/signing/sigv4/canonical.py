@@ -106,7 +106,7 @@ _kept_names = lru_cache(maxsize=256)(SignedNames)
 
 
 def signed_names(text: bytes) -> SignedNames:
-    """Return the cached SignedNames of a text (heads: 6,000 instructions)."""
+    """Return the cached SignedNames of a text (bench heads: 6,000 instructions)."""
     return _kept_names(text) if len(text) <= _KEPT_BYTES else SignedNames(text)
 
 

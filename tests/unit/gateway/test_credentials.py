@@ -9,7 +9,7 @@ import time
 import pytest
 
 from gateway import config
-from gateway.config.pairs import CredentialSource
+from gateway.config.credential_sources import CredentialSource
 from gateway.config.schema import Config
 from gateway.control.credentials import (
     REFRESH_AGAIN_SECONDS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastpath.ipc.counters import Slot
-from fastpath.worker.descriptors import REFUSED_AT_ONCE, most_connections
+from fastpath.worker.connection_limit import REFUSED_AT_ONCE, most_connections
 from fastpath.worker.state import WorkerState
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig, WireTransport

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.config.layers import overlay
-from gateway.config.nodes import Tree, read_documents
 from gateway.config.problems import Place, Problems
+from gateway.config.yaml_tree import Tree, read_documents
 from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
 
 PRODUCTION = "routing: {environment: production, rules: [{pattern: a, target: s3}]}\n"

@@ -12,7 +12,7 @@ from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.s3.operations import OPERATIONS, expand
 from gateway.config.compile import compile_snapshot
-from gateway.config.processors import cpu_limit, usable_processors
+from gateway.config.cpu_count import cpu_limit, usable_processors
 from tests.unit.gateway.config.loading import LAKEFS, S3, Desk
 
 FULL = f"""

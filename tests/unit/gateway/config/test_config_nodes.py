@@ -1,4 +1,4 @@
-"""`gateway.config.nodes`: YAML text to located trees."""
+"""`gateway.config.yaml_tree`: YAML text to located trees."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from gateway.config.nodes import MAX_NODES, Scalar, Tree, read_documents
 from gateway.config.problems import Place, Problems
+from gateway.config.yaml_tree import MAX_NODES, Scalar, Tree, read_documents
 
 
 def read(text: str) -> tuple[Tree, list[str]]:

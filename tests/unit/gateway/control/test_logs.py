@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.control.logs import as_json, event_text, parse
+from gateway.control.log_reader import as_json, event_text, parse
 
 
 def test_an_event_says_what_else_is_known() -> None:

@@ -12,7 +12,7 @@ import pytest
 from gateway import config
 from gateway.config.compile import compile_snapshot
 from gateway.config.secrets import stamp
-from gateway.control.publication import Publication, Refusal, differs, read
+from gateway.control.snapshot_maker import Publication, Refusal, differs, read
 
 TEXT = """
 s3: {endpoint: "http://127.0.0.1:9000", access_key_id: AKID2, secret_access_key: hidden-2}

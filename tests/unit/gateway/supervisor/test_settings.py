@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from gateway.supervisor import boot, timeouts
+from gateway.supervisor import boot_settings, timeouts
 
 BOOT: dict[str, object] = {
     "listen": [["127.0.0.1", 8080], ["::1", 8080]],
@@ -21,8 +21,8 @@ BOOT: dict[str, object] = {
 }
 
 
-def _parsed(**changes: object) -> boot.Boot:
-    return boot.parse(json.dumps({**BOOT, **changes}).encode())
+def _parsed(**changes: object) -> boot_settings.Boot:
+    return boot_settings.parse(json.dumps({**BOOT, **changes}).encode())
 
 
 def test_boot_settings_are_read() -> None:
@@ -35,14 +35,14 @@ def test_boot_settings_are_read() -> None:
 @pytest.mark.parametrize("name", sorted(BOOT))
 def test_every_boot_setting_is_needed(name: str) -> None:
     rest = {key: value for key, value in BOOT.items() if key != name}
-    with pytest.raises(boot.BootFault):
-        boot.parse(json.dumps(rest).encode())
+    with pytest.raises(boot_settings.BootFault):
+        boot_settings.parse(json.dumps(rest).encode())
 
 
 @pytest.mark.parametrize("payload", [b"", b"[]", b"{", b"null", b'"x"'])
 def test_garbage_is_no_boot_setting(payload: bytes) -> None:
-    with pytest.raises(boot.BootFault):
-        boot.parse(payload)
+    with pytest.raises(boot_settings.BootFault):
+        boot_settings.parse(payload)
 
 
 def test_differences_are_named() -> None:

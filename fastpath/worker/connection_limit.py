@@ -1,4 +1,4 @@
-"""How many descriptors a process may have, and how many clients that leaves room for.
+"""Computes how many clients a worker may accept from its limit of file descriptors.
 
 Rules: a connection may need two descriptors, its own and one to a target. Some are reserved for the
 worker itself and for clients that are turned away with an answer.

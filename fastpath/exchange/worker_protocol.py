@@ -1,4 +1,4 @@
-"""What an exchange uses of its worker."""
+"""What exchanges use of their worker, as a Protocol: `worker.state` implements it."""
 
 from __future__ import annotations
 

@@ -14,13 +14,20 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from gateway.demo import landing
+from gateway.demo import object_table
 from gateway.demo.example import BUCKETS, run_example
 from gateway.demo.interrupts import Interrupted, Interrupts
+from gateway.demo.processes import GatewayFailed, Stage, plain_environment
 from gateway.demo.seaweed import SeaweedError
-from gateway.demo.stage import GatewayFailed, Stage, plain_environment
 
-FAILURES = (SeaweedError, GatewayFailed, landing.WrongPlace, BotoCoreError, ClientError, OSError)
+FAILURES = (
+    SeaweedError,
+    GatewayFailed,
+    object_table.WrongPlace,
+    BotoCoreError,
+    ClientError,
+    OSError,
+)
 # Wide enough for the table; a terminal narrower than this wraps by itself.
 PLAIN_WIDTH = 120
 
@@ -81,10 +88,12 @@ def _play(stage: Stage, voice: Voice, interrupts: Interrupts, port: int) -> None
     voice.tell("ran the boto3 example: one endpoint, two stores")
     interrupts.check()
     landed = [
-        one for name, server in stage.servers.items() for one in landing.read_directly(name, server)
+        one
+        for name, server in stage.servers.items()
+        for one in object_table.read_directly(name, server)
     ]
-    voice.result.print(landing.table(landed))
-    landing.check(landed)
+    voice.result.print(object_table.table(landed))
+    object_table.check(landed)
 
 
 def _create_buckets(stage: Stage) -> None:

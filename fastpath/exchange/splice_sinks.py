@@ -1,4 +1,4 @@
-"""The two sinks that a body may be spliced into: the client of an answer, the target of a request.
+"""What a spliced body is written to: the client's socket for an answer, the target's for a request.
 
 Rules: bytes that the kernel moved are counted like bytes that were copied; the side whose peer is
 slow is told, because that side's deadline counts.
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fastpath.ipc.counters import Slot
 
 if TYPE_CHECKING:
-    from fastpath.exchange.client_side import Client
+    from fastpath.exchange.client_protocol import Client
     from fastpath.exchange.exchange import Exchange
     from fastpath.upstream.connection import UpstreamConnection
 

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import quote
 
 from fastpath.ipc.log import ACCESS
-from gateway.control.access_log import AccessLog
+from gateway.control.access_log_writer import AccessLog
 from gateway.control.core_thread import CoreThread
 from gateway.supervisor.notices import LEVELS, Notices
 

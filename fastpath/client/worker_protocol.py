@@ -1,14 +1,14 @@
-"""What a client's connection uses of its worker."""
+"""What client connections use of their worker, as a Protocol: `worker.state` implements it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from fastpath.exchange.worker_side import Worker
+from fastpath.exchange.worker_protocol import Worker
 
 if TYPE_CHECKING:
     from fastpath.client.connection import ClientConnection
-    from fastpath.client.turns import Turns
+    from fastpath.client.pipelining import Turns
     from fastpath.sockets.outbox import Outbox
     from fastpath.sockets.splice import Splicer
 

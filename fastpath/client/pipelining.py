@@ -1,4 +1,4 @@
-"""Gives connections turns to serve their pipelined requests.
+"""Limits the pipelined requests that one iteration of the loop serves, in turns of connections.
 
 Rules: a request that was read first is served at once. A connection that has read more requests
 waits here for its turn, and one iteration of the loop serves a bounded number of turns, so that a

@@ -16,9 +16,9 @@ from typing import TypeAlias
 
 import yaml
 
-from gateway.config import composing
-from gateway.config.composing import CORE, MAPPING, MERGE, NULL, SEQUENCE, Node, place_of
+from gateway.config import yaml_composer
 from gateway.config.problems import Path, Place, Problem, Problems, format_path
+from gateway.config.yaml_composer import CORE, MAPPING, MERGE, NULL, SEQUENCE, Node, place_of
 
 # The targets that exist without being configured, and may stand at the top of the file.
 BUILT_IN_TARGETS = ("lakefs", "s3")
@@ -89,8 +89,8 @@ class Tree:
 def read_documents(text: str, source: str, problems: Problems) -> list[Tree]:
     """Returns every document of a YAML text; an empty list if it is no YAML."""
     try:
-        nodes = composing.compose(text, source, MAX_DEPTH)
-    except composing.TooDeep as fault:
+        nodes = yaml_composer.compose(text, source, MAX_DEPTH)
+    except yaml_composer.TooDeep as fault:
         message = f"nested deeper than {MAX_DEPTH} levels"
         problems.add(Problem(fault.place, "syntax", message))
         return []

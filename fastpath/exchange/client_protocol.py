@@ -1,4 +1,4 @@
-"""What an exchange uses of its client's connection."""
+"""What an exchange uses of its client, as a Protocol: `client.connection` implements it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from gateway.config.words import KEY_ID, SECRET
+from gateway.config.value_types import KEY_ID, SECRET
 
 DEFAULT_REGION = "us-east-1"
 
