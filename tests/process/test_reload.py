@@ -215,10 +215,10 @@ def test_reloads_under_load_fail_no_request(two: tuple[Target, Target], count: i
                 load.wait_for(3)
         assert load.failed() == []
         assert gateway.stop() == 0
-        _check_one_generation_each(gateway, load)
+        _check_one_generation_each(gateway, load, count)
 
 
-def _check_one_generation_each(gateway: Gateway, load: Load) -> None:
+def _check_one_generation_each(gateway: Gateway, load: Load, reloads: int) -> None:
     """Every answer came from the one target that the generation in its log line has."""
     lines = gateway.access_lines("access.log")
     times = Counter(str(line["request_id"]) for line in lines)
@@ -228,4 +228,4 @@ def _check_one_generation_each(gateway: Gateway, load: Load) -> None:
         generation = generations[outcome.request_id]
         assert isinstance(generation, int)
         assert outcome.target == ("a" if generation % 2 else "b"), outcome
-    assert len(set(generations.values())) > 100
+    assert len(set(generations.values())) > reloads / 2

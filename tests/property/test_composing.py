@@ -9,6 +9,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from gateway.config import yaml_composer
 from gateway.config.problems import Place
 from gateway.config.yaml_composer import CORE, Node
 

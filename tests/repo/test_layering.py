@@ -126,14 +126,14 @@ def test_imports_point_down_with_types_included() -> None:
 
 # Modules that know each other's types. One exchange, response filters and `Call` take them apart.
 CIRCLES = {
-    frozenset({"client.connection", "client.worker_side", "client.writing"}),
+    frozenset({"client.connection", "client.worker_protocol", "client.writing"}),
     frozenset(
         {
             "exchange.base",
             "exchange.buffered_response",
             "exchange.dialect_filter",
             "exchange.exchange",
-            "exchange.splice_ends",
+            "exchange.splice_sinks",
         }
     ),
     frozenset({"upstream.connection", "upstream.lessee"}),
