@@ -2,8 +2,6 @@
 
 Rules: `make clients` runs the compatibility tests and then this module; nobody edits the page. A
 client with a failed, skipped or missing test stops the writing.
-
-Not here: the tests themselves; that snippets run (`test_snippets`) and parse (`tests/repo`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: a client is told the authority by the setting it has for that, and verifies the certificate;
 over https the fast tier does every client's work once, the slow tier everything.
-
-Not here: the gateway behind the doors (`live`), how each client is told (its test module).
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: the client's key pair is known to no server, so that whatever arrives was signed again; a
 bucket is made through the gateway, once per test process and target (each bucket takes volumes of
 its own on SeaweedFS), and tests keep apart by the prefix of their keys.
-
-Not here: the clients that one module alone uses, the two ways into a gateway (`doors`).
 """
 
 from __future__ import annotations

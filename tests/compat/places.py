@@ -4,8 +4,6 @@ Rules: work is a function that takes a `Place` and returns what the client told 
 straight at the target, then through the gateway, below two key prefixes of one bucket. What came
 back must be equal, and what lies on the target must be equal too, attributes included. The target
 is asked over http, the gateway over http and https: by one of its buckets each in the fast tier.
-
-Not here: the clients, each of which has a test module of its own.
 """
 
 from __future__ import annotations

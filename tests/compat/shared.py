@@ -3,8 +3,6 @@
 Rules: the servers belong to a keeper process of their own, never to one of the test processes;
 each user holds a shared lock, and the keeper ends the servers when it gets the exclusive one, so
 that a killed test process (the kernel drops its lock) leaves nothing behind either.
-
-Not here: how a server starts (`gateway.demo.seaweed`), buckets and clients (`conftest`).
 """
 
 from __future__ import annotations

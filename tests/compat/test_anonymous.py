@@ -1,8 +1,6 @@
 """Unsigned clients under `auth.anonymous: forward`: boto3 as nobody, to a store with and without.
 
 SeaweedFS knows its callers and refuses strangers; moto lets everybody in.
-
-Not here: how such requests go up (`tests/unit/fastpath/exchange/test_anonymous`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
 """A page of another origin does its work: preflight, presigned PUT and GET, a form, to real stores.
-
-Not here: which rule admits what (`tests/unit/fastpath/response/test_cors`).
 """
 
 from __future__ import annotations

@@ -3,9 +3,6 @@
 Rules: whatever form of a trailer the store takes, the upload succeeds by http and https, and the
 store refused nothing of it; where the target's profile knows the form, the checksum arrives. The
 control: such a store refuses what the gateway once made of the upload.
-
-Not here: what the store is told, request by request
-(`tests/unit/fastpath/payload/test_checksum_support`).
 """
 
 from __future__ import annotations

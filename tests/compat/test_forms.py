@@ -2,8 +2,6 @@
 
 Rules: boto3 is told no signature version but in the s3v4 half; the form is encoded by urllib3 or by
 hand as browsers do it, never by the gateway's own code.
-
-Not here: malformed forms (`tests/unit/fastpath/forms/test_forms_refused`).
 """
 
 from __future__ import annotations

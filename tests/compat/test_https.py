@@ -2,8 +2,6 @@
 
 Rules: what crossed is read from the request as boto3 gave it to the socket, and from what a store
 that takes the mode was told.
-
-Not here: boto3's work over https (`test_boto3`, with every other client's).
 """
 
 from __future__ import annotations

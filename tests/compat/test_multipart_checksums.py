@@ -1,8 +1,6 @@
 """Uploads in parts with each checksum, composite and of the whole object, by boto3.
 
 Rules: what comes of it is compared with the same upload straight at the target, byte for byte.
-
-Not here: trailers whose frames are spoilt (`test_streaming`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Presigned URLs through the gateway: whoever holds one needs no key.
-
-Not here: more of SigV2 (`test_presigned_sigv2`); forms as `generate_presigned_post` makes them,
-which belong beside `urls` once they are served.
-"""
+"""Presigned URLs through the gateway: whoever holds one needs no key."""
 
 from __future__ import annotations
 

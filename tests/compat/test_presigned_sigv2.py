@@ -1,8 +1,6 @@
 """SigV2 through the gateway: boto3's default presigned URLs, and a client that signs so always.
 
 Rules: no client here is told a signature version but the ones of the header form.
-
-Not here: presigned SigV4 URLs (`test_presigned`), malformed signatures (`tests/corpus/sigv2`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """aws-cli and rclone at a target and through the gateway: whole trees, and what they tell of them.
 
 Rules: neither program is told by a switch that it talks to anything but an S3 store.
-
-Not here: single files of every size (`test_aws_cli`, `test_rclone`).
 """
 
 from __future__ import annotations

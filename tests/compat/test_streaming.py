@@ -1,8 +1,6 @@
 """Uploads in the streaming modes on a real server that is sent the plain bodies.
 
 Rules: what is there afterwards is read from the server itself, past the gateway.
-
-Not here: targets that take the modes (`tests/process/test_streaming_uploads.py`), SDKs.
 """
 
 from __future__ import annotations

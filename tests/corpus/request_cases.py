@@ -1,8 +1,6 @@
 """The raw requests of `tests/corpus/requests` as cases, for replay against any reader of requests.
 
 Rules: the files are data; nothing here decides what is right.
-
-Not here: a reader. `tests/unit/fastpath/request/test_request_corpus.py` replays them.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: written from AWS's "Signature Calculations ... Transferring Payload in Multiple Chunks" and
 its page on trailers; every part can be spoilt before it is sent.
-
-Not here: request heads (`signing`), which parts are spoilt (`mutations`).
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@
 Rules: each part must carry a checksum of the algorithm that its upload was begun with, and none if
 it was begun without ("Checksum Type mismatch occurred"); each value, and each signature of a frame,
 must be right; a CompleteMultipartUpload must name what was uploaded.
-
-Not here: the signature of the head; anything that has nothing to do with checksums.
 """
 
 from __future__ import annotations

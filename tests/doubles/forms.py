@@ -1,8 +1,6 @@
 """Browser forms for tests: policies, signatures, multipart bodies, whole requests.
 
 Rules: shares no code with the gateway.
-
-Not here: what a form should lead to (the tests).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """HTTP/1.1 as text for tests of the data plane: making messages, and reading them strictly.
 
 Rules: shares no code with the gateway, so that an error of one is not repeated by the other.
-
-Not here: connections (`wire`).
 """
 
 from __future__ import annotations

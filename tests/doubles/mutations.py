@@ -2,8 +2,6 @@
 
 Rules: one fault per mutation; each names its row of AWS's errors (section 3); a mutation applies to
 the modes that have what it spoils.
-
-Not here: how an upload is made (`aws_chunked`), where it is sent.
 """
 
 from __future__ import annotations

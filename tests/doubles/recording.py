@@ -2,8 +2,6 @@
 
 Rules: nothing is decoded or normalised, an object's name is the raw path of the request line; it
 looks at no signature; a request it cannot frame ends the connection and is kept in `faults`.
-
-Not here: faults on purpose (`target`), listing, multipart (the real servers do these).
 """
 
 from __future__ import annotations

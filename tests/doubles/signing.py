@@ -2,8 +2,6 @@
 
 Rules: it signs the path as AWS does (decoded once, encoded once) and leaves the request line alone;
 what is sent is exactly what the caller gave.
-
-Not here: more than one request at a time, the SDKs.
 """
 
 from __future__ import annotations

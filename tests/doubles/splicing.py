@@ -4,8 +4,6 @@
 
 Rules: the gateway's side is the real code on a real loop of its own thread; the test plays client
 and target with blocking sockets; how many bytes the kernel moved is read from the worker's counter.
-
-Not here: processes (`tests.process.harness`), everything that needs no kernel (`wire`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: as much of asyncio's interface as the data plane and asyncio's own tasks ask for; callbacks
 run in the order they were scheduled.
-
-Not here: connections (`wire`).
 """
 
 from __future__ import annotations

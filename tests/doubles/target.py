@@ -2,8 +2,6 @@
 
 Rules: loopback only, port from the kernel, one thread; checks no signature; everything a test
 waits for is an event, not a sleep.
-
-Not here: exact S3 semantics (moto), bytes as they were on the wire (the recording store).
 """
 
 from __future__ import annotations

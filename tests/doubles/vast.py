@@ -3,8 +3,6 @@
 Rules: `GET` of a path gives `size` bytes that both ends can make for themselves, block by block; of
 a `PUT` only the length and a checksum are kept; one thread per connection, one request each; a
 block carries its number, so that one lost, repeated or swapped shows.
-
-Not here: signatures, S3 (`recording`), faults (`target`).
 """
 
 from __future__ import annotations

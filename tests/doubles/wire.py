@@ -7,8 +7,6 @@
 Rules: the gateway's side is the real code, nothing is patched; transports behave as asyncio's do
 (a write after the end is swallowed, a paused transport delivers nothing, what asyncio schedules is
 scheduled); time stands still unless a test moves it.
-
-Not here: the kernel and its buffers (`tests/process`), what an answer should be (the tests).
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: on the rig, so that the gateway's side is the real code; AssertionError for a defect that the
 worker wrote into its log instead of dying of it.
-
-Not here: single parsers (`harnesses`).
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ Rules: a harness returns when its parser took the bytes or refused them as it ma
 lets every other exception through; where bytes may come in pieces, it also reads them in pieces,
 and AssertionError says that something else came of that. A new parser is one line of `HARNESSES`,
 and a directory of inputs below `tests/corpus/fuzz`.
-
-Not here: whole connections (`connections`), making inputs (`mutations`, `run`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Owns the plain mutations of known inputs: what `make test` does to each, always the same.
 
 Rules: the same seed makes the same inputs; nothing here looks at the code under test.
-
-Not here: mutations that coverage leads (`run`, with atheris).
 """
 
 from __future__ import annotations

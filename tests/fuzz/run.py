@@ -4,8 +4,6 @@ Rules: led by coverage where atheris is installed (extra `fuzz`), by plain mutat
 elsewhere; what was found is kept in `build/fuzz/NAME`, and begun from the next time; the first
 exception that is no refusal, and the first input that takes too long, end the run with its bytes in
 a file. Put that file into `tests/corpus/fuzz/NAME`, where `make test` replays it.
-
-Not here: the parsers (`harnesses`).
 """
 
 from __future__ import annotations

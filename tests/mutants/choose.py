@@ -11,8 +11,6 @@ Rules: the same source gives the same mutants; each room of the source gives as 
 says, and no function more than `PER_FUNCTION`; what any test would notice is left out (a field that
 is not there); only what is inside a function is changed, so that a mutant is one function's code,
 put in the place of the other.
-
-Not here: running tests against them (`pure`, `sockets`).
 """
 
 from __future__ import annotations

@@ -5,8 +5,6 @@ run of all with calls of `__reached__` in the source; those of the mutant's own 
 quickest of each file, the second of each and so on, until `SECONDS` of processor time are spent, as
 they took without a change; the first failure ends it. A test that takes `HANGS` seconds counts as
 one.
-
-Not here: tests that start processes, which would not see a changed function (`sockets`).
 """
 
 from __future__ import annotations

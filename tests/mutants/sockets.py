@@ -3,8 +3,6 @@
 Rules: each in a copy of the tree, with the change in its file, so that every process has it; the
 test files are those of the mutant's room; the first failure ends it, and so do `SECONDS`; what
 fails is asked again without any mutant, as the machine may be busy.
-
-Not here: tests without sockets (`pure`).
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: no signatures there (`mode: open` on loopback); what is proved is the processes, and each
 test starts its own gateway (`harness`). The tests of lakeFS share one for each module instead, in
 front of the double: a fresh `repo` with `main` and `dev`, and one object.
-
-Not here: the double without a gateway (`tests/process/lakefs`).
 """
 
 from __future__ import annotations

@@ -10,8 +10,6 @@ unsigned, so it does less for them. One worker each; the store is a double in th
 
 Rules: loopback only; bounded by its seconds, also if this process dies; needs an nginx on PATH for
 the second half, and says so if there is none.
-
-Not here: judging the figures (a machine that does something else makes any of them).
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ hundred. Rules: the supervisor's own entry is called, in a process with the envi
 and descriptors asked for; nothing of the gateway has run before the fork, only been imported. What
 looks at a process itself (its memory, its environment, its libraries) starts it anew
 (`harness.Gateway`, `fresh`), and with TEST_FRESH=1 everything does, as `.ci/run` has it once.
-
-Not here: what a gateway is and how its end is checked (`harness`).
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: one class, `Gateway`, always used as a context manager; every process it started is found
 again by a mark in its environment and must be gone at the end, and no file may be left in its
 directory; waiting is for a condition, with a deadline, never for a time to pass.
-
-Not here: targets (`tests.doubles.target`), S3 clients.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: the source is generated and the sink discards, both with the same running checksum; one line
 of figures; status 1 if a byte is wrong or the worker took more than it may.
-
-Not here: the store (`tests/doubles/vast`), how memory is measured (`memory`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: bounded threads; an error on a connection that had already carried a request is told apart,
 because any HTTP client must expect a kept-alive connection to be closed under it and try again.
-
-Not here: measuring speed.
 """
 
 from __future__ import annotations

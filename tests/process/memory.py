@@ -1,8 +1,6 @@
 """Owns how much memory one worker takes at most: by a cgroup of its own, and by samples.
 
 Rules: the samples are of its proportional share.
-
-Not here: what the worker does meanwhile, how it gets a cgroup (`loadtest.bench.cgroups`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""Browser forms through real processes: a long file streams, a torn form leaves no object.
-
-Not here: what a form may say (`tests/unit`), a store that checks (`tests/compat`), lakeFS
-(`test_lakefs`).
-"""
+"""Browser forms through real processes: a long file streams, a torn form leaves no object."""
 
 from __future__ import annotations
 

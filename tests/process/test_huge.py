@@ -1,7 +1,4 @@
-"""A large object through one worker: every byte, and no more memory than for a small one.
-
-Not here: 20 GiB of it (`make huge`).
-"""
+"""A large object through one worker: every byte, and no more memory than for a small one."""
 
 from __future__ import annotations
 

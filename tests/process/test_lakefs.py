@@ -2,8 +2,6 @@
 
 Rules: what never reaches lakeFS is looked up in the double's own list of requests; a quirk that is
 not smoothed over yet has no test here, docs/lakefs.md lists it.
-
-Not here: the quirks themselves (`tests/process/lakefs`).
 """
 
 from __future__ import annotations

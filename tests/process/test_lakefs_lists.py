@@ -2,8 +2,6 @@
 
 Rules: each test names the difference that `tests/process/lakefs/test_listing.py` shows of the
 double itself, and shows that a client does not see it.
-
-Not here: the translation alone (`tests/unit/fastpath/dialects/test_lakefs_list_answers.py`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """The gateway in front of the lakeFS double: multipart uploads and batches of deletes are S3's.
 
 Rules: as in `test_lakefs_lists`; the difference itself is in `tests/process/lakefs`.
-
-Not here: the translation alone (`tests/unit/fastpath/dialects/test_lakefs_parts.py`).
 """
 
 from __future__ import annotations

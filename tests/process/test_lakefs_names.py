@@ -1,8 +1,6 @@
 """The gateway in front of the lakeFS double: names, and what is said of those that are not there.
 
 Rules: as in `test_lakefs`; every error has a document, AWS's code, and a request id.
-
-Not here: names in lists and of uploads (`test_lakefs_lists`, `test_lakefs_multipart`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """The gateway in front of the lakeFS double: conditions, ranges and parameters of reads are S3's.
 
 Rules: as in `test_lakefs`; lakeFS ignores everything here, or says less than S3.
-
-Not here: judging a condition (`tests/unit/fastpath/s3/test_conditions.py`).
 """
 
 from __future__ import annotations

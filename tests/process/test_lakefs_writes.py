@@ -1,8 +1,6 @@
 """The gateway in front of the lakeFS double: copies, and what an object should be, are S3's.
 
 Rules: as in `test_lakefs`; what lakeFS would do in another way is done, or refused.
-
-Not here: names (`test_lakefs_names`), uploads in parts (`test_lakefs_multipart`).
 """
 
 from __future__ import annotations

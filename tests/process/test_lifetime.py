@@ -2,8 +2,6 @@
 
 Rules: the target checks no signature; how often a connection ends is read from the access log,
 which names each connection by the client's port.
-
-Not here: when exactly an answer is the last (`tests/unit/fastpath/client/test_lifetime.py`).
 """
 
 from __future__ import annotations

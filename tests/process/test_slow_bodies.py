@@ -1,6 +1,4 @@
 """Many large bodies that go slowly: one worker's memory stays in its bound (docs/performance.md).
-
-Not here: all ways, nginx as the store (`make bench ONLY=readers`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Uploads in the streaming modes through real processes to a store that keeps what it is told.
 
 Rules: the store believes every whole request, so that an object there is one the gateway let by.
-
-Not here: how the bytes are cut (`tests/unit`), a store that verifies (`tests/compat`).
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: `make test` sees each property hold for some dozens of new examples in each run; what takes
 thousands to be found is for CI, and for `make fuzz`.
-
-Not here: the properties.
 """
 
 from __future__ import annotations

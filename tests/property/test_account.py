@@ -2,8 +2,6 @@
 
 Random clients, targets and reloads play on the rig. A client asks again when it has its answer, so
 that every request it sent was begun. Health checks are no requests.
-
-Not here: workers that are killed, lines that are lost on the way (`tests/process/test_account.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The inputs of the fuzzed parsers, and what is close to them: refused or read, and soon.
-
-Not here: looking for new ones (`make fuzz`).
-"""
+"""The inputs of the fuzzed parsers, and what is close to them: refused or read, and soon."""
 
 from __future__ import annotations
 

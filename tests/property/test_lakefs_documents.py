@@ -1,7 +1,4 @@
-"""Translated lists, however the answer is cut and whatever the keys are.
-
-Not here: single cases (`tests/unit/fastpath/dialects/test_lakefs_list_answers.py`).
-"""
+"""Translated lists, however the answer is cut and whatever the keys are."""
 
 from __future__ import annotations
 

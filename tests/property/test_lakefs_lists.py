@@ -6,8 +6,6 @@
 Rules: L2, L3, L17, L19: each key and common prefix once and in order, on the page where S3 has it,
 whatever the size of the pages; a name that XML cannot hold is shown with U+FFFD. Where lakeFS
 differs on purpose, so does the model: a prefix without a slash lists branches, by their names.
-
-Not here: sockets (`tests/process/test_lakefs_lists.py`), documents (`test_lakefs_document_reader`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The aws-chunked reader against framers written by others, however the bytes are cut.
-
-Not here: whole exchanges (`tests/unit/fastpath/payload/test_payload_matrix.py`).
-"""
+"""The aws-chunked reader against framers written by others, however the bytes are cut."""
 
 from __future__ import annotations
 

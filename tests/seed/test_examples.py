@@ -3,8 +3,6 @@
 Rules: an example's text is not touched but for its endpoints; the gateway knows the example's own
 key pair; what an example lacks is supplied before it and what it leaves out is done after it, and
 each test says what. What landed is read from the servers directly.
-
-Not here: the YAML examples, `10-custom-router.py` (it talks to no gateway).
 """
 
 from __future__ import annotations

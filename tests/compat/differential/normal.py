@@ -3,8 +3,6 @@
 Rules: an entry names its reason. What is not here is compared byte for byte: the status, the names
 of the header lines in their letter case, their values, the bodies. The order of lines with
 different names means nothing (RFC 9110, 5.3); a store may echo lines of the request in any.
-
-Not here: how an answer is recorded (`player`).
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: one attempt per call, path-style addresses, nothing parsed but what later calls need; an
 answer is recorded before botocore looks at it. Every play has a bucket of its own, whose name has
 the same length in every play.
-
-Not here: what is compared (`normal`), the calls (`script`).
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: a call is data: the boto3 method, its parameters, and what later calls take from its answer;
 `$name` in a parameter stands for a value taken before. A store may refuse a call: a refusal is an
 answer like any other, and is compared like one. `Bucket` is filled in by the player.
-
-Not here: how calls are played (`player`), what is left out of the comparison (`normal`).
 """
 
 from __future__ import annotations

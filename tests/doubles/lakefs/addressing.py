@@ -2,8 +2,6 @@
 
 Rules: an unsigned request on an unknown host is never S3; paths are split as decoded, nothing is
 cleaned; keys in queries and documents are split by a regular expression that ends at a newline.
-
-Not here: whether the repository exists (`double`), what a ref resolves to (`store`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """What is no S3: health, the UI, and the part of the REST API about repositories and branches.
 
 Rules: the UI answers every path and every method with a page and 200; errors of the API are JSON.
-
-Not here: users, policies, imports, diffs, hooks.
 """
 
 from __future__ import annotations

@@ -3,9 +3,6 @@
 Rules: only the first line of a signed header counts; region, service and session token are not
 looked at; the clock is compared after the signature, for presigned URLs as well; a session cookie
 that is no good is as absent, a password or token is not.
-
-Not here: the body's own signatures (`bodies`). The time stamp of Java's query signer is not
-checked: nobody has tried it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 Rules: the header decides, never Content-Encoding; without a SigV4 signature nothing is de-framed
 and nothing is verified; Content-MD5 and x-amz-checksum-* headers are not looked at.
-
-Not here: what a read that fails turns into (each operation has its own error).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """One S3 request as the operations see it, and the forms their answers share.
 
 Rules: operations raise Refusal or Bodyless; nothing else reaches the dispatch on purpose.
-
-Not here: the operations.
 """
 
 from __future__ import annotations

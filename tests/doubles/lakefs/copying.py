@@ -3,8 +3,6 @@
 Rules: the copy source is query-unescaped as a whole, so a raw `+` is a space and `?versionId=` is
 part of the key; one that does not unescape is taken as it is; the content type is always the
 source's; conditions are not looked at.
-
-Not here: the copied part itself (`multipart`).
 """
 
 from __future__ import annotations

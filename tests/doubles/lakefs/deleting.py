@@ -3,8 +3,6 @@
 Rules: if all keys have the same ref they are one batch, of which nothing is deleted if one cannot
 be: the first reason is reported for each, and one without a path counts as success; otherwise each
 key is deleted by itself; a key ends at its first newline.
-
-Not here: DeleteObject (`objects`).
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: authentication, then the repository, then the operation; one thread per connection, all
 joined at the end; what ends the whole process of lakeFS closes the port for good and is told by
 `died`; a fault of the double's own is kept in `defects` and fails the test that used it.
-
-Not here: fallback_url, permissions of several users, request throttling, metrics.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: the table is complete as the description gives it: nothing raises a code that is not in it,
 and the codes of AWS that lakeFS never raises (NoSuchUpload, InvalidAccessKeyId, BadDigest) are not;
 the messages are ours but for those of ERRLakeFSNotSupported and BadRequest.
-
-Not here: who raises them.
 """
 
 from __future__ import annotations

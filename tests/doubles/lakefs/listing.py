@@ -3,8 +3,6 @@
 Rules: a prefix without a slash lists branches, one with a slash the objects of that ref; a token is
 the plain last key or branch; lists begin at it and leave out what is it, so that a key inside a
 common prefix shows the prefix; encoding-type, fetch-owner and max-buckets are not looked at.
-
-Not here: ListMultipartUploads (`multipart`).
 """
 
 from __future__ import annotations

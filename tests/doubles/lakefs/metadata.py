@@ -3,8 +3,6 @@
 Rules: names are kept in lower case and written as Go writes names of headers (`X-Amz-Meta-Owner`);
 values are RFC 2047 decoded when written and Q-encoded when read if not ASCII; everything but the
 content type and x-amz-meta-* is forgotten.
-
-Not here: metadata directives of a copy (`copying`).
 """
 
 from __future__ import annotations

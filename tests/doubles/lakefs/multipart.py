@@ -4,8 +4,6 @@ Rules: an upload id belongs to no repository, branch or key: the URL of Complete
 object lands, and Abort looks at the path alone; the stored ETag drops the `-N` that Complete
 answers; an unknown id is an InternalError everywhere but in Abort; the block store is done with an
 upload before lakeFS looks at the branch, so that a Complete that fails then has consumed its parts.
-
-Not here: the bytes' own rules (`bodies`), the source of a copied part (`copying`).
 """
 
 from __future__ import annotations

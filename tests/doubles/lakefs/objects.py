@@ -2,8 +2,6 @@
 
 Rules: a sub-resource is refused only if it is listed here; one that is not, the version of an
 object and every condition on a read are not looked at, and the plain operation is done.
-
-Not here: copies (`copying`), parts (`multipart`), deletes of many (`deleting`).
 """
 
 from __future__ import annotations

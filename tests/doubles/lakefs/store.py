@@ -2,8 +2,6 @@
 
 Rules: an object is immutable and shared by the entries that name it; writes happen under one lock;
 every answer that depends on what a name means comes from here.
-
-Not here: S3's words for what went wrong.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 Rules: the path is decoded once and never cleaned; of a repeated query parameter only the first
 value exists; `100 Continue` is sent when a body is first read, so an early answer comes instead of
 it and closes the connection.
-
-Not here: what is answered (`double`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """XML as Go's encoder writes it, and the two documents that clients send.
 
 Rules: control characters become U+FFFD; only four documents carry a namespace.
-
-Not here: what stands in a document.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """A raw client of the double, or of a gateway: sends exactly what a test wrote, signed or not.
 
 Rules: signatures come from `tests.doubles.signing` and from here, never from the double's code.
-
-Not here: SDKs.
 """
 
 from __future__ import annotations

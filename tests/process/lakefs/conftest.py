@@ -1,8 +1,6 @@
 """Fixtures: a lakeFS double with two branches and one object, and a client of it.
 
 Rules: `repo` has `main` and `dev`; `main/a.txt` holds OBJECT.
-
-Not here: the gateway.
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """A gateway in front of the double: its configuration, and what its tests look at.
 
 Rules: one identity, everything is routed to lakeFS.
-
-Not here: the fixtures (`tests/process/conftest.py`).
 """
 
 from __future__ import annotations

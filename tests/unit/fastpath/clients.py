@@ -1,7 +1,4 @@
-"""A client on the rig, and what the tests of its connection ask of it.
-
-Not here: the rig (`tests/doubles/wire`).
-"""
+"""A client on the rig, and what the tests of its connection ask of it."""
 
 from __future__ import annotations
 

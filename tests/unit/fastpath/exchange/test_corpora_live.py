@@ -1,8 +1,6 @@
 """Replays both corpora against live connections on the rig: whole, cut in a few places, by bytes.
 
 Rules: however the bytes come, the answers, what goes up and the end of the connection are the same.
-
-Not here: real sockets (`tests/process`), the pure readers and every cut (`test_request_corpus`).
 """
 
 from __future__ import annotations

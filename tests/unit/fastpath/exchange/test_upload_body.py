@@ -1,7 +1,4 @@
-"""How the body of an admitted request goes up.
-
-Not here: what is verified of it, seen from both ends (`test_payload_headers`).
-"""
+"""How the body of an admitted request goes up."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 Rules: on the rig, to a target of profile `s3` and one of `generic`; what goes up is compared with
 what botocore made.
-
-Not here: how an operation is told (`test_operations`), lakeFS, which lacks most (`test_admission`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Which checksums reach a target: all of an upload's or none, in the form that the target takes.
 
 Rules: what a target hears is looked at, as bytes.
-
-Not here: that all of them are verified (`test_payload_headers`, `test_payload_matrix`).
 """
 
 from __future__ import annotations

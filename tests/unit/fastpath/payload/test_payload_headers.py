@@ -1,7 +1,4 @@
-"""What the headers of an upload say of its body: what is checked here, and how it is refused.
-
-Not here: the streaming modes (`test_payload_matrix`).
-"""
+"""What the headers of an upload say of its body: what is checked here, and how it is refused."""
 
 from __future__ import annotations
 

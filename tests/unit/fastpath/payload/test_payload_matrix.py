@@ -1,6 +1,4 @@
 """Uploads in the streaming modes on the rig: each fault is refused, each good shape goes up whole.
-
-Not here: the same against real processes (`tests/process`), the framing alone (`tests/property`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
 """The corpus of unsigned trailers: through the pure reader, and on the rig however the bytes come.
-
-Not here: real sockets (`tests/process/test_corpora.py`), signed modes (`test_payload_matrix`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,6 @@
 """Replays the corpus of raw requests against head, framing, addressing and operations.
 
 Rules: whole, cut once anywhere, and byte by byte must come to the same end.
-
-Not here: the live connection (`tests/process`).
 """
 
 from __future__ import annotations
