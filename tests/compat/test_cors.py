@@ -1,4 +1,4 @@
-"""A page of another origin does its work: preflight, presigned PUT and GET, a form, to real stores."""
+"""A page of another origin works: preflight, presigned PUT and GET, a form, to real stores."""
 
 from __future__ import annotations
 

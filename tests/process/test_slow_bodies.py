@@ -1,4 +1,4 @@
-"""Many large bodies that go slowly: one worker's memory stays in its bound (docs/performance.md)."""
+"""Many slow large bodies: one worker's memory stays in its bound (docs/performance.md)."""
 
 from __future__ import annotations
 

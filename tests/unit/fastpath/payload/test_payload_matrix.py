@@ -1,4 +1,4 @@
-"""Uploads in the streaming modes on the rig: each fault is refused, each good shape goes up whole."""
+"""Streaming uploads on the rig: each fault is refused, each good shape goes up whole."""
 
 from __future__ import annotations
 

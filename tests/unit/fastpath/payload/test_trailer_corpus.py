@@ -1,4 +1,4 @@
-"""The corpus of unsigned trailers: through the pure reader, and on the rig however the bytes come."""
+"""The corpus of trailers: through the pure reader, and on the rig however the bytes come."""
 
 from __future__ import annotations
 
