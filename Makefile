@@ -10,11 +10,11 @@ PARSER ?= $(notdir $(wildcard tests/corpus/fuzz/*))
 SECONDS ?= 60
 GIB ?= 20
 PYTEST_ARGS ?=
-# Half as many more test processes than cores, as many tests wait for a time to pass, but not more
+# Twice as many test processes as cores, as many tests wait for a time to pass, but not more
 # than the real servers can feed. Each takes a run of the tests in their order, so that most of what
 # the tests of a module share is started once.
 CORES := $(shell nproc || echo 2)
-PROCESSES := -n $(shell echo $$(($(CORES) + ($(CORES) + 1) / 2))) --maxprocesses 6 --dist worksteal
+PROCESSES := -n $(shell echo $$((2 * $(CORES)))) --maxprocesses 6 --dist worksteal
 
 # What a switch may say: anything else is a mistake that would otherwise count as yes.
 switch = $(if $(filter-out 0 1,$($(1))),$(error make: $(1)=$($(1)) is neither 0 nor 1),$(filter 1,$($(1))))

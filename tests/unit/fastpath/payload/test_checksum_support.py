@@ -15,6 +15,7 @@ import pytest
 from fastpath.payload.checksums import ALGORITHMS
 from fastpath.routing.profiles import CHECKSUMS as KNOWN
 from fastpath.routing.profiles import PROFILES
+from tests.doubles.authority import CA_PEM
 from tests.doubles.aws_chunked import (
     CHECKSUMS,
     SIGNED,
@@ -42,7 +43,7 @@ class Way:
     def __init__(self, profile: str, *, secure: bool = False, **overrides: Any) -> None:
         targets = document(profile=profile, overrides=overrides)["targets"]
         if secure:
-            settings = {"verify": False, "ca_pem": None, "cert_pem": None, "key_pem": None}
+            settings = {"verify": False, "ca_pem": CA_PEM, "cert_pem": None, "key_pem": None}
             targets[0] |= {"tls": {**settings, "server_name": "first.test"}}
         self._targets = targets
 

@@ -8,6 +8,7 @@ from itertools import accumulate, pairwise
 
 import pytest
 
+from tests.doubles.authority import CA_PEM
 from tests.doubles.aws_chunked import (
     CHECKSUMS,
     MODES,
@@ -179,7 +180,7 @@ def test_a_target_with_the_mode_gets_frames_signed_for_it(mode: str, shape: str)
 def tls_rig() -> Rig:
     """The first target is reached over an encrypted connection."""
     target = document(mode="sigv4")["targets"]
-    settings = {"verify": False, "ca_pem": None, "cert_pem": None, "key_pem": None}
+    settings = {"verify": False, "ca_pem": CA_PEM, "cert_pem": None, "key_pem": None}
     target[0] |= {"tls": {**settings, "server_name": "first.test"}}
     return Rig(mode="sigv4", targets=target)
 

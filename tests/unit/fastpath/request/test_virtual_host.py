@@ -10,11 +10,12 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from tests.doubles.authority import CA_PEM
 from tests.doubles.http1 import get, ok, put, read_requests
 from tests.doubles.wire import TARGET_KEY, Peer, Rig, document
 from tests.unit.fastpath.exchange.test_region_redirects import HOST, THERE, head_of, redirect
 
-TLS = {"verify": True, "ca_pem": None, "cert_pem": None, "key_pem": None}
+TLS = {"verify": True, "ca_pem": CA_PEM, "cert_pem": None, "key_pem": None}
 
 
 def options(host: str = "first.test", *, tls: bool = False, **changes: Any) -> dict[str, Any]:
