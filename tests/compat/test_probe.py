@@ -188,6 +188,7 @@ def test_wrong_keys_are_told_without_the_secret(weed: Store, tmp_path: Path) -> 
     assert "a-wrong-secret" not in done.stderr
 
 
+@pytest.mark.slow  # test_checksum_support shows it on the rig; this asks again what probes ask
 def test_a_gateway_in_front_of_seaweedfs_verifies_what_it_does_not(
     stores: dict[str, Store], tmp_path: Path, prefix: str
 ) -> None:
