@@ -199,6 +199,7 @@ def tree_of(*paths: str) -> Tree:
 )
 @example((tree_of("b/1", "c\x01", "d"), ClientRequest(True, "main/", "/", "", 2, False)))
 @example((tree_of("b\x01/1", "c", "c\x01", "e/1"), ClientRequest(True, "main/", "/", "", 3, False)))
+@example((Tree(["dev", "dev-a"], []), ClientRequest(False, "dev-", "", "dev/", 1, False)))
 @given(lists())
 def test_every_page_is_that_of_s3(case: tuple[Tree, ClientRequest]) -> None:
     tree, asked = case

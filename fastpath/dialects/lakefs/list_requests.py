@@ -184,9 +184,11 @@ def _resume(values: dict[str, bytes], bucket: bytes, prefix: str) -> Position | 
 
 def _start_after(after: str, prefix: str, delimiter: str) -> Position | None:
     """Return where a list begins that continues after a name; None: nothing is after it."""
-    if after > prefix and not after.startswith(prefix):
+    # lakeFS lists `dev` before `dev-a`, though on S3 `dev-a/` sorts before `dev/`.
+    name = after if "/" in prefix else after.partition("/")[0]
+    if name > prefix and not name.startswith(prefix):
         return None
-    if after < prefix:
+    if name < prefix:
         return Position("")
     _check_readable(after, INEXACT)
     if "/" not in prefix:

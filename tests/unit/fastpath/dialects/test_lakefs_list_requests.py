@@ -54,6 +54,7 @@ def test_only_what_lakefs_reads_goes_up_and_each_once() -> None:
         ("main/é", "main/é1", "main/é1", False),
         ("", "dev/", "dev", False),  # L3: to lakeFS `dev/` stands behind `dev-a`
         ("dev", "dev-a/x", "dev-a", False),
+        ("dev-", "dev/", "", False),  # nor does lakeFS list `dev-a` before `dev`
         ("", "dev", "deu~", False),  # to S3 the branch `dev/` stands behind it
         ("dev", "dev", "", False),  # all that begins with `dev` does
         ("", "dev0", "dev.~", False),  # not `dev/~`, which is in the branch `dev`
