@@ -142,8 +142,8 @@ class FormUpload:
         assert form is not None  # it was sent to a bucket
         address = address_of(fields, form)
         caller = self._caller(fields, form)
-        head = put_head(self._form, fields, address, 0)
-        admit_form(head, address, caller, self._snapshot, self._admission)
+        head = put_head(self._form, fields, address, None)
+        admit_form(head, address, caller, self._snapshot, self._now, self._admission)
         if self._admission.own_answer is not None:
             raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
 

@@ -61,14 +61,20 @@ def address_of(fields: Fields, form: Address) -> Address:
     return Address(form.bucket, key, form.path_style, path)
 
 
-def put_head(form: RequestHead, fields: Fields, address: Address, length: int) -> RequestHead:
-    """Build the head of the PutObject; `form`: the form's head; `length`: of the file."""
+def put_head(
+    form: RequestHead, fields: Fields, address: Address, length: int | None
+) -> RequestHead:
+    """Build the head of the PutObject; `form`: the form's head.
+
+    `length`: of the file; None: it is not known yet.
+    """
     headers = [_header(name, value) for name, value in fields.items() if _is_header(name)]
     if (acl := fields.get(b"acl")) is not None and b"x-amz-acl" not in fields:
         headers.append(_header(b"x-amz-acl", acl))
     if (tagging := fields.get(b"tagging")) is not None:
         headers.append((b"x-amz-tagging", tags_header(tagging)))
-    headers.append((b"content-length", b"%d" % length))
+    if length is not None:
+        headers.append((b"content-length", b"%d" % length))
     named = dict(headers)
     if (via := form.fields.get(b"via")) is not None:
         named[b"via"] = via

@@ -254,7 +254,9 @@ def _plan_streamed(context: Context, mode: Mode) -> BodyPlan:
     trailers = Trailers(declared, allowed=mode.trailers, signed=mode.signed)
     if trailers.check is not None:
         checks.append(trailers.check)
-    decoded = _decoded_length(fields)
+    decoded = decoded_length(fields)
+    if decoded is None:
+        raise S3Error(MISSING_CONTENT_LENGTH)
     dropped, is_sent = _NOTHING, True
     if support is not None:
         dropped = support.unsupported_headers(name, fields)
@@ -282,11 +284,10 @@ def _plan_streamed(context: Context, mode: Mode) -> BodyPlan:
     return BodyPlan(body, body_headers)
 
 
-def _decoded_length(fields: Mapping[bytes, bytes]) -> int:
+def decoded_length(fields: Mapping[bytes, bytes]) -> int | None:
+    """Return the length of a framed body without its framing; None: none was sent, or no number."""
     value = fields.get(DECODED_LENGTH)
-    if value is None or _LENGTH.fullmatch(value) is None:
-        raise S3Error(MISSING_CONTENT_LENGTH)
-    return int(value)
+    return None if value is None or _LENGTH.fullmatch(value) is None else int(value)
 
 
 def _upstream_mode(context: Context, mode: Mode, trailers: Trailers) -> bytes | None:

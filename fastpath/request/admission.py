@@ -29,8 +29,10 @@ from fastpath.errors import (
 )
 from fastpath.http.head import RequestHead
 from fastpath.http.query import is_enforced_in_query, parse_query, presigned_headers
+from fastpath.payload.body_plan import decoded_length
 from fastpath.request.implied_operations import implied
 from fastpath.response.own_answer import OwnAnswer
+from fastpath.routing.asked import Asked
 from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot, Target
 from fastpath.routing.table import Decision
@@ -131,21 +133,46 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admissio
     if operation is PREFLIGHT:
         if snapshot.cors is not None and snapshot.cors.forward:
             admission.caller = ANONYMOUS_CALLER
-            _decide(merged, rest, snapshot, admission)
+            _decide(merged, rest, snapshot, now, admission)
         return
     _authenticate(head, query, address, snapshot, now, admission)
-    _decide(merged, rest, snapshot, admission)
+    _decide(merged, rest, snapshot, now, admission)
 
 
 def admit_form(
-    head: RequestHead, address: Address, caller: Caller, snapshot: Snapshot, admission: Admission
+    head: RequestHead,
+    address: Address,
+    caller: Caller,
+    snapshot: Snapshot,
+    now: float,
+    admission: Admission,
 ) -> None:
     """Decide about the PutObject that a form means, sent by `caller`. Raises S3Error."""
     admission.operation = _PUT_OBJECT
     admission.address = address
     admission.caller = caller
     check_metadata(_PUT_OBJECT, head.fields)
-    _decide(head, (), snapshot, admission)
+    _decide(head, (), snapshot, now, admission)
+
+
+def asked_about(
+    head: RequestHead,
+    operation: Operation,
+    address: Address,
+    caller: Caller,
+    payload: bytes,
+    now: float,
+) -> Asked:
+    """Return what routing rules look at; `head` is merged."""
+    return Asked(
+        operation.routed_as.name,
+        caller.name,
+        address.bucket,
+        address.key,
+        decoded_length(head.fields) if payload in STREAMING_MODES else head.content_length,
+        head.fields.get(b"content-type", b""),
+        now,
+    )
 
 
 def _refuse_signed_form(head: RequestHead, query: Query) -> None:
@@ -155,14 +182,20 @@ def _refuse_signed_form(head: RequestHead, query: Query) -> None:
         raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
 
 
-def _decide(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admission) -> None:
+def _decide(
+    head: RequestHead, query: Query, snapshot: Snapshot, now: float, admission: Admission
+) -> None:
     """Check the rights, find the target and the signer; `head` and `query` are merged."""
     address, operation, caller = admission.address, admission.operation, admission.caller
     assert address is not None  # located
     assert operation is not None
     if caller.grants is not None:
         _check_rights(head, query, operation, address, caller)
-    decision = snapshot.routing.plan(address.bucket).decide(operation.routed_as.name, caller.name)
+    plan = snapshot.routing.plan(address.bucket)
+    # The record is made only for rules that look at it.
+    decision = plan.fixed or plan.decide(
+        asked_about(head, operation, address, caller, admission.payload, now)
+    )
     target = snapshot.targets[decision.target]
     admission.decision = decision
     admission.target = target
@@ -177,7 +210,7 @@ def _decide(head: RequestHead, query: Query, snapshot: Snapshot, admission: Admi
         raise S3Error(SERVICE_UNAVAILABLE)
     if COPY_SOURCE in head.fields:
         head = _escape_plus(head, COPY_SOURCE, admission)
-        _check_copy_source(head, snapshot, caller, target)
+        _check_copy_source(head, snapshot, caller, target, now)
     if RENAME_SOURCE in head.fields:
         head = _escape_plus(head, RENAME_SOURCE, admission)
         _check_rename_source(head, address)
@@ -355,16 +388,17 @@ def _escape_plus(head: RequestHead, name: bytes, admission: Admission) -> Reques
 
 
 def _check_copy_source(
-    head: RequestHead, snapshot: Snapshot, caller: Caller, target: Target
+    head: RequestHead, snapshot: Snapshot, caller: Caller, target: Target, now: float
 ) -> None:
     """Check that the caller may read the source of a copy, and that it is on the same target.
 
     A source on another target is refused: CopyObject across targets does not exist yet.
     """
-    bucket = _source_bucket(head, COPY_SOURCE)
+    bucket, key = _source(head, COPY_SOURCE)
     if not caller.may(_READ_OF_A_COPY.name, bucket):
         raise S3Error(ACCESS_DENIED)
-    source = snapshot.routing.plan(bucket).decide(_READ_OF_A_COPY.name, caller.name)
+    asked = Asked(_READ_OF_A_COPY.name, caller.name, bucket, key, None, b"", now)
+    source = snapshot.routing.plan(bucket).decide(asked)
     if source.target != target.name:
         raise S3Error(
             NOT_IMPLEMENTED,
@@ -375,7 +409,7 @@ def _check_copy_source(
 
 def _check_rename_source(head: RequestHead, address: Address) -> None:
     """Check that a rename stays in its bucket; `implied` has the right to delete the source."""
-    if _source_bucket(head, RENAME_SOURCE) != address.bucket:
+    if _source(head, RENAME_SOURCE)[0] != address.bucket:
         raise S3Error(
             INVALID_ARGUMENT,
             ("ArgumentName", RENAME_SOURCE.decode()),
@@ -383,7 +417,8 @@ def _check_rename_source(head: RequestHead, address: Address) -> None:
         )
 
 
-def _source_bucket(head: RequestHead, name: bytes) -> bytes:
+def _source(head: RequestHead, name: bytes) -> tuple[bytes, bytes]:
+    """Return bucket and key of the only copy source. Raises S3Error."""
     values = [value for sent, value in head.headers if sent == name]
     if len(values) != 1:  # targets differ in which one they use
         raise S3Error(
@@ -391,4 +426,4 @@ def _source_bucket(head: RequestHead, name: bytes) -> bytes:
             ("ArgumentName", name.decode()),
             message="Only one copy source may be given.",
         )
-    return locate_copy_source(values[0], name.decode())[0]
+    return locate_copy_source(values[0], name.decode())

@@ -15,9 +15,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
+from fastpath.routing.asked import Asked
 from fastpath.routing.globs import Matcher, matcher, matches_stars, only_stars, split_glob
 
 Packed: TypeAlias = dict[str, Any]  # docs/snapshot.md, `rules`
@@ -39,6 +41,13 @@ class Written(Protocol):
     def identities(self) -> Collection[str] | None: ...
 
 
+class Mismatch(Enum):
+    """Why a rule whose pattern matches the bucket does not match the request."""
+
+    OPERATION = 0
+    IDENTITY = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A rule without its pattern; rules that are alike share one."""
@@ -51,11 +60,13 @@ class Kind:
     def unconditional(self) -> bool:
         return self.operations is None and self.identities is None
 
-    def admits(self, operation: str, identity: str) -> bool:
-        """Whether the rule's filters match; the bucket has matched already."""
-        if self.operations is not None and operation not in self.operations:
-            return False
-        return self.identities is None or identity in self.identities
+    def mismatch(self, asked: Asked) -> Mismatch | None:
+        """Why the rule does not match the request; None: it does. The bucket matches already."""
+        if self.operations is not None and asked.operation not in self.operations:
+            return Mismatch.OPERATION
+        if self.identities is not None and asked.identity not in self.identities:
+            return Mismatch.IDENTITY
+        return None
 
 
 def pack(rules: Iterable[Written]) -> Packed:

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from fastpath.routing.asked import Asked
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.lru import LRU
-from fastpath.routing.rules import Kind, Rulebook, Written
+from fastpath.routing.rules import Kind, Mismatch, Rulebook, Written
 
 DEFAULT_RULE = 0  # the number of "no rule matched, the default target serves"
 
@@ -43,12 +44,10 @@ class Plan:
         elif choices[0][0].unconditional:
             self.fixed = choices[0][1]
 
-    def decide(self, operation: str, identity: str) -> Decision:
+    def decide(self, asked: Asked) -> Decision:
         """Return the decision for one request."""
-        if self.fixed is not None:
-            return self.fixed
         for kind, decision in self._choices:
-            if kind.admits(operation, identity):
+            if kind.mismatch(asked) is None:
                 return decision
         return self._otherwise
 
@@ -79,8 +78,12 @@ class RoutingTable:
         self._cache.put(bucket, plan)
         return plan
 
+    def kind(self, number: int) -> Kind:
+        """Return the kind of the rule of that number."""
+        return self._rules.kind(number)
+
     def _choice(self, number: int) -> tuple[Kind, Decision]:
-        kind = self._rules.kind(number)
+        kind = self.kind(number)
         return kind, Decision(kind.target, number)
 
 
@@ -107,31 +110,34 @@ class Step:
     won: bool
 
 
-def explain(
-    table: RoutingTable, rules: Iterable[Rule], bucket: bytes, operation: str, identity: str
-) -> list[Step]:
+def explain(table: RoutingTable, rules: Iterable[Rule], asked: Asked) -> list[Step]:
     """Return every rule in order with its result, up to the one that won (the default last).
 
     `rules` are those of the table.
     """
     steps: list[Step] = []
-    winner = table.plan(bucket).decide(operation, identity)
+    winner = table.plan(asked.bucket).decide(asked)
     for rule in rules:
         won = rule.number == winner.rule
-        steps.append(Step(rule, _match_result(rule, bucket, operation, identity), won))
+        steps.append(Step(rule, _match_result(table, rule, asked), won))
         if won:
             return steps
     steps.append(Step(None, f"no rule matched: default target {table.default.target}", True))
     return steps
 
 
-def _match_result(rule: Rule, bucket: bytes, operation: str, identity: str) -> str:
-    if not bucket:
+def _match_result(table: RoutingTable, rule: Rule, asked: Asked) -> str:
+    if not asked.bucket:
         return "the operation names no bucket"
-    if not compile_glob(rule.pattern).match(bucket):
+    if not compile_glob(rule.pattern).match(asked.bucket):
         return "bucket does not match the pattern"
-    if rule.operations is not None and operation not in rule.operations:
-        return f"{operation} is not among its operations"
-    if rule.identities is not None and identity not in rule.identities:
-        return f"identity {identity or '(none)'} is not among its identities"
-    return f"matches: target {rule.target}"
+    mismatch = table.kind(rule.number).mismatch(asked)
+    return f"matches: target {rule.target}" if mismatch is None else _words(mismatch, asked)
+
+
+def _words(mismatch: Mismatch, asked: Asked) -> str:
+    match mismatch:
+        case Mismatch.OPERATION:
+            return f"{asked.operation} is not among its operations"
+        case Mismatch.IDENTITY:
+            return f"identity {asked.identity or '(none)'} is not among its identities"

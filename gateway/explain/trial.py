@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, replace
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
-from fastpath.request.admission import POST_OBJECT, PREFLIGHT, Admission, admit, admit_form
+from fastpath.request.admission import (
+    POST_OBJECT,
+    PREFLIGHT,
+    Admission,
+    admit,
+    admit_form,
+    asked_about,
+)
 from fastpath.request.implied_operations import implied
 from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
@@ -65,12 +72,13 @@ def try_out(request: Request, key: str, caller: Caller, model: Config) -> Outcom
     head: RequestHead | None = None
     try:
         head = _signed(request, caller, snapshot)
-        admit(head, snapshot, time.time(), admission)
+        now = time.time()
+        admit(head, snapshot, now, admission)
         if admission.operation is POST_OBJECT:
             outcome.remarks.append("a browser's form: signed and named in its body, sent as PUT")
             assert admission.address is not None  # located
             form = Address(admission.address.bucket, checked_key(key.encode()), True, head.path)
-            admit_form(head, form, caller, snapshot, admission)
+            admit_form(head, form, caller, snapshot, now, admission)
         elif admission.operation is PREFLIGHT and admission.signer is None:
             assert admission.address is not None  # located
             answer_preflight(snapshot.cors, head.fields, admission.address)
@@ -119,9 +127,9 @@ def _tell(
     if operation is PREFLIGHT and admission.decision is None:
         return
     routed = operation.routed_as
-    outcome.steps = steps_of(
-        snapshot.routing, model.rules, address.bucket, routed.name, caller.name
-    )
+    payload = head.fields.get(b"x-amz-content-sha256", b"")
+    asked = asked_about(head, operation, address, caller, payload, time.time())
+    outcome.steps = steps_of(snapshot.routing, model.rules, asked)
     won = next(step for step in outcome.steps if step.won).rule
     name = snapshot.routing.default.target if won is None else won.target
     target = outcome.target = snapshot.targets[name]

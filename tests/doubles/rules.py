@@ -1,8 +1,10 @@
-"""A routing rule as tests write it, without a file that it stands in."""
+"""A routing rule as tests write it, without a file that it stands in, and what rules look at."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from fastpath.routing.asked import Asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +18,8 @@ class Rule:
     operations: frozenset[str] | None = None
     identities: tuple[str, ...] | None = None
     description: str = ""
+
+
+def asked(bucket: bytes, operation: str = "GetObject", identity: str = "") -> Asked:
+    """A request for an object of a bucket."""
+    return Asked(operation, identity, bucket, b"key", None, b"", 0.0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fastpath.routing.globs import compile_glob, matches_stars
 from fastpath.routing.rules import Rulebook, pack
 from fastpath.routing.table import RoutingTable, explain
-from tests.doubles.rules import Rule
+from tests.doubles.rules import Rule, asked
 from tests.property.depth import DEPTH
 
 BUCKETS = st.text("ab-", min_size=0, max_size=5)
@@ -68,10 +68,11 @@ def test_decides_as_the_rules_read(made: list[Rule], buckets: list[str], cached:
         for operation in OPERATIONS:
             for identity in IDENTITIES:
                 wanted = first_match(made, bucket, operation, identity)
-                decision = table.plan(bucket.encode()).decide(operation, identity)
+                request = asked(bucket.encode(), operation, identity)
+                decision = table.plan(request.bucket).decide(request)
                 assert decision.rule == (wanted.number if wanted else 0)
                 assert decision.target == (wanted.target if wanted else "default")
-                steps = explain(table, made, bucket.encode(), operation, identity)
+                steps = explain(table, made, request)
                 assert steps[-1].won
                 assert steps[-1].rule is wanted
                 assert len(steps) == (wanted.number if wanted else len(made) + 1)

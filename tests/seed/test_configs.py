@@ -15,6 +15,7 @@ from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.s3.operations import OPERATIONS
 from gateway import config
 from gateway.config.compile import compile_snapshot
+from tests.doubles.rules import asked
 
 FILES = Path(__file__).parent / "files"
 YAMLS = sorted(FILES.glob("*.yaml"))
@@ -33,7 +34,7 @@ def snapshot(name: str, environ: dict[str, str], **launch: object) -> Snapshot:
 
 
 def target(found: Snapshot, bucket: str, operation: str = "GetObject") -> str:
-    return found.routing.plan(bucket.encode()).decide(operation, "").target
+    return found.routing.plan(bucket.encode()).decide(asked(bucket.encode(), operation)).target
 
 
 @pytest.mark.parametrize("file", YAMLS, ids=lambda file: file.stem)

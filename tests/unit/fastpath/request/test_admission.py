@@ -11,8 +11,12 @@ import pytest
 from fastpath.errors import S3Error
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
-from fastpath.request.admission import Admission, admit
+from fastpath.request.admission import Admission, admit, asked_about
+from fastpath.routing.asked import Asked
+from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import load_snapshot
+from fastpath.s3.addressing import Address
+from fastpath.s3.operations import OPERATIONS
 from tests.doubles.http1 import get
 from tests.doubles.signing import RawClient
 from tests.doubles.wire import KEY, document
@@ -254,3 +258,32 @@ def test_the_regions_of_the_configuration_are_those_that_a_scope_may_name() -> N
     assert admitted(raw, mode="sigv4", regions=["us-east-1"]).proof
     error = refused(raw, mode="sigv4", regions=["eu-west-1"])
     assert error.kind.code == "AuthorizationHeaderMalformed"
+
+
+# --- what rules look at ---
+
+
+def looked_at(raw: bytes, payload: bytes = b"UNSIGNED-PAYLOAD") -> Asked:
+    head = parse_request_head(raw, Limits())
+    address = Address(b"b-b", b"a key", True, b"/b-b/a%20key")
+    return asked_about(head, OPERATIONS["UploadPart"], address, OPEN_CALLER, payload, 12.5)
+
+
+def test_rules_look_at_the_request_as_the_client_sent_it() -> None:
+    raw = b"PUT /b-b/a%20key HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+    found = looked_at(raw + b"Content-Length: 20\r\n\r\n")
+    # a part goes where its upload went
+    assert found == Asked("CreateMultipartUpload", "", b"b-b", b"a key", 20, b"text/plain", 12.5)
+    assert looked_at(get("/b-b/k"))[4:6] == (None, b"")
+
+
+@pytest.mark.parametrize(
+    ("decoded", "size"), [("7", 7), ("", None), ("-7", None), ("7, 7", None), ("9" * 19, None)]
+)
+def test_the_size_of_a_framed_body_is_without_its_framing(decoded: str, size: int | None) -> None:
+    raw = (
+        b"PUT /b-b/k HTTP/1.1\r\nHost: x\r\nContent-Length: 200\r\n"
+        b"x-amz-decoded-content-length: %b\r\n\r\n" % decoded.encode()
+    )
+    assert looked_at(raw, b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD").size == size
+    assert looked_at(raw).size == 200  # what a plain body says of one means nothing

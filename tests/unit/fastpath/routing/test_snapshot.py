@@ -9,6 +9,7 @@ import pytest
 from fastpath.limits import Limits
 from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import Snapshot, load_snapshot
+from tests.doubles.rules import asked
 from tests.doubles.wire import document
 
 
@@ -28,7 +29,7 @@ def test_the_parts_arrive() -> None:
     target = snapshot.targets["generic"]
     assert (target.profile.name, target.authority) == ("generic", b"generic.test:9000")
     assert (target.route.host, target.route.port) == ("generic.test", 9000)
-    assert snapshot.routing.plan(b"g-x").decide("GetObject", "").target == "generic"
+    assert snapshot.routing.plan(b"g-x").decide(asked(b"g-x")).target == "generic"
     assert snapshot.routing.default.target == "first"
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fastpath.routing.globs import compile_glob
-from fastpath.routing.rules import Rulebook
+from fastpath.routing.rules import Kind, Mismatch, Rulebook
 from fastpath.routing.table import DEFAULT_RULE, Decision, RoutingTable, explain
-from tests.doubles.rules import Rule
+from tests.doubles.rules import Rule, asked
 
 READS = frozenset({"GetObject", "HeadObject"})
 
@@ -30,11 +30,11 @@ def table(*rules: Rule, cached: int = 100) -> RoutingTable:
 def decide(
     routing: RoutingTable, bucket: bytes, operation: str = "GetObject", who: str = ""
 ) -> str:
-    return routing.plan(bucket).decide(operation, who).target
+    return routing.plan(bucket).decide(asked(bucket, operation, who)).target
 
 
 def test_no_rule_means_the_default_target() -> None:
-    assert table().plan(b"any").decide("GetObject", "") == Decision("default", DEFAULT_RULE)
+    assert table().plan(b"any").decide(asked(b"any")) == Decision("default", DEFAULT_RULE)
 
 
 def test_the_first_matching_rule_wins_whatever_its_form() -> None:
@@ -125,8 +125,26 @@ def test_an_evicted_plan_is_found_again() -> None:
             assert decide(routing, b"b%d" % n) == f"t{n}"
 
 
+@pytest.mark.parametrize(
+    ("operations", "identities", "mismatch"),
+    [
+        (None, None, None),
+        (READS, frozenset({"ann"}), None),
+        (frozenset({"PutObject"}), None, Mismatch.OPERATION),
+        (None, frozenset({"bob"}), Mismatch.IDENTITY),
+        (frozenset(), frozenset(), Mismatch.OPERATION),  # the first reason there is
+    ],
+)
+def test_a_kind_says_why_it_does_not_match(
+    operations: frozenset[str] | None,
+    identities: frozenset[str] | None,
+    mismatch: Mismatch | None,
+) -> None:
+    assert Kind("t", operations, identities).mismatch(asked(b"b", "GetObject", "ann")) is mismatch
+
+
 def verdicts(rules: list[Rule], bucket: bytes, operation: str, who: str) -> list[str]:
-    steps = explain(table(*rules), rules, bucket, operation, who)
+    steps = explain(table(*rules), rules, asked(bucket, operation, who))
     assert [step.won for step in steps] == [False] * (len(steps) - 1) + [True]
     return [step.result for step in steps]
 

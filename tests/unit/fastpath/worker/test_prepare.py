@@ -6,7 +6,7 @@ import asyncio
 
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.worker import process
-from tests.doubles.rules import Rule
+from tests.doubles.rules import Rule, asked
 from tests.doubles.wire import document
 
 
@@ -28,4 +28,4 @@ def test_other_work_is_done_between_two_steps() -> None:
 
     asyncio.run(live())
     assert turns >= 10
-    assert snapshot.routing.plan(b"logs-320").decide("GetObject", "").rule == 320
+    assert snapshot.routing.plan(b"logs-320").decide(asked(b"logs-320")).rule == 320

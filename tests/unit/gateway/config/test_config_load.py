@@ -13,6 +13,7 @@ from fastpath.routing.snapshot import load_snapshot
 from fastpath.s3.operations import OPERATIONS, expand
 from gateway.config.compile import compile_snapshot
 from gateway.config.cpu_count import cpu_limit, usable_processors
+from tests.doubles.rules import asked
 from tests.unit.gateway.config.loading import LAKEFS, S3, Desk
 
 FULL = f"""
@@ -143,7 +144,12 @@ def test_the_snapshot_survives_json_and_loads_in_a_worker(desk: Desk) -> None:
     document = json.loads(json.dumps(compile_snapshot(desk.model(FULL), {})))
     snapshot = load_snapshot(7, {**document, "instance": "x"})
     assert set(snapshot.targets) == {"s3", "lakefs"}
-    assert snapshot.routing.plan(b"critical-1").decide("PutObject", "analytics").rule == 1
+    assert (
+        snapshot.routing.plan(b"critical-1")
+        .decide(asked(b"critical-1", "PutObject", "analytics"))
+        .rule
+        == 1
+    )
 
 
 def test_an_https_target_tells_workers_its_name_and_no_default_port(desk: Desk) -> None:
