@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from fastpath.dialects.translation import Reply
     from fastpath.exchange.exchange import Exchange
     from fastpath.exchange.worker_protocol import Worker
-    from fastpath.request.admission import Admission
+    from fastpath.request.admitted import Admitted
 
 
 # The form of error codes of S3 and its like; nothing else is logged as one.
@@ -97,10 +97,8 @@ class BufferedResponse:
 
 def decide(exchange: Exchange, buffered: BufferedResponse, worker: Worker) -> NextStep:
     """The next step after a buffered response; redirects the request to its bucket's region."""
-    admission = exchange.admission
-    signer, target = admission.signer, admission.target
-    assert signer is not None  # admitted
-    assert target is not None
+    admitted = exchange.admitted
+    signer, target = admitted.signer, admitted.target
     if target.route.tls is None and wants_tls(buffered.head.status, buffered.body):
         worker.log.target_failed(exchange, str(TLS_ON_PLAIN))
         return NextStep.REFUSE
@@ -109,7 +107,7 @@ def decide(exchange: Exchange, buffered: BufferedResponse, worker: Worker) -> Ne
         buffered.head.fields,
         buffered.body[:MAX_BUFFERED_BYTES],
         signer.region,
-        regions=target.profile.has_regions and not relays_redirects(admission),
+        regions=target.profile.has_regions and not relays_redirects(admitted),
         key_id=b"" if isinstance(signer, Unsigned) else signer.access_key_id,
         host=target.route.host,
     )
@@ -132,18 +130,16 @@ def decide(exchange: Exchange, buffered: BufferedResponse, worker: Worker) -> Ne
     )
 
 
-def signature_question(admission: Admission) -> Question:
+def signature_question(admitted: Admitted) -> Question:
     """The question whose reply shows whether the target refuses the gateway's signature."""
-    assert admission.address is not None  # admitted
-    bucket = admission.address.bucket
+    bucket = admitted.upstream_address.bucket
     return Question(b"/" + bucket, b"location=" if bucket else b"")
 
 
 def conclude(exchange: Exchange, reply: Reply | None, worker: Worker) -> NextStep:
     """The next step after a buffered response to HEAD, by the reply to that question."""
-    signer, target = exchange.admission.signer, exchange.admission.target
-    assert isinstance(signer, Signer)  # admitted, and signed
-    assert target is not None
+    signer, target = exchange.admitted.signer, exchange.admitted.target
+    assert isinstance(signer, Signer)  # an unsigned request has no signature to refuse
     if reply is None or reply.status >= 500:
         return NextStep.RELAY
     refusal = classify_refusal(reply.status, reply.fields, reply.body, signer.region, regions=False)
@@ -160,11 +156,12 @@ def _other_region(
     if NextStep.RESEND in exchange.resent_for:
         worker.log.target_failed(exchange, f"redirected in a circle, now to {region}")
         return NextStep.REFUSE
-    admission = exchange.admission
-    assert admission.decision is not None  # admitted
-    home = exchange.snapshot.targets[admission.decision.target]
-    if not worker.bucket_regions.record_redirect(admission, home, refusal.region):
+    admitted = exchange.admitted
+    home = exchange.snapshot.targets[admitted.decision.target]
+    moved = worker.bucket_regions.record_redirect(admitted, home, refusal.region)
+    if moved is None:
         return NextStep.RELAY
+    exchange.admitted = moved
     worker.row[Slot.REDIRECTED] += 1
     worker.log.bucket_found(exchange, region)
     return (
@@ -175,8 +172,7 @@ def _other_region(
 def _refused(
     exchange: Exchange, refusal: SignatureRefused, worker: Worker, *, replayable: bool
 ) -> NextStep:
-    target = exchange.admission.target
-    assert target is not None  # admitted
+    target = exchange.admitted.target
     worker.row[Slot.SIGNATURES_REFUSED] += 1
     if NextStep.REFRESH in exchange.resent_for:
         return NextStep.REFUSE

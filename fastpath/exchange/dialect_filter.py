@@ -212,7 +212,7 @@ class DialectFilter:
     # --- subrequests ---
 
     def _ask(self, question: Question, on_reply: Callable[[Reply | None], None]) -> None:
-        head = subrequest_head(self._exchange.admission, question, time.time())
+        head = subrequest_head(self._exchange.admitted, question, time.time())
         self._subrequest = Subrequest(head, on_reply, self._exchange.crash, question.method)
         self._subrequest.send(self._pool, self._exchange.holder())
 

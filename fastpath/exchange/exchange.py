@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,7 @@ from fastpath.exchange.upload_body import body_plan_of
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind, request_body
 from fastpath.http.head import ResponseHead
 from fastpath.payload.body_plan import STREAMING, BodyPlan
-from fastpath.request.admission import POST_OBJECT, Admission, admit
+from fastpath.request.admission import POST_OBJECT, admit
 from fastpath.request.upstream_head import upstream_head
 from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
@@ -60,6 +61,7 @@ from fastpath.s3.refusals import BUFFERED_STATUSES, MAX_ERROR_BYTES
 from fastpath.upstream.subrequest import Subrequest, subrequest_head
 
 if TYPE_CHECKING:
+    from fastpath.request.admitted import Admitted
     from fastpath.signing.sigv4.sign import Signer
     from fastpath.upstream.connection import UpstreamConnection
 
@@ -75,19 +77,19 @@ class Exchange(ExchangeBase):
 
     def start(self) -> None:
         """Admit the request and look for a connection. Raises S3Error when it is refused."""
-        admission = self.admission
         now = time.time()
         cors = self.snapshot.cors
         if cors is not None and b"origin" in self.head.fields:
             self._cors = cors.answer_lines(self.head.fields[b"origin"], self.head.method)
-        admit(self.head, self.snapshot, now, admission)
-        if admission.signer is None:
+        admitted = admit(self.head, self.snapshot, now, self.trail)
+        if admitted is None:
             self._begin_unsigned(now)
             return
-        streaming = admission.payload in STREAMING
+        self.admitted = admitted
+        streaming = admitted.payload in STREAMING
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:
-            self._prepare_body(admission)
+            self._prepare_body(admitted)
             if self.body_left and self._body_plan is not None and not self._body_plan.is_sent:
                 self._read_first()
                 return
@@ -95,19 +97,19 @@ class Exchange(ExchangeBase):
 
     def _begin_unsigned(self, now: float) -> None:
         """Answer a preflight; or read a browser's form, whose body says what it asks for."""
-        address, cors = self.admission.address, self.snapshot.cors
+        address, cors = self.trail.address, self.snapshot.cors
         assert address is not None  # located
-        if self.admission.operation is not POST_OBJECT:
+        if self.trail.operation is not POST_OBJECT:
             self._answer(answer_preflight(cors, self.head.fields, address))
             return
         self._form_upload = FormUpload(
-            self.head, self.admission, self.snapshot, now, self._worker.form_memory
+            self.head, address, self.trail, self.snapshot, now, self._worker.form_memory
         )
         self._read_first()
 
     def _read_first(self) -> None:
         """Read the body before the exchange leases a connection."""
-        is_ignored = self._form_upload is None and self.admission.own_answer is None
+        is_ignored = self._form_upload is None and self.admitted.own_answer is None
         if is_ignored and self.body_left > self.snapshot.limits.ignored_body_bytes:
             self.wants_close = True
             raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")
@@ -129,6 +131,7 @@ class Exchange(ExchangeBase):
             return
         if last:
             if form_upload is not None:
+                self.admitted = form_upload.admitted
                 self._filter, self._body_plan = form_upload.file, form_upload.body_plan
             else:
                 self._filter = None
@@ -141,21 +144,19 @@ class Exchange(ExchangeBase):
         A body that has begun cannot be sent again to another region.
         """
         if (self.body_left or self._form_upload) and self._worker.bucket_regions.must_ask(
-            self.admission
+            self.admitted
         ):
             self._ask_for_bucket()
         else:
             self._lease()
 
     def _ask_for_bucket(self) -> None:
-        address = self.admission.address
-        assert address is not None  # admitted
+        address = self.admitted.upstream_address
         self._ask_target(Question(b"/" + address.bucket, b"", b"HEAD"), self._on_bucket_reply)
 
     def _ask_target(self, question: Question, on_reply: Callable[[Reply | None], None]) -> None:
-        target = self.admission.target
-        assert target is not None  # admitted
-        head = subrequest_head(self.admission, question, time.time())
+        target = self.admitted.target
+        head = subrequest_head(self.admitted, question, time.time())
         self._subrequest = Subrequest(head, on_reply, self.crash, question.method)
         self._subrequest.send(self._worker.pool(target.route), self.holder())
 
@@ -163,19 +164,20 @@ class Exchange(ExchangeBase):
         self._subrequest = None
         if reply is not None and reply.status < 500:
             region = reply.fields.get(b"x-amz-bucket-region", b"")
-            if self._worker.bucket_regions.record_answer(self.admission, region):
+            moved = self._worker.bucket_regions.record_answer(self.admitted, region)
+            if moved is not None:
+                self.admitted = moved
                 self._worker.log.bucket_found(self, region.decode())
         self._lease()
 
     def _lease(self, *, fresh: bool = False) -> None:
         if self._worker.bucket_regions.any_redirected:
-            self._worker.bucket_regions.redirect(self.admission)
-        target, address = self.admission.target, self.admission.address
-        assert target is not None  # admitted
-        assert address is not None
+            self.admitted = self._worker.bucket_regions.redirect(self.admitted)
+        admitted = self.admitted
+        target = admitted.target
         self._pool = self._worker.pool(target.route)
-        name = server_name(target, address) if target.virtual else None
-        translation = self.admission.translation
+        name = server_name(target, admitted.upstream_address) if target.virtual else None
+        translation = admitted.translation
         if translation is None:
             self._pool.lease(self, self.holder(), fresh=fresh, name=name)
         else:
@@ -185,9 +187,9 @@ class Exchange(ExchangeBase):
             self._dialect_filter = DialectFilter(self, translation, self._pool)
             self._dialect_filter.begin(fresh=fresh, name=name)
 
-    def _prepare_body(self, admission: Admission) -> None:
+    def _prepare_body(self, admitted: Admitted) -> None:
         """Choose the checks that the body passes; check an empty one at once."""
-        body_plan = body_plan_of(self.head, admission)
+        body_plan = body_plan_of(self.head, admitted)
         if body_plan is None:
             return
         self._body_plan = body_plan
@@ -221,7 +223,7 @@ class Exchange(ExchangeBase):
 
     def _head_up(self, body_plan: BodyPlan | None) -> bytes:
         sent, instance = self._form_upload or self, self.snapshot.instance
-        return upstream_head(sent.raw, sent.head, self.admission, instance, time.time(), body_plan)
+        return upstream_head(sent.raw, sent.head, self.admitted, instance, time.time(), body_plan)
 
     def request_bytes(self, data: bytes, last: bool) -> None:
         """Take a piece of the body, while `wants_body`."""
@@ -413,7 +415,7 @@ class Exchange(ExchangeBase):
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
         elif step is NextStep.ASK:
             on_reply = partial(self._on_signature_reply, buffered)
-            self._ask_target(signature_question(self.admission), on_reply)
+            self._ask_target(signature_question(self.admitted), on_reply)
         else:
             self._follow(step)
         return False
@@ -465,9 +467,8 @@ class Exchange(ExchangeBase):
 
     def credentials_refreshed(self, signer: Signer) -> None:
         """Send the request again, signed with other credentials."""
-        old = self.admission.signer
-        assert old is not None  # admitted
-        self.admission.signer = signer.in_region(old.region)
+        region = self.admitted.signer.region
+        self.admitted = replace(self.admitted, signer=signer.in_region(region))
         self._send_again()
 
     def credentials_unavailable(self) -> None:

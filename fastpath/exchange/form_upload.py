@@ -24,7 +24,8 @@ from fastpath.forms.signature import authenticate_form, claimed_in_form, is_anon
 from fastpath.http.framing import request_body
 from fastpath.http.head import RequestHead, ResponseHead
 from fastpath.payload.body_plan import BodyPlan
-from fastpath.request.admission import Admission, admit_form
+from fastpath.request.admission import Trail, admit_form
+from fastpath.request.admitted import Admitted
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot
@@ -51,13 +52,15 @@ class FormMemory:
 
 
 class FormUpload:
-    """One form. Once `feed` said so, `head`, `raw`, `file` and `body_plan` are of its PutObject.
+    """One form.
+
+    Once `feed` said so, `admitted`, `head`, `raw`, `file` and `body_plan` are of its PutObject.
 
     Whoever made it must `close` it.
     """
 
     __slots__ = (
-        "_admission",
+        "_address",
         "_boundary",
         "_fields",
         "_form",
@@ -68,6 +71,8 @@ class FormUpload:
         "_reserved",
         "_rest",
         "_snapshot",
+        "_trail",
+        "admitted",
         "body_plan",
         "file",
         "head",
@@ -77,18 +82,20 @@ class FormUpload:
     def __init__(
         self,
         form: RequestHead,
-        admission: Admission,
+        address: Address,
+        trail: Trail,
         snapshot: Snapshot,
         now: float,
         memory: FormMemory,
     ) -> None:
-        """`admission` knows the bucket; `now` in epoch seconds. Raises S3Error: it is no form."""
+        """`address`: of the form; `now` in epoch seconds. Raises S3Error: it is no form."""
         self._boundary = boundary_of(form.fields.get(b"content-type", b""))
         request_body(form)
         if form.content_length is None:
             raise S3Error(MISSING_CONTENT_LENGTH)
         self._form = form
-        self._admission = admission
+        self._address = address
+        self._trail = trail
         self._snapshot = snapshot
         self._now = now
         self._reader = FormReader(self._boundary)
@@ -97,6 +104,7 @@ class FormUpload:
         self._rest: list[bytes] = []  # bytes from the file's first one on
         self._memory = memory
         self._reserved = 0  # bytes of it
+        self.admitted: Admitted
         self.file: FormFile
         self.head: RequestHead
         self.body_plan: BodyPlan | None = None
@@ -126,7 +134,7 @@ class FormUpload:
             self.file = StreamedFile(b"".join(self._rest), left, self._boundary)
         self._rest.clear()
         self._measure(self.file.length)
-        body_plan = self.body_plan = body_plan_of(self.head, self._admission)
+        body_plan = self.body_plan = body_plan_of(self.head, self.admitted)
         self.file.set_filter(body_plan.filter if body_plan is not None else None)
         return True
 
@@ -138,16 +146,14 @@ class FormUpload:
     def _admit(self) -> None:
         """Verify, permit and route the complete fields."""
         fields = self._fields = with_filename(self._reader.fields, self._reader.filename)
-        form = self._admission.address
-        assert form is not None  # it was sent to a bucket
-        address = address_of(fields, form)
-        caller = self._caller(fields, form)
+        address = address_of(fields, self._address)
+        caller = self._caller(fields)
         head = put_head(self._form, fields, address, None)
-        admit_form(head, address, caller, self._snapshot, self._now, self._admission)
-        if self._admission.own_answer is not None:
+        self.admitted = admit_form(head, address, caller, self._snapshot, self._now, self._trail)
+        if self.admitted.own_answer is not None:
             raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
 
-    def _caller(self, fields: dict[bytes, bytes], form: Address) -> Caller:
+    def _caller(self, fields: dict[bytes, bytes]) -> Caller:
         snapshot = self._snapshot
         if snapshot.open:
             return OPEN_CALLER
@@ -159,24 +165,21 @@ class FormUpload:
             identity = authenticate_form(fields, snapshot.callers, snapshot.accepted, self._now)
         except S3Error:
             claimed = claimed_in_form(fields)
-            self._admission.caller = unverified(claimed) if claimed else OPEN_CALLER
+            self._trail.caller = unverified(claimed) if claimed else OPEN_CALLER
             raise
-        caller = self._admission.caller = snapshot.callers[identity.access_key_id]
-        self._policy = check_policy(fields[b"policy"], fields, form.bucket, self._now)
+        caller = self._trail.caller = snapshot.callers[identity.access_key_id]
+        self._policy = check_policy(fields[b"policy"], fields, self._address.bucket, self._now)
         return caller
 
     def _measure(self, length: int) -> None:
         if self._policy is not None:
             self._policy.check_size(length)
-        address = self._admission.address
-        assert address is not None  # of the object now
-        self.head = put_head(self._form, self._fields, address, length)
+        self.head = put_head(self._form, self._fields, self.admitted.address, length)
         self.raw = raw_head(self.head)
 
     def answer(self, stored: ResponseHead, *, secure: bool) -> OwnAnswer:
         """The answer to a client whose file is stored; `secure`: the client uses TLS."""
-        address = self._admission.address
-        assert address is not None
+        address = self.admitted.address
         scheme = b"https" if secure else b"http"
         host = self._form.fields.get(b"host", b"")
         bucket = address.bucket + b"/" if address.path_style else b""

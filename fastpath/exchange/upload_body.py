@@ -8,29 +8,27 @@ from __future__ import annotations
 
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import STREAMING, UPLOADS, BodyPlan, Context, plan_body
-from fastpath.request.admission import Admission
+from fastpath.request.admitted import Admitted
 from fastpath.routing.profiles import without_signature
 from fastpath.s3.metadata import check_metadata
 from fastpath.signing.sigv4.sign import Unsigned
 
 
-def body_plan_of(head: RequestHead, admission: Admission) -> BodyPlan | None:
+def body_plan_of(head: RequestHead, admitted: Admitted) -> BodyPlan | None:
     """What the body of an admitted request passes through; None: nothing. Raises S3Error."""
-    target, operation = admission.target, admission.operation
-    assert target is not None  # admitted
-    assert operation is not None
+    target, operation = admitted.target, admitted.operation
     fields = (
-        {**head.fields, **dict(admission.query_headers)} if admission.query_headers else head.fields
+        {**head.fields, **dict(admitted.query_headers)} if admitted.query_headers else head.fields
     )
     check_metadata(operation, fields)
-    translation, is_signed = admission.translation, not isinstance(admission.signer, Unsigned)
+    translation, is_signed = admitted.translation, not isinstance(admitted.signer, Unsigned)
     if (
         target.verifies_uploads
         and operation.name in UPLOADS
         and is_signed
         and translation is None
         and head.content_length
-        and admission.payload not in STREAMING
+        and admitted.payload not in STREAMING
     ):
         return None  # `plan_body` would say so too, for 10,000 instructions more (heads: PUT 1 KiB)
     profile = target.profile if is_signed else without_signature(target.profile)
@@ -46,14 +44,14 @@ def body_plan_of(head: RequestHead, admission: Admission) -> BodyPlan | None:
         Context(
             fields,
             operation,
-            admission.payload,
-            admission.proof,
+            admitted.payload,
+            admitted.proof,
             profile,
             secure,
             extra_check,
             batch,
         ),
     )
-    if extra_check is not None and body_plan is not None and admission.own_answer is not None:
+    if extra_check is not None and body_plan is not None and admitted.own_answer is not None:
         return body_plan._replace(is_sent=False)
     return body_plan

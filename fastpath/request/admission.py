@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from fastpath.dialects import translate
 from fastpath.dialects.translation import ClientRequest, Translation
@@ -30,8 +31,8 @@ from fastpath.errors import (
 from fastpath.http.head import RequestHead
 from fastpath.http.query import is_enforced_in_query, parse_query, presigned_headers
 from fastpath.payload.body_plan import decoded_length
+from fastpath.request.admitted import Admitted
 from fastpath.request.implied_operations import implied
-from fastpath.response.own_answer import OwnAnswer
 from fastpath.routing.asked import Asked
 from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot, Target
@@ -71,72 +72,57 @@ _PUT_OBJECT = OPERATIONS["PutObject"]
 _CURRENT_VERSION = (b"versionId", b"null")  # of a bucket without versions: the object itself
 
 Query = Sequence[tuple[bytes, bytes]]
+# Headers that a presigner put into the query: those that came only there, and the names of all.
+_Presigned: TypeAlias = tuple[Query, Collection[bytes]]
+_NOT_PRESIGNED: _Presigned = ((), ())
+# The value of x-amz-content-sha256, and the verified signature.
+_Signed: TypeAlias = tuple[bytes, Proof | None]
+_NOT_SIGNED: _Signed = (UNSIGNED_PAYLOAD, None)
 
 
-class Admission:
-    """What is known about a request; complete once `admit` returns.
+class Trail:
+    """What is known of a request so far, for its log line and for its refusal.
 
-    `admit` fills it step by step, so that a refusal can be logged with what was known by then.
+    Admission fills it step by step; `address` is the client's.
     """
 
-    __slots__ = (
-        "address",
-        "caller",
-        "decision",
-        "operation",
-        "payload",
-        "presigned_names",
-        "proof",
-        "query_headers",
-        "rewritten_headers",
-        "signer",
-        "target",
-        "translation",
-    )
+    __slots__ = ("address", "caller", "decision", "operation", "verified")
 
     def __init__(self) -> None:
         self.address: Address | None = None
-        # Headers that came only in the query.
-        self.query_headers: Sequence[tuple[bytes, bytes]] = ()
-        self.presigned_names: Collection[bytes] = ()  # names of all headers that came in the query
         self.operation: Operation | None = None
         self.caller: Caller = OPEN_CALLER
-        self.payload = UNSIGNED_PAYLOAD
-        self.proof: Proof | None = None  # None: no signature was verified
-        # Headers that replace the client's.
-        self.rewritten_headers: Sequence[tuple[bytes, bytes]] = ()
         self.decision: Decision | None = None
-        self.target: Target | None = None
-        self.signer: Signer | Unsigned | None = None
-        self.translation: Translation | None = None  # None: nothing is translated
-
-    @property
-    def own_answer(self) -> OwnAnswer | None:
-        """The answer that needs no target, once the body is verified."""
-        return self.translation.own_answer if self.translation is not None else None
+        self.verified = False  # whether the signature of its head was verified
 
 
-def admit(head: RequestHead, snapshot: Snapshot, now: float, admission: Admission) -> None:
-    """Decide about one request, and fill `admission`; `now` in epoch seconds. Raises S3Error.
+def admit(head: RequestHead, snapshot: Snapshot, now: float, trail: Trail) -> Admitted | None:
+    """Decide about one request, and fill its trail; `now` in epoch seconds. Raises S3Error.
 
-    Without a signer afterwards, it is a PostObject (its body holds the identity and the key), or a
-    preflight that the gateway answers.
+    None: it is a PostObject (its body holds the identity and the key), or a preflight that the
+    gateway answers.
     """
     _refuse_loop(head, snapshot)
-    address = admission.address = locate(head, snapshot.domains)
+    address = trail.address = locate(head, snapshot.domains)
     query: Query = parse_query(head.query) if head.query else ()
-    merged, rest = _merge_presigned(head, query, admission) if query else (head, query)
-    operation = admission.operation = classify(head.method, address, rest, merged.fields)
+    merged, rest, presigned = (
+        _merge_presigned(head, query) if query else (head, query, _NOT_PRESIGNED)
+    )
+    operation = trail.operation = classify(head.method, address, rest, merged.fields)
+    signed = _NOT_SIGNED
     if operation is POST_OBJECT:
         _refuse_signed_form(head, query)
-        return
-    if operation is PREFLIGHT:
-        if snapshot.cors is not None and snapshot.cors.forward:
-            admission.caller = ANONYMOUS_CALLER
-            _decide(merged, rest, snapshot, now, admission)
-        return
-    _authenticate(head, query, address, snapshot, now, admission)
-    _decide(merged, rest, snapshot, now, admission)
+        return None
+    if operation is not PREFLIGHT:
+        signed = _authenticate(head, query, address, snapshot, now, trail)
+        proof = signed[1]
+        if proof is not None and proof.plus_as_space:
+            address = trail.address = locate_with_plus_as_space(head, snapshot.domains)
+    elif snapshot.cors is not None and snapshot.cors.forward:
+        trail.caller = ANONYMOUS_CALLER
+    else:
+        return None
+    return _decide(merged, rest, address, operation, signed, presigned, snapshot, now, trail)
 
 
 def admit_form(
@@ -145,14 +131,16 @@ def admit_form(
     caller: Caller,
     snapshot: Snapshot,
     now: float,
-    admission: Admission,
-) -> None:
+    trail: Trail,
+) -> Admitted:
     """Decide about the PutObject that a form means, sent by `caller`. Raises S3Error."""
-    admission.operation = _PUT_OBJECT
-    admission.address = address
-    admission.caller = caller
+    trail.operation = _PUT_OBJECT
+    trail.address = address
+    trail.caller = caller
     check_metadata(_PUT_OBJECT, head.fields)
-    _decide(head, (), snapshot, now, admission)
+    return _decide(
+        head, (), address, _PUT_OBJECT, _NOT_SIGNED, _NOT_PRESIGNED, snapshot, now, trail
+    )
 
 
 def asked_about(
@@ -182,55 +170,94 @@ def _refuse_signed_form(head: RequestHead, query: Query) -> None:
         raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
 
 
-def _decide(
-    head: RequestHead, query: Query, snapshot: Snapshot, now: float, admission: Admission
-) -> None:
+def _decide(  # noqa: PLR0913 (what is understood of one request; no object per request)
+    head: RequestHead,
+    query: Query,
+    address: Address,
+    operation: Operation,
+    signed: _Signed,
+    presigned: _Presigned,
+    snapshot: Snapshot,
+    now: float,
+    trail: Trail,
+) -> Admitted:
     """Check the rights, find the target and the signer; `head` and `query` are merged."""
-    address, operation, caller = admission.address, admission.operation, admission.caller
-    assert address is not None  # located
-    assert operation is not None
+    caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
     if caller.grants is not None:
         _check_rights(head, query, operation, address, caller)
     plan = snapshot.routing.plan(address.bucket)
     # The record is made only for rules that look at it.
     decision = plan.fixed or plan.decide(
-        asked_about(head, operation, address, caller, admission.payload, now)
+        asked_about(head, operation, address, caller, payload, now)
     )
     target = snapshot.targets[decision.target]
-    admission.decision = decision
-    admission.target = target
-    _check_target(target, operation, caller, address)
+    trail.decision = decision
+    upstream_address = address  # no rule rewrites it
+    _check_target(target, operation, caller, upstream_address)
     overlooked = target.profile.overlooks.get(operation.name)
     if overlooked is not None:
         _refuse_overlooked(overlooked, query, head)
-    admission.signer = snapshot.signer(target, caller)
-    if caller is ANONYMOUS_CALLER:
-        admission.signer = Unsigned(target.region)
-    elif admission.signer is None:
-        raise S3Error(SERVICE_UNAVAILABLE)
+    signer = _signer(snapshot, target, caller)
+    rewritten_headers: Query = ()
     if COPY_SOURCE in head.fields:
-        head = _escape_plus(head, COPY_SOURCE, admission)
+        head, query_headers, rewritten_headers = _escape_plus(head, COPY_SOURCE, query_headers)
         _check_copy_source(head, snapshot, caller, target, now)
     if RENAME_SOURCE in head.fields:
-        head = _escape_plus(head, RENAME_SOURCE, admission)
+        head, query_headers, more = _escape_plus(head, RENAME_SOURCE, query_headers)
+        rewritten_headers = [*rewritten_headers, *more]
         _check_rename_source(head, address)
+    translation: Translation | None = None
     dialect = target.profile.dialect
     if dialect is not None or operation.is_translated:
-        admission.translation = translate(
-            dialect,
-            ClientRequest(
-                operation.name,
-                address.bucket,
-                address.key,
-                address.path,
-                query,
-                head.fields,
-                head.headers,
-                target.region,
-                head.path,
-                target.drops,
-            ),
+        translation = translate(
+            dialect, _client_request(head, query, operation, address, upstream_address, target)
         )
+    return Admitted(
+        operation,
+        address,
+        upstream_address,
+        caller,
+        decision,
+        target,
+        signer,
+        payload,
+        proof,
+        query_headers,
+        presigned_names,
+        rewritten_headers,
+        translation,
+    )
+
+
+def _signer(snapshot: Snapshot, target: Target, caller: Caller) -> Signer | Unsigned:
+    if caller is ANONYMOUS_CALLER:
+        return Unsigned(target.region)
+    signer = snapshot.signer(target, caller)
+    if signer is None:
+        raise S3Error(SERVICE_UNAVAILABLE)
+    return signer
+
+
+def _client_request(
+    head: RequestHead,
+    query: Query,
+    operation: Operation,
+    address: Address,
+    upstream_address: Address,
+    target: Target,
+) -> ClientRequest:
+    return ClientRequest(
+        operation.name,
+        address.bucket,
+        address.key,
+        upstream_address.path,
+        query,
+        head.fields,
+        head.headers,
+        target.region,
+        head.path,
+        target.drops,
+    )
 
 
 def _check_rights(
@@ -252,9 +279,7 @@ def _refuse_loop(head: RequestHead, snapshot: Snapshot) -> None:
         raise S3Error(REQUEST_LOOP)
 
 
-def _merge_presigned(
-    head: RequestHead, query: Query, admission: Admission
-) -> tuple[RequestHead, Query]:
+def _merge_presigned(head: RequestHead, query: Query) -> tuple[RequestHead, Query, _Presigned]:
     """Move the headers that a presigner put into the query back into the head.
 
     The signature is verified over what was sent; everything else uses the merged head and query. A
@@ -263,12 +288,11 @@ def _merge_presigned(
     """
     presigned = presigned_headers(query)
     if not presigned:
-        return head, query
+        return head, query, _NOT_PRESIGNED
     names = {name for name, _ in presigned}
     added = [f for f in presigned if f[0] not in head.fields and is_enforced_in_query(f[0])]
-    admission.presigned_names, admission.query_headers = names, added
     merged = replace(head, headers=[*head.headers, *added], fields={**head.fields, **dict(added)})
-    return merged, [pair for pair in query if pair[0].lower() not in names]
+    return merged, [pair for pair in query if pair[0].lower() not in names], (added, names)
 
 
 def _authenticate(
@@ -277,26 +301,23 @@ def _authenticate(
     address: Address,
     snapshot: Snapshot,
     now: float,
-    admission: Admission,
-) -> None:
+    trail: Trail,
+) -> _Signed:
+    """Find the caller by the signature. Raises S3Error."""
     if snapshot.open:
-        admission.payload = _claimed_payload(head)
-        return
+        return _claimed_payload(head), None
     try:
         proof = authenticate(head, query, address, snapshot.callers, snapshot.accepted, now)
     except S3Error as error:
         if error.kind is not ANONYMOUS or not snapshot.anonymous:
             claimed = claimed_key_id(head, query)
-            admission.caller = unverified(claimed) if claimed else OPEN_CALLER
+            trail.caller = unverified(claimed) if claimed else OPEN_CALLER
             raise
-        admission.caller = ANONYMOUS_CALLER
-        admission.payload = _unsigned_payload(head)
-        return
-    admission.caller = snapshot.callers[proof.identity.access_key_id]
-    admission.payload = proof.payload
-    admission.proof = proof
-    if proof.plus_as_space:
-        admission.address = locate_with_plus_as_space(head, snapshot.domains)
+        trail.caller = ANONYMOUS_CALLER
+        return _unsigned_payload(head), None
+    trail.caller = snapshot.callers[proof.identity.access_key_id]
+    trail.verified = True
+    return proof.payload, proof
 
 
 def _unsigned_payload(head: RequestHead) -> bytes:
@@ -367,24 +388,26 @@ def _is_empty_condition(name: bytes, fields: Mapping[bytes, bytes]) -> bool:
     return b"if-" in name and not fields[name]
 
 
-def _escape_plus(head: RequestHead, name: bytes, admission: Admission) -> RequestHead:
+def _escape_plus(
+    head: RequestHead, name: bytes, query_headers: Query
+) -> tuple[RequestHead, Query, Query]:
     """Escape a raw `+` in a copy source, so that every target reads the same key.
 
-    S3 reads a space there (rclone escapes it for that reason); a version after it stays.
+    S3 reads a space there (rclone escapes it for that reason); a version after it stays. Returns
+    the head, the headers that came only in the query, and those that replace the client's.
     """
     key, question, version = head.fields[name].partition(b"?")
     if b"+" not in key:
-        return head
+        return head, query_headers, ()
     value = plus_as_space(key) + question + version
     others = [field for field in head.headers if field[0] != name]
     if len(others) < len(head.headers) - 1:
-        return head  # two of them: refused
-    if any(field[0] == name for field in admission.query_headers):
-        kept = [field for field in admission.query_headers if field[0] != name]
-        admission.query_headers = [*kept, (name, value)]
-    else:
-        admission.rewritten_headers = [*admission.rewritten_headers, (name, value)]
-    return replace(head, headers=[*others, (name, value)], fields={**head.fields, name: value})
+        return head, query_headers, ()  # two of them: refused
+    escaped = replace(head, headers=[*others, (name, value)], fields={**head.fields, name: value})
+    if any(field[0] == name for field in query_headers):
+        kept = [field for field in query_headers if field[0] != name]
+        return escaped, [*kept, (name, value)], ()
+    return escaped, query_headers, [(name, value)]
 
 
 def _check_copy_source(

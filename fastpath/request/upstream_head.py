@@ -23,7 +23,8 @@ from fastpath.http.hop_by_hop import (
 )
 from fastpath.http.query import upstream_query
 from fastpath.payload.body_plan import BodyPlan
-from fastpath.request.admission import VIA_PREFIX, Admission
+from fastpath.request.admission import VIA_PREFIX
+from fastpath.request.admitted import Admitted
 from fastpath.request.headers_not_forwarded import is_not_forwarded
 from fastpath.request.virtual_host import host_and_path
 
@@ -66,7 +67,7 @@ _COMMON_NAMES = _RESIGNED | {
 def upstream_head(
     raw: bytes,
     head: RequestHead,
-    admission: Admission,
+    admitted: Admitted,
     instance: bytes,
     now: float,
     body_plan: BodyPlan | None = None,
@@ -75,17 +76,14 @@ def upstream_head(
 
     `body_plan`: how its body is sent, if not as it comes.
     """
-    address, target, signer = admission.address, admission.target, admission.signer
-    assert address is not None  # admitted
-    assert target is not None
-    assert signer is not None
-    if admission.rewritten_headers:
-        raw, head = _with_rewritten(raw, head, admission.rewritten_headers)
+    address, target = admitted.upstream_address, admitted.target
+    if admitted.rewritten_headers:
+        raw, head = _with_rewritten(raw, head, admitted.rewritten_headers)
     virtual = target.virtual
     host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
-    query, drop = upstream_query(head.query, admission.presigned_names), _NOTHING
-    payload, length, added = admission.payload, head.content_length, admission.query_headers
-    translation = admission.translation
+    query, drop = upstream_query(head.query, admitted.presigned_names), _NOTHING
+    payload, length, added = admitted.payload, head.content_length, admitted.query_headers
+    translation = admitted.translation
     if translation is not None:
         query = query if translation.query is None else translation.query
         drop = translation.drop
@@ -104,9 +102,9 @@ def upstream_head(
     if body_headers is not None:
         added = [*added, *body_headers.add]
     signed += added
-    signatures = signer.sign(head.method, path, query, host, signed, payload, now)
+    signatures = admitted.signer.sign(head.method, path, query, host, signed, payload, now)
     if body_plan is not None and body_headers is not None:
-        body_plan.filter.begin(signer.chain(signatures))
+        body_plan.filter.begin(admitted.signer.chain(signatures))
     lines = [
         b"%b %b%b HTTP/1.1\r\nhost: %b\r\n"
         % (head.method, path, b"?" + query if query else b"", host),

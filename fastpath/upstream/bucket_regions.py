@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 
-from fastpath.request.admission import Admission
+from fastpath.request.admitted import Admitted
 from fastpath.routing.lru import LRU
 from fastpath.routing.snapshot import Route, Target
 from fastpath.s3.refusals import is_region
@@ -38,28 +38,25 @@ class BucketRegions:
     def __len__(self) -> int:
         return len(self._regions)
 
-    def redirect(self, admission: Admission) -> None:
-        """Send a request to the region of its bucket, if it is known."""
-        target, address = admission.target, admission.address
-        assert target is not None  # admitted
-        assert address is not None
-        if not target.profile.has_regions or not address.bucket or relays_redirects(admission):
-            return
-        region = self._regions.get((target.route.key, address.bucket))
-        if region is not None and region != target.region:
-            self._move(admission, target, region)
+    def redirect(self, admitted: Admitted) -> Admitted:
+        """Return the request as it goes to the region of its bucket, if that is known."""
+        target, bucket = admitted.target, admitted.upstream_address.bucket
+        if not target.profile.has_regions or not bucket or relays_redirects(admitted):
+            return admitted
+        region = self._regions.get((target.route.key, bucket))
+        if region is None or region == target.region:
+            return admitted
+        return self._moved(admitted, target, region)
 
-    def must_ask(self, admission: Admission) -> bool:
+    def must_ask(self, admitted: Admitted) -> bool:
         """Whether the bucket's region is unknown, so that the target may redirect the request.
 
         Only an endpoint that names its region redirects to others.
         """
-        target, address = admission.target, admission.address
-        assert target is not None  # admitted
-        assert address is not None
-        if not target.profile.has_regions or not address.bucket or relays_redirects(admission):
+        target, bucket = admitted.target, admitted.upstream_address.bucket
+        if not target.profile.has_regions or not bucket or relays_redirects(admitted):
             return False
-        name = (target.route.key, address.bucket)
+        name = (target.route.key, bucket)
         if name in self._regions:
             return False
         host, own = target.route.host, target.region.decode()
@@ -68,29 +65,29 @@ class BucketRegions:
             return False
         return True
 
-    def record_answer(self, admission: Admission, region: bytes) -> bool:
-        """Record the region that the target named (or not); whether it is another one."""
-        target, address = admission.target, admission.address
-        assert target is not None  # admitted
-        assert address is not None
-        if not is_region(region) or region == target.region:
-            self._regions.put((target.route.key, address.bucket), target.region)
-            return False
-        return self.record_redirect(admission, target, region)
+    def record_answer(self, admitted: Admitted, region: bytes) -> Admitted | None:
+        """Record the region that the target named (or not).
 
-    def record_redirect(self, admission: Admission, home: Target, region: bytes) -> bool:
-        """Record another region and send the request there; False if there are too many.
-
-        `home` is the target as the configuration has it.
+        Returns the request as it goes to another one; None: it goes to no other.
         """
-        assert admission.address is not None  # admitted
+        target = admitted.target
+        if not is_region(region) or region == target.region:
+            name = (target.route.key, admitted.upstream_address.bucket)
+            self._regions.put(name, target.region)
+            return None
+        return self.record_redirect(admitted, target, region)
+
+    def record_redirect(self, admitted: Admitted, home: Target, region: bytes) -> Admitted | None:
+        """Record another region; `home` is the target as the configuration has it.
+
+        Returns the request as it goes there; None: there are too many regions.
+        """
         routes = self._routes.setdefault(home.route.key, {})
         if region not in routes and len(routes) >= MAX_REGIONS:
-            return False
+            return None
         self.any_redirected = True
-        self._regions.put((home.route.key, admission.address.bucket), region)
-        self._move(admission, home, region)
-        return True
+        self._regions.put((home.route.key, admitted.upstream_address.bucket), region)
+        return self._moved(admitted, home, region)
 
     def keep(self, homes: Iterable[str]) -> set[str]:
         """Forget all but the routes in `homes`; returns the keys of the regional routes kept."""
@@ -98,22 +95,20 @@ class BucketRegions:
         self._routes = {key: there for key, there in self._routes.items() if key in known}
         return {route.key for there in self._routes.values() for route in there.values()}
 
-    def _move(self, admission: Admission, home: Target, region: bytes) -> None:
-        signer = admission.signer
-        assert signer is not None  # admitted
+    def _moved(self, admitted: Admitted, home: Target, region: bytes) -> Admitted:
         routes = self._routes.setdefault(home.route.key, {})
         host = home.route.host
         there = host_in_region(host, home.region.decode(), region.decode())
         if region not in routes:
             routes[region] = _route_to(home.route, there)
         authority = home.authority.replace(host.encode(), there.encode(), 1)
-        admission.target = replace(home, authority=authority, route=routes[region])
-        admission.signer = signer.in_region(region)
+        target = replace(home, authority=authority, route=routes[region])
+        return replace(admitted, target=target, signer=admitted.signer.in_region(region))
 
 
-def relays_redirects(admission: Admission) -> bool:
+def relays_redirects(admitted: Admitted) -> bool:
     """Whether the client gets the redirects of this operation."""
-    return admission.operation is None or admission.operation.name in _AT_HOME
+    return admitted.operation.name in _AT_HOME
 
 
 def host_in_region(host: str, own: str, region: str) -> str:

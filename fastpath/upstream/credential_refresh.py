@@ -16,7 +16,7 @@ from fastpath.signing.sigv4.sign import Signer
 
 if TYPE_CHECKING:
     from fastpath.ipc.log import WorkerLog
-    from fastpath.request.admission import Admission
+    from fastpath.request.admitted import Admitted
     from fastpath.routing.snapshot import Snapshot
 
 # A chain answers in milliseconds, STS in a second or two; clients time out after 60.
@@ -29,7 +29,7 @@ MAX_WAITING = 1024  # as many as may wait for a connection
 class RefusedRequest(Protocol):
     """A request whose signature the target refused."""
 
-    admission: Admission
+    admitted: Admitted
     snapshot: Snapshot
 
     def credentials_refreshed(self, signer: Signer) -> None:
@@ -70,8 +70,7 @@ class CredentialRefresh:
         if not signer.equals(refused):
             request.credentials_refreshed(signer)
             return
-        assert request.admission.target is not None  # admitted
-        until = self._asked.get(request.admission.target.name, -math.inf) + WAIT_SECONDS
+        until = self._asked.get(request.admitted.target.name, -math.inf) + WAIT_SECONDS
         if until > self._clock() and refused.temporary and len(self._waiting) < MAX_WAITING:
             self._waiting[request] = until
         else:
@@ -99,15 +98,14 @@ class CredentialRefresh:
 
 
 def _refused(request: RefusedRequest) -> Signer:
-    signer = request.admission.signer
-    assert isinstance(signer, Signer)  # admitted; an unsigned request has no signature to refuse
+    signer = request.admitted.signer
+    assert isinstance(signer, Signer)  # an unsigned request has no signature to refuse
     return signer
 
 
 def _signer_now(request: RefusedRequest, snapshot: Snapshot) -> Signer:
     """The signer of such a request in `snapshot`; the refused one if the route has changed."""
-    decision, caller = request.admission.decision, request.admission.caller
-    assert decision is not None  # admitted
+    decision, caller = request.admitted.decision, request.admitted.caller
     ours, theirs = request.snapshot.targets[decision.target], snapshot.targets.get(decision.target)
     if theirs is None or theirs.route.key != ours.route.key:
         return _refused(request)

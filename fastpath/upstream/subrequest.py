@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from fastpath.dialects.translation import Question, Reply
 from fastpath.http.content_codings import decoded
-from fastpath.request.admission import Admission
+from fastpath.request.admitted import Admitted
 from fastpath.signing.sigv4.verify import UNSIGNED_PAYLOAD
 
 if TYPE_CHECKING:
@@ -134,13 +134,13 @@ class Subrequest:
         """Do nothing, for the same reason."""
 
 
-def subrequest_head(admission: Admission, question: Question, now: float) -> bytes:
+def subrequest_head(admitted: Admitted, question: Question, now: float) -> bytes:
     """The head of a question to the target of an admitted request; `now` in epoch seconds."""
-    target, signer = admission.target, admission.signer
-    assert target is not None  # admitted
-    assert signer is not None
+    target = admitted.target
     path, query, method = question
-    signatures = signer.sign(method, path, query, target.authority, (), UNSIGNED_PAYLOAD, now)
+    signatures = admitted.signer.sign(
+        method, path, query, target.authority, (), UNSIGNED_PAYLOAD, now
+    )
     opening = b"%b %b%b HTTP/1.1\r\nhost: %b\r\n" % (
         method,
         path,

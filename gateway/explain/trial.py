@@ -17,7 +17,7 @@ from fastpath.http.query import parse_query
 from fastpath.request.admission import (
     POST_OBJECT,
     PREFLIGHT,
-    Admission,
+    Trail,
     admit,
     admit_form,
     asked_about,
@@ -68,24 +68,26 @@ def try_out(request: Request, key: str, caller: Caller, model: Config) -> Outcom
     snapshot = snapshot_of(model)
     callers = {**snapshot.callers, EVERYBODY.access_key_id: EVERYBODY}
     snapshot = replace(snapshot, callers=callers)
-    admission, outcome = Admission(), Outcome(remarks=list(request.remarks))
+    trail, outcome = Trail(), Outcome(remarks=list(request.remarks))
     head: RequestHead | None = None
     try:
         head = _signed(request, caller, snapshot)
         now = time.time()
-        admit(head, snapshot, now, admission)
-        if admission.operation is POST_OBJECT:
-            outcome.remarks.append("a browser's form: signed and named in its body, sent as PUT")
-            assert admission.address is not None  # located
-            form = Address(admission.address.bucket, checked_key(key.encode()), True, head.path)
-            admit_form(head, form, caller, snapshot, now, admission)
-        elif admission.operation is PREFLIGHT and admission.signer is None:
-            assert admission.address is not None  # located
-            answer_preflight(snapshot.cors, head.fields, admission.address)
-            outcome.remarks.append("the gateway answers preflights itself, by auth.cors")
+        if admit(head, snapshot, now, trail) is None:
+            address = trail.address
+            assert address is not None  # located
+            if trail.operation is POST_OBJECT:
+                outcome.remarks.append(
+                    "a browser's form: signed and named in its body, sent as PUT"
+                )
+                form = Address(address.bucket, checked_key(key.encode()), True, head.path)
+                admit_form(head, form, caller, snapshot, now, trail)
+            else:
+                answer_preflight(snapshot.cors, head.fields, address)
+                outcome.remarks.append("the gateway answers preflights itself, by auth.cors")
     except S3Error as error:
         outcome.error = error
-    _tell(outcome, admission, head, caller, snapshot, model)
+    _tell(outcome, trail, head, caller, snapshot, model)
     return outcome
 
 
@@ -113,18 +115,18 @@ def _signed(request: Request, caller: Caller, snapshot: Snapshot) -> RequestHead
 
 def _tell(
     outcome: Outcome,
-    admission: Admission,
+    trail: Trail,
     head: RequestHead | None,
     caller: Caller,
     snapshot: Snapshot,
     model: Config,
 ) -> None:
     """Returns the outcome with what is known so far, and why it ended there."""
-    address, operation = admission.address, admission.operation
+    address, operation = trail.address, trail.operation
     if address is None or operation is None or head is None:
         return
     outcome.operation = operation
-    if operation is PREFLIGHT and admission.decision is None:
+    if operation is PREFLIGHT and trail.decision is None:
         return
     routed = operation.routed_as
     payload = head.fields.get(b"x-amz-content-sha256", b"")
@@ -139,17 +141,19 @@ def _tell(
         text = f"{operation.name} goes where its upload went: routed as {routed.name}"
         outcome.remarks.append(text)
     if outcome.error is not None:
-        outcome.remarks += _reasons(admission, head, caller, snapshot, target)
+        outcome.remarks += _reasons(operation, address.bucket, head, caller, snapshot, target)
 
 
 def _reasons(
-    admission: Admission, head: RequestHead, caller: Caller, snapshot: Snapshot, target: Target
+    operation: Operation,
+    bucket: bytes,
+    head: RequestHead,
+    caller: Caller,
+    snapshot: Snapshot,
+    target: Target,
 ) -> list[str]:
     """Says what about the identity or the target prevents the request."""
-    operation, address = admission.operation, admission.address
-    assert operation is not None  # told of
-    assert address is not None
-    bucket, who = address.bucket, f"identity {caller.name}"
+    who = f"identity {caller.name}"
     on = f" on {bucket.decode()}" if bucket else ""
     reasons = []
     if not caller.may(operation.name, bucket):

@@ -9,11 +9,11 @@ import pytest
 from fastpath.exchange.upload_body import body_plan_of
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
-from fastpath.request.admission import Admission
+from fastpath.request.admitted import Admitted
 from fastpath.routing.profiles import PROFILES
 from fastpath.routing.snapshot import load_snapshot
-from fastpath.s3.operations import OPERATIONS
 from fastpath.signing.sigv4.sign import Unsigned
+from tests.doubles.admitted import admitted_to
 from tests.doubles.http1 import put
 from tests.doubles.wire import document
 
@@ -23,29 +23,22 @@ LINES = ("Content-MD5: sQqNsWTgdUEFt6mb5y4/5Q==", "x-amz-checksum-crc32: AAAAAA=
 TRUSTED_WITH = ("verifies_digest", "verifies_md5", "verifies_checksums")
 
 
-def admitted(profile: str = "s3", operation: str = "PutObject", **overrides: object) -> Admission:
-    admission = Admission()
-    admission.target = load_snapshot(1, document(profile=profile, overrides=overrides)).targets[
-        "first"
-    ]
-    admission.operation = OPERATIONS[operation]
-    admission.signer = admission.target.signer
-    admission.payload = SIGNED
-    return admission
+def admitted(profile: str = "s3", operation: str = "PutObject", **overrides: object) -> Admitted:
+    snapshot = load_snapshot(1, document(profile=profile, overrides=overrides))
+    return replace(admitted_to(snapshot.targets["first"], operation), payload=SIGNED)
 
 
-def looked_at(admission: Admission, body: bytes = b"0123456789") -> bool:
+def looked_at(sent: Admitted, body: bytes = b"0123456789") -> bool:
     head = parse_request_head(put("/b-b/k", body, *LINES)[: -len(body) or None], Limits())
-    return body_plan_of(head, admission) is not None
+    return body_plan_of(head, sent) is not None
 
 
 @pytest.mark.parametrize("operation", ["PutObject", "UploadPart"])
 def test_a_target_that_verifies_all_is_left_to_it_as_the_long_way_would(operation: str) -> None:
-    admission = admitted(operation=operation)
-    assert admission.target is not None
-    assert not looked_at(admission)
-    admission.target = replace(admission.target, verifies_uploads=False)  # the long way
-    assert not looked_at(admission)
+    sent = admitted(operation=operation)
+    assert not looked_at(sent)
+    target = replace(sent.target, verifies_uploads=False)  # the long way
+    assert not looked_at(replace(sent, target=target))
 
 
 @pytest.mark.parametrize("lacking", TRUSTED_WITH)
@@ -61,11 +54,8 @@ def test_nor_one_that_keeps_no_checksum_or_takes_no_trailer() -> None:
 
 def test_a_body_of_no_bytes_an_unsigned_one_and_a_framed_one_are_looked_at() -> None:
     assert looked_at(admitted(), b"")
-    unsigned = admitted()
-    unsigned.signer = Unsigned(b"us-east-1")
-    assert looked_at(unsigned)
-    framed = admitted()
-    framed.payload = b"STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    assert looked_at(replace(admitted(), signer=Unsigned(b"us-east-1")))
+    framed = replace(admitted(), payload=b"STREAMING-UNSIGNED-PAYLOAD-TRAILER")
     with pytest.raises(Exception, match="MissingContentLength"):
         looked_at(framed)
 

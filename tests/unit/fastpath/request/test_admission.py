@@ -11,7 +11,8 @@ import pytest
 from fastpath.errors import S3Error
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
-from fastpath.request.admission import Admission, admit, asked_about
+from fastpath.request.admission import Trail, admit, asked_about
+from fastpath.request.admitted import Admitted
 from fastpath.routing.asked import Asked
 from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import load_snapshot
@@ -37,11 +38,12 @@ def refused(raw: bytes, **options: Any) -> S3Error:
     return caught.value
 
 
-def admitted(raw: bytes, **options: Any) -> Admission:
-    admission = options.pop("admission", None) or Admission()
+def admitted(raw: bytes, **options: Any) -> Admitted:
+    trail = options.pop("trail", None) or Trail()
     snapshot = load_snapshot(1, document(**options))
-    admit(parse_request_head(raw, Limits()), snapshot, time.time(), admission)
-    return admission
+    found = admit(parse_request_head(raw, Limits()), snapshot, time.time(), trail)
+    assert found is not None
+    return found
 
 
 def allowed(*allow: dict[str, Any], targets: list[str] | None = None) -> dict[str, Any]:
@@ -50,25 +52,27 @@ def allowed(*allow: dict[str, Any], targets: list[str] | None = None) -> dict[st
 
 
 def test_all_that_is_found_out() -> None:
-    admission = admitted(signed("GET", "/g-b/a%20key"), mode="sigv4")
-    assert admission.address is not None
-    assert (admission.address.bucket, admission.address.key) == (b"g-b", b"a key")
-    assert admission.operation is not None
-    assert admission.operation.name == "GetObject"
-    assert admission.caller.name == "client"
-    assert admission.payload == hashlib.sha256(b"").hexdigest().encode()
-    assert admission.decision is not None
-    assert (admission.decision.target, admission.decision.rule) == ("generic", 1)
-    assert admission.target is not None
-    assert admission.target.name == "generic"
-    assert admission.signer is admission.target.signer
+    trail = Trail()
+    found = admitted(signed("GET", "/g-b/a%20key"), mode="sigv4", trail=trail)
+    assert (found.address.bucket, found.address.key) == (b"g-b", b"a key")
+    assert found.upstream_address is found.address
+    assert found.operation.name == "GetObject"
+    assert found.caller.name == "client"
+    assert found.payload == hashlib.sha256(b"").hexdigest().encode()
+    assert (found.decision.target, found.decision.rule) == ("generic", 1)
+    assert found.target.name == "generic"
+    assert found.signer is found.target.signer
+    assert found.proof is not None
+    assert trail.verified
+    assert (trail.address, trail.operation) == (found.address, found.operation)
+    assert (trail.caller, trail.decision) == (found.caller, found.decision)
 
 
 def test_open_mode_verifies_nobody_and_keeps_a_good_digest() -> None:
     digest = hashlib.sha256(b"x").hexdigest()
-    admission = admitted(get("/b-b/k", f"x-amz-content-sha256: {digest.upper()}"))
-    assert admission.caller.name == ""
-    assert admission.payload == digest.encode()
+    found = admitted(get("/b-b/k", f"x-amz-content-sha256: {digest.upper()}"))
+    assert found.caller.name == ""
+    assert found.payload == digest.encode()
     for odd in ("UNSIGNED-PAYLOAD", "abc", "g" * 64, ""):
         assert (
             admitted(get("/b-b/k", f"x-amz-content-sha256: {odd}")).payload == b"UNSIGNED-PAYLOAD"
@@ -90,47 +94,46 @@ def test_1_a_circle_comes_first() -> None:
 
 
 def test_2_then_the_address() -> None:
-    admission = Admission()
-    error = refused(get("/x"), mode="sigv4", admission=admission)
+    trail = Trail()
+    error = refused(get("/x"), mode="sigv4", trail=trail)
     assert error.kind.code == "InvalidBucketName"
-    assert admission.address is None
+    assert trail.address is None
 
 
 def test_3_then_the_operation() -> None:
-    admission = Admission()
-    error = refused(get("/b-b?acl&policy"), mode="sigv4", admission=admission)
+    trail = Trail()
+    error = refused(get("/b-b?acl&policy"), mode="sigv4", trail=trail)
     assert error.kind.code == "InvalidArgument"
-    assert admission.address is not None
-    assert admission.operation is None
+    assert trail.address is not None
+    assert trail.operation is None
 
 
 def test_4_then_who_asks() -> None:
-    admission = Admission()
-    error = refused(get("/b-b/k"), admission=admission, **allowed())
+    trail = Trail()
+    error = refused(get("/b-b/k"), trail=trail, **allowed())
     assert (error.kind.status, error.kind.code) == (403, "AccessDenied")
-    assert admission.operation is not None
-    assert admission.caller.name == ""
-    assert admission.decision is None
+    assert trail.operation is not None
+    assert trail.caller.name == ""
+    assert trail.decision is None
     wrong = refused(signed("GET", "/b-b/k", key="wrong"), **allowed())
     assert wrong.kind.code == "SignatureDoesNotMatch"
 
 
 def test_5_then_what_they_may_before_any_rule_is_looked_at() -> None:
-    admission = Admission()
-    error = refused(signed("GET", "/b-b/k"), admission=admission, **allowed())
+    trail = Trail()
+    error = refused(signed("GET", "/b-b/k"), trail=trail, **allowed())
     assert error.kind.code == "AccessDenied"
-    assert admission.caller.name == "client"
-    assert admission.decision is None
+    assert trail.caller.name == "client"
+    assert trail.decision is None
 
 
 def test_6_then_whether_they_reach_the_target() -> None:
     options = allowed({"buckets": ["*"], "operations": ["GetObject"]}, targets=["generic"])
-    admission = Admission()
-    error = refused(signed("GET", "/b-b/k"), admission=admission, **options)
+    trail = Trail()
+    error = refused(signed("GET", "/b-b/k"), trail=trail, **options)
     assert error.kind.code == "AccessDenied"
-    assert admission.decision is not None
-    assert admission.signer is None
-    assert admitted(signed("GET", "/g-b/k"), **options).target is not None
+    assert trail.decision is not None
+    assert admitted(signed("GET", "/g-b/k"), **options).target.name == "generic"
 
 
 def test_7_then_what_the_target_has() -> None:

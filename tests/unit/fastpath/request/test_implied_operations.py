@@ -243,5 +243,5 @@ def test_a_rename_stays_in_its_bucket(path: str, source: str) -> None:
 
 def test_a_rename_source_in_the_query_is_unclassified() -> None:
     """B2: as a copy source is; presigned, it is the header again."""
-    admission = admitted(signed("PUT", "/b-b/k?x-amz-rename-source=%2Fb-b%2Fold"), mode="sigv4")
-    assert admission.operation is OPERATIONS["Unclassified"]
+    found = admitted(signed("PUT", "/b-b/k?x-amz-rename-source=%2Fb-b%2Fold"), mode="sigv4")
+    assert found.operation is OPERATIONS["Unclassified"]

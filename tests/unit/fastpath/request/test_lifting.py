@@ -14,12 +14,12 @@ from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query, presigned_headers, upstream_query
 from fastpath.limits import Limits
-from fastpath.request.admission import Admission, admit
 from fastpath.request.upstream_head import upstream_head
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.verify import authenticate
 from tests.corpus import signatures, sigv2
+from tests.doubles.admitted import admitted_of
 from tests.doubles.http1 import get
 from tests.doubles.wire import KEY, TARGET_KEY, document
 
@@ -42,9 +42,9 @@ def presigned_v2(query: str, amz: list[str], **changes: Any) -> bytes:
 def upstream(raw: bytes, **options: Any) -> RequestHead:
     """The head as the target gets it; its signature is good."""
     snapshot = load_snapshot(1, document(**{"mode": "sigv4", **options}))
-    head, admission, now = parse_request_head(raw, Limits()), Admission(), time.time()
-    admit(head, snapshot, now, admission)
-    sent = parse_request_head(upstream_head(raw, head, admission, b"rig", now), Limits())
+    head, now = parse_request_head(raw, Limits()), time.time()
+    admitted = admitted_of(head, snapshot, now)
+    sent = parse_request_head(upstream_head(raw, head, admitted, b"rig", now), Limits())
     authenticate(sent, parse_query(sent.query), {TARGET.access_key_id: TARGET}, now)
     return sent
 

@@ -12,12 +12,13 @@ from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
 from fastpath.limits import Limits
-from fastpath.request.admission import Admission, admit
+from fastpath.request.admitted import Admitted
 from fastpath.request.upstream_head import upstream_head
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.verify import authenticate
 from tests.corpus import sigv2
+from tests.doubles.admitted import admitted_of
 from tests.doubles.wire import KEY, TARGET_KEY, document
 
 HOST = "gateway.test:8080"
@@ -46,16 +47,16 @@ def signed(target: str, canonical: str, *, method: str = "GET", **headers: str) 
     return f"{method} {target} HTTP/1.1\r\n{head}\r\n\r\n".encode()
 
 
-def forwarded(raw: bytes, **options: object) -> tuple[Admission, RequestHead]:
+def forwarded(raw: bytes, **options: object) -> tuple[Admitted, RequestHead]:
     """What is decided, and the head as the target gets it; its signature is good there."""
     snapshot = load_snapshot(1, document(**{"mode": "sigv4", **options}))  # type: ignore[arg-type]
-    head, admission, now = parse_request_head(raw, Limits()), Admission(), time.time()
-    admit(head, snapshot, now, admission)
-    sent = parse_request_head(upstream_head(raw, head, admission, b"rig", now), Limits())
+    head, now = parse_request_head(raw, Limits()), time.time()
+    admitted = admitted_of(head, snapshot, now)
+    sent = parse_request_head(upstream_head(raw, head, admitted, b"rig", now), Limits())
     # Nothing goes up that a target could read in two ways.
     assert b"+" not in sent.target
     authenticate(sent, parse_query(sent.query), {TARGET.access_key_id: TARGET}, now)
-    return admission, sent
+    return admitted, sent
 
 
 def refusal(raw: bytes) -> S3Error:
@@ -99,9 +100,8 @@ def test_in_a_path_it_is_what_was_signed(
     target: str, canonical: str, key: bytes, path: bytes
 ) -> None:
     """C2: the reading that verifies is the key that is decided about, logged and sent up."""
-    admission, sent = forwarded(signed(target, canonical))
-    assert admission.address is not None
-    assert (admission.address.key, sent.path) == (key, path)
+    admitted, sent = forwarded(signed(target, canonical))
+    assert (admitted.address.key, sent.path) == (key, path)
 
 
 @pytest.mark.parametrize("canonical", ["/b-b/a%20b+c", "/b-b/a%20b%2Bc", "/b-b/other"])
@@ -113,17 +113,15 @@ def test_one_reading_for_a_whole_path(canonical: str) -> None:
 def test_in_a_path_of_a_bucket_s_own_host() -> None:
     """C2: the same."""
     raw = signed("/a+b", "/a%20b", host="b-b.gateway.test")
-    admission, sent = forwarded(raw, domains=["gateway.test"], virtual=True)
-    assert admission.address is not None
+    _, sent = forwarded(raw, domains=["gateway.test"], virtual=True)
     assert (sent.path, sent.fields[b"host"]) == (b"/a%20b", b"b-b.first.test:9000")
 
 
 def test_in_a_path_that_nobody_signed() -> None:
     """C2: a plus, and it goes up escaped."""
     raw = b"GET /b-b/a+b?prefix=c+d HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
-    admission, sent = forwarded(raw, mode="open")
-    assert admission.address is not None
-    assert admission.address.key == b"a+b"
+    admitted, sent = forwarded(raw, mode="open")
+    assert admitted.address.key == b"a+b"
     assert sent.target == b"/b-b/a%2Bb?prefix=c%20d"
 
 
@@ -131,9 +129,8 @@ def test_in_a_path_signed_with_sigv2() -> None:
     """C2: SigV2 signs the path as it is, so that it does not tell; a plus."""
     recipe = sigv2.Recipe(path="/b-b/a+b", resource="/b-b/a+b", access_key_id=KEY[0], secret=KEY[1])
     raw = sigv2.Case("", "", recipe, {}).render(HOST, time.time())[0]
-    admission, sent = forwarded(raw)
-    assert admission.address is not None
-    assert (admission.address.key, sent.path) == (b"a+b", b"/b-b/a%2Bb")
+    admitted, sent = forwarded(raw)
+    assert (admitted.address.key, sent.path) == (b"a+b", b"/b-b/a%2Bb")
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from botocore.credentials import Credentials
 
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
-from fastpath.request.admission import Admission, admit
 from fastpath.request.upstream_head import upstream_head
 from fastpath.routing.snapshot import load_snapshot
+from tests.doubles.admitted import admitted_of
 from tests.doubles.http1 import get
 from tests.doubles.wire import TARGET_KEY, document
 
@@ -23,11 +23,9 @@ OWN = {"host", "authorization", "x-amz-date", "x-amz-content-sha256", "via", "co
 
 def forwarded(raw: bytes, **options: object) -> bytes:
     """The head that goes up, whole."""
-    admission = Admission()
     head = parse_request_head(raw, Limits())
     snapshot = load_snapshot(1, document(**options))  # type: ignore[arg-type]
-    admit(head, snapshot, time.time(), admission)
-    return upstream_head(raw, head, admission, b"rig", time.time())
+    return upstream_head(raw, head, admitted_of(head, snapshot), b"rig", time.time())
 
 
 def lines(up: bytes) -> list[tuple[str, str]]:

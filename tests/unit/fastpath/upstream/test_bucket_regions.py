@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.request.admission import Admission
+from fastpath.request.admitted import Admitted
 from fastpath.routing.snapshot import Snapshot, load_snapshot
-from fastpath.s3.addressing import Address
-from fastpath.s3.operations import OPERATIONS
+from fastpath.signing.sigv4.sign import Signer
 from fastpath.upstream.bucket_regions import MAX_REGIONS, BucketRegions, host_in_region
+from tests.doubles.admitted import admitted_to
 from tests.doubles.wire import document
 
 
@@ -41,24 +41,18 @@ def snapshot(host: str = "s3.us-east-1.store.example", profile: str = "s3") -> S
     return load_snapshot(1, made)
 
 
-def admission(of: Snapshot, bucket: bytes = b"bkt", operation: str = "GetObject") -> Admission:
-    made = Admission()
-    made.target = of.targets["first"]
-    made.signer = made.target.signer
-    made.address = Address(bucket, b"k", True, b"/bkt/k")
-    made.operation = OPERATIONS[operation]
-    return made
+def admitted(of: Snapshot, bucket: bytes = b"bkt", operation: str = "GetObject") -> Admitted:
+    return admitted_to(of.targets["first"], operation, bucket)
 
 
 def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
     of, regions = snapshot(), BucketRegions()
     home = of.targets["first"]
     assert not regions.any_redirected
-    assert regions.record_redirect(admission(of), home, b"eu-west-1")
+    moved = regions.record_redirect(admitted(of), home, b"eu-west-1")
     assert regions.any_redirected
-    later = admission(of)
-    regions.redirect(later)
-    assert later.target is not None
+    later = regions.redirect(admitted(of))
+    assert later == moved
     assert later.target.authority == b"s3.eu-west-1.store.example:9000"
     assert later.target.route.host == "s3.eu-west-1.store.example"
     assert later.target.route.port == 9000
@@ -66,7 +60,7 @@ def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
     assert later.target.route.tls.server_name == "s3.eu-west-1.store.example"
     assert later.target.route.key != home.route.key
     assert later.target.name == home.name
-    assert later.signer is not None
+    assert isinstance(later.signer, Signer)
     assert later.signer.region == b"eu-west-1"
     assert home.signer is not None
     assert later.signer.equals(home.signer)
@@ -75,21 +69,18 @@ def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
 @pytest.mark.parametrize("operation", ["CreateBucket", "GetBucketLocation", "ListBuckets"])
 def test_what_asks_for_a_region_stays_at_home(operation: str) -> None:
     of, regions = snapshot(), BucketRegions()
-    regions.record_redirect(admission(of), of.targets["first"], b"eu-west-1")
-    later = admission(of, operation=operation)
-    regions.redirect(later)
+    regions.record_redirect(admitted(of), of.targets["first"], b"eu-west-1")
+    later = regions.redirect(admitted(of, operation=operation))
     assert later.target is of.targets["first"]
 
 
 def test_other_buckets_and_other_targets_stay_at_home() -> None:
     of, regions = snapshot(), BucketRegions()
-    regions.record_redirect(admission(of), of.targets["first"], b"eu-west-1")
-    other = admission(of, b"other")
-    regions.redirect(other)
+    regions.record_redirect(admitted(of), of.targets["first"], b"eu-west-1")
+    other = regions.redirect(admitted(of, b"other"))
     assert other.target is of.targets["first"]
     elsewhere = snapshot("store.example", profile="generic")
-    other = admission(elsewhere)
-    regions.redirect(other)
+    other = regions.redirect(admitted(elsewhere))
     assert other.target is elsewhere.targets["first"]
 
 
@@ -98,20 +89,18 @@ def test_regions_and_buckets_are_bounded() -> None:
     home = of.targets["first"]
     for number in range(MAX_REGIONS):
         assert regions.record_redirect(
-            admission(of, b"bkt-%d" % number), home, b"region-%d" % number
+            admitted(of, b"bkt-%d" % number), home, b"region-%d" % number
         )
     assert len(regions) == 2
-    refused = admission(of, b"one-more")
-    assert not regions.record_redirect(refused, home, b"another-region")
-    assert refused.target is home
-    assert regions.record_redirect(admission(of, b"one-more"), home, b"region-0")
+    refused = admitted(of, b"one-more")
+    assert regions.record_redirect(refused, home, b"another-region") is None
+    assert regions.record_redirect(admitted(of, b"one-more"), home, b"region-0")
 
 
 def test_a_route_that_no_snapshot_knows_is_forgotten() -> None:
     of, regions = snapshot(), BucketRegions()
     home = of.targets["first"]
-    moved = admission(of)
-    regions.record_redirect(moved, home, b"eu-west-1")
-    assert moved.target is not None
+    moved = regions.record_redirect(admitted(of), home, b"eu-west-1")
+    assert moved is not None
     assert regions.keep({home.route.key}) == {moved.target.route.key}
     assert regions.keep({"another"}) == set()

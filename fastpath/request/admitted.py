@@ -1,0 +1,58 @@
+"""The record of an admitted request: where it goes, who signs it, what changes on its way.
+
+Rules: it is complete and never changes; a request that goes elsewhere, or is signed by another
+signer, gets another record. What goes up is of `upstream_address`; what the client is shown is of
+`address`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fastpath.dialects.translation import Translation
+from fastpath.response.own_answer import OwnAnswer
+from fastpath.routing.identities import Caller
+from fastpath.routing.snapshot import Target
+from fastpath.routing.table import Decision
+from fastpath.s3.addressing import Address
+from fastpath.s3.operations import Operation
+from fastpath.signing.sigv4.sign import Signer, Unsigned
+from fastpath.signing.sigv4.verify import Proof
+
+
+# Frozen by its types: `frozen=True` makes thirteen calls a request, and a tuple is slow to read.
+@dataclass(slots=True)
+class Admitted:
+    """An admitted request.
+
+    address: the client's.
+    upstream_address: the target's.
+    target: that of the decision; of another region, once the request goes there.
+    payload: the value of x-amz-content-sha256: a digest or a keyword.
+    proof: the client's verified signature; None: no signature was verified.
+    query_headers: headers that came only in the query.
+    presigned_names: names of all headers that came in the query.
+    rewritten_headers: headers that replace the client's.
+    translation: None: nothing is translated.
+    """
+
+    operation: Final[Operation]
+    address: Final[Address]
+    upstream_address: Final[Address]
+    caller: Final[Caller]
+    decision: Final[Decision]
+    target: Final[Target]
+    signer: Final[Signer | Unsigned]
+    payload: Final[bytes]
+    proof: Final[Proof | None]
+    query_headers: Final[Sequence[tuple[bytes, bytes]]]
+    presigned_names: Final[Collection[bytes]]
+    rewritten_headers: Final[Sequence[tuple[bytes, bytes]]]
+    translation: Final[Translation | None]
+
+    @property
+    def own_answer(self) -> OwnAnswer | None:
+        """The answer that needs no target, once the body is verified."""
+        return self.translation.own_answer if self.translation is not None else None

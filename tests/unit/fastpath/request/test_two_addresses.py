@@ -1,0 +1,116 @@
+"""A request whose address at the target is another than the client's: who sees which."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from fastpath.exchange.buffered_response import signature_question
+from fastpath.exchange.exchange import Exchange
+from fastpath.http.head import parse_request_head
+from fastpath.limits import Limits
+from fastpath.request.admitted import Admitted
+from fastpath.request.upstream_head import upstream_head
+from fastpath.routing.snapshot import Snapshot, load_snapshot
+from fastpath.s3.addressing import Address
+from fastpath.upstream.bucket_regions import BucketRegions
+from tests.doubles import forms
+from tests.doubles.admitted import admitted_of
+from tests.doubles.authority import CA_PEM
+from tests.doubles.http1 import get, ok, read_answers
+from tests.doubles.wire import Peer, Rig, document
+
+CLIENTS = Address(b"b-b", b"k", True, b"/b-b/k")
+TARGETS = Address(b"there", b"main/x", True, b"/there/main/x")
+
+
+def two(raw: bytes, snapshot: Snapshot) -> Admitted:
+    admitted = admitted_of(parse_request_head(raw, Limits()), snapshot)
+    assert admitted.address == CLIENTS
+    return replace(admitted, upstream_address=TARGETS)
+
+
+@pytest.mark.parametrize(
+    ("virtual", "host", "path"),
+    [(False, b"first.test:9000", b"/there/main/x"), (True, b"there.first.test:9000", b"/main/x")],
+)
+def test_the_head_that_goes_up_names_the_targets(virtual: bool, host: bytes, path: bytes) -> None:
+    raw = get("/b-b/k")
+    admitted = two(raw, load_snapshot(1, document(virtual=virtual)))
+    head = parse_request_head(raw, Limits())
+    sent = parse_request_head(upstream_head(raw, head, admitted, b"rig", time.time()), Limits())
+    assert (sent.path, sent.fields[b"host"]) == (path, host)
+
+
+def test_questions_and_regions_are_about_the_targets() -> None:
+    made = document(profile="s3")
+    made["targets"][0]["host"] = "s3.us-east-1.store.example"
+    snapshot, regions = load_snapshot(1, made), BucketRegions()
+    admitted = two(get("/b-b/k"), snapshot)
+    assert signature_question(admitted).path == b"/there"
+    home = snapshot.targets["first"]
+    moved = regions.record_redirect(admitted, home, b"eu-west-1")
+    assert moved is not None
+    assert admitted.target is home  # the record itself is as it was
+    assert (moved.address, moved.upstream_address) == (CLIENTS, TARGETS)
+    by_clients = replace(admitted, upstream_address=CLIENTS)
+    assert regions.redirect(by_clients) is by_clients
+    assert regions.must_ask(by_clients)
+    assert not regions.must_ask(admitted)
+    by_targets = replace(admitted, address=TARGETS)
+    assert regions.redirect(by_targets).target == moved.target
+    assert regions.record_answer(by_clients, b"") is None
+    assert not regions.must_ask(by_clients)
+
+
+def exchange_of(rig: Rig) -> Exchange:
+    (connection,) = rig.worker.connections
+    assert connection.exchange is not None
+    return connection.exchange
+
+
+def sent_again(**changes: Any) -> tuple[Rig, Peer]:
+    """A request that goes up a second time, now to another address."""
+    rig = Rig(**changes)
+    client = rig.connect()
+    client.says(get("/b-b/k"))
+    rig.target.says(ok())
+    client.take()
+    client.says(get("/b-b/k"))
+    exchange = exchange_of(rig)
+    exchange.admitted = replace(exchange.admitted, upstream_address=TARGETS)
+    rig.target.leaves()  # its kept connection was stale
+    return rig, client
+
+
+def test_the_name_that_the_target_must_prove_has_the_targets() -> None:
+    targets = document(virtual=True)["targets"]
+    tls = {"verify": True, "ca_pem": CA_PEM, "cert_pem": None, "key_pem": None}
+    targets[0]["tls"] = {**tls, "server_name": "first.test"}
+    rig, _ = sent_again(targets=targets)
+    assert rig.loop.names == ["b-b.first.test", "there.first.test"]
+
+
+def test_the_access_line_names_the_clients() -> None:
+    rig, client = sent_again()
+    assert rig.target.heard.startswith(b"GET /there/main/x HTTP/1.1\r\n")
+    rig.target.says(ok(b"body"))
+    assert client.heard.endswith(b"body")
+    assert [(line["bucket"], line["key"]) for line in rig.lines("access")] == [("b-b", "k")] * 2
+
+
+def test_the_answer_to_a_form_names_the_clients() -> None:
+    rig = Rig(mode="open")
+    client = rig.connect()
+    client.says(forms.request(forms.body({"key": "k", "success_action_status": "201"}, b"file")))
+    form = exchange_of(rig)._form_upload
+    assert form is not None
+    form.admitted = replace(form.admitted, upstream_address=TARGETS)
+    rig.target.says(ok(b"", 'ETag: "abc"'))
+    (answer,) = read_answers(client.heard, [b"POST"])
+    assert answer.status == 201
+    assert answer.fields["location"] == "http://s3.test/b-b/k"
+    assert b"<Bucket>b-b</Bucket><Key>k</Key>" in answer.body
