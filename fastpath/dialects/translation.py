@@ -25,6 +25,7 @@ from fastpath.http.head import ResponseHead
 from fastpath.payload.body_checks import Check
 from fastpath.payload.delete_batch import DeleteBatch
 from fastpath.response.own_answer import OwnAnswer
+from fastpath.s3.addressing import Address
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -35,7 +36,9 @@ MAX_DISCARDED_BYTES = 65536
 class ClientRequest(NamedTuple):
     """An admitted request.
 
-    path: raw, in path style. key and query are decoded.
+    bucket, key: the client's, which answers show.
+    upstream: the target's address, for checks of names and for questions.
+    query: decoded.
     fields: the headers by name, repeated ones joined with a comma.
     headers: the header lines.
     region: the target's.
@@ -46,7 +49,7 @@ class ClientRequest(NamedTuple):
     operation: str
     bucket: bytes
     key: bytes
-    path: bytes
+    upstream: Address
     query: Fields
     fields: Mapping[bytes, bytes]
     headers: Fields = ()

@@ -250,7 +250,7 @@ def _client_request(
         operation.name,
         address.bucket,
         address.key,
-        upstream_address.path,
+        upstream_address,
         query,
         head.fields,
         head.headers,

@@ -12,7 +12,7 @@ from fastpath.dialects.lakefs import OPERATIONS, translate
 from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.errors import S3Error
 from fastpath.routing.profiles import PROFILES
-from fastpath.s3.addressing import locate_copy_source
+from fastpath.s3.addressing import Address, locate_copy_source
 
 ALLOWED = PROFILES["lakefs"].operations or frozenset()
 NAMES = (
@@ -45,8 +45,8 @@ def asked(
     fields: dict[bytes, bytes] = {}
     for name, value in lines:
         fields[name] = fields[name] + b"," + value if name in fields else value
-    path = quote_from_bytes(b"/" + bucket + b"/" + key).encode()
-    return ClientRequest(operation, bucket, key, path, query, fields, lines, b"us-east-1")
+    upstream = Address(bucket, key, True, quote_from_bytes(b"/" + bucket + b"/" + key).encode())
+    return ClientRequest(operation, bucket, key, upstream, query, fields, lines, b"us-east-1")
 
 
 def translated(one: ClientRequest) -> Translation | None:

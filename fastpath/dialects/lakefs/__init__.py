@@ -37,8 +37,9 @@ OPERATIONS: Mapping[str, Callable[[ClientRequest], Translation]] = {
 
 def translate(client_request: ClientRequest) -> Translation:
     """Translate a request for lakeFS. Raises S3Error."""
-    if client_request.operation == "CreateBucket" and not is_repository(client_request.bucket):
+    bucket = client_request.upstream.bucket
+    if client_request.operation == "CreateBucket" and not is_repository(bucket):
         raise buckets.cannot_create_bucket()
-    if client_request.bucket:
-        check_repository(client_request.bucket)
+    if bucket:
+        check_repository(bucket)
     return OPERATIONS.get(client_request.operation, Request)(client_request)

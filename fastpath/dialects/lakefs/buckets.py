@@ -26,7 +26,7 @@ class CreateBucket(Request):
 
     def __init__(self, client_request: ClientRequest) -> None:
         super().__init__(client_request)
-        self.first_question = Question(b"/" + client_request.bucket, b"", b"HEAD")
+        self.first_question = Question(b"/" + client_request.upstream.bucket, b"", b"HEAD")
 
     def on_first_reply(self, reply: Reply) -> None:
         """Raise the error that answers the request."""

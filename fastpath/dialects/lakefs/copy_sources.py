@@ -106,7 +106,7 @@ def _read_source(sent: bytes) -> tuple[bytes, bytes]:
                 message="Versions are not available on the storage that serves this bucket.",
             )
     check_repository(bucket)
-    check_read(key)
+    check_read(key, key)
     return bucket, key
 
 

@@ -20,9 +20,10 @@ class DeleteObject(Request):
     """A DeleteObject."""
 
     def __init__(self, client_request: ClientRequest) -> None:
-        ref, _, path = client_request.key.partition(b"/")
+        key = client_request.upstream.key
+        ref, _, path = key.partition(b"/")
         self._is_object = bool(ref and path)
-        if (error := _check_deletable(client_request.key)) is not None:
+        if (error := _check_deletable(key)) is not None:
             raise error
         super().__init__(client_request)
 

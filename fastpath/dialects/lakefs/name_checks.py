@@ -42,16 +42,16 @@ def is_branch(ref: bytes) -> bool:
     return _BRANCH.fullmatch(ref) is not None
 
 
-def check_read(key: bytes) -> None:
-    """Check that an object can have this key. Raises S3Error NoSuchKey."""
+def check_read(key: bytes, shown: bytes) -> None:
+    """Check that an object can have this key. Raises S3Error NoSuchKey with the key `shown`."""
     ref, _, path = key.partition(b"/")
     if not (path and _REF.fullmatch(ref)):
-        raise no_such_key(key)
+        raise no_such_key(shown)
 
 
 def check_write(client_request: ClientRequest) -> None:
     """Check that this key can be written. Raises S3Error InvalidRequest or NoSuchBucket."""
-    branch, _, path = client_request.key.partition(b"/")
+    branch, _, path = client_request.upstream.key.partition(b"/")
     if not (branch and path):
         raise no_object()
     if not is_branch(branch):
@@ -60,7 +60,7 @@ def check_write(client_request: ClientRequest) -> None:
 
 def check_upload(client_request: ClientRequest) -> None:
     """Check that an upload can have this key. Raises S3Error NoSuchUpload."""
-    branch, _, path = client_request.key.partition(b"/")
+    branch, _, path = client_request.upstream.key.partition(b"/")
     if not (path and is_branch(branch)):
         shown = next((value for name, value in client_request.query if name == b"uploadId"), b"")
         raise S3Error(NO_SUCH_UPLOAD, ("UploadId", shown.decode("utf-8", "replace")))

@@ -48,7 +48,7 @@ class Read(Request):
     """A GetObject or HeadObject."""
 
     def __init__(self, client_request: ClientRequest) -> None:
-        check_read(client_request.key)
+        check_read(client_request.upstream.key, client_request.key)
         names = ignored_key_headers(client_request)
         super().__init__(client_request)
         self.drop_headers(names)
@@ -98,12 +98,13 @@ class Read(Request):
         return ASK_AGAIN
 
     def question(self, status: int) -> Question | None:
-        if status == 500 and has_ref_expression(self.client_request.key):
+        upstream = self.client_request.upstream
+        if status == 500 and has_ref_expression(upstream.key):
             self._asks_ref = True
-            return ref_question(self.client_request.bucket, self.client_request.key)
+            return ref_question(upstream.bucket, upstream.key)
         if status != 416 or self._if_range is not None:
             return None
-        return Question(self.client_request.path, b"", b"HEAD")
+        return Question(upstream.path, b"", b"HEAD")
 
     def on_reply(self, reply: Reply) -> S3Error | None:
         if self._asks_ref:

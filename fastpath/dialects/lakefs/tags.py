@@ -35,9 +35,9 @@ class GetTags(Request):
     """A GetObjectTagging."""
 
     def __init__(self, client_request: ClientRequest) -> None:
-        check_read(client_request.key)
+        check_read(client_request.upstream.key, client_request.key)
         super().__init__(client_request)
-        self.first_question = Question(client_request.path, b"", b"HEAD")
+        self.first_question = Question(client_request.upstream.path, b"", b"HEAD")
 
     def on_first_reply(self, reply: Reply) -> None:
         if reply.status == 404:

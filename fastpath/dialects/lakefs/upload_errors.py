@@ -39,9 +39,9 @@ class UploadErrorQuestions:
     def question(self) -> Question:
         """Return the next question."""
         if not self._asks_parts:
-            return Question(b"/" + self._asked.bucket, b"uploads=&max-uploads=1")
+            return Question(b"/" + self._asked.upstream.bucket, b"uploads=&max-uploads=1")
         upload = quote(upload_id(self._asked.query), safe="")
-        return Question(self._asked.path, f"uploadId={upload}&max-parts=1000".encode())
+        return Question(self._asked.upstream.path, f"uploadId={upload}&max-parts=1000".encode())
 
     def on_reply(self, status: int, body: bytes) -> S3Error | Question | None:
         """Return the error that a reply means, the next question, or None."""

@@ -74,14 +74,14 @@ class PutDirectory(Request):
     def __init__(self, client_request: ClientRequest) -> None:
         check_condition(client_request)
         names = ignored_object_headers(client_request)
-        branch = client_request.key[:-1]
+        branch = client_request.upstream.key[:-1]
         if not is_branch(branch):
             raise no_such_branch(client_request)
         super().__init__(client_request)
         self.drop_headers(names)
         self.check = EmptyBody(client_request.fields)
         query = f"list-type=2&prefix={branch.decode()}%2F&max-keys=1"
-        self.first_question = Question(b"/" + client_request.bucket, query.encode())
+        self.first_question = Question(b"/" + client_request.upstream.bucket, query.encode())
         self.own_answer = OwnAnswer(200, [b"ETag: " + _ETAG_OF_NOTHING], b"")
 
     def on_first_reply(self, reply: Reply) -> None:
@@ -116,11 +116,8 @@ class EmptyBody:
 
 def put_object(client_request: ClientRequest) -> Request:
     """Translate a PutObject. Raises S3Error."""
-    is_root = (
-        client_request.key.endswith(b"/")
-        and client_request.key.count(b"/") == 1
-        and len(client_request.key) > 1
-    )
+    key = client_request.upstream.key
+    is_root = key.endswith(b"/") and key.count(b"/") == 1 and len(key) > 1
     return PutDirectory(client_request) if is_root else PutObject(client_request)
 
 

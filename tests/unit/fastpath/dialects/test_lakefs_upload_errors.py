@@ -8,6 +8,7 @@ from fastpath.dialects.lakefs.upload_errors import MIN_PART_BYTES, UploadErrorQu
 from fastpath.dialects.translation import ClientRequest, Question
 from fastpath.errors import S3Error
 from fastpath.payload.completed_parts import Part
+from fastpath.s3.addressing import Address
 from tests.doubles.lakefs.xml import element
 
 QUERY = [(b"uploadId", b"a+b"), (b"partNumber", b"1")]
@@ -29,8 +30,9 @@ OF_UPLOADS = Question(b"/repo", b"uploads=&max-uploads=1")
 
 
 def fault(operation: str, *parts: Part) -> UploadErrorQuestions:
+    upstream = Address(b"repo", b"main/a b", True, OF_PARTS.path)
     return UploadErrorQuestions(
-        ClientRequest(operation, b"repo", b"main/a b", OF_PARTS.path, QUERY, {}), parts
+        ClientRequest(operation, b"repo", b"main/a b", upstream, QUERY, {}), parts
     )
 
 

@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
+from fastpath.dialects import translate
+from fastpath.dialects.translation import ClientRequest, HeadChange
+from fastpath.errors import S3Error
 from fastpath.exchange.buffered_response import signature_question
 from fastpath.exchange.exchange import Exchange
-from fastpath.http.head import parse_request_head
+from fastpath.http.head import parse_request_head, parse_response_head
 from fastpath.limits import Limits
 from fastpath.request.admitted import Admitted
 from fastpath.request.upstream_head import upstream_head
@@ -94,6 +97,16 @@ def test_the_name_that_the_target_must_prove_has_the_targets() -> None:
     assert rig.loop.names == ["b-b.first.test", "there.first.test"]
 
 
+def test_an_upload_asks_for_the_region_of_the_targets() -> None:
+    rig = Rig()
+    rig.connect().says(get("/b-b/k"))
+    exchange = exchange_of(rig)
+    exchange.admitted = replace(exchange.admitted, upstream_address=TARGETS)
+    exchange._ask_for_bucket()
+    rig.settle()
+    assert rig.target.heard.startswith(b"HEAD /there HTTP/1.1\r\n")
+
+
 def test_the_access_line_names_the_clients() -> None:
     rig, client = sent_again()
     assert rig.target.heard.startswith(b"GET /there/main/x HTTP/1.1\r\n")
@@ -114,3 +127,25 @@ def test_the_answer_to_a_form_names_the_clients() -> None:
     assert answer.status == 201
     assert answer.fields["location"] == "http://s3.test/b-b/k"
     assert b"<Bucket>b-b</Bucket><Key>k</Key>" in answer.body
+
+
+def asked(operation: str, key: bytes = b"k", path: bytes = b"") -> ClientRequest:
+    target = Address(b"there", path, True, b"/there/" + path)
+    fields = {b"host": b"s3.test"}
+    return ClientRequest(operation, b"b-b", key, target, (), fields, sent=b"/b-b/" + key)
+
+
+def test_a_location_names_the_clients() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nLocation: http://there.target.test/\r\n\r\n"
+    change = translate(None, asked("CreateBucket", b"")).answer(parse_response_head(raw))
+    assert isinstance(change, HeadChange)
+    assert list(change.add) == [(b"Location", b"http://s3.test/b-b/")]
+
+
+def test_a_dialect_checks_and_asks_for_the_targets_and_shows_the_clients() -> None:
+    tags = translate("lakefs", asked("GetObjectTagging", b"k", b"main/x"))
+    assert tags.first_question is not None
+    assert tags.first_question.path == b"/there/main/x"
+    with pytest.raises(S3Error) as caught:
+        translate("lakefs", asked("GetObject", b"main/k", b"no-branch"))
+    assert ("Key", "main/k") in caught.value.extras
