@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from fastpath.client.writing import WritingHalf
 from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, S3Error
-from fastpath.exchange.base import NO_LENGTH
-from fastpath.exchange.exchange import Exchange
+from fastpath.exchange.exchange import NO_LENGTH, Exchange
 from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, RequestHead, ResponseFault, parse_request_head
 from fastpath.response.heads import error_response, health_response

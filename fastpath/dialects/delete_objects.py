@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from fastpath.dialects.translation import ClientRequest, ResponseChange, Translation
+from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.http.head import ResponseHead
 from fastpath.payload.delete_batch import DeleteBatch, RefusedKey
+from fastpath.response.filters import Step
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
@@ -72,7 +73,7 @@ class DeleteObjects(Translation):
     def __init__(self, _: ClientRequest) -> None:
         self.batch = DeleteBatch()
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if head.status != 200 or self.batch is None or not self.batch.refused:
             return None
         return MergedAnswer(self.batch.refused)

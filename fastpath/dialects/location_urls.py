@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable, Mapping
 from xml.sax.saxutils import escape
 
-from fastpath.dialects.translation import ClientRequest, HeadChange, ResponseChange, Translation
+from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.http.head import ResponseHead
+from fastpath.response.filters import HeadChange, Step
 
 MAX_DOCUMENT = 65536  # bytes; a CompleteMultipartUploadResult has a key and less than 1 KiB besides
 
@@ -68,7 +69,7 @@ class _Complete(Translation):
     def __init__(self, client_request: ClientRequest) -> None:
         self._asked = client_request
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if head.status != 200:
             return None
         return LocationAnswer(location_of(self._asked, secure=self.secure))
@@ -80,7 +81,7 @@ class _Create(Translation):
     def __init__(self, client_request: ClientRequest) -> None:
         self._asked = client_request
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if head.status != 200 or b"//" not in head.fields.get(b"location", b""):
             return None
         place = location_of(self._asked, secure=self.secure)

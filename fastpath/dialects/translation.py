@@ -4,11 +4,8 @@
     request    query, drop, add                    change the request's head
     exchange   first_question -> on_first_reply    ask the target before the request is sent
                own_answer                          answer without the target
-               answer(head) -> None                relay the response as it came
-                            -> HeadChange          change its head, keep its body
-                            -> BodyRewriter        change its body
-                            -> ASK_AGAIN           send the request again: the translation changed
-               question(status) -> on_reply        ask the target before the response is relayed
+    response   question(status) -> on_reply        ask the target before the response is changed
+               answer(head)                        change it: a step of `response.filters`
 
 Rules: a translation serves one request; the base class changes nothing; an S3Error from any method
 replaces the response, as long as nothing of it was sent.
@@ -17,13 +14,13 @@ replaces the response, as long as nothing of it was sent.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import Enum
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple
 
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
 from fastpath.payload.body_checks import Check
 from fastpath.payload.delete_batch import DeleteBatch
+from fastpath.response.filters import Question, Reply, ResponseFilter, Step
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.s3.addressing import Address
 
@@ -58,47 +55,6 @@ class ClientRequest(NamedTuple):
     drops: bool = False
 
 
-class Question(NamedTuple):
-    """A request that the gateway makes to find out what another one, or its response, means."""
-
-    path: bytes
-    query: bytes
-    method: bytes = b"GET"
-
-
-class Reply(NamedTuple):
-    """The target's response to a question."""
-
-    status: int
-    body: bytes
-    fields: Mapping[bytes, bytes]
-
-
-class HeadChange(NamedTuple):
-    """Changes to the head of a response whose body stays as it is.
-
-    status: instead of the target's, if not None.
-    drop: names of headers to drop, in lower case.
-    add: header lines.
-    """
-
-    status: int | None = None
-    drop: Sequence[bytes] = ()
-    add: Fields = ()
-
-
-class BodyRewriter(Protocol):
-    """Rewrites the body of one response, an XML document."""
-
-    status: int | None  # instead of the target's; final once a byte was returned
-
-    def feed(self, data: bytes) -> bytes:
-        """Return what may be sent after `data`. Raises S3Error."""
-
-    def finish(self) -> bytes:
-        """Return the rest. Raises S3Error."""
-
-
 class ErrorInstead:
     """A BodyRewriter that discards a response and raises an error instead."""
 
@@ -121,15 +77,7 @@ class ErrorInstead:
         raise self._error
 
 
-class _AskAgain(Enum):
-    ASK_AGAIN = 0
-
-
-ASK_AGAIN: Final = _AskAgain.ASK_AGAIN
-ResponseChange = BodyRewriter | HeadChange | _AskAgain | None
-
-
-class Translation:
+class Translation(ResponseFilter):
     """How one request is changed for its target.
 
     query: replaces the client's, if not None.
@@ -153,10 +101,12 @@ class Translation:
     own_answer: OwnAnswer | None = None
     secure: bool = False
 
+    _head: ResponseHead
+
     def on_first_reply(self, reply: Reply) -> None:
         """Take the reply to `first_question`. Raises S3Error: the request is not sent."""
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         """Return how to change the response; None: not at all. Raises S3Error."""
         return None
 
@@ -167,3 +117,16 @@ class Translation:
     def on_reply(self, reply: Reply) -> S3Error | Question | None:
         """Take the reply: the error to send, another question, or None: `answer` decides."""
         return None
+
+    # --- ResponseFilter ---
+
+    def head(self, head: ResponseHead) -> Step:
+        self._head = head
+        question = self.question(head.status)
+        return self.answer(head) if question is None else question
+
+    def reply(self, reply: Reply | None) -> Step:
+        outcome = self.on_reply(reply) if reply is not None else None
+        if isinstance(outcome, S3Error):
+            raise outcome
+        return self.answer(self._head) if outcome is None else outcome

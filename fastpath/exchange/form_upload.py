@@ -7,6 +7,7 @@ routed as a PutObject, never as a POST.
 
 from __future__ import annotations
 
+from fastpath.composed.request_body import RequestBody
 from fastpath.errors import (
     ACCESS_DENIED,
     INVALID_REQUEST,
@@ -26,6 +27,7 @@ from fastpath.http.head import RequestHead, ResponseHead
 from fastpath.payload.body_plan import BodyPlan
 from fastpath.request.admission import Trail, admit_form
 from fastpath.request.admitted import Admitted
+from fastpath.response.filters import MAX_ASKED_BYTES, Buffer, ResponseFilter, Step
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot
@@ -138,6 +140,11 @@ class FormUpload:
         self.file.set_filter(body_plan.filter if body_plan is not None else None)
         return True
 
+    async def read(self, body: RequestBody) -> None:
+        """Read the form until its PutObject may begin. Raises S3Error."""
+        while not self.feed(await body.read(), body.ended):
+            pass
+
     def close(self) -> None:
         """Give the reserved memory back."""
         self._memory.free(self._reserved)
@@ -185,3 +192,20 @@ class FormUpload:
         bucket = address.bucket + b"/" if address.path_style else b""
         base = b"%b://%b/%b" % (scheme, host, bucket)
         return form_answer(self._fields, address, base, stored)
+
+
+class FormAnswer(ResponseFilter):
+    """Answers a browser whose file is stored in the way that its form asked for."""
+
+    def __init__(self, form: FormUpload, *, secure: bool) -> None:
+        """`secure`: the client uses TLS."""
+        self._form = form
+        self._secure = secure
+        self._stored: ResponseHead
+
+    def head(self, head: ResponseHead) -> Step:
+        self._stored = head
+        return Buffer(MAX_ASKED_BYTES) if head.status < 300 else None
+
+    def whole(self, body: bytes, *, complete: bool) -> Step:
+        return self._form.answer(self._stored, secure=self._secure)

@@ -6,14 +6,22 @@ slow is told, because that side's deadline counts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fastpath.ipc.counters import Slot
 
 if TYPE_CHECKING:
     from fastpath.exchange.client_protocol import Client
-    from fastpath.exchange.exchange import Exchange
-    from fastpath.upstream.connection import UpstreamConnection
+    from fastpath.upstream.lessee import Connection
+
+
+class Spliced(Protocol):
+    """The exchange whose bodies are spliced."""
+
+    bytes_out: int
+
+    def request_moved(self, count: int) -> None:
+        """Count body bytes that the kernel moved."""
 
 
 class AnswerSink:
@@ -21,7 +29,7 @@ class AnswerSink:
 
     __slots__ = ("_client", "_exchange", "_row", "descriptor")
 
-    def __init__(self, exchange: Exchange, client: Client, row: memoryview) -> None:
+    def __init__(self, exchange: Spliced, client: Client, row: memoryview) -> None:
         self.descriptor = client.descriptor
         self._exchange = exchange
         self._client = client
@@ -50,7 +58,7 @@ class RequestSink:
 
     __slots__ = ("_exchange", "_row", "_upstream", "descriptor")
 
-    def __init__(self, exchange: Exchange, upstream: UpstreamConnection, row: memoryview) -> None:
+    def __init__(self, exchange: Spliced, upstream: Connection, row: memoryview) -> None:
         self.descriptor = upstream.descriptor
         self._exchange = exchange
         self._upstream = upstream

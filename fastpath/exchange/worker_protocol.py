@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fastpath.exchange.form_upload import FormMemory
@@ -31,6 +33,9 @@ class Worker(Protocol):
 
     def pool(self, route: Route) -> Pool:
         """The pool of connections of a route."""
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have a coroutine run as a task."""
 
     def count_aborted(self) -> None:
         """Count a client that left before its answer was whole."""

@@ -4,6 +4,8 @@
           bytes_out seconds request_id worker#generation     ("-" for nothing)
     json: an object with the fields of `AccessLine`, and "kind": "access"    (docs/logs.md)
 
+A request of the gateway's own to a target has a line too: without a remote, of the kind "call".
+
 Rules: a line is ASCII without control characters whatever a client sent, so that no request can
 forge a line or move a terminal's cursor. The text form always has the same number of words.
 """
@@ -21,6 +23,9 @@ from urllib.parse import quote
 # Characters that a word holds unescaped: printable ASCII but space, quote, backslash and percent.
 _SAFE = "!#$&'()*+,/:;=?@[]{}|^~`<>"
 _PLAIN = re.compile(rf"[A-Za-z0-9._\-{re.escape(_SAFE)}]+")
+
+# Kinds of lines.
+OF_CLIENT, CALL = "access", "call"
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -47,7 +52,7 @@ class AccessLine(NamedTuple):
     worker: int
 
 
-def as_text(line: AccessLine) -> bytes:
+def as_text(line: AccessLine, _kind: str = OF_CLIENT) -> bytes:
     """The line as words, without its line feed."""
     # Unpacked at once: seventeen attributes, and as many calls, cost 5,000 instructions (heads).
     (moment, request_id, remote, method, operation, bucket, key, identity, target, rule) = line[:10]
@@ -65,15 +70,15 @@ def as_text(line: AccessLine) -> bytes:
     ).encode()
 
 
-def as_json(line: AccessLine) -> bytes:
+def as_json(line: AccessLine, kind: str = OF_CLIENT) -> bytes:
     """The line as an object, without its line feed."""
     fields = line._asdict()
     if line.seconds is not None:
         fields["seconds"] = round(line.seconds, 6)
-    return _encode({"kind": "access", **fields}).encode()
+    return _encode({"kind": kind, **fields}).encode()
 
 
-FORMS: dict[str, Callable[[AccessLine], bytes]] = {"text": as_text, "json": as_json}
+FORMS: dict[str, Callable[[AccessLine, str], bytes]] = {"text": as_text, "json": as_json}
 
 
 def _word(text: str) -> str:

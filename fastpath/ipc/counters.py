@@ -10,7 +10,7 @@
                     block 0 is shared by all targets that have none of their own
 
     STARTED = REQUESTS + CUT + LOST + those in flight, and with an access log, once all is written,
-    LOG_WRITTEN = REQUESTS + CUT less the lines that were lost (docs/logs.md)
+    LOG_WRITTEN = REQUESTS + CUT + CALLS less the lines that were lost (docs/logs.md)
 
 Rules: a cell has one writer, the worker whose row it is in, except before its fork and after its
 reap, when it belongs to the supervisor; the supervisor alone writes names, and a target keeps its
@@ -61,6 +61,8 @@ class Slot(IntEnum):
     LOG_WRITTEN = 25  # access lines in the access log
     NOTICES_LOST = 26  # messages that standard error did not take
     FORGOTTEN = 27  # requests whose headers were dropped, because the target would forget them
+    CALLS = 28  # requests of the gateway's own to targets (`upstream.call`) that ended
+    CALLS_FAILED = 29  # those of them that got no whole answer
 
 
 CELL_BYTES: Final = 8

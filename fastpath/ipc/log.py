@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol
 
-from fastpath.ipc.access_log import FORMS, AccessLine
+from fastpath.ipc.access_log import CALL, FORMS, OF_CLIENT, AccessLine
 from fastpath.ipc.counters import Slot
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _REQUESTS, _BYTES_IN, _BYTES_OUT = Slot.REQUESTS, Slot.BYTES_IN, Slot.BYTES_OUT
 
 
 class Logged(Protocol):
-    """The facts of an exchange that its log lines need."""
+    """The facts of an exchange, or of a call, that its log lines need."""
 
     request_id: str
     status: int
@@ -104,7 +104,15 @@ class WorkerLog:
             if key_id := exchange.unverified_key_id:
                 self._authentication_failed(exchange, key_id)
         if self._form is not None:
-            self._take(ACCESS + self._form(exchange.access_line(self._worker)))
+            self._take(ACCESS + self._form(exchange.access_line(self._worker), OF_CLIENT))
+
+    def call_ended(self, call: Logged) -> None:
+        """Count a request of the gateway's own to a target, and log it."""
+        self._row[Slot.CALLS] += 1
+        if call.code:
+            self._row[Slot.CALLS_FAILED] += 1
+        if self._form is not None:
+            self._take(ACCESS + self._form(call.access_line(self._worker), CALL))
 
     def _authentication_failed(self, exchange: Logged, key_id: str) -> None:
         """Log a failed authentication, at intervals: a flood of them must not flood the log."""
@@ -147,7 +155,7 @@ class WorkerLog:
                 generation=None,
                 worker=self._worker,
             )
-            self._take(ACCESS + self._form(line))
+            self._take(ACCESS + self._form(line, OF_CLIENT))
 
     def target_failed(self, exchange: Logged, reason: str) -> None:
         """Log how a target failed a request."""

@@ -14,17 +14,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
-from fastpath.request.admitted import Admitted
 from fastpath.routing.lru import LRU
 from fastpath.routing.snapshot import Route, Target
 from fastpath.s3.refusals import is_region
+from fastpath.signing.sigv4.sign import Signer, Unsigned
 
 MAX_BUCKETS = 10000
 MAX_REGIONS = 64  # of one target; AWS has fewer than 40
 
 # These operations name or ask for a region; the configured endpoint answers them.
 _AT_HOME = frozenset({"CreateBucket", "GetBucketLocation", "ListBuckets"})
+
+
+class Destination(NamedTuple):
+    """Where a request goes, and who signs it."""
+
+    target: Target
+    signer: Signer | Unsigned
 
 
 class BucketRegions:
@@ -38,23 +46,22 @@ class BucketRegions:
     def __len__(self) -> int:
         return len(self._regions)
 
-    def redirect(self, admitted: Admitted) -> Admitted:
-        """Return the request as it goes to the region of its bucket, if that is known."""
-        target, bucket = admitted.target, admitted.upstream_address.bucket
-        if not target.profile.has_regions or not bucket or relays_redirects(admitted):
-            return admitted
+    def redirected(self, to: Destination, bucket: bytes, operation: str) -> Destination | None:
+        """Where the bucket is, if that is known and elsewhere."""
+        target = to.target
+        if not target.profile.has_regions or not bucket or relays_redirects(operation):
+            return None
         region = self._regions.get((target.route.key, bucket))
         if region is None or region == target.region:
-            return admitted
-        return self._moved(admitted, target, region)
+            return None
+        return self._in_region(target, to.signer, region)
 
-    def must_ask(self, admitted: Admitted) -> bool:
+    def must_ask(self, target: Target, bucket: bytes, operation: str) -> bool:
         """Whether the bucket's region is unknown, so that the target may redirect the request.
 
         Only an endpoint that names its region redirects to others.
         """
-        target, bucket = admitted.target, admitted.upstream_address.bucket
-        if not target.profile.has_regions or not bucket or relays_redirects(admitted):
+        if not target.profile.has_regions or not bucket or operation in _AT_HOME:
             return False
         name = (target.route.key, bucket)
         if name in self._regions:
@@ -65,29 +72,28 @@ class BucketRegions:
             return False
         return True
 
-    def record_answer(self, admitted: Admitted, region: bytes) -> Admitted | None:
-        """Record the region that the target named (or not).
-
-        Returns the request as it goes to another one; None: it goes to no other.
-        """
-        target = admitted.target
+    def record_answer(self, to: Destination, bucket: bytes, region: bytes) -> Destination | None:
+        """Record the region that the target named (or not); where the bucket is, if elsewhere."""
+        target = to.target
         if not is_region(region) or region == target.region:
-            name = (target.route.key, admitted.upstream_address.bucket)
-            self._regions.put(name, target.region)
+            self._regions.put((target.route.key, bucket), target.region)
             return None
-        return self.record_redirect(admitted, target, region)
+        return self.record_redirect(to, bucket, region)
 
-    def record_redirect(self, admitted: Admitted, home: Target, region: bytes) -> Admitted | None:
-        """Record another region; `home` is the target as the configuration has it.
+    def record_redirect(
+        self, home: Destination, bucket: bytes, region: bytes
+    ) -> Destination | None:
+        """Record that the bucket is in another region; where, or None if there are too many.
 
-        Returns the request as it goes there; None: there are too many regions.
+        `home` has the target as the configuration has it.
         """
-        routes = self._routes.setdefault(home.route.key, {})
+        key = home.target.route.key
+        routes = self._routes.setdefault(key, {})
         if region not in routes and len(routes) >= MAX_REGIONS:
             return None
         self.any_redirected = True
-        self._regions.put((home.route.key, admitted.upstream_address.bucket), region)
-        return self._moved(admitted, home, region)
+        self._regions.put((key, bucket), region)
+        return self._in_region(home.target, home.signer, region)
 
     def keep(self, homes: Iterable[str]) -> set[str]:
         """Forget all but the routes in `homes`; returns the keys of the regional routes kept."""
@@ -95,7 +101,7 @@ class BucketRegions:
         self._routes = {key: there for key, there in self._routes.items() if key in known}
         return {route.key for there in self._routes.values() for route in there.values()}
 
-    def _moved(self, admitted: Admitted, home: Target, region: bytes) -> Admitted:
+    def _in_region(self, home: Target, signer: Signer | Unsigned, region: bytes) -> Destination:
         routes = self._routes.setdefault(home.route.key, {})
         host = home.route.host
         there = host_in_region(host, home.region.decode(), region.decode())
@@ -103,12 +109,12 @@ class BucketRegions:
             routes[region] = _route_to(home.route, there)
         authority = home.authority.replace(host.encode(), there.encode(), 1)
         target = replace(home, authority=authority, route=routes[region])
-        return replace(admitted, target=target, signer=admitted.signer.in_region(region))
+        return Destination(target, signer.in_region(region))
 
 
-def relays_redirects(admitted: Admitted) -> bool:
+def relays_redirects(operation: str) -> bool:
     """Whether the client gets the redirects of this operation."""
-    return admitted.operation.name in _AT_HOME
+    return operation in _AT_HOME
 
 
 def host_in_region(host: str, own: str, region: str) -> str:

@@ -157,7 +157,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.holder = holder
         self.uses += 1
         self._room = self._usual
-        self._heard = self._paused = self.answered_early = False
+        self._heard = self._paused = self.answered_early = self._reusable = False
         self._left = 0
         if self._interim or self._partial:
             self._interim, self._in_doubt, self._partial = 0, False, bytearray()

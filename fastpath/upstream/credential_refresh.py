@@ -2,22 +2,21 @@
 
 Rules: a worker asks at most once per target in ASK_SECONDS, however many requests were refused.
 Only temporary credentials are waited for (others change when somebody writes a file), for at most
-WAIT_SECONDS, by at most MAX_WAITING requests. Each waiting request is called exactly once, with
-new credentials or without.
+WAIT_SECONDS, by at most MAX_WAITING requests.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
-
-from fastpath.signing.sigv4.sign import Signer
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from fastpath.ipc.log import WorkerLog
-    from fastpath.request.admitted import Admitted
-    from fastpath.routing.snapshot import Snapshot
+    from fastpath.routing.identities import Caller
+    from fastpath.routing.snapshot import Snapshot, Target
+    from fastpath.signing.sigv4.sign import Signer
 
 # A chain answers in milliseconds, STS in a second or two; clients time out after 60.
 WAIT_SECONDS = 5.0
@@ -26,17 +25,12 @@ ASK_SECONDS = 30.0
 MAX_WAITING = 1024  # as many as may wait for a connection
 
 
-class RefusedRequest(Protocol):
-    """A request whose signature the target refused."""
+class Refused(NamedTuple):
+    """A request whose signature a target refused: the target as configured, and who signed it."""
 
-    admitted: Admitted
-    snapshot: Snapshot
-
-    def credentials_refreshed(self, signer: Signer) -> None:
-        """Send the request again, signed with other credentials."""
-
-    def credentials_unavailable(self) -> None:
-        """Give up: there are no other credentials."""
+    home: Target
+    caller: Caller
+    signer: Signer
 
 
 class CredentialRefresh:
@@ -47,7 +41,8 @@ class CredentialRefresh:
         self._clock = clock
         self._asked: dict[str, float] = {}  # by target name
         self._confirmed: dict[str, float] = {}  # when a target last accepted the signature
-        self._waiting: dict[RefusedRequest, float] = {}  # until when
+        # Each waiting request: what was refused, and until when it waits.
+        self._waiting: dict[asyncio.Future[Signer | None], tuple[Refused, float]] = {}
 
     def request(self, target: str) -> None:
         """Ask control for fresh credentials, unless the worker asked a moment ago."""
@@ -64,50 +59,47 @@ class CredentialRefresh:
         """Note that the target accepted the gateway's signature."""
         self._confirmed[target] = self._clock()
 
-    def wait(self, request: RefusedRequest, snapshot: Snapshot) -> None:
-        """Call the request with other credentials, now or once they come; or without, in time."""
-        refused, signer = _refused(request), _signer_now(request, snapshot)
-        if not signer.equals(refused):
-            request.credentials_refreshed(signer)
-            return
-        until = self._asked.get(request.admitted.target.name, -math.inf) + WAIT_SECONDS
-        if until > self._clock() and refused.temporary and len(self._waiting) < MAX_WAITING:
-            self._waiting[request] = until
-        else:
-            request.credentials_unavailable()
+    async def other_signer(self, refused: Refused, snapshot: Snapshot) -> Signer | None:
+        """A signer with other credentials, once there is one; None if there is none in time.
 
-    def give_up(self, request: RefusedRequest) -> None:
-        """Let the request wait no longer, without a call."""
-        self._waiting.pop(request, None)
+        `snapshot` is the one in force. The signer is for the region of the refused one.
+        """
+        signer = _signer_now(refused, snapshot)
+        if signer is None:
+            until = self._asked.get(refused.home.name, -math.inf) + WAIT_SECONDS
+            if not refused.signer.temporary or len(self._waiting) >= MAX_WAITING:
+                return None
+            if until <= self._clock():
+                return None
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting[waiter] = (refused, until)
+            try:
+                signer = await waiter
+            finally:
+                del self._waiting[waiter]
+        return signer.in_region(refused.signer.region) if signer is not None else None
 
     def install(self, snapshot: Snapshot) -> None:
-        """Call the requests whose credentials a new snapshot changed."""
+        """Answer the requests whose credentials a new snapshot changed."""
         self._confirmed.clear()
         self._asked = {n: when for n, when in self._asked.items() if n in snapshot.targets}
-        for request in list(self._waiting):
-            signer = _signer_now(request, snapshot)
-            if request in self._waiting and not signer.equals(_refused(request)):
-                del self._waiting[request]
-                request.credentials_refreshed(signer)
+        for waiter, (refused, _) in self._waiting.items():
+            signer = _signer_now(refused, snapshot)
+            if signer is not None and not waiter.done():
+                waiter.set_result(signer)
 
     def sweep(self, now: float) -> None:
-        """Call the requests whose time to wait is over."""
-        for request in [request for request, until in self._waiting.items() if until <= now]:
-            del self._waiting[request]
-            request.credentials_unavailable()
+        """Answer the requests whose time to wait is over."""
+        for waiter, (_, until) in self._waiting.items():
+            if until <= now and not waiter.done():
+                waiter.set_result(None)
 
 
-def _refused(request: RefusedRequest) -> Signer:
-    signer = request.admitted.signer
-    assert isinstance(signer, Signer)  # an unsigned request has no signature to refuse
-    return signer
-
-
-def _signer_now(request: RefusedRequest, snapshot: Snapshot) -> Signer:
-    """The signer of such a request in `snapshot`; the refused one if the route has changed."""
-    decision, caller = request.admitted.decision, request.admitted.caller
-    ours, theirs = request.snapshot.targets[decision.target], snapshot.targets.get(decision.target)
-    if theirs is None or theirs.route.key != ours.route.key:
-        return _refused(request)
-    caller = snapshot.callers.get(caller.access_key_id, caller)
-    return snapshot.signer(theirs, caller) or _refused(request)
+def _signer_now(refused: Refused, snapshot: Snapshot) -> Signer | None:
+    """The signer of such a request in `snapshot`; None if it is no other, or the route changed."""
+    home, caller, signer = refused
+    target = snapshot.targets.get(home.name)
+    if target is None or target.route.key != home.route.key:
+        return None
+    now = snapshot.signer(target, snapshot.callers.get(caller.access_key_id, caller))
+    return None if now is None or now.equals(signer) else now

@@ -1,4 +1,4 @@
-"""The calls that the user of an upstream connection gets from it and its pool, as a Protocol.
+"""What an upstream connection and its user call on each other, as two Protocols.
 
 Rules: a lessee is called exactly once at the end of its lease, unless it gave the lease up before.
 """
@@ -10,14 +10,57 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from fastpath.http.framing import BodyKind
     from fastpath.http.head import ResponseHead
+    from fastpath.limits import Timeouts
     from fastpath.sockets.splice import Sink
-    from fastpath.upstream.connection import UpstreamConnection
+
+
+class Connection(Protocol):
+    """A connection to a target, as its lessee uses it (`upstream.connection` implements it)."""
+
+    timeouts: Timeouts
+    descriptor: int  # to splice from and to; -1 under TLS
+    status: int  # of the answer
+    answered_early: bool  # bytes came before the last byte of the request went
+    lessee: Lessee | None
+
+    def send_head(self, data: bytes, method: bytes, body: bytes = b"") -> None:
+        """Write a request head and body bytes; the method decides how the answer is delimited."""
+
+    def send_body(self, data: bytes) -> None:
+        """Write body bytes of the request."""
+
+    def look_for_answer(self) -> None:
+        """Note whether the answer began before the request was complete."""
+
+    def flushed(self) -> bool:
+        """Whether the socket may be spliced into: no byte written before still waits."""
+
+    def read_less(self) -> None:
+        """Read this answer in smaller pieces, so that less of it waits for a slow client."""
+
+    def expect_answer_within(self, seconds: float) -> None:
+        """Set the deadline by which the next byte of the answer must be here."""
+
+    def expect_taking(self, *, paused: bool) -> None:
+        """Start the target's deadline while it takes no bytes of the request, or stop it."""
+
+    def pause_reading(self) -> None:
+        """Stop reading, and stop the target's deadline: the reader is slower."""
+
+    def resume_reading(self) -> None:
+        """Read on."""
+
+    def release(self, *, request_read: bool) -> None:
+        """End the lease; keep the connection if both sides ended cleanly."""
+
+    def abort(self) -> None:
+        """Drop the connection at once, without a call to the lessee."""
 
 
 class Lessee(Protocol):
     """The user of a connection for one request."""
 
-    def leased(self, connection: UpstreamConnection) -> None:
+    def leased(self, connection: Connection) -> None:
         """Write the request: the lessee has this connection now."""
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:

@@ -139,6 +139,7 @@ class Worker:
         self._import_when_idle()
         await self._left.wait()
         cut = await self._drain()
+        await asyncio.sleep(0)  # the coroutines of exchanges that were cut end, and log
         self._core.cancel()
         self._state.close()
         self._log.flush()

@@ -12,7 +12,8 @@ import base64
 import hashlib
 import os
 import resource
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from fastpath.client.pipelining import Turns
 from fastpath.exchange.form_upload import FormMemory
@@ -100,6 +101,10 @@ class WorkerState:
             pool = Pool(self._loop, route, self.row, self.outbox, self.splicer, splice_from)
             self._pools[route.key] = pool
         return pool
+
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Have a coroutine run as a task."""
+        return self._loop.create_task(work)
 
     def enter(self, connection: ClientConnection) -> bool:
         """Register a connection; False if the worker has as many as it may."""

@@ -14,15 +14,18 @@ from fastpath.ipc.counters import Slot
 
 def summary(totals: Mapping[Slot, int], *, access_log: bool) -> str:
     """Returns the message."""
-    finished, cut = totals[Slot.REQUESTS], totals[Slot.CUT]
+    finished, cut, calls = totals[Slot.REQUESTS], totals[Slot.CUT], totals[Slot.CALLS]
     text = (
         f"requests: {totals[Slot.STARTED]} started, {finished} finished, {cut} cut, "
         f"{totals[Slot.LOST]} lost with a worker"
     )
+    if calls:
+        text += f"; calls to targets: {calls}"
     if access_log:
         written = totals[Slot.LOG_WRITTEN]
         # A control process that was killed may have written a few that it did not count.
-        text += f"; access lines: {written} written, {max(finished + cut - written, 0)} lost"
+        lost = max(finished + cut + calls - written, 0)
+        text += f"; access lines: {written} written, {lost} lost"
     if totals[Slot.NOTICES_LOST]:
         text += f"; messages: {totals[Slot.NOTICES_LOST]} lost"
     return text

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from fastpath.dialects.lakefs.document_reader import unreadable_response
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import ClientRequest, HeadChange, Question, Reply, ResponseChange
+from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import ACCESS_DENIED, BUCKET_OWNED, NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import ResponseHead
+from fastpath.response.filters import HeadChange, Question, Reply, Step
 
 
 class HeadBucket(Request):
     """A HeadBucket: adds the region."""
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         return HeadChange(add=((b"x-amz-bucket-region", self.client_request.region),))
 
 

@@ -26,9 +26,9 @@ from fastpath.dialects.lakefs.name_checks import (
 from fastpath.dialects.lakefs.part_requests import COPIED_RANGE, read_copied_range
 from fastpath.dialects.lakefs.ref_questions import has_ref_expression, is_ref_unknown, ref_question
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import Question, Reply
 from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, PRECONDITION_FAILED, S3Error
 from fastpath.http.query import parse_query
+from fastpath.response.filters import Question, Reply
 from fastpath.s3.addressing import COPY_SOURCE, locate_copy_source
 from fastpath.s3.conditions import CONDITIONS, Conditions
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from fastpath.dialects.lakefs.delete_answers import DeletedAnswer
 from fastpath.dialects.lakefs.name_checks import is_branch
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import ClientRequest, HeadChange, ResponseChange
+from fastpath.dialects.translation import ClientRequest
 from fastpath.http.head import ResponseHead
 from fastpath.payload.delete_batch import DeleteBatch
+from fastpath.response.filters import HeadChange, Step
 from fastpath.s3.operations import MethodNotAllowed
 
 
@@ -27,7 +28,7 @@ class DeleteObject(Request):
             raise error
         super().__init__(client_request)
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if not self._is_object and head.status == 404 and not head.content_length:
             return HeadChange(204, drop=(b"content-length", b"content-type"))
         return super().answer(head)
@@ -41,7 +42,7 @@ class DeleteObjects(Request):
         self._refused = (batch := DeleteBatch(_check_deletable)).refused
         self.batch = batch
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         return DeletedAnswer(self._refused)
 
 

@@ -13,8 +13,9 @@ from fastpath.dialects.lakefs.error_translation import ErrorAnswer
 from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import read_listing
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import ClientRequest, ResponseChange
+from fastpath.dialects.translation import ClientRequest
 from fastpath.http.head import ResponseHead
+from fastpath.response.filters import Step
 
 
 class ListObjects(Request):
@@ -26,13 +27,13 @@ class ListObjects(Request):
         self._listing = read_listing(client_request.query, client_request.bucket, is_v2=is_v2)
         self.query = self._listing.query
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if head.status == 400:
             empty = partial(empty_list, self._listing)
             return ErrorAnswer(self.client_request, head, {"BadRequest": empty})
         return super().answer(head)
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         return ListAnswer(self._listing)
 
 
@@ -44,5 +45,5 @@ class ListBuckets(Request):
         self._listing = read_bucket_listing(client_request.query)
         self.query = self._listing.query
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         return BucketsAnswer(self._listing)

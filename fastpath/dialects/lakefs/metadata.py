@@ -16,8 +16,9 @@ from base64 import b64encode
 from collections.abc import Mapping
 
 from fastpath.dialects.lakefs.list_requests import invalid
-from fastpath.dialects.translation import Fields, HeadChange
+from fastpath.dialects.translation import Fields
 from fastpath.http.head import ResponseHead
+from fastpath.response.filters import HeadChange
 from fastpath.s3.metadata import METADATA_PREFIX
 
 _SIGNED = b"x-amz-"

@@ -16,17 +16,7 @@ from fastpath.dialects.lakefs.name_checks import check_read, no_such_key
 from fastpath.dialects.lakefs.part_requests import check_part_number
 from fastpath.dialects.lakefs.ref_questions import has_ref_expression, is_ref_unknown, ref_question
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import (
-    ASK_AGAIN,
-    MAX_DISCARDED_BYTES,
-    ClientRequest,
-    ErrorInstead,
-    Fields,
-    HeadChange,
-    Question,
-    Reply,
-    ResponseChange,
-)
+from fastpath.dialects.translation import MAX_DISCARDED_BYTES, ClientRequest, ErrorInstead, Fields
 from fastpath.errors import (
     INVALID_PART_NUMBER,
     INVALID_RANGE,
@@ -35,6 +25,7 @@ from fastpath.errors import (
 )
 from fastpath.http.head import ResponseHead
 from fastpath.http.query import is_field_value
+from fastpath.response.filters import HeadChange, Question, Reply, SendAgain, Step
 from fastpath.s3.conditions import if_range_holds, read_conditions
 
 _PREFIX = b"response-"
@@ -59,12 +50,12 @@ class Read(Request):
         self._if_range = if_range if self._range is not None else None
         self._asks_ref = False
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if head.status == 416 and self._if_range is not None:
             return self._ask_without_range()
         return super().answer(head)
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         if head.status not in (200, 206):
             return None
         error = self._conditions.check(head.fields) if self._conditions is not None else None
@@ -91,11 +82,11 @@ class Read(Request):
             add.append((b"Content-Range", b"bytes 0-%d/%d" % (size - 1, size)))
         return HeadChange(status, [name for name, _ in self._replaced], add) if add else None
 
-    def _ask_without_range(self) -> ResponseChange:
+    def _ask_without_range(self) -> Step:
         """Send the request again without its Range."""
         self._range = self._if_range = None
         self.drop = (*self.drop, b"range")
-        return ASK_AGAIN
+        return SendAgain()
 
     def question(self, status: int) -> Question | None:
         upstream = self.client_request.upstream

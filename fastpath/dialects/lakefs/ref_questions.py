@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote_from_bytes
 
-from fastpath.dialects.translation import Question, Reply
+from fastpath.response.filters import Question, Reply
 from fastpath.s3.error_documents import read_error
 
 _EXPRESSION = re.compile(rb"[^/]*[~^@$]")

@@ -14,8 +14,9 @@ from urllib.parse import quote_from_bytes
 
 from fastpath.dialects.lakefs.error_translation import ErrorAnswer
 from fastpath.dialects.lakefs.metadata import rewritten_metadata
-from fastpath.dialects.translation import ClientRequest, Fields, ResponseChange, Translation
+from fastpath.dialects.translation import ClientRequest, Fields, Translation
 from fastpath.http.head import ResponseHead
+from fastpath.response.filters import Step
 
 # Parameters that lakeFS reads, by operation; those of lists are in `list_requests`.
 _PARAMETERS: dict[str, tuple[bytes, ...]] = {
@@ -60,12 +61,12 @@ class Request(Translation):
             self.drop = (*self.drop, *names)
             self.add = tuple(field for field in self.add if field[0] not in names)
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if head.status >= 400:
             return ErrorAnswer(self.client_request, head)
         return self.success(head)
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         """Return how to change a response that is no error. Raises S3Error."""
         return None
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from fastpath.dialects.lakefs.document_reader import unreadable_response
 from fastpath.dialects.lakefs.name_checks import check_read, no_such_bucket, no_such_key
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
+from fastpath.dialects.translation import ClientRequest
 from fastpath.http.head import ResponseHead
+from fastpath.response.filters import Question, Reply, Step
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE
 
 _NO_TAGS = f'{DECLARATION}<Tagging xmlns="{NAMESPACE}"><TagSet/></Tagging>'.encode()
@@ -50,5 +51,5 @@ class GetTags(Request):
         if reply.status not in (200, 403):  # a denial has a document if it is asked for with GET
             raise unreadable_response()
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         return EmptyTagSet()

@@ -20,9 +20,10 @@ from urllib.parse import quote
 
 from fastpath.dialects.lakefs.document_reader import DocumentReader, Row
 from fastpath.dialects.lakefs.part_requests import no_such_upload, upload_id
-from fastpath.dialects.translation import ClientRequest, Question
+from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import NOT_IMPLEMENTED, PART_TOO_SMALL, S3Error
 from fastpath.payload.completed_parts import Part, part_is_missing
+from fastpath.response.filters import Question
 
 MIN_PART_BYTES = 5 << 20  # "Amazon S3 multipart upload limits": of all but the last part
 

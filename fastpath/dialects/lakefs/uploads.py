@@ -24,10 +24,11 @@ from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.lakefs.upload_errors import UploadErrorQuestions
 from fastpath.dialects.lakefs.writes import check_condition
 from fastpath.dialects.location_urls import LocationAnswer, location_of
-from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
+from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import S3Error
 from fastpath.http.head import ResponseHead
 from fastpath.payload.completed_parts import CompletedParts, Part
+from fastpath.response.filters import Question, Reply, Step
 
 
 class UploadRequest(Request):
@@ -75,7 +76,7 @@ class UploadPartCopy(UploadPart):
     def on_first_reply(self, reply: Reply) -> None:
         self._source.check(reply)
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         return CopiedPartAnswer()
 
     def question(self, status: int) -> Question | None:
@@ -99,7 +100,7 @@ class Complete(UploadRequest):
         self._completed = CompletedParts()
         self.check = self._completed
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         return LocationAnswer(location_of(self.client_request, secure=self.secure))
 
     @property
@@ -114,7 +115,7 @@ class ListParts(UploadRequest):
         super().__init__(client_request)
         self.query = parts_query(client_request.query)
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         client_request = self.client_request
         return PartsAnswer(
             client_request.bucket.decode(),
@@ -130,7 +131,7 @@ class Abort(Request):
         check_upload(client_request)
         super().__init__(client_request)
 
-    def answer(self, head: ResponseHead) -> ResponseChange:
+    def answer(self, head: ResponseHead) -> Step:
         if head.status == 404:
             return ErrorAnswer(self.client_request, head, {"NoSuchKey": self._refuse})
         return super().answer(head)

@@ -23,10 +23,11 @@ from fastpath.dialects.lakefs.name_checks import (
 )
 from fastpath.dialects.lakefs.ref_questions import has_ref_expression
 from fastpath.dialects.lakefs.request import Request
-from fastpath.dialects.translation import ClientRequest, Question, Reply, ResponseChange
+from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import ResponseHead
 from fastpath.payload.body_plan import DECODED_LENGTH
+from fastpath.response.filters import Question, Reply, Step
 from fastpath.response.own_answer import OwnAnswer
 
 _DIRECTIVE = b"x-amz-metadata-directive"
@@ -60,7 +61,7 @@ class PutObject(Upload):
         check_condition(client_request)
         super().__init__(client_request)
 
-    def success(self, head: ResponseHead) -> ResponseChange:
+    def success(self, head: ResponseHead) -> Step:
         # A 200 without an ETag is not of lakeFS's S3 gateway, and nothing was stored: it is of its
         # UI, if a proxy before it removes the signature.
         if b"etag" not in head.fields:

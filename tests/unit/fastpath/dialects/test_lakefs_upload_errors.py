@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from fastpath.dialects.lakefs.upload_errors import MIN_PART_BYTES, UploadErrorQuestions
-from fastpath.dialects.translation import ClientRequest, Question
+from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import S3Error
 from fastpath.payload.completed_parts import Part
+from fastpath.response.filters import Question
 from fastpath.s3.addressing import Address
 from tests.doubles.lakefs.xml import element
 

@@ -92,7 +92,7 @@ def test_a_hostile_key_id_is_bounded_and_escaped() -> None:
     (line,) = rig.lines("access")
     assert len(line["identity"]) <= MAX_KEY_ID_BYTES + 1
     told: list[Any] = []
-    rig.log._form = lambda access: told.append(access) or b""  # type: ignore[func-returns-value]
+    rig.log._form = lambda access, _: told.append(access) or b""  # type: ignore[func-returns-value]
     rig.connect().says(get(f"/b-b/k?AWSAccessKeyId={key}&Expires=1&Signature=hush"))
     for form in (as_text, as_json):
         text = form(told[0])

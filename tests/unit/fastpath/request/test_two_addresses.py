@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastpath.exchange.buffered_response import signature_question
 
 from fastpath.dialects import translate
 from fastpath.dialects.translation import ClientRequest, HeadChange
 from fastpath.errors import S3Error
-from fastpath.exchange.buffered_response import signature_question
 from fastpath.exchange.exchange import Exchange
 from fastpath.http.head import parse_request_head, parse_response_head
 from fastpath.limits import Limits

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.request.admitted import Admitted
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.signing.sigv4.sign import Signer
-from fastpath.upstream.bucket_regions import MAX_REGIONS, BucketRegions, host_in_region
-from tests.doubles.admitted import admitted_to
+from fastpath.upstream.bucket_regions import MAX_REGIONS, BucketRegions, Destination, host_in_region
 from tests.doubles.wire import document
 
 
@@ -41,66 +39,61 @@ def snapshot(host: str = "s3.us-east-1.store.example", profile: str = "s3") -> S
     return load_snapshot(1, made)
 
 
-def admitted(of: Snapshot, bucket: bytes = b"bkt", operation: str = "GetObject") -> Admitted:
-    return admitted_to(of.targets["first"], operation, bucket)
+def home(of: Snapshot) -> Destination:
+    target = of.targets["first"]
+    assert target.signer is not None
+    return Destination(target, target.signer)
 
 
 def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
     of, regions = snapshot(), BucketRegions()
-    home = of.targets["first"]
+    target = of.targets["first"]
     assert not regions.any_redirected
-    moved = regions.record_redirect(admitted(of), home, b"eu-west-1")
+    moved = regions.record_redirect(home(of), b"bkt", b"eu-west-1")
     assert regions.any_redirected
-    later = regions.redirect(admitted(of))
+    later = regions.redirected(home(of), b"bkt", "GetObject")
+    assert later is not None
     assert later == moved
     assert later.target.authority == b"s3.eu-west-1.store.example:9000"
     assert later.target.route.host == "s3.eu-west-1.store.example"
     assert later.target.route.port == 9000
     assert later.target.route.tls is not None
     assert later.target.route.tls.server_name == "s3.eu-west-1.store.example"
-    assert later.target.route.key != home.route.key
-    assert later.target.name == home.name
+    assert later.target.route.key != target.route.key
+    assert later.target.name == target.name
     assert isinstance(later.signer, Signer)
     assert later.signer.region == b"eu-west-1"
-    assert home.signer is not None
-    assert later.signer.equals(home.signer)
+    assert target.signer is not None
+    assert later.signer.equals(target.signer)
 
 
 @pytest.mark.parametrize("operation", ["CreateBucket", "GetBucketLocation", "ListBuckets"])
 def test_what_asks_for_a_region_stays_at_home(operation: str) -> None:
     of, regions = snapshot(), BucketRegions()
-    regions.record_redirect(admitted(of), of.targets["first"], b"eu-west-1")
-    later = regions.redirect(admitted(of, operation=operation))
-    assert later.target is of.targets["first"]
+    regions.record_redirect(home(of), b"bkt", b"eu-west-1")
+    assert regions.redirected(home(of), b"bkt", operation) is None
 
 
 def test_other_buckets_and_other_targets_stay_at_home() -> None:
     of, regions = snapshot(), BucketRegions()
-    regions.record_redirect(admitted(of), of.targets["first"], b"eu-west-1")
-    other = regions.redirect(admitted(of, b"other"))
-    assert other.target is of.targets["first"]
+    regions.record_redirect(home(of), b"bkt", b"eu-west-1")
+    assert regions.redirected(home(of), b"other", "GetObject") is None
     elsewhere = snapshot("store.example", profile="generic")
-    other = regions.redirect(admitted(elsewhere))
-    assert other.target is elsewhere.targets["first"]
+    assert regions.redirected(home(elsewhere), b"bkt", "GetObject") is None
 
 
 def test_regions_and_buckets_are_bounded() -> None:
     of, regions = snapshot(), BucketRegions(buckets=2)
-    home = of.targets["first"]
     for number in range(MAX_REGIONS):
-        assert regions.record_redirect(
-            admitted(of, b"bkt-%d" % number), home, b"region-%d" % number
-        )
+        assert regions.record_redirect(home(of), b"bkt-%d" % number, b"region-%d" % number)
     assert len(regions) == 2
-    refused = admitted(of, b"one-more")
-    assert regions.record_redirect(refused, home, b"another-region") is None
-    assert regions.record_redirect(admitted(of, b"one-more"), home, b"region-0")
+    assert regions.record_redirect(home(of), b"one-more", b"another-region") is None
+    assert regions.record_redirect(home(of), b"one-more", b"region-0")
 
 
 def test_a_route_that_no_snapshot_knows_is_forgotten() -> None:
     of, regions = snapshot(), BucketRegions()
-    home = of.targets["first"]
-    moved = regions.record_redirect(admitted(of), home, b"eu-west-1")
+    moved = regions.record_redirect(home(of), b"bkt", b"eu-west-1")
     assert moved is not None
-    assert regions.keep({home.route.key}) == {moved.target.route.key}
+    assert regions.keep({of.targets["first"].route.key}) == {moved.target.route.key}
     assert regions.keep({"another"}) == set()

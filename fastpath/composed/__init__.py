@@ -1,0 +1,1 @@
+"""Operations that take several requests to targets, as coroutines."""

@@ -1,0 +1,556 @@
+"""A call: one request of the gateway's own to a target, for a coroutine to await.
+
+    async with Call(worker, requester, request, destination) as call:
+        await call.send(data)                   the body, if it has one
+        head = await call.answer()
+        async for piece in call.body(): ...     or: call.hand_over(relay)
+
+Rules: a call has exactly one end: complete (its answer was read to the end, or handed over),
+aborted (the coroutine left before) or failed (`CallFailed`). It leaves one line in the access log
+and counts once. At most WINDOW bytes of the answer wait, and one read; `send` returns once the
+target has taken what was sent before. A call is sent again as the relay is: `upstream.retry` after
+a kept connection broke, `upstream.refusals` after a refused signature or a redirect.
+
+`ask` is the call for a small question, whose reply is kept to MAX_REPLY bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from enum import IntEnum
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
+from fastpath.http.content_codings import decoded
+from fastpath.ipc.access_log import AccessLine
+from fastpath.ipc.counters import Slot
+from fastpath.response.filters import Buffer, Question, Reply, SendAgain
+from fastpath.signing.sigv4.sign import Signer
+from fastpath.upstream.bucket_regions import Destination
+from fastpath.upstream.credential_refresh import Refused
+from fastpath.upstream.lessee import Lessee
+from fastpath.upstream.own_request import question_request
+from fastpath.upstream.refusals import RefusalWorker, RefusedSignatures, RegionRedirects
+from fastpath.upstream.retry import may_resend
+from fastpath.upstream.reuse import was_read
+
+if TYPE_CHECKING:
+    from fastpath.http.framing import BodyKind
+    from fastpath.http.head import ResponseHead
+    from fastpath.response.filters import Step
+    from fastpath.routing.identities import Caller
+    from fastpath.routing.snapshot import Route, Snapshot, Target
+    from fastpath.signing.sigv4.sign import Unsigned
+    from fastpath.upstream.lessee import Connection
+    from fastpath.upstream.own_request import OwnRequest
+    from fastpath.upstream.pool import Pool
+    from fastpath.upstream.refusals import Reason
+
+# Bytes of a reply: 1,000 parts, or names of uploads, are a fifth of it.
+MAX_REPLY = 1 << 20
+# Bytes of an answer that wait for the coroutine. A read is at most as much again.
+WINDOW = 262144
+
+
+class CallFailed(Exception):
+    """The target gave no whole answer; `overload`: too many requests wait for it."""
+
+    def __init__(self, reason: str, *, overload: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.overload = overload
+
+
+class CallState(IntEnum):
+    """The state of a call."""
+
+    NEW = 0  # it has not asked for a connection
+    LEASING = 1  # it has no connection yet
+    SENDING = 2  # the target gets the head and the body
+    AWAITING = 3  # the target has the whole request
+    ANSWERING = 4  # the head of the answer is here
+    ANSWERED = 5  # the whole answer is here
+    COMPLETE = 6  # its answer was read, or handed over
+    ABORTED = 7  # the coroutine left before
+    FAILED = 8  # the target gave no whole answer
+
+
+_ENDS = (CallState.COMPLETE, CallState.ABORTED, CallState.FAILED)
+_HAS_ANSWER = (CallState.ANSWERING, CallState.ANSWERED)
+
+
+class Relay(Lessee, Protocol):
+    """What relays an answer that a call has found."""
+
+    def take_over(self, connection: Connection | None) -> None:
+        """Take the connection whose answer follows; None: all of the answer is here."""
+
+
+class Requester(Protocol):
+    """Whom a call is for: the exchange of a client, or an operation that runs by itself."""
+
+    request_id: str
+    snapshot: Snapshot
+
+    @property
+    def caller(self) -> Caller:
+        """The identity that the call is for."""
+
+    def holder(self) -> str:
+        """Whose share of connections it takes from."""
+
+
+class CallWorker(RefusalWorker, Protocol):
+    """What a call uses of its worker."""
+
+    snapshot: Snapshot  # in force
+
+    def pool(self, route: Route) -> Pool:
+        """The pool of connections of a route."""
+
+
+class Call:
+    """One request to a target; use it as an asynchronous context manager."""
+
+    def __init__(
+        self,
+        worker: CallWorker,
+        requester: Requester,
+        request: OwnRequest,
+        to: Destination,
+        *,
+        follows: bool = True,
+    ) -> None:
+        """`follows`: it follows redirects to other regions and refreshes refused credentials."""
+        self.request_id = requester.request_id
+        self.status = 0
+        self.code = ""
+        self.bytes_in = 0  # of the request's body
+        self.bytes_out = 0  # of the answer's body
+        self._worker = worker
+        self._requester = requester
+        self._request = request
+        self._to = to
+        self._follows = follows
+        self.home = to.target
+        self.resent_for: frozenset[Reason] = frozenset()
+        self._started = time.perf_counter()
+        self._state = CallState.NEW
+        self._pool: Pool | None = None
+        self._connection: Connection | None = None
+        self._tries = 0
+        self._write_paused = False
+        self._read_paused = False
+        self._raw = b""
+        self._head: ResponseHead | None = None
+        self._kind: BodyKind | None = None
+        self._pieces: deque[bytes] = deque()
+        self._waiting = 0  # bytes in `_pieces`
+        self._failure: Exception | None = None
+        self._wakes: set[asyncio.Future[None]] = set()
+
+    def __repr__(self) -> str:
+        return f"<Call {self.request_id} {self._request.operation} {self._state.name}>"
+
+    # --- used by the coroutine ---
+
+    async def __aenter__(self) -> Self:
+        self._lease(fresh=False)
+        try:
+            await self._until(self._is_leased)
+        except BaseException:
+            self._abort()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._abort()
+
+    async def send(self, data: bytes) -> bool:
+        """Send a piece of the body; False once the target needs no more of it: it has answered.
+
+        Raises CallFailed.
+        """
+        await self._until(self._may_send)
+        if self._state is not CallState.SENDING:
+            return False
+        connection = self._connection
+        assert connection is not None  # SENDING
+        is_first = not self.bytes_in
+        self.bytes_in += len(data)
+        is_last = self.bytes_in == self._request.length
+        if is_last:
+            connection.look_for_answer()
+        if is_first:
+            connection.send_head(self._head_up(), self._request.method, data)
+        else:
+            connection.send_body(data)
+        if is_last:
+            self._request_sent(connection)
+        return True
+
+    async def answer(self) -> ResponseHead:
+        """Wait for the head of the answer. Raises CallFailed."""
+        await self._until(self._has_answer)
+        while self._follows and await self._must_send_again():
+            self._lease(fresh=True)
+            await self._until(self._has_answer)
+        assert self._head is not None  # it has an answer
+        return self._head
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """The pieces of the answer's body, to its end. Raises CallFailed."""
+        while True:
+            await self._until(self._has_piece)
+            if not self._pieces:
+                self._end(CallState.COMPLETE)
+                return
+            piece = self._pieces.popleft()
+            self._waiting -= len(piece)
+            if self._read_paused and self._waiting <= WINDOW // 2 and self._connection is not None:
+                self._read_paused = False
+                self._connection.resume_reading()
+            yield piece
+
+    async def document(self, most: int) -> bytes | None:
+        """The whole body of the answer; None if it is longer than `most`. Raises CallFailed."""
+        pieces, size = [], 0
+        async for piece in self.body():
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
+                return None
+        return b"".join(pieces)
+
+    def hand_over(self, relay: Relay) -> None:
+        """Have the relay send the answer on, of which nothing was read yet."""
+        assert self._head is not None  # after `answer`
+        assert self._kind is not None
+        connection, self._connection = self._connection, None
+        is_whole = self._state is CallState.ANSWERED
+        self.bytes_out = 0  # the relay counts them
+        self._end(CallState.COMPLETE)
+        if connection is not None and self._read_paused:
+            connection.resume_reading()  # what the client cannot take yet pauses it again
+        relay.take_over(connection)
+        if connection is not None:
+            connection.lessee = relay
+        relay.answer_head(self._raw, self._head, self._kind, more=bool(self._pieces))
+        for piece in self._pieces:
+            relay.answer_bytes(piece)
+        self._pieces.clear()
+        if is_whole:
+            relay.answer_complete()
+
+    # --- what the target refuses of the gateway's own ---
+
+    async def _must_send_again(self) -> bool:
+        """Whether the answer is none: the request goes elsewhere, or with other credentials."""
+        assert self._head is not None  # it has an answer
+        try:
+            for member in (
+                RegionRedirects(self, self._worker),
+                RefusedSignatures(self, self._worker),
+            ):
+                step = member.head(self._head)
+                if isinstance(step, Buffer):
+                    step = await self._by_body(member, step.most)
+                if isinstance(step, Question):
+                    step = member.reply(await ask(self._worker, self._requester, step, self._to))
+                if isinstance(step, SendAgain):
+                    self._leave()
+                    self._forget_answer()
+                    self._worker.row[Slot.RETRIES] += 1
+                    if step.refreshed:
+                        await self._refresh()
+                    return True
+        except S3Error:
+            failure = CallFailed("refused the gateway's request")
+            self._leave()
+            self._fail(failure)
+            raise failure from None
+        return False
+
+    async def _by_body(self, member: RegionRedirects | RefusedSignatures, most: int) -> Step:
+        """What a filter decides by the beginning of the body, which stays to be read."""
+        await self._until(lambda: self._state is CallState.ANSWERED or self._waiting >= most)
+        is_whole = self._state is CallState.ANSWERED
+        return member.whole(b"".join(self._pieces), complete=is_whole)
+
+    async def _refresh(self) -> None:
+        refused = self._to.signer
+        assert isinstance(refused, Signer)  # an unsigned request has no signature to refuse
+        signer = await self._worker.credential_refresh.other_signer(
+            Refused(self.home, self._requester.caller, refused), self._worker.snapshot
+        )
+        if signer is None:
+            raise S3Error(SERVICE_UNAVAILABLE)
+        self._to = self._to._replace(signer=signer)
+
+    def _forget_answer(self) -> None:
+        self._pieces.clear()
+        self._waiting = self.bytes_out = self.status = 0
+        self._head = None
+
+    # --- upstream.refusals.SentRequest ---
+
+    @property
+    def method(self) -> bytes:
+        return self._request.method
+
+    @property
+    def operation_name(self) -> str:
+        return self._request.operation
+
+    @property
+    def bucket(self) -> bytes:
+        return self._request.address.bucket
+
+    @property
+    def target(self) -> Target:
+        return self._to.target
+
+    @property
+    def signer(self) -> Signer | Unsigned:
+        return self._to.signer
+
+    @property
+    def is_replayable(self) -> bool:
+        return not self.bytes_in
+
+    def redirect(self, to: Destination) -> None:
+        self._to = to
+
+    # --- what it waits for ---
+
+    def _is_leased(self) -> bool:
+        return self._connection is not None
+
+    def _may_send(self) -> bool:
+        is_sending = self._state is CallState.SENDING
+        return not (self._state is CallState.LEASING or (is_sending and self._write_paused))
+
+    def _has_answer(self) -> bool:
+        return self._state in _HAS_ANSWER
+
+    def _has_piece(self) -> bool:
+        return bool(self._pieces) or self._state is CallState.ANSWERED
+
+    async def _until(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready`. Raises what ended the call before."""
+        while not ready():
+            if self._failure is not None:
+                raise self._failure
+            wake = asyncio.get_running_loop().create_future()
+            self._wakes.add(wake)
+            try:
+                await wake
+            finally:
+                self._wakes.discard(wake)
+        if self._failure is not None:
+            raise self._failure
+
+    def _changed(self) -> None:
+        for wake in self._wakes:
+            if not wake.done():
+                wake.set_result(None)
+
+    # --- the request ---
+
+    def _lease(self, *, fresh: bool) -> None:
+        self._state = CallState.LEASING
+        self._pool = self._worker.pool(self._to.target.route)
+        name = self._request.server_name(self._to.target)
+        self._pool.lease(self, self._requester.holder(), fresh=fresh, name=name)
+
+    def _head_up(self) -> bytes:
+        instance = self._requester.snapshot.instance
+        return self._request.head(self._to.target, self._to.signer, instance, time.time())
+
+    def _request_sent(self, connection: Connection) -> None:
+        self._state = CallState.AWAITING
+        connection.expect_answer_within(connection.timeouts.response_seconds)
+
+    # --- lessee.Lessee ---
+
+    def leased(self, connection: Connection) -> None:
+        self._connection = connection
+        self._tries += 1
+        self._state = CallState.SENDING
+        self._write_paused = self._read_paused = False
+        # A body follows: the head goes up with its first byte (as in `exchange.exchange`).
+        if not self._request.length:
+            connection.send_head(self._head_up(), self._request.method)
+            self._request_sent(connection)
+        self._changed()
+
+    def lease_failed(self, reason: str, *, overload: bool) -> None:
+        self._fail(CallFailed(reason, overload=overload))
+
+    def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
+        self._raw, self._head, self._kind = raw, head, kind
+        self.status = head.status
+        self._state = CallState.ANSWERING
+        self._changed()
+
+    def answer_bytes(self, data: bytes) -> None:
+        if self._state is not CallState.ANSWERING:
+            return
+        self._pieces.append(data)
+        self._waiting += len(data)
+        self.bytes_out += len(data)
+        if self._waiting >= WINDOW and not self._read_paused and self._connection is not None:
+            self._read_paused = True
+            self._connection.pause_reading()
+        self._changed()
+
+    def answer_sink(self) -> None:
+        """Nothing is spliced: the coroutine reads the answer."""
+
+    def answer_complete(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        self._state = CallState.ANSWERED
+        is_read = was_read(
+            self._request.operation,
+            self.status,
+            body_taken=self.bytes_in > 0,
+            answered_early=connection.answered_early,
+        )
+        connection.release(request_read=is_read)
+        self._changed()
+
+    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+        self._connection = None
+        if self._state in _HAS_ANSWER or not self._may_resend(stale):
+            self._fail(CallFailed(reason))
+            return
+        self._worker.row[Slot.RETRIES] += 1
+        self._lease(fresh=True)
+
+    def _may_resend(self, stale: bool) -> bool:
+        return may_resend(
+            self._request.method,
+            self._request.fields,
+            stale=stale,
+            body_taken=self.bytes_in > 0,
+            tries=self._tries,
+        )
+
+    def crash(self, fault: Exception) -> None:
+        self._leave()
+        self._fail(fault)
+
+    def upstream_paused(self) -> None:
+        self._write_paused = True
+
+    def upstream_resumed(self) -> None:
+        self._write_paused = False
+        if self._state is CallState.AWAITING and self._connection is not None:
+            self._request_sent(self._connection)
+        self._changed()
+
+    # --- ends ---
+
+    def _fail(self, failure: Exception) -> None:
+        self._failure = failure
+        if isinstance(failure, CallFailed):
+            self._worker.log.target_failed(self, failure.reason)
+        self._end(CallState.FAILED)
+        self._changed()
+
+    def _abort(self) -> None:
+        """Break the call off, unless it has ended."""
+        self._leave()
+        self._end(CallState.ABORTED)
+
+    def _leave(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.abort()
+        elif self._pool is not None:
+            self._pool.give_up(self)
+
+    def _end(self, state: CallState) -> None:
+        if self._state in _ENDS:
+            return
+        self._state = state
+        if state is not CallState.COMPLETE:
+            self.code = state.name.capitalize()
+        self._worker.log.call_ended(self)
+
+    # --- ipc.log.Logged ---
+
+    @property
+    def remote(self) -> str:
+        """Empty: the gateway itself asked."""
+        return ""
+
+    @property
+    def target_name(self) -> str:
+        """The target that is asked."""
+        return self._to.target.name
+
+    @property
+    def bucket_name(self) -> str:
+        """The bucket at the target."""
+        return self._request.address.bucket.decode()
+
+    @property
+    def unverified_key_id(self) -> str:
+        """Empty: nobody claims anything."""
+        return ""
+
+    def access_line(self, worker: int) -> AccessLine:
+        """Its line in the access log of this worker."""
+        return AccessLine(
+            time=time.time(),
+            request_id=self.request_id,
+            remote="",
+            method=self._request.method.decode("latin-1"),
+            operation=self._request.operation,
+            bucket=self.bucket_name,
+            key=self._request.address.key.decode("utf-8", "replace"),
+            identity=self._requester.caller.name,
+            target=self._to.target.name,
+            rule=None,
+            status=self.status,
+            code=self.code,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            seconds=time.perf_counter() - self._started,
+            generation=self._requester.snapshot.generation,
+            worker=worker,
+        )
+
+
+async def ask(
+    worker: CallWorker, requester: Requester, question: Question, to: Destination
+) -> Reply | None:
+    """Ask a target a small question; None if it gives no reply that can be used.
+
+    The reply comes as it is, even if it refuses the gateway's signature.
+    """
+    request = question_request(question)
+    try:
+        async with Call(worker, requester, request, to, follows=False) as call:
+            head = await call.answer()
+            body = await call.document(MAX_REPLY)
+    except CallFailed:
+        return None
+    if body is None:
+        return None
+    coding = head.fields.get(b"content-encoding", b"")
+    if body and coding:
+        body = decoded(body, coding, MAX_REPLY) or b""
+    return Reply(head.status, body, head.fields)
