@@ -64,6 +64,8 @@ SENT: dict[str, tuple[bytes, int]] = {
     "read with a body": (get("/b-b/main/k", KEEP, "Content-Length: 3") + b"abc", 1),
     "directory": (put("/b-b/main/", b"", KEEP), 1),
     "directory with a body": (put("/b-b/main/", BODY, KEEP), 1),
+    "part": (put("/b-b/main/k?partNumber=1&uploadId=u", BODY, KEEP), 1),
+    "half a part": (put("/b-b/main/k?partNumber=1&uploadId=u", BODY, KEEP)[:-100], 1),
     "bucket": (put("/b-b", b"", KEEP), 1),
     "tags": (get("/b-b/main/k?tagging", KEEP), 1),
     "copy": (put("/b-b/main/k", b"", KEEP, "x-amz-copy-source: b-b/main/other"), 1),
@@ -89,11 +91,23 @@ SAID: dict[str, bytes] = {
     "nothing": b"",
 }
 ENDS = ("", "leaves", "resets")
+# What a question about an answer leads to, which chance rarely finds.
+SCENES = (
+    ("head", "refuses/refuses"),
+    ("part", "fails/not found"),
+    ("half a part", "fails/not found"),
+    ("half a part", "fails/answers"),
+    ("half a part", "fails/half"),
+    ("half a part", "fails/fails/not found"),
+    ("part", "fails/fails/not found"),
+    ("copy", "answers/refuses"),
+)
+# To a request, and to the question about its answer.
+_SAID_TWICE = st.tuples(st.sampled_from([*SAID]), st.sampled_from([*SAID])).map("/".join)
 PLAY = st.lists(
     st.one_of(
         st.tuples(st.just("sends"), st.integers(0, 2), st.sampled_from([*SENT])),
-        st.tuples(st.just("asks"), st.sampled_from([*SENT]), st.sampled_from([*SAID])),
-        st.tuples(st.just("asks"), st.sampled_from([*SENT]), st.sampled_from([*SAID])),
+        *[st.tuples(st.just("asks"), st.sampled_from([*SENT]), _SAID_TWICE)] * 8,
         st.tuples(st.just("goes on"), st.integers(0, 2), st.just("")),
         st.tuples(st.just("ends"), st.integers(0, 2), st.sampled_from(["leaves", "resets"])),
         st.tuples(st.just("stalls"), st.integers(0, 2), st.just("")),
@@ -104,7 +118,7 @@ PLAY = st.lists(
         st.tuples(st.just("reloads"), st.booleans(), st.just("")),
         st.tuples(st.just("connects fail"), st.booleans(), st.just("")),
     ),
-    min_size=1,
+    min_size=5,
     max_size=40,
 )
 
@@ -133,6 +147,7 @@ class Client:
         self.asked = data.partition(b" ")[0]
         self.rest = {
             "half an upload": BODY[-100:],
+            "half a part": BODY[-100:],
             "upload that waits": BODY,
             "half a form": long_form()[-200_000:],
         }.get(kind, b"")
@@ -187,9 +202,10 @@ class Play:
         self.rig.connect_fault = ConnectionRefusedError(111, "refused") if on else None
 
     def asks(self, kind: str, what: str) -> None:
-        """The first client asks, and the target says something of what it then hears."""
+        """The first client asks, and the target says something of each of two things it hears."""
         self.clients[0].sends(kind)
-        self.target("", what)
+        for said in what.split("/"):
+            self.target("", said)
 
     def a_kept_one(self, end: str) -> None:
         """The newest connection that has answered once ends."""

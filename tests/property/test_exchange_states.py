@@ -6,14 +6,12 @@ The model is the table itself and who has what in which state; the play is that 
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 from unittest.mock import patch
-
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from fastpath.exchange.exchange import Exchange
 from fastpath.exchange.states import MOVES, WITH_TASK, WITH_UPSTREAM, State
-from tests.doubles.play import PLAY, Play, worlds
+from tests.doubles.play import ENDS, SAID, SCENES, SENT, Play, worlds
 from tests.property.depth import DEPTH
 
 Move = tuple[State, State]
@@ -21,6 +19,8 @@ Move = tuple[State, State]
 # Moves that only an operation of several requests makes (tests/unit/fastpath/composed).
 COMPOSED = {(State.RUNNING, State.REPLYING), (State.RUNNING, State.AWAITING)}
 COMPOSED |= {(State.REPLYING, State.ENDED)}
+# No filter passes an early answer on after a question: those of lakeFS become other errors.
+UNUSED = {(State.ASKING_EARLY, State.EARLY)}
 ALL = {(state, to) for state, moves in MOVES.items() for to in moves.values()}
 
 
@@ -75,13 +75,30 @@ def play(world: str, steps: list[tuple[str, object, str]]) -> set[Move]:
     return {move for exchange in Watched.all for move in pairwise(exchange.passed)}
 
 
+def step(chance: Random) -> tuple[str, object, str]:
+    """One step of a play: most are requests with answers."""
+    client, flag = chance.randrange(3), chance.random() < 0.3
+    sent, said = chance.choice([*SENT]), "/".join(chance.choices([*SAID], k=2))
+    ends = chance.choice(ENDS)
+    choices: list[tuple[str, object, str]] = [
+        *[("asks", sent, said)] * 10,
+        *[("asks", *scene) for scene in SCENES],
+        *[("target", ends, chance.choice([*SAID]))] * 3,
+        ("sends", client, sent),
+        ("goes on", client, ""),
+        ("ends", client, ends or "leaves"),
+        ("stalls", client, ""),
+        ("a kept one", ends or "leaves", ""),
+        ("passes", chance.choice([0.5, 6, 40]), ""),
+        ("reloads", flag, ""),
+        ("connects fail", flag, ""),
+    ]
+    return chance.choice(choices)
+
+
 def test_random_events_make_every_move_and_no_other() -> None:
-    made: set[Move] = set()
-
-    @settings(max_examples=400 * DEPTH, deadline=None, derandomize=DEPTH == 1, database=None)
-    @given(st.sampled_from([*worlds()]), PLAY)
-    def plays(world: str, steps: list[tuple[str, object, str]]) -> None:
-        made.update(play(world, steps))
-
-    plays()
-    assert sorted(ALL - COMPOSED - made) == []
+    chance, made = Random(DEPTH), set[Move]()
+    for _ in range(250 * DEPTH):
+        made |= play(chance.choice([*worlds()]), [step(chance) for _ in range(40)])
+    missing = ALL - COMPOSED - UNUSED - made
+    assert " ".join(sorted(f"{state.name}->{to.name}" for state, to in missing)) == ""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fastpath.exchange.buffered_response import signature_question
 
 from fastpath.dialects import translate
 from fastpath.dialects.translation import ClientRequest, HeadChange
@@ -19,7 +18,6 @@ from fastpath.request.admitted import Admitted
 from fastpath.request.upstream_head import upstream_head
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.s3.addressing import Address
-from fastpath.upstream.bucket_regions import BucketRegions
 from tests.doubles import forms
 from tests.doubles.admitted import admitted_of
 from tests.doubles.authority import CA_PEM
@@ -46,27 +44,6 @@ def test_the_head_that_goes_up_names_the_targets(virtual: bool, host: bytes, pat
     head = parse_request_head(raw, Limits())
     sent = parse_request_head(upstream_head(raw, head, admitted, b"rig", time.time()), Limits())
     assert (sent.path, sent.fields[b"host"]) == (path, host)
-
-
-def test_questions_and_regions_are_about_the_targets() -> None:
-    made = document(profile="s3")
-    made["targets"][0]["host"] = "s3.us-east-1.store.example"
-    snapshot, regions = load_snapshot(1, made), BucketRegions()
-    admitted = two(get("/b-b/k"), snapshot)
-    assert signature_question(admitted).path == b"/there"
-    home = snapshot.targets["first"]
-    moved = regions.record_redirect(admitted, home, b"eu-west-1")
-    assert moved is not None
-    assert admitted.target is home  # the record itself is as it was
-    assert (moved.address, moved.upstream_address) == (CLIENTS, TARGETS)
-    by_clients = replace(admitted, upstream_address=CLIENTS)
-    assert regions.redirect(by_clients) is by_clients
-    assert regions.must_ask(by_clients)
-    assert not regions.must_ask(admitted)
-    by_targets = replace(admitted, address=TARGETS)
-    assert regions.redirect(by_targets).target == moved.target
-    assert regions.record_answer(by_clients, b"") is None
-    assert not regions.must_ask(by_clients)
 
 
 def exchange_of(rig: Rig) -> Exchange:
