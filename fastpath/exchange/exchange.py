@@ -81,6 +81,7 @@ from fastpath.response.filters import Question
 from fastpath.response.heads import CONTINUE, error_response, own_response, relayed_head
 from fastpath.routing.identities import UNVERIFIED
 from fastpath.s3.operations import BODY_METHODS
+from fastpath.s3.refusals import REFUSAL_STATUSES
 from fastpath.signing.sigv4.sign import Signer
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import ask
@@ -111,8 +112,9 @@ NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
 _RETRY_AFTER = 1  # seconds; SDKs back off by themselves, other clients need the header
 _NEVER: frozenset[Reason] = frozenset()
 
-# What a coroutine comes to: what the exchange does next.
-Work: TypeAlias = Coroutine[Any, Any, Callable[[], None]]
+# Makes a coroutine, which returns what the exchange does next. (Not the coroutine itself: Python
+# complains of one that was cancelled before it began.)
+Work: TypeAlias = Callable[[], Coroutine[Any, Any, Callable[[], None]]]
 
 
 class Exchange:
@@ -229,7 +231,7 @@ class Exchange:
             return
         memory = self._worker.form_memory
         self._form = FormUpload(self.head, address, self.trail, self.snapshot, now, memory)
-        self._run(self._read_form(self._form))
+        self._run(partial(self._read_form, self._form))
 
     def _prepare_body(self, admitted: Admitted) -> None:
         """Choose the checks that the body passes; check an empty one at once."""
@@ -248,7 +250,7 @@ class Exchange:
         if is_ignored and self.body_left > self.snapshot.limits.ignored_body_bytes:
             self.wants_close = True
             raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")
-        self._run(self._verify_body())
+        self._run(self._verify_body)
 
     # --- coroutines, before the lease ---
 
@@ -260,7 +262,7 @@ class Exchange:
 
     async def _end_run(self, work: Work) -> None:
         try:
-            go_on = await work
+            go_on = await work()
             self._task = None
             go_on()
         except S3Error as error:
@@ -347,10 +349,10 @@ class Exchange:
             if translation.dropped and not fresh:
                 self._worker.log.headers_dropped(self, translation.dropped)
             if translation.first_question is not None:
-                self._run(self._find_out(fresh=fresh))
+                self._run(partial(self._find_out, fresh=fresh))
                 return
         if self.body_left and self._must_find_region():
-            self._run(self._find_out(fresh=fresh))
+            self._run(partial(self._find_out, fresh=fresh))
         elif translation is not None:
             self._proceed(fresh=fresh)
         else:
@@ -539,7 +541,7 @@ class Exchange:
 
         `passed`, here and below: the filters have passed it on.
         """
-        if not passed and (self._filters is not None or head.status >= 300):
+        if not passed and (self._filters is not None or head.status in REFUSAL_STATUSES):
             self._filter_head(raw, head, kind, more=more)
             return
         self.state = after(self.state, ANSWERED)
@@ -647,7 +649,9 @@ class Exchange:
         """Ask the target what its answer, which is whole, means."""
         self._release()
         self.state = after(self.state, ASK)
-        self._task = self._worker.start(self._end_run(self._find_meaning(question, on_reply)))
+        self._task = self._worker.start(
+            self._end_run(partial(self._find_meaning, question, on_reply))
+        )
 
     async def _find_meaning(
         self, question: Question, on_reply: Callable[[Reply | None], None]
@@ -663,7 +667,7 @@ class Exchange:
         self.state = after(self.state, RESEND)
         self._filters = None
         if step.refreshed:
-            self._run(self._find_other_credentials())
+            self._run(self._find_other_credentials)
         else:
             self._worker.count_retry()
             self._set_out(fresh=True)
@@ -891,6 +895,7 @@ class Exchange:
     def _end_log(self, how: Slot = _FINISHED) -> None:
         if self.state is not ENDED:
             self.state = after(self.state, END)
+            self._filters = None  # they refer to the exchange
             if self._form is not None:
                 self._form.close()
             self._worker.log.exchange_ended(self, how)

@@ -23,8 +23,10 @@ from dataclasses import dataclass
 from fastpath.http.content_codings import decoded
 from fastpath.s3.error_documents import read_error
 
-# Responses with these statuses are buffered until they are classified.
-BUFFERED_STATUSES = frozenset({301, 302, 307, 308, 400, 401, 403})
+# The statuses of redirects and of refused signatures; other responses refuse neither.
+REDIRECT_STATUSES = frozenset({301, 302, 307, 308, 400})
+SIGNATURE_STATUSES = frozenset({400, 401, 403})
+REFUSAL_STATUSES = REDIRECT_STATUSES | SIGNATURE_STATUSES
 
 # Bytes of the body that are buffered. The code comes first; what makes a document long is the
 # canonical request after it.
@@ -104,7 +106,7 @@ def classify_refusal(  # noqa: PLR0913 (an answer has these parts)
 ) -> Refusal:
     """Classify a response to a request that the gateway signed with `key_id` for `signed_for`.
 
-    status: one of BUFFERED_STATUSES.
+    status: one of REFUSAL_STATUSES.
     body: the document or its first MAX_BUFFERED_BYTES.
     signed_for: the region that the signature is for.
     regions: whether the target has more than one.

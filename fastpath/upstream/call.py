@@ -114,7 +114,7 @@ class CallWorker(RefusalWorker, Protocol):
 
 
 class Call:
-    """One request to a target; use it as an asynchronous context manager."""
+    """One request to a target, made by `async with`."""
 
     def __init__(
         self,

@@ -21,6 +21,8 @@ from fastpath.ipc.log import Logged
 from fastpath.response.filters import Buffer, Question, ResponseFilter, SendAgain
 from fastpath.s3.refusals import (
     MAX_BUFFERED_BYTES,
+    REDIRECT_STATUSES,
+    SIGNATURE_STATUSES,
     OtherRegion,
     RedirectsToItself,
     SignatureRefused,
@@ -40,8 +42,6 @@ if TYPE_CHECKING:
     from fastpath.upstream.bucket_regions import BucketRegions
     from fastpath.upstream.credential_refresh import CredentialRefresh
 
-_REDIRECTS = frozenset({301, 302, 307, 308, 400})
-_SIGNATURES = frozenset({400, 401, 403})
 _BUFFER = Buffer(MAX_BUFFERED_BYTES)
 
 
@@ -121,7 +121,7 @@ class RegionRedirects(_RefusalFilter):
 
     def head(self, head: ResponseHead) -> Step:
         self._head = head
-        return _BUFFER if head.status in _REDIRECTS else None
+        return _BUFFER if head.status in REDIRECT_STATUSES else None
 
     def whole(self, body: bytes, *, complete: bool) -> Step:
         request = self._request
@@ -162,7 +162,7 @@ class RefusedSignatures(_RefusalFilter):
     def head(self, head: ResponseHead) -> Step:
         self._head = head
         is_signed = isinstance(self._request.signer, Signer)
-        return _BUFFER if is_signed and head.status in _SIGNATURES else None
+        return _BUFFER if is_signed and head.status in SIGNATURE_STATUSES else None
 
     def whole(self, body: bytes, *, complete: bool) -> Step:
         refusal = self._classify(body, regions=False)

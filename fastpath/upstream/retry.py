@@ -1,7 +1,6 @@
 """Decides whether a request whose connection to the target broke may be sent once more.
 
-After an answer, `exchange.buffered_response` (another region, other credentials) and translations
-decide that.
+After an answer, response filters decide that (`upstream.refusals`, translations).
 
 Rules: no request is done twice where that matters, so a request is sent again only
 - if no byte of the answer came and no byte of the body was consumed;

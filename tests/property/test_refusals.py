@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastpath.s3.error_documents import read_error
-from fastpath.s3.refusals import BUFFERED_STATUSES, OtherRegion, SignatureRefused, classify_refusal
+from fastpath.s3.refusals import REFUSAL_STATUSES, OtherRegion, SignatureRefused, classify_refusal
 
 CODES = ["AccessDenied", "SignatureDoesNotMatch", "ExpiredToken", "PermanentRedirect", "Redirect"]
 CODES += ["AuthorizationHeaderMalformed", "InvalidArgument", ""]
@@ -19,7 +19,7 @@ soup = st.lists(
     max_size=30,
 ).map(b"".join)
 regions = st.sampled_from([b"", b"us-east-1", b"eu-west-1", b"../../x", b"\xff", b"A" * 100])
-statuses = st.sampled_from(sorted(BUFFERED_STATUSES))
+statuses = st.sampled_from(sorted(REFUSAL_STATUSES))
 
 
 @given(statuses, soup, regions, st.booleans())

@@ -37,7 +37,7 @@ from fastpath.errors import (
 )
 from fastpath.http.head import ResponseHead
 from fastpath.s3.error_documents import read_error
-from fastpath.s3.refusals import BUFFERED_STATUSES, SIGNATURE_CODES
+from fastpath.s3.refusals import REFUSAL_STATUSES, SIGNATURE_CODES
 
 MAX_DOCUMENT = 32768  # bytes; a document of lakeFS has less than one KiB
 _MAX_NOTE = 200  # characters of lakeFS's text that are logged
@@ -122,7 +122,7 @@ class ErrorAnswer:
             document = self._instead[code]()
             self.status = 200
             return document
-        if self._head.status in BUFFERED_STATUSES and (
+        if self._head.status in REFUSAL_STATUSES and (
             code in SIGNATURE_CODES or self._is_head_request()
         ):
             return self._document  # the exchange classifies it untranslated

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from fastpath.dialects import translate
-from fastpath.dialects.translation import ClientRequest, HeadChange
+from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import S3Error
 from fastpath.exchange.exchange import Exchange
 from fastpath.http.head import parse_request_head, parse_response_head
 from fastpath.limits import Limits
 from fastpath.request.admitted import Admitted
 from fastpath.request.upstream_head import upstream_head
+from fastpath.response.filters import HeadChange
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.s3.addressing import Address
 from tests.doubles import forms
@@ -79,7 +80,7 @@ def test_an_upload_asks_for_the_region_of_the_targets() -> None:
     rig.connect().says(get("/b-b/k"))
     exchange = exchange_of(rig)
     exchange.admitted = replace(exchange.admitted, upstream_address=TARGETS)
-    exchange._ask_for_bucket()
+    rig.loop.create_task(exchange._find_region())
     rig.settle()
     assert rig.target.heard.startswith(b"HEAD /there HTTP/1.1\r\n")
 
@@ -96,7 +97,7 @@ def test_the_answer_to_a_form_names_the_clients() -> None:
     rig = Rig(mode="open")
     client = rig.connect()
     client.says(forms.request(forms.body({"key": "k", "success_action_status": "201"}, b"file")))
-    form = exchange_of(rig)._form_upload
+    form = exchange_of(rig)._form
     assert form is not None
     form.admitted = replace(form.admitted, upstream_address=TARGETS)
     rig.target.says(ok(b"", 'ETag: "abc"'))
