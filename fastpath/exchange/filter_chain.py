@@ -71,7 +71,7 @@ class _Mode(IntEnum):
     PASSING = 0
     BUFFERING = 1
     REWRITING = 2
-    DROPPING = 3
+    DROPPING = 3  # the filter dropped the response, or its end has come
 
 
 class FilterChain:
@@ -273,6 +273,7 @@ class _Stage:
                 return
             self._send_rewritten(data, length=len(data))
         if self._mode in (_Mode.PASSING, _Mode.REWRITING):
+            self._mode = _Mode.DROPPING
             self._next.pass_end()
 
     def _refuse(self, error: S3Error) -> None:
