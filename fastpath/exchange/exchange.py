@@ -31,6 +31,7 @@ from fastpath.errors import (
     SLOW_DOWN,
     S3Error,
 )
+from fastpath.exchange import preparation
 from fastpath.exchange.error_code import ErrorCode
 from fastpath.exchange.filter_chain import FilterChain
 from fastpath.exchange.form_upload import FormAnswer, FormUpload
@@ -77,16 +78,14 @@ from fastpath.request.admission import POST_OBJECT, Trail, admit
 from fastpath.request.upstream_head import upstream_head
 from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
-from fastpath.response.filters import Question
+from fastpath.response.filters import Reason
 from fastpath.response.heads import CONTINUE, error_response, own_response, relayed_head
 from fastpath.routing.identities import UNVERIFIED
 from fastpath.s3.operations import BODY_METHODS
 from fastpath.s3.refusals import REFUSAL_STATUSES
-from fastpath.signing.sigv4.sign import Signer
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import ask
-from fastpath.upstream.credential_refresh import Refused
-from fastpath.upstream.refusals import RefusedSignatures, RegionRedirects
+from fastpath.upstream.refusals import AnsweredRequest, RefusedSignatures, RegionRedirects
 from fastpath.upstream.retry import may_resend
 from fastpath.upstream.reuse import was_read
 from fastpath.upstream.shares import holder_at
@@ -98,14 +97,12 @@ if TYPE_CHECKING:
     from fastpath.payload.delete_batch import DeleteBatch
     from fastpath.payload.filters import BodyFilter
     from fastpath.request.admitted import Admitted
-    from fastpath.response.filters import Reply, ResponseFilter, SendAgain
+    from fastpath.response.filters import Question, Reply, ResponseFilter, SendAgain
     from fastpath.response.own_answer import OwnAnswer
     from fastpath.routing.identities import Caller
     from fastpath.routing.snapshot import Target
-    from fastpath.signing.sigv4.sign import Signer, Unsigned
     from fastpath.upstream.lessee import Connection
     from fastpath.upstream.pool import Pool
-from fastpath.upstream.refusals import Reason
 
 _STARTED, _FINISHED = Slot.STARTED, Slot.REQUESTS  # as globals: see `exchange.states`
 NO_LENGTH = 1 << 62  # bytes left of a body whose end is not known yet
@@ -131,6 +128,7 @@ class Exchange:
         "_filters",
         "_form",
         "_pool",
+        "_resent_for",
         "_sent_head",
         "_sent_raw",
         "_task",
@@ -147,7 +145,6 @@ class Exchange:
         "code",
         "head",
         "request_id",
-        "resent_for",
         "snapshot",
         "started",
         "state",
@@ -180,7 +177,7 @@ class Exchange:
         self._pool: Pool  # once it has asked for a connection
         self._upstream: Connection | None = None  # in a state of WITH_UPSTREAM
         self._tries = 0
-        self.resent_for = _NEVER
+        self._resent_for = _NEVER
         # the answer
         self._filters: FilterChain | None = None  # None: it goes to the client as it comes
         self._error_code: ErrorCode | None = None  # None: the answer's body is no error document
@@ -295,49 +292,23 @@ class Exchange:
         """Read and verify a body that goes to no target."""
         body_filter, self._filter = self._filter, None
         assert body_filter is not None  # it has a body, and a plan for it
-        while not self._body.ended:
-            body_filter.feed(await self._body.read(), self._body.ended)
+        await preparation.verify_body(self._body, body_filter)
         return await self._find_out()
 
     async def _find_out(self, *, fresh: bool = False) -> Callable[[], None]:
-        """Ask the target what must be known before the request is sent."""
+        """Find out what must be known before the request is sent."""
         if self._must_find_region():
-            await self._find_region()
-        translation = self.admitted.translation
-        if translation is not None and translation.first_question is not None:
-            reply = await self._ask(translation.first_question)
-            if reply is None:
-                return partial(self.lease_failed, "gave no answer to a question", overload=False)
-            translation.on_first_reply(reply)
+            await preparation.find_region(self, self._worker)
+        if self.admitted.translation is not None:
+            await preparation.ask_first(self, self._worker, self.admitted.translation)
         return partial(self._proceed, fresh=fresh)
 
-    async def _find_region(self) -> None:
-        """Ask where the bucket of an upload is: a body that has begun cannot be sent again."""
-        bucket = self.bucket
-        reply = await self._ask(Question(b"/" + bucket, b"", b"HEAD"))
-        if reply is None or reply.status >= 500:
-            return
-        region = reply.fields.get(b"x-amz-bucket-region", b"")
-        there = self._worker.bucket_regions.record_answer(self._destination, bucket, region)
-        if there is not None:
-            self.redirect(there)
-            self._worker.log.bucket_found(self, region.decode())
-
-    async def _find_other_credentials(self) -> Callable[[], None]:
+    async def _find_other_signer(self) -> Callable[[], None]:
         """Wait for other credentials than those that the target refused."""
-        refused = self.signer
-        assert isinstance(refused, Signer)  # an unsigned request has no signature to refuse
-        signer = await self._worker.credential_refresh.other_signer(
-            Refused(self.home, self.admitted.caller, refused), self._worker.snapshot
-        )
-        if signer is None:
-            raise S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER)
-        self.redirect(Destination(self.target, signer))
+        signer = await preparation.find_other_signer(self, self._worker)
+        self.admitted = replace(self.admitted, signer=signer)
         self._worker.count_retry()
         return await self._find_out(fresh=True)
-
-    async def _ask(self, question: Question) -> Reply | None:
-        return await ask(self._worker, self, question, self._destination)
 
     # --- the request ---
 
@@ -373,24 +344,28 @@ class Exchange:
             self._lease(fresh=fresh)
 
     def _lease(self, *, fresh: bool) -> None:
-        admitted, worker = self.admitted, self._worker
-        if worker.bucket_regions.any_redirected:
+        if self._worker.bucket_regions.any_redirected:
             self._follow_bucket()
-            admitted = self.admitted
+        admitted = self.admitted
         target = admitted.target
         if admitted.translation is not None or self._form is not None:
             self._filters = self._new_filters()
         self.state = after(self.state, LEASE)
-        self._pool = worker.pool(target.route)
+        self._pool = self._worker.pool(target.route)
         name = server_name(target, admitted.upstream_address) if target.virtual else None
         self._pool.lease(self, self.holder(), fresh=fresh, name=name)
 
     def _follow_bucket(self) -> None:
         """Send the request to the region of its bucket, if that is known."""
-        regions = self._worker.bucket_regions
-        there = regions.redirected(self._destination, self.bucket, self.operation_name)
-        if there is not None:
-            self.redirect(there)
+        admitted = self.admitted
+        target, signer = self._worker.bucket_regions.destination(
+            self.home,
+            admitted.signer,
+            admitted.upstream_address.bucket,
+            admitted.operation.name,
+        )
+        if target is not admitted.target or signer is not admitted.signer:
+            self.admitted = replace(admitted, target=target, signer=signer)
 
     def lease_failed(self, reason: str, *, overload: bool) -> None:
         """End with an error: there is no connection."""
@@ -620,9 +595,23 @@ class Exchange:
             members.append(self.admitted.translation)
         if self._form is not None:
             members.append(FormAnswer(self._form, secure=self._client.secure))
-        members.append(RegionRedirects(self, self._worker))
-        members.append(RefusedSignatures(self, self._worker))
+        answered = self._answered_request()
+        members.append(RegionRedirects(answered, self._worker))
+        members.append(RefusedSignatures(answered, self._worker))
         return FilterChain(members, self)
+
+    def _answered_request(self) -> AnsweredRequest:
+        admitted = self.admitted
+        return AnsweredRequest(
+            logged=self,
+            method=self.head.method,
+            operation=admitted.operation.name,
+            bucket=admitted.upstream_address.bucket,
+            home=self.home,
+            target=admitted.target,
+            signer=admitted.signer,
+            resent_for=self._resent_for,
+        )
 
     def _buffer(self) -> None:
         """Note that an answer has begun of which the client may see nothing yet."""
@@ -649,25 +638,27 @@ class Exchange:
         """Ask the target what its answer, which is whole, means."""
         self._release()
         self.state = after(self.state, ASK)
-        self._task = self._worker.start(
-            self._end_run(partial(self._find_meaning, question, on_reply))
-        )
+        work = partial(self._find_meaning, question, on_reply)
+        self._task = self._worker.start(self._end_run(work))
 
     async def _find_meaning(
         self, question: Question, on_reply: Callable[[Reply | None], None]
     ) -> Callable[[], None]:
-        return partial(on_reply, await self._ask(question))
+        to = Destination(self.admitted.target, self.admitted.signer)
+        return partial(on_reply, await ask(self._worker, self, question, to))
 
     def send_again(self, step: SendAgain) -> None:
-        """Drop the answer and send the request again."""
+        """Drop the answer and send the request again, unless bytes of its body are gone."""
+        is_incomplete = self.state is SENDING or self.state in INCOMPLETE
         self._release()
-        if not self.is_replayable:
+        if is_incomplete or self.body_taken:
             self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
             return
         self.state = after(self.state, RESEND)
         self._filters = None
-        if step.refreshed:
-            self._run(self._find_other_credentials)
+        self._resent_for |= {step.reason}
+        if step.reason is Reason.CREDENTIALS:
+            self._run(self._find_other_signer)
         else:
             self._worker.count_retry()
             self._set_out(fresh=True)
@@ -688,57 +679,6 @@ class Exchange:
         self._release()
         self.refuse(error)
 
-    # --- upstream.refusals.SentRequest ---
-
-    @property
-    def method(self) -> bytes:
-        """The client's method."""
-        return self.head.method
-
-    @property
-    def operation_name(self) -> str:
-        """The operation that was admitted."""
-        return self.admitted.operation.name
-
-    @property
-    def bucket(self) -> bytes:
-        """The bucket at the target."""
-        return self.admitted.upstream_address.bucket
-
-    @property
-    def home(self) -> Target:
-        """The target as the configuration has it."""
-        return self.snapshot.targets[self.admitted.decision.target]
-
-    @property
-    def target(self) -> Target:
-        """The target of the next request: the home, or the same in another region."""
-        return self.admitted.target
-
-    @property
-    def signer(self) -> Signer | Unsigned:
-        """The signer of the next request."""
-        return self.admitted.signer
-
-    @property
-    def is_replayable(self) -> bool:
-        """Whether the whole request can be sent again."""
-        is_incomplete = self.state is SENDING or self.state in INCOMPLETE
-        return not is_incomplete and not self.body_taken
-
-    @property
-    def body_taken(self) -> bool:
-        """Whether bytes of the body went up; the gateway keeps no copy of them."""
-        return self.bytes_in > 0 and (self._body_plan is None or self._body_plan.is_sent)
-
-    @property
-    def _destination(self) -> Destination:
-        return Destination(self.admitted.target, self.admitted.signer)
-
-    def redirect(self, to: Destination) -> None:
-        """Send the request there from now on."""
-        self.admitted = replace(self.admitted, target=to.target, signer=to.signer)
-
     # --- the target leaves, the client pauses or leaves ---
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
@@ -751,6 +691,11 @@ class Exchange:
             return
         self._worker.log.target_failed(self, reason)
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
+
+    @property
+    def body_taken(self) -> bool:
+        """Whether bytes of the body went up; the gateway keeps no copy of them."""
+        return self.bytes_in > 0 and (self._body_plan is None or self._body_plan.is_sent)
 
     def _may_resend(self, stale: bool) -> bool:
         return may_resend(
@@ -900,7 +845,7 @@ class Exchange:
                 self._form.close()
             self._worker.log.exchange_ended(self, how)
 
-    # --- ipc.log.Logged ---
+    # --- for the log, and for requests of the gateway's own: Logged, Requester, Prepared ---
 
     @property
     def remote(self) -> str:
@@ -929,6 +874,11 @@ class Exchange:
         """The access key id that a client claimed without proof; empty if there is none."""
         name = self.trail.caller.name
         return name.removeprefix(UNVERIFIED) if name.startswith(UNVERIFIED) else ""
+
+    @property
+    def home(self) -> Target:
+        """Its target as the configuration has it."""
+        return self.snapshot.targets[self.admitted.decision.target]
 
     def holder(self) -> str:
         """Whose share of connections it takes from: who signed, else the client's address."""

@@ -19,6 +19,7 @@ has passed it on; the base class changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastpath.response.own_answer import OwnAnswer
@@ -77,10 +78,18 @@ class Reply(NamedTuple):
     fields: Mapping[bytes, bytes]
 
 
-class SendAgain(NamedTuple):
-    """Send the request again; `refreshed`: with other credentials, once they are here."""
+class Reason(Enum):
+    """Why a request goes up again after a response."""
 
-    refreshed: bool = False
+    REGION = 0  # its bucket is in another region
+    CREDENTIALS = 1  # once other credentials are here
+    TRANSLATION = 2  # it was translated in another way
+
+
+class SendAgain(NamedTuple):
+    """Send the request again, if no byte of its body is gone."""
+
+    reason: Reason
 
 
 Step = HeadChange | BodyRewriter | Buffer | Question | SendAgain | OwnAnswer | None

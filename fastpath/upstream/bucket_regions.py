@@ -46,15 +46,16 @@ class BucketRegions:
     def __len__(self) -> int:
         return len(self._regions)
 
-    def redirected(self, to: Destination, bucket: bytes, operation: str) -> Destination | None:
-        """Where the bucket is, if that is known and elsewhere."""
-        target = to.target
-        if not target.profile.has_regions or not bucket or relays_redirects(operation):
-            return None
-        region = self._regions.get((target.route.key, bucket))
-        if region is None or region == target.region:
-            return None
-        return self._in_region(target, to.signer, region)
+    def destination(
+        self, home: Target, signer: Signer | Unsigned, bucket: bytes, operation: str
+    ) -> Destination:
+        """Where a request goes: to the region of its bucket if that is known, or else home."""
+        region = home.region
+        if home.profile.has_regions and bucket and operation not in _AT_HOME:
+            region = self._regions.get((home.route.key, bucket)) or region
+        if region == home.region:
+            return Destination(home, signer.in_region(region))
+        return self._in_region(home, signer, region)
 
     def must_ask(self, target: Target, bucket: bytes, operation: str) -> bool:
         """Whether the bucket's region is unknown, so that the target may redirect the request.
@@ -72,28 +73,27 @@ class BucketRegions:
             return False
         return True
 
-    def record_answer(self, to: Destination, bucket: bytes, region: bytes) -> Destination | None:
-        """Record the region that the target named (or not); where the bucket is, if elsewhere."""
-        target = to.target
-        if not is_region(region) or region == target.region:
-            self._regions.put((target.route.key, bucket), target.region)
-            return None
-        return self.record_redirect(to, bucket, region)
+    def record_answer(self, home: Target, bucket: bytes, region: bytes) -> bool:
+        """Record the region that the target named (or not); whether it is another one."""
+        if not is_region(region) or region == home.region:
+            self._regions.put((home.route.key, bucket), home.region)
+            return False
+        return self.record_redirect(home, bucket, region)
 
-    def record_redirect(
-        self, home: Destination, bucket: bytes, region: bytes
-    ) -> Destination | None:
-        """Record that the bucket is in another region; where, or None if there are too many.
+    def record_redirect(self, home: Target, bucket: bytes, region: bytes) -> bool:
+        """Record that the bucket is in another region; False if there are too many.
 
-        `home` has the target as the configuration has it.
+        `home` is the target as the configuration has it.
         """
-        key = home.target.route.key
+        key = home.route.key
         routes = self._routes.setdefault(key, {})
-        if region not in routes and len(routes) >= MAX_REGIONS:
-            return None
+        if region not in routes:
+            if len(routes) >= MAX_REGIONS:
+                return False
+            routes[region] = _route_to(home.route, _host_of(home, region))
         self.any_redirected = True
         self._regions.put((key, bucket), region)
-        return self._in_region(home.target, home.signer, region)
+        return True
 
     def keep(self, homes: Iterable[str]) -> set[str]:
         """Forget all but the routes in `homes`; returns the keys of the regional routes kept."""
@@ -103,11 +103,10 @@ class BucketRegions:
 
     def _in_region(self, home: Target, signer: Signer | Unsigned, region: bytes) -> Destination:
         routes = self._routes.setdefault(home.route.key, {})
-        host = home.route.host
-        there = host_in_region(host, home.region.decode(), region.decode())
+        there = _host_of(home, region)
         if region not in routes:
             routes[region] = _route_to(home.route, there)
-        authority = home.authority.replace(host.encode(), there.encode(), 1)
+        authority = home.authority.replace(home.route.host.encode(), there.encode(), 1)
         target = replace(home, authority=authority, route=routes[region])
         return Destination(target, signer.in_region(region))
 
@@ -126,6 +125,10 @@ def host_in_region(host: str, own: str, region: str) -> str:
     if host == "s3.amazonaws.com":
         return f"s3.{region}.amazonaws.com"
     return host
+
+
+def _host_of(home: Target, region: bytes) -> str:
+    return host_in_region(home.route.host, home.region.decode(), region.decode())
 
 
 def _route_to(route: Route, host: str) -> Route:

@@ -28,13 +28,18 @@ from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.http.content_codings import decoded
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
-from fastpath.response.filters import Buffer, Question, Reply, SendAgain
+from fastpath.response.filters import Buffer, Question, Reason, Reply, SendAgain
 from fastpath.signing.sigv4.sign import Signer
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.credential_refresh import Refused
 from fastpath.upstream.lessee import Lessee
 from fastpath.upstream.own_request import question_request
-from fastpath.upstream.refusals import RefusalWorker, RefusedSignatures, RegionRedirects
+from fastpath.upstream.refusals import (
+    AnsweredRequest,
+    RefusalWorker,
+    RefusedSignatures,
+    RegionRedirects,
+)
 from fastpath.upstream.retry import may_resend
 from fastpath.upstream.reuse import was_read
 
@@ -43,12 +48,10 @@ if TYPE_CHECKING:
     from fastpath.http.head import ResponseHead
     from fastpath.response.filters import Step
     from fastpath.routing.identities import Caller
-    from fastpath.routing.snapshot import Route, Snapshot, Target
-    from fastpath.signing.sigv4.sign import Unsigned
+    from fastpath.routing.snapshot import Route, Snapshot
     from fastpath.upstream.lessee import Connection
     from fastpath.upstream.own_request import OwnRequest
     from fastpath.upstream.pool import Pool
-    from fastpath.upstream.refusals import Reason
 
 # Bytes of a reply: 1,000 parts, or names of uploads, are a fifth of it.
 MAX_REPLY = 1 << 20
@@ -134,10 +137,10 @@ class Call:
         self._worker = worker
         self._requester = requester
         self._request = request
+        self._home = to.target
         self._to = to
         self._follows = follows
-        self.home = to.target
-        self.resent_for: frozenset[Reason] = frozenset()
+        self._resent_for: frozenset[Reason] = frozenset()
         self._started = time.perf_counter()
         self._state = CallState.NEW
         self._pool: Pool | None = None
@@ -256,10 +259,11 @@ class Call:
     async def _must_send_again(self) -> bool:
         """Whether the answer is none: the request goes elsewhere, or with other credentials."""
         assert self._head is not None  # it has an answer
+        answered = self._answered_request()
         try:
             for member in (
-                RegionRedirects(self, self._worker),
-                RefusedSignatures(self, self._worker),
+                RegionRedirects(answered, self._worker),
+                RefusedSignatures(answered, self._worker),
             ):
                 step = member.head(self._head)
                 if isinstance(step, Buffer):
@@ -267,11 +271,7 @@ class Call:
                 if isinstance(step, Question):
                     step = member.reply(await ask(self._worker, self._requester, step, self._to))
                 if isinstance(step, SendAgain):
-                    self._leave()
-                    self._forget_answer()
-                    self._worker.row[Slot.RETRIES] += 1
-                    if step.refreshed:
-                        await self._refresh()
+                    await self._drop_answer(step)
                     return True
         except S3Error:
             failure = CallFailed("refused the gateway's request")
@@ -280,55 +280,46 @@ class Call:
             raise failure from None
         return False
 
+    def _answered_request(self) -> AnsweredRequest:
+        return AnsweredRequest(
+            logged=self,
+            method=self._request.method,
+            operation=self._request.operation,
+            bucket=self._request.address.bucket,
+            home=self._home,
+            target=self._to.target,
+            signer=self._to.signer,
+            resent_for=self._resent_for,
+        )
+
     async def _by_body(self, member: RegionRedirects | RefusedSignatures, most: int) -> Step:
         """What a filter decides by the beginning of the body, which stays to be read."""
         await self._until(lambda: self._state is CallState.ANSWERED or self._waiting >= most)
         is_whole = self._state is CallState.ANSWERED
         return member.whole(b"".join(self._pieces), complete=is_whole)
 
-    async def _refresh(self) -> None:
+    async def _drop_answer(self, step: SendAgain) -> None:
+        """Make ready to send the request again. Raises S3Error: that is impossible."""
+        if self.bytes_in:
+            raise S3Error(SERVICE_UNAVAILABLE)
+        self._leave()
+        self._pieces.clear()
+        self._waiting = self.bytes_out = self.status = 0
+        self._head = None
+        self._resent_for |= {step.reason}
+        self._worker.row[Slot.RETRIES] += 1
+        if step.reason is Reason.CREDENTIALS:
+            await self._find_other_signer()
+
+    async def _find_other_signer(self) -> None:
         refused = self._to.signer
         assert isinstance(refused, Signer)  # an unsigned request has no signature to refuse
         signer = await self._worker.credential_refresh.other_signer(
-            Refused(self.home, self._requester.caller, refused), self._worker.snapshot
+            Refused(self._home, self._requester.caller, refused), self._worker.snapshot
         )
         if signer is None:
             raise S3Error(SERVICE_UNAVAILABLE)
         self._to = self._to._replace(signer=signer)
-
-    def _forget_answer(self) -> None:
-        self._pieces.clear()
-        self._waiting = self.bytes_out = self.status = 0
-        self._head = None
-
-    # --- upstream.refusals.SentRequest ---
-
-    @property
-    def method(self) -> bytes:
-        return self._request.method
-
-    @property
-    def operation_name(self) -> str:
-        return self._request.operation
-
-    @property
-    def bucket(self) -> bytes:
-        return self._request.address.bucket
-
-    @property
-    def target(self) -> Target:
-        return self._to.target
-
-    @property
-    def signer(self) -> Signer | Unsigned:
-        return self._to.signer
-
-    @property
-    def is_replayable(self) -> bool:
-        return not self.bytes_in
-
-    def redirect(self, to: Destination) -> None:
-        self._to = to
 
     # --- what it waits for ---
 
@@ -368,6 +359,11 @@ class Call:
 
     def _lease(self, *, fresh: bool) -> None:
         self._state = CallState.LEASING
+        if self._follows and self._worker.bucket_regions.any_redirected:
+            address, operation = self._request.address, self._request.operation
+            self._to = self._worker.bucket_regions.destination(
+                self._home, self._to.signer, address.bucket, operation
+            )
         self._pool = self._worker.pool(self._to.target.route)
         name = self._request.server_name(self._to.target)
         self._pool.lease(self, self._requester.holder(), fresh=fresh, name=name)

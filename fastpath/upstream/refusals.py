@@ -3,22 +3,21 @@
 Both serve the relay and calls. `s3.refusals` says what a response means; here is what is done.
 
 Rules: what is refused is decided once the document is here, or its first MAX_BUFFERED_BYTES. A
-request goes up again only if no byte of its body is gone: once to another region, once with other
-credentials. A refused signature or a redirect proves that the target did nothing, so any method may
-go to another region; only idempotent ones go up with other credentials. A response to HEAD has no
-document that names the refusal: a question asks for one, but not while the last such check is
-recent (`credential_refresh`).
+request goes up again once to another region and once with other credentials. A refused signature or
+a redirect proves that the target did nothing, so any method may go to another region; only
+idempotent ones go up with other credentials. A response to HEAD has no document that names the
+refusal: a question asks for one, but not while the last such check is recent
+(`credential_refresh`).
 """
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import Logged
-from fastpath.response.filters import Buffer, Question, ResponseFilter, SendAgain
+from fastpath.response.filters import Buffer, Question, Reason, ResponseFilter, SendAgain
 from fastpath.s3.refusals import (
     MAX_BUFFERED_BYTES,
     REDIRECT_STATUSES,
@@ -30,7 +29,7 @@ from fastpath.s3.refusals import (
 )
 from fastpath.signing.sigv4.sign import Signer, Unsigned
 from fastpath.sockets.diagnosis import TLS_ON_PLAIN, wants_tls
-from fastpath.upstream.bucket_regions import Destination, relays_redirects
+from fastpath.upstream.bucket_regions import relays_redirects
 from fastpath.upstream.retry import REPLAYABLE
 
 if TYPE_CHECKING:
@@ -45,40 +44,23 @@ if TYPE_CHECKING:
 _BUFFER = Buffer(MAX_BUFFERED_BYTES)
 
 
-class Reason(Enum):
-    """Why a request goes up again after a response; each once at most."""
+class AnsweredRequest(NamedTuple):
+    """A request that a target has answered.
 
-    REGION = 0
-    CREDENTIALS = 1
+    logged: the exchange or call that it is of.
+    home: the target as the configuration has it.
+    target: the one that answered: the home, or the same in another region.
+    resent_for: why it went up again before.
+    """
 
-
-class SentRequest(Logged, Protocol):
-    """A request that a target has answered: an exchange's, or a call."""
-
+    logged: Logged
+    method: bytes
+    operation: str
+    bucket: bytes
+    home: Target
+    target: Target
+    signer: Signer | Unsigned
     resent_for: frozenset[Reason]
-
-    @property
-    def method(self) -> bytes: ...
-    @property
-    def operation_name(self) -> str: ...
-    @property
-    def bucket(self) -> bytes: ...
-    @property
-    def home(self) -> Target:
-        """The target as the configuration has it."""
-
-    @property
-    def target(self) -> Target:
-        """The target that answered: the home's, or that of another region."""
-
-    @property
-    def signer(self) -> Signer | Unsigned: ...
-    @property
-    def is_replayable(self) -> bool:
-        """Whether no byte of its body is gone."""
-
-    def redirect(self, to: Destination) -> None:
-        """Go there from now on."""
 
 
 class RefusalWorker(Protocol):
@@ -93,7 +75,7 @@ class RefusalWorker(Protocol):
 class _RefusalFilter(ResponseFilter):
     """What both have in common: they classify the buffered response."""
 
-    def __init__(self, request: SentRequest, worker: RefusalWorker) -> None:
+    def __init__(self, request: AnsweredRequest, worker: RefusalWorker) -> None:
         self._request = request
         self._worker = worker
         self._head: ResponseHead
@@ -112,7 +94,7 @@ class _RefusalFilter(ResponseFilter):
 
     def _blame(self, reason: str) -> S3Error:
         """Log what the target did; returns the error for the client."""
-        self._worker.log.target_failed(self._request, reason)
+        self._worker.log.target_failed(self._request.logged, reason)
         return S3Error(SERVICE_UNAVAILABLE, retry_after=1)
 
 
@@ -129,7 +111,7 @@ class RegionRedirects(_RefusalFilter):
             raise self._blame(str(TLS_ON_PLAIN))
         has_regions = request.target.profile.has_regions
         refusal = self._classify(
-            body, regions=has_regions and not relays_redirects(request.operation_name)
+            body, regions=has_regions and not relays_redirects(request.operation)
         )
         if isinstance(refusal, OtherRegion):
             return self._follow(refusal.region)
@@ -143,17 +125,11 @@ class RegionRedirects(_RefusalFilter):
         request, name = self._request, region.decode()
         if Reason.REGION in request.resent_for:
             raise self._blame(f"redirected in a circle, now to {name}")
-        home = Destination(request.home, request.signer)
-        there = self._worker.bucket_regions.record_redirect(home, request.bucket, region)
-        if there is None:
+        if not self._worker.bucket_regions.record_redirect(request.home, request.bucket, region):
             return None
-        request.redirect(there)
         self._worker.row[Slot.REDIRECTED] += 1
-        self._worker.log.bucket_found(request, name)
-        if not request.is_replayable:
-            raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)  # the next try goes there at once
-        request.resent_for |= {Reason.REGION}
-        return SendAgain()
+        self._worker.log.bucket_found(request.logged, name)
+        return SendAgain(Reason.REGION)
 
 
 class RefusedSignatures(_RefusalFilter):
@@ -170,8 +146,7 @@ class RefusedSignatures(_RefusalFilter):
             return self._refresh(refusal)
         is_mute = self._request.method == b"HEAD"
         if is_mute and self._worker.credential_refresh.check_is_due(self._request.target.name):
-            bucket = self._request.bucket
-            return Question(b"/" + bucket, b"location=" if bucket else b"")
+            return signature_question(self._request.bucket)
         return None
 
     def reply(self, reply: Reply | None) -> Step:
@@ -196,7 +171,11 @@ class RefusedSignatures(_RefusalFilter):
         if not refusal.renew:
             raise error
         self._worker.credential_refresh.request(request.target.name)
-        if not request.is_replayable or request.method not in REPLAYABLE:
+        if request.method not in REPLAYABLE:
             raise error
-        request.resent_for |= {Reason.CREDENTIALS}
-        return SendAgain(refreshed=True)
+        return SendAgain(Reason.CREDENTIALS)
+
+
+def signature_question(bucket: bytes) -> Question:
+    """The question whose reply shows whether the target refuses the gateway's signature."""
+    return Question(b"/" + bucket, b"location=" if bucket else b"")

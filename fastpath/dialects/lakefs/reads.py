@@ -25,7 +25,7 @@ from fastpath.errors import (
 )
 from fastpath.http.head import ResponseHead
 from fastpath.http.query import is_field_value
-from fastpath.response.filters import HeadChange, Question, Reply, SendAgain, Step
+from fastpath.response.filters import HeadChange, Question, Reason, Reply, SendAgain, Step
 from fastpath.s3.conditions import if_range_holds, read_conditions
 
 _PREFIX = b"response-"
@@ -86,7 +86,7 @@ class Read(Request):
         """Send the request again without its Range."""
         self._range = self._if_range = None
         self.drop = (*self.drop, b"range")
-        return SendAgain()
+        return SendAgain(Reason.TRANSLATION)
 
     def question(self, status: int) -> Question | None:
         upstream = self.client_request.upstream

@@ -15,6 +15,7 @@ from fastpath.response.filters import (
     Buffer,
     HeadChange,
     Question,
+    Reason,
     Reply,
     ResponseFilter,
     SendAgain,
@@ -162,7 +163,7 @@ def test_a_full_buffer_decides_before_the_end() -> None:
 @pytest.mark.parametrize(
     ("step", "told"),
     [
-        (SendAgain(), SendAgain()),
+        (SendAgain(Reason.REGION), SendAgain(Reason.REGION)),
         (OwnAnswer(204, (), b""), OwnAnswer(204, (), b"")),
         (S3Error(INTERNAL_ERROR), "InternalError"),
     ],

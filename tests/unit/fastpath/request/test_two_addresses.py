@@ -12,6 +12,7 @@ from fastpath.dialects import translate
 from fastpath.dialects.translation import ClientRequest
 from fastpath.errors import S3Error
 from fastpath.exchange.exchange import Exchange
+from fastpath.exchange.preparation import find_region
 from fastpath.http.head import parse_request_head, parse_response_head
 from fastpath.limits import Limits
 from fastpath.request.admitted import Admitted
@@ -80,7 +81,7 @@ def test_an_upload_asks_for_the_region_of_the_targets() -> None:
     rig.connect().says(get("/b-b/k"))
     exchange = exchange_of(rig)
     exchange.admitted = replace(exchange.admitted, upstream_address=TARGETS)
-    rig.loop.create_task(exchange._find_region())
+    rig.loop.create_task(find_region(exchange, rig.worker))
     rig.settle()
     assert rig.target.heard.startswith(b"HEAD /there HTTP/1.1\r\n")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fastpath.routing.snapshot import Snapshot, load_snapshot
+from fastpath.routing.snapshot import Snapshot, Target, load_snapshot
 from fastpath.signing.sigv4.sign import Signer
 from fastpath.upstream.bucket_regions import MAX_REGIONS, BucketRegions, Destination, host_in_region
 from tests.doubles.wire import document
@@ -39,47 +39,60 @@ def snapshot(host: str = "s3.us-east-1.store.example", profile: str = "s3") -> S
     return load_snapshot(1, made)
 
 
-def home(of: Snapshot) -> Destination:
-    target = of.targets["first"]
-    assert target.signer is not None
-    return Destination(target, target.signer)
+def home(of: Snapshot) -> Target:
+    return of.targets["first"]
+
+
+def found(
+    regions: BucketRegions, of: Snapshot, bucket: bytes = b"bkt", operation: str = "GetObject"
+) -> Destination:
+    signer = home(of).signer
+    assert signer is not None
+    return regions.destination(home(of), signer, bucket, operation)
 
 
 def test_a_bucket_is_found_where_it_was_learnt_to_be() -> None:
     of, regions = snapshot(), BucketRegions()
-    target = of.targets["first"]
     assert not regions.any_redirected
-    moved = regions.record_redirect(home(of), b"bkt", b"eu-west-1")
+    assert regions.record_redirect(home(of), b"bkt", b"eu-west-1")
     assert regions.any_redirected
-    later = regions.redirected(home(of), b"bkt", "GetObject")
-    assert later is not None
-    assert later == moved
-    assert later.target.authority == b"s3.eu-west-1.store.example:9000"
-    assert later.target.route.host == "s3.eu-west-1.store.example"
-    assert later.target.route.port == 9000
-    assert later.target.route.tls is not None
-    assert later.target.route.tls.server_name == "s3.eu-west-1.store.example"
-    assert later.target.route.key != target.route.key
-    assert later.target.name == target.name
-    assert isinstance(later.signer, Signer)
-    assert later.signer.region == b"eu-west-1"
-    assert target.signer is not None
-    assert later.signer.equals(target.signer)
+    target, signer = found(regions, of)
+    assert target.authority == b"s3.eu-west-1.store.example:9000"
+    assert target.route.host == "s3.eu-west-1.store.example"
+    assert target.route.port == 9000
+    assert target.route.tls is not None
+    assert target.route.tls.server_name == "s3.eu-west-1.store.example"
+    assert target.route.key != home(of).route.key
+    assert target.name == home(of).name
+    assert isinstance(signer, Signer)
+    assert signer.region == b"eu-west-1"
+    own = home(of).signer
+    assert own is not None
+    assert signer.equals(own)
+
+
+def test_a_bucket_that_has_moved_home_is_found_there() -> None:
+    of, regions = snapshot(), BucketRegions()
+    regions.record_redirect(home(of), b"bkt", b"eu-west-1")
+    regions.record_redirect(home(of), b"bkt", home(of).region)
+    target, signer = found(regions, of)
+    assert target is home(of)
+    assert signer is home(of).signer
 
 
 @pytest.mark.parametrize("operation", ["CreateBucket", "GetBucketLocation", "ListBuckets"])
 def test_what_asks_for_a_region_stays_at_home(operation: str) -> None:
     of, regions = snapshot(), BucketRegions()
     regions.record_redirect(home(of), b"bkt", b"eu-west-1")
-    assert regions.redirected(home(of), b"bkt", operation) is None
+    assert found(regions, of, operation=operation).target is home(of)
 
 
 def test_other_buckets_and_other_targets_stay_at_home() -> None:
     of, regions = snapshot(), BucketRegions()
     regions.record_redirect(home(of), b"bkt", b"eu-west-1")
-    assert regions.redirected(home(of), b"other", "GetObject") is None
+    assert found(regions, of, b"other").target is home(of)
     elsewhere = snapshot("store.example", profile="generic")
-    assert regions.redirected(home(elsewhere), b"bkt", "GetObject") is None
+    assert found(regions, elsewhere).target is home(elsewhere)
 
 
 def test_regions_and_buckets_are_bounded() -> None:
@@ -87,13 +100,13 @@ def test_regions_and_buckets_are_bounded() -> None:
     for number in range(MAX_REGIONS):
         assert regions.record_redirect(home(of), b"bkt-%d" % number, b"region-%d" % number)
     assert len(regions) == 2
-    assert regions.record_redirect(home(of), b"one-more", b"another-region") is None
+    assert not regions.record_redirect(home(of), b"one-more", b"another-region")
     assert regions.record_redirect(home(of), b"one-more", b"region-0")
 
 
 def test_a_route_that_no_snapshot_knows_is_forgotten() -> None:
     of, regions = snapshot(), BucketRegions()
-    moved = regions.record_redirect(home(of), b"bkt", b"eu-west-1")
-    assert moved is not None
-    assert regions.keep({of.targets["first"].route.key}) == {moved.target.route.key}
+    regions.record_redirect(home(of), b"bkt", b"eu-west-1")
+    key = found(regions, of).target.route.key
+    assert regions.keep({home(of).route.key}) == {key}
     assert regions.keep({"another"}) == set()

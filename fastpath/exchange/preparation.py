@@ -1,0 +1,91 @@
+"""Coroutines before the lease: what must be known before a request is sent.
+
+Rules: a coroutine asks and records, and leaves the exchange as it is; it raises the S3Error that
+the client gets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
+from fastpath.ipc.log import Logged
+from fastpath.response.filters import Question
+from fastpath.signing.sigv4.sign import Signer
+from fastpath.upstream.bucket_regions import Destination
+from fastpath.upstream.call import ask
+from fastpath.upstream.credential_refresh import Refused
+
+if TYPE_CHECKING:
+    from fastpath.composed.request_body import RequestBody
+    from fastpath.dialects.translation import Translation
+    from fastpath.exchange.worker_protocol import Worker
+    from fastpath.payload.filters import BodyFilter
+    from fastpath.request.admitted import Admitted
+    from fastpath.response.filters import Reply
+    from fastpath.routing.identities import Caller
+    from fastpath.routing.snapshot import Snapshot, Target
+
+
+class Prepared(Logged, Protocol):
+    """The exchange whose request is prepared."""
+
+    admitted: Admitted
+    snapshot: Snapshot
+
+    @property
+    def caller(self) -> Caller:
+        """Who sent it."""
+
+    @property
+    def home(self) -> Target:
+        """Its target as the configuration has it."""
+
+    def holder(self) -> str:
+        """Whose share of connections it takes from."""
+
+
+async def verify_body(body: RequestBody, body_filter: BodyFilter) -> None:
+    """Read and verify a body that goes to no target."""
+    while not body.ended:
+        body_filter.feed(await body.read(), body.ended)
+
+
+async def find_region(exchange: Prepared, worker: Worker) -> None:
+    """Ask where the bucket of an upload is: a body that has begun cannot be sent again."""
+    bucket = exchange.admitted.upstream_address.bucket
+    reply = await _ask(exchange, worker, Question(b"/" + bucket, b"", b"HEAD"))
+    if reply is None or reply.status >= 500:
+        return
+    region = reply.fields.get(b"x-amz-bucket-region", b"")
+    if worker.bucket_regions.record_answer(exchange.home, bucket, region):
+        worker.log.bucket_found(exchange, region.decode())
+
+
+async def ask_first(exchange: Prepared, worker: Worker, translation: Translation) -> None:
+    """Ask what the translation must know."""
+    question = translation.first_question
+    if question is None:
+        return
+    reply = await _ask(exchange, worker, question)
+    if reply is None:
+        worker.log.target_failed(exchange, "gave no answer to a question")
+        raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
+    translation.on_first_reply(reply)
+
+
+async def find_other_signer(exchange: Prepared, worker: Worker) -> Signer:
+    """Wait for other credentials than those that the target refused."""
+    refused = exchange.admitted.signer
+    assert isinstance(refused, Signer)  # an unsigned request has no signature to refuse
+    signer = await worker.credential_refresh.other_signer(
+        Refused(exchange.home, exchange.caller, refused), worker.snapshot
+    )
+    if signer is None:
+        raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
+    return signer
+
+
+async def _ask(exchange: Prepared, worker: Worker, question: Question) -> Reply | None:
+    admitted = exchange.admitted
+    return await ask(worker, exchange, question, Destination(admitted.target, admitted.signer))
