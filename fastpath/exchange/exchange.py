@@ -74,7 +74,7 @@ from fastpath.http.framing import (
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
 from fastpath.payload.body_plan import STREAMING, BodyPlan
-from fastpath.request.admission import POST_OBJECT, Trail, admit
+from fastpath.request.admission import Trail, Unadmitted, admit
 from fastpath.request.upstream_head import upstream_head
 from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
@@ -206,8 +206,8 @@ class Exchange:
         if cors is not None and b"origin" in self.head.fields:
             self._cors = cors.answer_lines(self.head.fields[b"origin"], self.head.method)
         admitted = admit(self.head, self.snapshot, now, self.trail)
-        if admitted is None:
-            self._begin_unadmitted(now)
+        if isinstance(admitted, Unadmitted):
+            self._begin_unadmitted(admitted, now)
             return
         self.admitted = admitted
         streaming = admitted.payload in STREAMING
@@ -219,11 +219,10 @@ class Exchange:
                 return
         self._set_out()
 
-    def _begin_unadmitted(self, now: float) -> None:
+    def _begin_unadmitted(self, request: Unadmitted, now: float) -> None:
         """Answer a preflight; or read a browser's form, whose body says what it asks for."""
-        address = self.trail.address
-        assert address is not None  # located
-        if self.trail.operation is not POST_OBJECT:
+        address = request.address
+        if not request.is_form:
             self._answer(answer_preflight(self.snapshot.cors, self.head.fields, address))
             return
         memory = self._worker.form_memory

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from fastpath.dialects import translate
 from fastpath.dialects.translation import ClientRequest, Translation
@@ -50,7 +50,7 @@ from fastpath.s3.addressing import (
 from fastpath.s3.metadata import check_metadata
 from fastpath.s3.operations import BODY_METHODS, OPERATIONS, Operation, classify
 from fastpath.signing.authentication import authenticate, claimed_key_id
-from fastpath.signing.sigv4.sign import Signer, Unsigned
+from fastpath.signing.sigv4.sign import Unsigned
 from fastpath.signing.sigv4.verify import (
     STREAMING_MODES,
     STREAMING_UNSIGNED_TRAILER,
@@ -96,12 +96,18 @@ class Trail:
         self.verified = False  # whether the signature of its head was verified
 
 
-def admit(head: RequestHead, snapshot: Snapshot, now: float, trail: Trail) -> Admitted | None:
-    """Decide about one request, and fill its trail; `now` in epoch seconds. Raises S3Error.
+class Unadmitted(NamedTuple):
+    """A request that is not decided about: a PostObject, or a preflight for the gateway to answer.
 
-    None: it is a PostObject (its body holds the identity and the key), or a preflight that the
-    gateway answers.
+    The body of a PostObject (`is_form`) holds its identity and its key.
     """
+
+    address: Address
+    is_form: bool
+
+
+def admit(head: RequestHead, snapshot: Snapshot, now: float, trail: Trail) -> Admitted | Unadmitted:
+    """Decide about one request, and fill its trail; `now` in epoch seconds. Raises S3Error."""
     _refuse_loop(head, snapshot)
     address = trail.address = locate(head, snapshot.domains)
     query: Query = parse_query(head.query) if head.query else ()
@@ -112,7 +118,7 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, trail: Trail) -> Ad
     signed = _NOT_SIGNED
     if operation is POST_OBJECT:
         _refuse_signed_form(head, query)
-        return None
+        return Unadmitted(address, is_form=True)
     if operation is not PREFLIGHT:
         signed = _authenticate(head, query, address, snapshot, now, trail)
         proof = signed[1]
@@ -121,7 +127,7 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, trail: Trail) -> Ad
     elif snapshot.cors is not None and snapshot.cors.forward:
         trail.caller = ANONYMOUS_CALLER
     else:
-        return None
+        return Unadmitted(address, is_form=False)
     return _decide(merged, rest, address, operation, signed, presigned, snapshot, now, trail)
 
 
@@ -151,7 +157,10 @@ def asked_about(
     payload: bytes,
     now: float,
 ) -> Asked:
-    """Return what routing rules look at; `head` is merged."""
+    """Return what routing rules look at; `head` is merged.
+
+    Only plans with conditions need it (heads: 5,000 instructions and more).
+    """
     return Asked(
         operation.routed_as.name,
         caller.name,
@@ -186,7 +195,6 @@ def _decide(  # noqa: PLR0913 (what is understood of one request; no object per 
     if caller.grants is not None:
         _check_rights(head, query, operation, address, caller)
     plan = snapshot.routing.plan(address.bucket)
-    # The record is made only for rules that look at it.
     decision = plan.fixed or plan.decide(
         asked_about(head, operation, address, caller, payload, now)
     )
@@ -197,7 +205,11 @@ def _decide(  # noqa: PLR0913 (what is understood of one request; no object per 
     overlooked = target.profile.overlooks.get(operation.name)
     if overlooked is not None:
         _refuse_overlooked(overlooked, query, head)
-    signer = _signer(snapshot, target, caller)
+    signer = (
+        Unsigned(target.region) if caller is ANONYMOUS_CALLER else snapshot.signer(target, caller)
+    )
+    if signer is None:
+        raise S3Error(SERVICE_UNAVAILABLE)
     rewritten_headers: Query = ()
     if COPY_SOURCE in head.fields:
         head, query_headers, rewritten_headers = _escape_plus(head, COPY_SOURCE, query_headers)
@@ -227,15 +239,6 @@ def _decide(  # noqa: PLR0913 (what is understood of one request; no object per 
         rewritten_headers,
         translation,
     )
-
-
-def _signer(snapshot: Snapshot, target: Target, caller: Caller) -> Signer | Unsigned:
-    if caller is ANONYMOUS_CALLER:
-        return Unsigned(target.region)
-    signer = snapshot.signer(target, caller)
-    if signer is None:
-        raise S3Error(SERVICE_UNAVAILABLE)
-    return signer
 
 
 def _client_request(

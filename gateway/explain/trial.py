@@ -14,14 +14,7 @@ from dataclasses import dataclass, field, replace
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
-from fastpath.request.admission import (
-    POST_OBJECT,
-    PREFLIGHT,
-    Trail,
-    admit,
-    admit_form,
-    asked_about,
-)
+from fastpath.request.admission import PREFLIGHT, Trail, Unadmitted, admit, admit_form, asked_about
 from fastpath.request.implied_operations import implied
 from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
@@ -73,10 +66,10 @@ def try_out(request: Request, key: str, caller: Caller, model: Config) -> Outcom
     try:
         head = _signed(request, caller, snapshot)
         now = time.time()
-        if admit(head, snapshot, now, trail) is None:
-            address = trail.address
-            assert address is not None  # located
-            if trail.operation is POST_OBJECT:
+        admitted = admit(head, snapshot, now, trail)
+        if isinstance(admitted, Unadmitted):
+            address = admitted.address
+            if admitted.is_form:
                 outcome.remarks.append(
                     "a browser's form: signed and named in its body, sent as PUT"
                 )

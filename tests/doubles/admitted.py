@@ -18,7 +18,7 @@ from fastpath.signing.sigv4.verify import UNSIGNED_PAYLOAD
 def admitted_of(head: RequestHead, snapshot: Snapshot, now: float | None = None) -> Admitted:
     """The record of a request that goes to a target. Raises S3Error."""
     admitted = admit(head, snapshot, time.time() if now is None else now, Trail())
-    assert admitted is not None
+    assert isinstance(admitted, Admitted)
     return admitted
 
 

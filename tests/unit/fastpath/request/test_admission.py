@@ -42,7 +42,7 @@ def admitted(raw: bytes, **options: Any) -> Admitted:
     trail = options.pop("trail", None) or Trail()
     snapshot = load_snapshot(1, document(**options))
     found = admit(parse_request_head(raw, Limits()), snapshot, time.time(), trail)
-    assert found is not None
+    assert isinstance(found, Admitted)
     return found
 
 
