@@ -324,7 +324,8 @@ class Call:
     # --- what it waits for ---
 
     def _is_leased(self) -> bool:
-        return self._connection is not None
+        # Not by the connection: a short answer may be whole before the coroutine goes on.
+        return self._state is not CallState.LEASING
 
     def _may_send(self) -> bool:
         is_sending = self._state is CallState.SENDING

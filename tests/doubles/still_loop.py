@@ -74,8 +74,14 @@ class StillLoop(asyncio.AbstractEventLoop):
 
     def turn(self) -> None:
         """Run what is due now, and nothing that it schedules."""
-        for _ in range(len(self._ready)):
-            self._ready.popleft()._run()
+        asyncio._set_running_loop(self)
+        try:
+            for _ in range(len(self._ready)):
+                handle = self._ready.popleft()
+                if not handle.cancelled():
+                    handle._run()
+        finally:
+            asyncio._set_running_loop(None)
 
     def settle(self) -> None:
         """Run what is due until nothing is; within that, do nothing."""

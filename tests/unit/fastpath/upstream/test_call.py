@@ -119,6 +119,21 @@ def test_an_answer_is_read_and_the_connection_kept() -> None:
     assert (line["bytes_in"], line["bytes_out"]) == (0, 3)
 
 
+def test_an_answer_that_is_whole_before_the_coroutine_goes_on() -> None:
+    """One iteration of the loop may make the connection, send the head and read the answer."""
+    bench = Bench()
+    bench.rig.hold_connects()
+    task = bench.reads()
+    assert bench.rig.held_connects is not None
+    connect: Any = bench.rig.held_connects.popleft()
+    connect.set_result(bench.rig._open(connect.factory))
+    while not bench.rig.target.heard:
+        bench.rig.loop.turn()
+    bench.rig.target.says(ok(b"abc"), settle=False)
+    bench.rig.settle()
+    assert task.result() == (200, b"abc")
+
+
 def test_a_body_goes_up_with_its_head() -> None:
     """Some stores take a head without a byte of its body for an empty object."""
     bench = Bench()
