@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastpath.composed.operation import ComposedRequest, run
 from fastpath.composed.request_body import RequestBody
 from fastpath.dialects.delete_objects import refused_answer
 from fastpath.errors import (
@@ -55,6 +56,8 @@ from fastpath.exchange.states import (
     NEW,
     READ,
     READING,
+    REPLY,
+    REPLYING,
     RESEND,
     RUN,
     SENDING,
@@ -62,11 +65,12 @@ from fastpath.exchange.states import (
     TAKE_OVER,
     after,
 )
-from fastpath.exchange.upload_body import body_plan_of
+from fastpath.exchange.upload_body import body_plan_of, verified_body_plan_of
 from fastpath.http.framing import (
     BY_LENGTH,
     IN_CHUNKS,
     NO_BODY,
+    UNTIL_CLOSE,
     BodyKind,
     may_have_unannounced_body,
     request_body,
@@ -79,10 +83,18 @@ from fastpath.request.upstream_head import upstream_head
 from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
 from fastpath.response.filters import Reason
-from fastpath.response.heads import CONTINUE, error_response, own_response, relayed_head
+from fastpath.response.heads import (
+    CONTINUE,
+    error_response,
+    own_head,
+    own_response,
+    relayed_head,
+    reply_framing,
+)
 from fastpath.routing.identities import UNVERIFIED
 from fastpath.s3.operations import BODY_METHODS
 from fastpath.s3.refusals import REFUSAL_STATUSES
+from fastpath.s3.xml_writer import error_document, without_declaration
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import ask
 from fastpath.upstream.refusals import AnsweredRequest, RefusedSignatures, RegionRedirects
@@ -91,6 +103,8 @@ from fastpath.upstream.reuse import was_read
 from fastpath.upstream.shares import holder_at
 
 if TYPE_CHECKING:
+    from fastpath.composed.client_reply import ClientReply
+    from fastpath.composed.operation import Operation
     from fastpath.exchange.client_protocol import Client
     from fastpath.exchange.worker_protocol import Worker
     from fastpath.http.head import RequestHead, ResponseHead
@@ -128,6 +142,7 @@ class Exchange:
         "_filters",
         "_form",
         "_pool",
+        "_reply",
         "_resent_for",
         "_sent_head",
         "_sent_raw",
@@ -169,6 +184,7 @@ class Exchange:
         self._wants_continue = head.expect_continue  # and has not got it yet
         self.body_left = NO_LENGTH if head.chunked else head.content_length or 0
         self._body: RequestBody  # of the coroutine that runs
+        self._reply: ClientReply  # of the composed operation that runs
         self._body_plan: BodyPlan | None = None  # None: the body goes up as it comes
         self._filter: BodyFilter | None = None  # None: nothing looks at it
         self._upstream_head = b""  # waits for the first byte of the body
@@ -210,6 +226,9 @@ class Exchange:
             self._begin_unadmitted(admitted, now)
             return
         self.admitted = admitted
+        if self._worker.composed and admitted.operation.name in self._worker.composed:
+            self._compose(self._worker.composed[admitted.operation.name])
+            return
         streaming = admitted.payload in STREAMING
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:
@@ -242,18 +261,22 @@ class Exchange:
 
     def _read_ignored_body(self, admitted: Admitted) -> None:
         """Read and verify a body that S3 does not know, or that goes to no target."""
-        is_ignored = admitted.own_answer is None
-        if is_ignored and self.body_left > self.snapshot.limits.ignored_body_bytes:
+        if admitted.own_answer is None:
+            self._refuse_long_ignored_body()
+        self._run(self._verify_body)
+
+    def _refuse_long_ignored_body(self) -> None:
+        if self.body_left > self.snapshot.limits.ignored_body_bytes:
             self.wants_close = True
             raise S3Error(INVALID_REQUEST, message="This request has no body in S3.")
-        self._run(self._verify_body)
 
     # --- coroutines, before the lease ---
 
-    def _run(self, work: Work) -> None:
+    def _run(self, work: Work, body_filter: BodyFilter | None = None) -> None:
         """Have a coroutine run; it returns what the exchange does next."""
         self.state = after(self.state, RUN)
-        self._body = RequestBody(self._read_piece, ended=not self.body_left)
+        ended = not self.body_left
+        self._body = RequestBody(self._read_piece, ended=ended, body_filter=body_filter)
         self._task = self._worker.start(self._end_run(work))
 
     async def _end_run(self, work: Work) -> None:
@@ -308,6 +331,81 @@ class Exchange:
         self.admitted = replace(self.admitted, signer=signer)
         self._worker.count_retry()
         return await self._find_out(fresh=True)
+
+    # --- a composed operation, instead of the lease ---
+
+    def _compose(self, operation: Operation) -> None:
+        """Have a composed operation answer. Raises S3Error: its body is not what it should be."""
+        request_body(self.head, streaming=self.admitted.payload in STREAMING)
+        body_plan = self._body_plan = verified_body_plan_of(self.head, self.admitted)
+        length = self.head.content_length or 0
+        if body_plan is None:
+            self._run(partial(self._operate, operation, length))
+            return
+        if body_plan.body_headers is not None:  # without its chunks
+            length = body_plan.body_headers.length or 0
+        if not body_plan.is_sent:
+            self._refuse_long_ignored_body()
+        if not self.body_left:
+            body_plan.filter.feed(b"", True)
+        self._run(partial(self._operate, operation, length), body_plan.filter)
+
+    async def _operate(self, operation: Operation, length: int) -> Callable[[], None]:
+        if self._body_plan is not None and not self._body_plan.is_sent:
+            await self._body.skip()
+        request = ComposedRequest(self._worker, self, self._body, length)
+        self._reply = request.reply
+        return await run(operation, request)
+
+    @property
+    def is_ended(self) -> bool:
+        """Whether the exchange is over."""
+        return self.state is ENDED
+
+    def begin_reply(
+        self, status: int, lines: Sequence[bytes], length: int | None, *, more: bool
+    ) -> None:
+        """Send the head of an operation's reply; `more`: bytes of its body come next."""
+        self.state = after(self.state, REPLY)
+        self.status = status
+        self.wants_close = not self._may_keep()
+        self.answer_kind, framing = reply_framing(self.head, status, length)
+        if self.answer_kind is UNTIL_CLOSE:
+            self.wants_close = True
+            self._client.ends_by_closing()
+        head = own_head(
+            status,
+            [*lines, *framing],
+            self.request_id,
+            keep=not self.wants_close,
+            is_http10=not self.head.http_minor,
+            extra_lines=self._cors,
+        )
+        if more:
+            self._answer_head = head
+        else:
+            self._client.send(head)
+        if self.body_left:
+            self._client.resume_body()  # only to discard it
+
+    def take_over(self, connection: Connection | None) -> None:
+        """Relay the answer that the operation has found; it comes next."""
+        self.state = after(self.state, TAKE_OVER)
+        self._task = None
+        self._upstream = connection
+        if connection is not None and self._client.secure:
+            connection.read_less()
+        self.wants_close = not self._may_keep()
+        if self.body_left:
+            self._client.resume_body()  # only to discard it
+
+    def _end_document(self, error: S3Error) -> None:
+        """End a document that has begun with white space by the error, as S3 does."""
+        self.code = error.kind.code
+        self._leave_upstream()
+        document = error_document(error, self.request_id, self._worker.host_id)
+        self.pass_bytes(without_declaration(document))
+        self.pass_end()
 
     # --- the request ---
 
@@ -502,12 +600,6 @@ class Exchange:
 
     # --- the answer ---
 
-    def take_over(self, connection: Connection | None) -> None:
-        """Take the answer that a coroutine has found; it comes next."""
-        self._task = None
-        self._upstream = connection
-        self.state = after(self.state, TAKE_OVER)
-
     def answer_head(
         self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool, passed: bool = False
     ) -> None:
@@ -581,6 +673,9 @@ class Exchange:
 
     def _filter_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """Have the filters decide about the answer."""
+        if not self._tries:  # what an operation's call has found: it passed them there
+            self.answer_head(raw, head, kind, more=more, passed=True)
+            return
         if self._filters is None:
             self._filters = self._new_filters()
         self._filters.pass_head(raw, head, kind, more=more)
@@ -709,6 +804,8 @@ class Exchange:
         """Stop reading the answer: the client is slower than the target."""
         if self._upstream is not None:
             self._upstream.pause_reading()
+        elif self.state is REPLYING:
+            self._reply.client_paused()
 
     def client_resumed(self) -> None:
         """Read the answer on."""
@@ -716,6 +813,8 @@ class Exchange:
             self._upstream.resume_reading()
             if self.state is AWAITING:
                 self._expect_answer()
+        elif self.state is REPLYING:
+            self._reply.client_resumed()
 
     def client_lost(self) -> None:
         """The client left: cancel the request to the target."""
@@ -748,6 +847,9 @@ class Exchange:
 
     def refuse(self, error: S3Error) -> None:
         """End with an error of the gateway's own; if an answer has begun, break it off."""
+        if self.state is REPLYING and self._reply.takes_error:
+            self._end_document(error)
+            return
         if self.state in BEGUN or self.state is ENDED:
             self._break_off()
             return

@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from fastpath.composed.operation import Operations
     from fastpath.exchange.form_upload import FormMemory
     from fastpath.ipc.log import WorkerLog
     from fastpath.routing.snapshot import Route, Snapshot
@@ -27,6 +28,7 @@ class Worker(Protocol):
     bucket_regions: BucketRegions
     credential_refresh: CredentialRefresh
     form_memory: FormMemory
+    composed: Operations  # what is answered by these, and not relayed
 
     def next_request_id(self) -> str:
         """An id that is unique in this worker."""

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 
 from fastpath.errors import SLOW_DOWN, S3Error
-from fastpath.http.framing import IN_CHUNKS, BodyKind
+from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, NO_BODY, UNTIL_CLOSE, BodyKind
 from fastpath.http.head import RequestHead, ResponseHead, parse_response_head
 from fastpath.http.hop_by_hop import (
     HOP_BY_HOP,
@@ -148,19 +148,64 @@ def own_response(
     extra_lines: bytes = b"",
 ) -> bytes:
     """Return a whole response of the gateway's own that is no error."""
-    lines = [b"HTTP/1.1 %d %b" % (answer.status, _REASONS[answer.status]), *answer.lines]
-    if not any(line.startswith(b"x-amz-request-id:") for line in answer.lines):
-        lines.append(b"x-amz-request-id: " + request_id.encode())
+    # A 204 has no length (RFC 9110 section 8.6).
+    framing = [] if answer.status == 204 else [b"Content-Length: %d" % len(answer.body)]
     if answer.body:
-        lines.append(b"Content-Type: application/xml")
+        framing.append(b"Content-Type: application/xml")
+    head = own_head(
+        answer.status,
+        [*answer.lines, *framing],
+        request_id,
+        keep=keep,
+        is_http10=is_http10,
+        extra_lines=extra_lines,
+    )
+    return head + answer.body
+
+
+def own_head(
+    status: int,
+    lines: Sequence[bytes],
+    request_id: str,
+    *,
+    keep: bool,
+    is_http10: bool = False,
+    extra_lines: bytes = b"",
+) -> bytes:
+    """Return the head of a response of the gateway's own.
+
+    lines: header lines without CRLF, among them those about the body.
+    extra_lines: more header lines, each with its CRLF.
+    """
+    lines = [b"HTTP/1.1 %d %b" % (status, _REASONS[status]), *lines]
+    if not any(line.lower().startswith(b"x-amz-request-id:") for line in lines):
+        lines.append(b"x-amz-request-id: " + request_id.encode())
     lines += [b"Date: " + formatdate(usegmt=True).encode(), b"Server: s3gateway"]
-    if answer.status != 204:  # a 204 has no length (RFC 9110 section 8.6)
-        lines.append(b"Content-Length: %d" % len(answer.body))
     if not keep:
         lines.append(b"Connection: close")
     elif is_http10:
         lines.append(b"Connection: keep-alive")
-    return b"\r\n".join(lines) + b"\r\n" + extra_lines + b"\r\n" + answer.body
+    return b"\r\n".join(lines) + b"\r\n" + extra_lines + b"\r\n"
+
+
+def reply_framing(
+    request: RequestHead, status: int, length: int | None
+) -> tuple[BodyKind, list[bytes]]:
+    """Return how a response of the gateway's own is framed, and its header lines.
+
+    length: of the body; None: it is not known, and the body is chunked for HTTP/1.1 and ends with
+        the connection for HTTP/1.0.
+    """
+    if status in (204, 304):
+        return NO_BODY, []
+    if length is not None:
+        kind = NO_BODY if request.method == b"HEAD" else BY_LENGTH
+        return kind, [b"Content-Length: %d" % length]
+    if request.method == b"HEAD":
+        return NO_BODY, []
+    if request.http_minor:
+        return IN_CHUNKS, [b"Transfer-Encoding: chunked"]
+    return UNTIL_CLOSE, []
 
 
 def health_response(request: RequestHead, *, refuses: bytes, keep: bool) -> bytes:

@@ -35,6 +35,13 @@ def error_document(error: S3Error, request_id: str, host_id: str) -> bytes:
     return "".join(parts).encode()
 
 
+def without_declaration(document: bytes) -> bytes:
+    """Return a document without its XML declaration, to follow one that was sent before."""
+    if not document.startswith(b"<?xml"):
+        return document
+    return document[document.index(b"?>") + 2 :].lstrip()
+
+
 def element(name: str, text: str) -> str:
     """Return one element that holds text."""
     return _element(name, text, _ESCAPES)

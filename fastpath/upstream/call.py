@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import IntEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -189,6 +189,8 @@ class Call:
         connection = self._connection
         assert connection is not None  # SENDING
         is_first = not self.bytes_in
+        if self.bytes_in + len(data) > (self._request.length or 0):
+            raise ValueError("more bytes than the head has promised")  # they would be a request
         self.bytes_in += len(data)
         is_last = self.bytes_in == self._request.length
         if is_last:
@@ -210,19 +212,22 @@ class Call:
         assert self._head is not None  # it has an answer
         return self._head
 
-    async def body(self) -> AsyncIterator[bytes]:
+    def body(self) -> AsyncIterator[bytes]:
         """The pieces of the answer's body, to its end. Raises CallFailed."""
-        while True:
-            await self._until(self._has_piece)
-            if not self._pieces:
-                self._end(CallState.COMPLETE)
-                return
-            piece = self._pieces.popleft()
-            self._waiting -= len(piece)
-            if self._read_paused and self._waiting <= WINDOW // 2 and self._connection is not None:
-                self._read_paused = False
-                self._connection.resume_reading()
-            yield piece
+        return _Pieces(self._next_piece)
+
+    async def _next_piece(self) -> bytes:
+        """The next piece; empty at the end."""
+        await self._until(self._has_piece)
+        if not self._pieces:
+            self._end(CallState.COMPLETE)
+            return b""
+        piece = self._pieces.popleft()
+        self._waiting -= len(piece)
+        if self._read_paused and self._waiting <= WINDOW // 2 and self._connection is not None:
+            self._read_paused = False
+            self._connection.resume_reading()
+        return piece
 
     async def document(self, most: int) -> bytes | None:
         """The whole body of the answer; None if it is longer than `most`. Raises CallFailed."""
@@ -238,15 +243,18 @@ class Call:
         """Have the relay send the answer on, of which nothing was read yet."""
         assert self._head is not None  # after `answer`
         assert self._kind is not None
-        connection, self._connection = self._connection, None
+        connection = self._connection
         is_whole = self._state is CallState.ANSWERED
+        relay.take_over(connection)
+        self._connection = None
         self.bytes_out = 0  # the relay counts them
         self._end(CallState.COMPLETE)
-        if connection is not None and self._read_paused:
-            connection.resume_reading()  # what the client cannot take yet pauses it again
-        relay.take_over(connection)
         if connection is not None:
             connection.lessee = relay
+            if not self._was_read(connection):
+                connection.close_after()
+            if self._read_paused:
+                connection.resume_reading()  # what the client cannot take yet pauses it again
         relay.answer_head(self._raw, self._head, self._kind, more=bool(self._pieces))
         for piece in self._pieces:
             relay.answer_bytes(piece)
@@ -418,14 +426,17 @@ class Call:
         if connection is None:
             return
         self._state = CallState.ANSWERED
-        is_read = was_read(
+        connection.release(request_read=self._was_read(connection))
+        self._changed()
+
+    def _was_read(self, connection: Connection) -> bool:
+        """Whether no byte of the request can wait at the target, or is missing there."""
+        return self.bytes_in == (self._request.length or 0) and was_read(
             self._request.operation,
             self.status,
             body_taken=self.bytes_in > 0,
             answered_early=connection.answered_early,
         )
-        connection.release(request_read=is_read)
-        self._changed()
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
@@ -486,6 +497,11 @@ class Call:
             self.code = state.name.capitalize()
         self._worker.log.call_ended(self)
 
+    @property
+    def method(self) -> bytes:
+        """The method of its request."""
+        return self._request.method
+
     # --- ipc.log.Logged ---
 
     @property
@@ -529,6 +545,21 @@ class Call:
             generation=self._requester.snapshot.generation,
             worker=worker,
         )
+
+
+class _Pieces:
+    """Pieces to their end; no generator, which a task of its own would have to close."""
+
+    def __init__(self, next_piece: Callable[[], Awaitable[bytes]]) -> None:
+        self._next_piece = next_piece
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if piece := await self._next_piece():
+            return piece
+        raise StopAsyncIteration
 
 
 async def ask(

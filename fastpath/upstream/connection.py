@@ -208,6 +208,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             if self._left >= self._home.splice_from:
                 self._offer_rest()
 
+    def close_after(self) -> None:
+        """Keep the connection in no case: the target may not have read all of the request."""
+        self._keep = False
+
     def abort(self) -> None:
         """Drop the connection at once, without a call to the lessee."""
         self.lessee = None

@@ -50,6 +50,9 @@ class Connection(Protocol):
     def resume_reading(self) -> None:
         """Read on."""
 
+    def close_after(self) -> None:
+        """Keep the connection in no case: the target may not have read all of the request."""
+
     def release(self, *, request_read: bool) -> None:
         """End the lease; keep the connection if both sides ended cleanly."""
 

@@ -27,6 +27,7 @@ from fastpath.worker.connection_limit import REFUSED_AT_ONCE, is_out, most_conne
 
 if TYPE_CHECKING:
     from fastpath.client.connection import ClientConnection
+    from fastpath.composed.operation import Operations
     from fastpath.ipc.log import WorkerLog
     from fastpath.routing.snapshot import Route, Snapshot
     from fastpath.sockets.splice import Splicer
@@ -63,6 +64,7 @@ class WorkerState:
         self.handshakes = 0  # clients' TLS handshakes under way
         self.bucket_regions = BucketRegions()
         self.form_memory = FormMemory()
+        self.composed: Operations = {}
         self.credential_refresh = CredentialRefresh(log, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
         self._loop = loop

@@ -33,7 +33,7 @@ _LAST_TURNS = 10  # of the loop, in which aborted transports close their sockets
 
 
 class LiveWorker:
-    """One worker before one target that the test plays."""
+    """One worker before two targets that the test plays: `first`, and `generic` for `g-*`."""
 
     def __init__(
         self,
@@ -45,15 +45,18 @@ class LiveWorker:
     ) -> None:
         self.row = memoryview(bytearray(SLOTS * 8)).cast("Q")
         self.sink = Sink()
-        self._target = socket.create_server(("127.0.0.1", 0))
-        self._target.settimeout(SECONDS)
+        self._targets = {
+            name: socket.create_server(("127.0.0.1", 0)) for name in ("first", "generic")
+        }
         self._loop = new_loop()
         self._max_pipes = max_pipes
         self._document = document(
             limits={"splice_bytes": splice_bytes, **limits}, timeouts=timeouts
         )
         for target in self._document["targets"]:
-            target["host"], target["port"] = "127.0.0.1", self._target.getsockname()[1]
+            listener = self._targets[target["name"]]
+            listener.settimeout(SECONDS)
+            target["host"], target["port"] = listener.getsockname()
         self._port = 0
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -71,7 +74,8 @@ class LiveWorker:
     ) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(SECONDS)
-        self._target.close()
+        for listener in self._targets.values():
+            listener.close()
 
     def _run(self) -> None:
         loop = self._loop
@@ -111,9 +115,9 @@ class LiveWorker:
         connection.connect(("127.0.0.1", self._port))
         return connection
 
-    def target(self) -> socket.socket:
-        """The next connection that the gateway opens to its target."""
-        connection, _ = self._target.accept()
+    def target(self, name: str = "first") -> socket.socket:
+        """The next connection that the gateway opens to this target."""
+        connection, _ = self._targets[name].accept()
         connection.settimeout(SECONDS)
         return connection
 
@@ -127,7 +131,7 @@ class LiveWorker:
     def forget_pipes(self) -> None:
         """Close the pipes that are kept for later."""
         assert self.worker.splicer is not None
-        self._between_turns(self.worker.splicer.forget_pipes)
+        self.between_turns(self.worker.splicer.forget_pipes)
 
     def spliced(self) -> int:
         """Bytes that the kernel moved.
@@ -135,7 +139,7 @@ class LiveWorker:
         Asked between two turns of the worker: the kernel gives the last bytes to their reader
         before the worker's thread has counted them.
         """
-        return self._between_turns(lambda: int(self.row[Slot.SPLICED]))
+        return self.between_turns(lambda: int(self.row[Slot.SPLICED]))
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:
@@ -153,7 +157,8 @@ class LiveWorker:
         finally:
             goes_on.set()
 
-    def _between_turns(self, ask: Callable[[], Answer]) -> Answer:
+    def between_turns(self, ask: Callable[[], Answer]) -> Answer:
+        """What it answers in the worker's thread, between two turns of its loop."""
         answer: Future[Answer] = Future()
         self._loop.call_soon_threadsafe(lambda: answer.set_result(ask()))
         return answer.result(SECONDS)

@@ -78,8 +78,8 @@ class Bench:
 
         return self.runs(write_all())
 
-    def asks(self, method: bytes = b"GET") -> asyncio.Task[Reply | None]:
-        question = Question(b"/repo", b"uploads=", method)
+    def asks(self, path: bytes = b"/repo") -> asyncio.Task[Reply | None]:
+        question = Question(path, b"uploads=")
         return self.runs(ask(self.rig.worker, self, question, self.to))
 
     def ended(self) -> list[tuple[int, str]]:
@@ -190,6 +190,38 @@ def test_a_target_that_answers_early_wants_no_more() -> None:
     assert wanted == [True, False]
     assert task.result() == 403
     assert bench.rig.target.ended  # it may take the rest of the body for a request
+
+
+def test_a_success_before_the_whole_body_ends_the_connection() -> None:
+    """The target waits for the rest, and would take the next request for it."""
+    bench = Bench()
+
+    async def write_some() -> int:
+        async with bench.call(write(8)) as call:
+            await call.send(b"1234")
+            head = await call.answer()
+            await call.document(10)
+            return head.status
+
+    task = bench.runs(write_some())
+    bench.rig.target.says(answer(200))
+    assert task.result() == 200
+    assert bench.rig.target.ended
+
+
+def test_more_than_the_head_has_promised_is_a_defect() -> None:
+    bench = Bench()
+    task = bench.writes(b"1234")
+    bench.rig.target.says(answer(200))
+    assert task.result() == (200, [True])
+
+    async def write_more() -> None:
+        async with bench.call(write(4)) as call:
+            await call.send(b"12345")
+
+    task = bench.runs(write_more())
+    assert isinstance(task.exception(), ValueError)
+    assert b"12345" not in bench.rig.target.heard
 
 
 def test_an_answer_that_nobody_reads_is_bounded() -> None:
@@ -326,6 +358,23 @@ def test_a_bucket_in_another_region_is_followed() -> None:
     bench.rig.target.says(ok(b"abc"))
     assert task.result() == (200, b"abc")
     assert bench.ended() == [(200, "")]
+
+
+def test_a_body_goes_where_the_bucket_is_known_to_be() -> None:
+    """It could not go there after a redirect: it is gone by then."""
+    bench = Bench()
+    task = bench.writes(b"body")
+    moved = REFUSAL % (b"PermanentRedirect", b"<Region>eu-west-1</Region>")
+    bench.rig.target.says(answer(301, moved))
+    assert failure(task) == "refused the gateway's request"
+    task = bench.writes(b"body")
+    assert b"/eu-west-1/s3/" in bench.rig.target.take()
+    bench.rig.target.says(answer(200))
+    assert task.result() == (200, [True])
+    asked = bench.asks(b"/bucket")  # a question goes where it is told to
+    assert b"/us-east-1/s3/" in bench.rig.target.take()
+    bench.rig.target.says(answer(404))
+    assert asked.done()
 
 
 def test_a_refused_signature_is_a_failure_without_other_credentials() -> None:

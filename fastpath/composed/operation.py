@@ -1,0 +1,147 @@
+"""The frame of composed operations: what one gets, how it is run, and what becomes of its failures.
+
+    async def operation(request: ComposedRequest) -> None:
+        async with request.call(own_request, request.destination("a-target")) as call: ...
+        await request.reply.document(200, xml)
+
+Rules: an operation is one task, and cancelled when its client leaves, its worker ends or its
+deadline passes. A target that fails is ServiceUnavailable or, if too many wait for it, SlowDown,
+and nothing of what it said reaches the client. What is no S3Error is a defect: InternalError. A
+target is called for the client only if the client's identity reaches it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from fastpath.composed.client_reply import ClientReply, RepliedExchange
+from fastpath.errors import ACCESS_DENIED, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
+from fastpath.routing.identities import ANONYMOUS_CALLER
+from fastpath.signing.sigv4.sign import Unsigned
+from fastpath.upstream.bucket_regions import Destination
+from fastpath.upstream.call import Call, CallFailed, CallWorker, Requester
+
+if TYPE_CHECKING:
+    from fastpath.composed.request_body import RequestBody
+    from fastpath.http.head import RequestHead
+    from fastpath.request.admitted import Admitted
+    from fastpath.routing.snapshot import Snapshot
+    from fastpath.upstream.own_request import OwnRequest
+
+# Each wait inside an operation has a deadline of its own; this one is for an operation that makes
+# too little progress between them. 5 GiB, the most that one request of S3 uploads or copies, take
+# an hour at 1.5 MB/s.
+DEADLINE_SECONDS = 3600.0
+
+_RETRY_AFTER = 1  # seconds, as for the relay
+
+
+class ComposedExchange(RepliedExchange, Requester, Protocol):
+    """The exchange that an operation runs for."""
+
+    admitted: Admitted
+
+    def refuse(self, error: S3Error) -> None:
+        """End with this error, and cancel the operation."""
+
+
+class ComposedRequest:
+    """What an operation gets: the client's request, calls to targets, the reply.
+
+    body: verified as far as it was read, without the framing of its transfer; once its last piece
+        was read, all of it is verified.
+    length: of that body.
+    """
+
+    __slots__ = ("_exchange", "_worker", "body", "length", "reply")
+
+    def __init__(
+        self, worker: CallWorker, exchange: ComposedExchange, body: RequestBody, length: int
+    ) -> None:
+        self._worker = worker
+        self._exchange = exchange
+        self.body = body
+        self.length = length
+        self.reply = ClientReply(exchange, body)
+
+    @property
+    def head(self) -> RequestHead:
+        """The client's."""
+        return self._exchange.head
+
+    @property
+    def admitted(self) -> Admitted:
+        """What was admitted: the operation, the address, who asks, the decision."""
+        return self._exchange.admitted
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration that the request began with."""
+        return self._exchange.snapshot
+
+    def destination(self, target: str) -> Destination:
+        """A target by its name, with the signer for this client. Raises S3Error."""
+        caller, place = self._exchange.caller, self.snapshot.targets[target]
+        if not caller.reaches(target):
+            raise S3Error(ACCESS_DENIED)
+        if caller is ANONYMOUS_CALLER:
+            if not place.profile.anonymous:
+                raise S3Error(ACCESS_DENIED)
+            return Destination(place, Unsigned(place.region))
+        signer = self.snapshot.signer(place, caller)
+        if signer is None:
+            raise S3Error(SERVICE_UNAVAILABLE)
+        return Destination(place, signer)
+
+    def call(self, request: OwnRequest, to: Destination) -> Call:
+        """A call to a target; use it with `async with`."""
+        return Call(self._worker, self._exchange, request, to)
+
+    # --- used by the frame ---
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the exchange has ended before the operation has."""
+        return self._exchange.is_ended
+
+    def expire(self) -> None:
+        """End the exchange: the operation has passed its deadline."""
+        if not self.is_over:
+            self._worker.log.event(
+                "warning",
+                f"{self.admitted.operation.name} took longer than {DEADLINE_SECONDS:.0f} seconds",
+                request_id=self._exchange.request_id,
+            )
+            self._exchange.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
+
+
+Operation: TypeAlias = Callable[[ComposedRequest], Coroutine[Any, Any, None]]
+Operations: TypeAlias = Mapping[str, Operation]  # by the name of S3's operation
+
+
+async def run(operation: Operation, request: ComposedRequest) -> Callable[[], None]:
+    """Run an operation; returns what ends its exchange. Raises S3Error."""
+    deadline = asyncio.get_running_loop().call_later(DEADLINE_SECONDS, request.expire)
+    try:
+        await operation(request)
+        return _nothing if request.is_over else request.reply.last_step()
+    except (S3Error, CallFailed) as failure:
+        if request.is_over:
+            return _nothing
+        raise _error_for_client(failure) from None
+    finally:
+        deadline.cancel()
+        request.reply.close()
+
+
+def _error_for_client(failure: S3Error | CallFailed) -> S3Error:
+    if isinstance(failure, S3Error):
+        return failure
+    kind = SLOW_DOWN if failure.overload else SERVICE_UNAVAILABLE
+    return S3Error(kind, retry_after=_RETRY_AFTER)
+
+
+def _nothing() -> None:
+    """The exchange has ended."""
