@@ -10,9 +10,37 @@ a deadline.
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING, cast
 
+from fastpath.client.deadlines import SENDING, TAKING
+from fastpath.client.reading import (
+    AHEAD,
+    ALL,
+    DISCARDED,
+    NO_TARGET,
+    OF_EXCHANGE,
+    TARGET_SLOW,
+    Reading,
+)
+from fastpath.client.spliced_body import SplicedBody
+from fastpath.client.states import (
+    ANSWERED,
+    ANSWERED_EARLY,
+    BEGUN,
+    CLOSE,
+    DISCARDING,
+    END,
+    ENDING,
+    HEAD,
+    IDLE,
+    QUEUE,
+    QUEUED,
+    READ,
+    SERVING,
+    TAKEN,
+    TURN,
+    after,
+)
 from fastpath.client.writing import WritingHalf
 from fastpath.errors import BAD_REQUEST, REQUEST_TIMEOUT, SLOW_DOWN, HeadFault, S3Error
 from fastpath.exchange.exchange import NO_LENGTH, Exchange
@@ -22,19 +50,18 @@ from fastpath.response.heads import error_response, health_response
 from fastpath.s3.addressing import is_bucket_host
 from fastpath.sockets.diagnosis import of_request
 from fastpath.sockets.read_buffers import FIRST_READ, NEXT_READ, room_of
-from fastpath.sockets.splice import Flow
 
 if TYPE_CHECKING:
     from fastpath.client.worker_protocol import ConnectionWorker
-    from fastpath.sockets.splice import Sink
 
 READY_PATH = b"/-/readyz"
 HEALTH_PATHS = (b"/-/healthz", READY_PATH)
-_DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
 
 
 class ClientConnection(WritingHalf):
-    """Both halves of a client's connection; `deadline` is for bytes that the client must send."""
+    """Both halves of a client's connection."""
+
+    reading: Reading
 
     def __init__(self, worker: ConnectionWorker) -> None:
         super().__init__(worker)
@@ -43,25 +70,18 @@ class ClientConnection(WritingHalf):
         self.secure = False
         self._heads = HeadBuffer(self._limits)
         self._ahead = b""  # received, not parsed yet
-        self._pumping = False
-        self._served = False  # a request was taken since the last read
-        self._waits = False  # it waits for its turn (`pipelining`)
-        self._half_closed = False  # the client has sent the end of its stream
-        self._discarded = 0  # bytes that a closing connection has discarded
-        self._reading = True
+        self._pumping = False  # `_pump` runs further up the stack
+        self._half_closed = False  # the client has sent the end of its stream, whatever the state
+        self._discarded = 0  # bytes, since it is ENDING
         self._room = NEXT_READ  # what bodies are read into
         # exchange
-        self.exchange: Exchange | None = None
-        self._unread = 0  # bytes of the request's body that have not come yet
+        self.exchange: Exchange | None = None  # that is being served; health checks have none
+        self.unread = 0  # bytes of the request's body that have not come yet
         self._chunks: ChunkedReader | None = None  # of a body in HTTP chunks
-        self._body_since = 0.0
-        self._body_bytes = 0
-        self._flow: Flow | None = None  # moves the rest of the body in the kernel
-        self._sink: Sink | None = None  # of that flow
+        self.spliced: SplicedBody | None = None  # the rest of the body, while the kernel moves it
 
     def __repr__(self) -> str:
-        state = "closing" if self._closing else "idle" if self.exchange is None else "busy"
-        return f"<ClientConnection {self.remote} {state}>"
+        return f"<ClientConnection {self.remote} {self.state.name.lower()}>"
 
     # --- asyncio.Protocol ---
 
@@ -77,6 +97,7 @@ class ClientConnection(WritingHalf):
         high = self._limits.write_buffer_bytes if self.descriptor < 0 else 0
         self.transport.set_write_buffer_limits(high=high)
         self._room = room_of(self.transport)
+        self.reading = Reading(self.transport)
         self._await_request()
         if not self._worker.enter(self):
             self._refuse_head(S3Error(SLOW_DOWN, retry_after=1))
@@ -85,10 +106,10 @@ class ClientConnection(WritingHalf):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large body to splice(2).
-        return self._room if self._unread else FIRST_READ
+        return self._room if self.unread else FIRST_READ
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes((self._room if self._unread else FIRST_READ)[:nbytes]))
+        self.data_received(bytes((self._room if self.unread else FIRST_READ)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Pass body bytes on, or buffer and parse what a read brought."""
@@ -96,7 +117,7 @@ class ClientConnection(WritingHalf):
         try:
             if (
                 exchange is not None
-                and len(data) <= self._unread
+                and len(data) <= self.unread
                 and not self._ahead
                 and exchange.wants_body
             ):
@@ -105,7 +126,7 @@ class ClientConnection(WritingHalf):
             self._ahead = self._ahead + data if self._ahead else data
             self._pump()
         except Exception as fault:
-            self._crash(fault)
+            self.crash(fault)
 
     def eof_received(self) -> bool:
         """Answer the complete requests of a client that sends no more; drop an incomplete one.
@@ -114,19 +135,20 @@ class ClientConnection(WritingHalf):
         closes both directions, whatever is returned here.
         """
         self._worker.outbox.push(self.transport)
-        if self.secure or self._unread:
+        if self.secure or self.unread:
             return False
         self._half_closed = True
         if self.exchange is not None or self._ahead:
             return True
-        if not self._closing and self.transport.get_write_buffer_size():
+        if self.state < ENDING and self.transport.get_write_buffer_size():
             self._close()
         return self.transport.get_write_buffer_size() > 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._worker.leave(self)
-        self._closing = True
-        self._stop_flow()
+        self.state = after(self.state, CLOSE)
+        if self.spliced is not None:
+            self.spliced.stop()
         exchange, self.exchange = self.exchange, None
         if exchange is not None:
             exchange.client_lost()
@@ -139,50 +161,57 @@ class ClientConnection(WritingHalf):
 
     def resume_writing(self) -> None:
         self._write_paused = False
-        if self._closing:
+        if self.state >= ENDING:
             return
-        self._send_deadline = math.inf
+        self.deadlines.reader_done()
         if self.exchange is not None:
             self.exchange.client_resumed()
         else:
-            self._read_on()
-            self._await_request()
+            if self.state is IDLE or self.state is DISCARDING:
+                self._await_request()
             self._pump()
 
-    # --- client_side.Client ---
+    # --- exchange.client_protocol.Client ---
 
     def pause_body(self) -> None:
         """Stop reading the request's body."""
-        if self._unread:  # else reading goes on, to notice a client that leaves
-            self._stop_reading()
-            self.deadline = math.inf
+        if self.unread:  # else reading goes on, to notice a client that leaves
+            self.reading.pause(TARGET_SLOW)
+            self.deadlines.await_others()
 
     def resume_body(self) -> None:
         """Hand the buffered body bytes to the exchange, then read on."""
-        self._stop_flow()
-        self._restart_body_time()
-        self._read_on()
+        if self.spliced is not None:
+            self.spliced.stop()
+        self.deadlines.await_body(self._worker.now)
+        self.reading.resume(OF_EXCHANGE)
         if self._ahead:
             self._pump()
-        elif self._unread >= self._limits.splice_bytes and self.exchange is not None:
+        elif self.unread >= self._limits.splice_bytes and self.exchange is not None:
             self._offer_rest(self.exchange)
 
     def finish(self, *, keep: bool) -> None:
         """Serve the next request after a complete answer, or close."""
-        self._stop_flow()
+        if self.spliced is not None:
+            self.spliced.stop()
         exchange, self.exchange = self.exchange, None
+        if self.state is not SERVING:  # it was reset, which the loop has not reported yet
+            return
         if not keep:
             # HTTP/1.0 has no chunks: a body without a length ends with the connection.
             self._close(framed=exchange is None or exchange.head.http_minor > 0)
             return
-        self._read_on()
+        self.state = after(SERVING, ANSWERED_EARLY if self.unread else ANSWERED)
+        if self.reading.reasons:
+            self.reading.resume(OF_EXCHANGE)
         self._await_request()
         if self._ahead or self._half_closed:
             self._pump()
 
     def abort(self) -> None:
         """Reset the connection, so that the client sees the answer broken."""
-        self._stop_flow()
+        if self.spliced is not None:
+            self.spliced.stop()
         super().abort()
 
     # --- bytes in ---
@@ -192,73 +221,82 @@ class ClientConnection(WritingHalf):
         if self._pumping:
             return
         self._pumping = True
-        self._served = False
         try:
-            while self._ahead and self._step():
-                pass
+            self._parse_ahead()
         finally:
             self._pumping = False
-        if len(self._ahead) >= self._limits.pipeline_bytes and not self._closing:
-            self._stop_reading()
-        if self._half_closed and not (self._ahead or self._closing):
+        if len(self._ahead) >= self._limits.pipeline_bytes:
+            self.reading.pause(AHEAD)
+        elif self.reading.reasons:
+            self.reading.resume(AHEAD)
+        if self._half_closed and not self._ahead and self.state < ENDING:
             self._end_half_closed()
+
+    def _parse_ahead(self) -> None:
+        served = False
+        while self._ahead:
+            if self.state >= ENDING:
+                self._discard_ahead()
+            elif self.unread:
+                if not self._take_body():
+                    return
+            elif self.state is SERVING or self.state is QUEUED or self._write_paused:
+                # The answers of a client that sends requests without reading would pile up.
+                return
+            elif served:
+                self._queue()
+                return
+            elif not self._take_head():
+                return
+            else:
+                served = True
 
     def _end_half_closed(self) -> None:
         """Close, unless an answer is still to be sent."""
         exchange = self.exchange
         if exchange is not None:
-            if not self._unread or not (exchange.wants_body or exchange.waits_for_target):
+            if not self.unread or not (exchange.wants_body or exchange.waits_for_target):
                 return
             self.exchange = None
             exchange.client_lost()
         self._close()
 
-    def _step(self) -> bool:
-        """Consume some of the buffered bytes; False when the rest must wait."""
-        if self._closing:
-            self._discard(len(self._ahead))
-            self._ahead = b""
-            return False
-        exchange = self.exchange
-        if self._unread:
-            if exchange is not None and exchange.waits_for_target:
-                self._stop_reading()  # enough is buffered
-                return False
-            piece, self._ahead = self._ahead[: self._unread], self._ahead[self._unread :]
-            if exchange is not None and exchange.wants_body:
-                self._pass_body(exchange, piece)
-            else:
-                self._unread -= len(piece)
-            return True
-        if exchange is not None or self._write_paused:
-            # The answers of a client that sends requests without reading would pile up.
-            return False
-        if self._served or self._waits:
-            self._wait_for_turn()
-            return False
-        return self._take_head()
-
-    def _wait_for_turn(self) -> None:
-        if not self._waits:
-            self._waits = True
-            self.deadline = math.inf
-            self._worker.turns.wait(self)
+    def _queue(self) -> None:
+        self.state = after(self.state, QUEUE)
+        self.deadlines.await_others()
+        self._worker.turns.wait(self)
 
     def take_turn(self) -> None:
         """Serve the next pipelined request."""
-        self._waits = False
-        if self._closing:
+        if self.state is not QUEUED:  # it closed meanwhile
             return
-        if self.exchange is None:
-            self._await_request()
+        self.state = after(QUEUED, TURN)
+        self._await_request()
         try:
             self._pump()
         except Exception as fault:
-            self._crash(fault)
+            self.crash(fault)
+
+    # --- bodies ---
+
+    def _take_body(self) -> bool:
+        """Take buffered bytes of the body; False when they must wait."""
+        exchange = self.exchange
+        if exchange is not None and exchange.waits_for_target:
+            self.reading.pause(NO_TARGET)  # enough is buffered
+            return False
+        piece, self._ahead = self._ahead[: self.unread], self._ahead[self.unread :]
+        if exchange is not None and exchange.wants_body:
+            self._pass_body(exchange, piece)
+            return True
+        self.unread -= len(piece)
+        if not self.unread and self.state is DISCARDING:
+            self.state = after(DISCARDING, READ)
+        return True
 
     def _pass_body(self, exchange: Exchange, data: bytes) -> None:
-        self._unread -= len(data)
-        self._body_bytes += len(data)
+        self.unread -= len(data)
+        self.deadlines.body_came(self._worker.now, len(data))
         if self._chunks is not None:
             try:
                 data = b"".join(self._chunks.feed(data))
@@ -266,105 +304,54 @@ class ClientConnection(WritingHalf):
                 exchange.refuse(S3Error(BAD_REQUEST))
                 return
             if self._chunks.complete:
-                self._unread = 0
+                self.unread = 0
                 self._ahead = self._chunks.rest + self._ahead
-        last = not self._unread
-        self.deadline = math.inf if last else self._worker.now + self._limits.body_idle_seconds
+        last = not self.unread
+        if last:
+            self.deadlines.await_others()
         exchange.request_bytes(data, last)
-        if self._unread >= self._limits.splice_bytes:
+        if self.unread >= self._limits.splice_bytes:
             self._offer_rest(exchange)
-
-    # --- the rest of a body, moved by splice(2) ---
 
     def _offer_rest(self, exchange: Exchange) -> None:
         """Splice the rest of the body, unless a filter reads it or earlier bytes still wait."""
-        if self.descriptor < 0 or self._chunks is not None or self._ahead or self._closing:
+        splicer = self._worker.splicer
+        if splicer is None or self.descriptor < 0 or self._chunks is not None or self._ahead:
             return
-        if self.exchange is not exchange or self._flow is not None:
+        if self.state is not SERVING or self.exchange is not exchange or self.spliced is not None:
             return
-        splicer, sink = self._worker.splicer, exchange.request_sink()
-        if splicer is None or sink is None or not sink.flushed():
-            return
-        self._sink = sink
-        flow = splicer.begin(self.descriptor, sink.descriptor, self._unread, self)
-        if flow is not None:
-            self._flow = flow
-            flow.pump()
-            if not flow.over:  # the flow reads the socket from now on
-                self._stop_reading()
-
-    def flow_moved(self, count: int) -> None:
-        """Count body bytes that the kernel moved."""
-        self._unread -= count
-        self._body_bytes += count
-        self.deadline = self._worker.now + self._limits.body_idle_seconds
-        assert self._sink is not None  # whoever drops the sink stops the flow
-        self._sink.moved(count)
-
-    def flow_paused(self) -> None:
-        """Stop the client's deadline: the target is slower."""
-        self.deadline = math.inf
-        assert self._sink is not None
-        self._sink.set_paused(paused=True)
-
-    def flow_resumed(self) -> None:
-        """Start the client's deadline anew: the target takes bytes again."""
-        self._restart_body_time()
-        assert self._sink is not None
-        self._sink.set_paused(paused=False)
-
-    def flow_done(self) -> None:
-        """Read on: the whole body is with the target."""
-        self._flow = None
-        self.deadline = math.inf
-        self._read_on()
-
-    def flow_broken(self, reason: str, *, source: bool) -> None:
-        """End the flow: the client left, or the target's connection broke."""
-        self._flow = None
-        if source:
-            self.abort()
-        elif self._sink is not None:
-            self._sink.broken()
-
-    def crash(self, fault: Exception) -> None:
-        """Handle a defect of the gateway that showed in the flow."""
-        self._crash(fault)
-
-    def _stop_flow(self) -> None:
-        """Stop splicing: the rest of the body is copied."""
-        flow, self._flow = self._flow, None
-        if flow is not None:
-            flow.stop()
-            self._unread = flow.left
+        sink = exchange.request_sink()
+        if sink is not None and sink.flushed():
+            SplicedBody(self, sink, self._worker).begin(splicer)
 
     # --- heads ---
 
     def _take_head(self) -> bool:
+        """Take the next head, and begin with its request; False if it is not complete."""
         data, self._ahead = self._ahead, b""
-        begun = self._heads.begun
         try:
             raw = self._heads.feed(data)
             if raw is None:
-                if self._heads.begun and not begun:
-                    self.deadline = self._worker.now + self._limits.head_seconds
+                if self._heads.begun and self.state is IDLE:
+                    self.state = after(IDLE, BEGUN)
+                    self.deadlines.await_head(self._worker.now)
                 return False
             head = parse_request_head(raw, self._limits)
         except HeadFault as fault:
             self._refuse_head(fault, data)
             return False
         self._ahead = self._heads.take_rest()
-        self._served = True
         self._begin(raw, head)
         return True
 
     def _begin(self, raw: bytes, head: RequestHead) -> None:
-        self.deadline = math.inf
+        self.state = after(self.state, TAKEN)
+        self.deadlines.await_others()
         self.lifetime.count()
         if head.path in HEALTH_PATHS and not is_bucket_host(head, self._worker.snapshot.domains):
             self._answer_health(head)
             return
-        self._unread = NO_LENGTH if head.chunked else head.content_length or 0
+        self.unread = NO_LENGTH if head.chunked else head.content_length or 0
         self._chunks = ChunkedReader() if head.chunked else None
         exchange = self.exchange = Exchange(self._worker, self, raw, head)
         try:
@@ -373,8 +360,8 @@ class ClientConnection(WritingHalf):
             exchange.refuse(error)
         except Exception as fault:
             exchange.crash(fault)
-        if self._unread and exchange.waits_for_target:
-            self._stop_reading()
+        if self.unread and exchange.waits_for_target:
+            self.reading.pause(NO_TARGET)
 
     def _answer_health(self, head: RequestHead) -> None:
         draining, over = self._worker.draining, self._worker.now >= self.lifetime.end
@@ -396,98 +383,66 @@ class ClientConnection(WritingHalf):
         )
         self._close()
 
-    def _crash(self, fault: Exception) -> None:
+    def crash(self, fault: Exception) -> None:
+        """Handle a defect of the gateway: answer InternalError, or reset the connection."""
         if self.exchange is not None:
             self.exchange.crash(fault)
         else:
             self._worker.log.crash(fault)
             self.abort()
 
-    # --- reading, closing ---
-
-    def _stop_reading(self) -> None:
-        if self._reading and not self._closing:
-            self._reading = False
-            self.transport.pause_reading()
-
-    def _read_on(self) -> None:
-        if not self._reading and not self.transport.is_closing():
-            self._reading = True
-            self.transport.resume_reading()
-
-    def _await_request(self) -> None:
-        """Set the deadline of a kept connection for its next request."""
-        wait = _DRAIN_GRACE if self._worker.draining else self._limits.idle_seconds
-        self.deadline = self._worker.now + wait
+    # --- the end ---
 
     def _close(self, *, framed: bool = True) -> None:
         """Close so that the answer arrives: closing with bytes unread would reset the connection.
 
         More bytes may be on their way, so the client always gets time to close first.
         """
-        self._closing = True
-        self.deadline = self._worker.now
-        if not self._end_stream(framed=framed) or self._half_closed:  # no more bytes can come
-            return
-        self.deadline += self._limits.discard_seconds
-        self._read_on()
-        self._ahead, unseen = b"", len(self._ahead)
-        self._discard(unseen)
+        self.state = after(self.state, END)
+        more = self._end_stream(framed=framed) and not self._half_closed
+        self.deadlines.await_end(self._worker.now, more=more)
+        if more:
+            self.reading.resume(ALL)
+            self._discard_ahead()
 
-    def _discard(self, count: int) -> None:
-        self._discarded += count
+    def _discard_ahead(self) -> None:
+        self._discarded += len(self._ahead)
+        self._ahead = b""
         if self._discarded > self._limits.discard_bytes:
             self._close_when_taken()
-            if not self.transport.is_closing():  # the client has not got the whole answer yet
-                self.transport.pause_reading()
+            self.reading.pause(DISCARDED)  # the client may not have got the whole answer yet
 
     # --- time ---
 
     def sweep(self, now: float) -> None:
         """End what is past its deadline; called about twice a second."""
-        if now >= self._send_deadline:
+        late = self.deadlines.late(now)
+        if late is TAKING:
             self._expire_reader()
-        elif now >= self.deadline:
+        elif late is SENDING:
             self._expire()
-        elif self._unread and self.deadline != math.inf and self._too_slow(now):
-            self._time_out_body()
 
     def drain(self) -> None:
         """Shorten the deadline of an idle connection: the worker drains."""
-        if not (self.exchange or self._closing or self._heads.begun or self._waits):
+        if self.state is IDLE or self.state is DISCARDING:
             self._await_request()
 
-    def _restart_body_time(self) -> None:
-        """Start the client's time for its body anew."""
-        now = self._body_since = self._worker.now
-        self.deadline = now + self._limits.body_idle_seconds
-        self._body_bytes = 0
-
-    def _too_slow(self, now: float) -> bool:
-        seconds = now - self._body_since
-        return (
-            self.exchange is not None
-            and self.exchange.wants_body
-            and seconds > self._limits.minimum_rate_grace_seconds
-            and self._body_bytes < seconds * self._limits.minimum_rate_bytes
-        )
+    def _await_request(self) -> None:
+        self.deadlines.await_request(self._worker.now, draining=self._worker.draining)
 
     def _expire(self) -> None:
-        if self._closing:
+        """Act on a client that did not send in time."""
+        if self.state >= ENDING:
             self._close_when_taken()
         elif self.exchange is not None:
             if self.exchange.wants_body:
-                self._time_out_body()
+                self.exchange.wants_close = True
+                self.exchange.refuse(S3Error(REQUEST_TIMEOUT))
             else:
-                self.deadline = math.inf  # an early answer: its target has the deadline
-        elif self._heads.begun:
+                self.deadlines.await_others()  # an early answer: its target has the deadline
+        elif self.state is HEAD:
             self._refuse_head(HeadFault(REQUEST_TIMEOUT))
         else:
-            self._closing = True
+            self.state = after(self.state, END)
             self._await_reader()
             self._close_when_taken()
-
-    def _time_out_body(self) -> None:
-        if self.exchange is not None:
-            self.exchange.wants_close = True
-            self.exchange.refuse(S3Error(REQUEST_TIMEOUT))

@@ -8,25 +8,20 @@ incomplete one with a reset, wherever it is cut, so that no client takes it for 
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING
 
+from fastpath.client.deadlines import Deadlines
 from fastpath.client.lifetime import Lifetime
+from fastpath.client.states import CLOSE, IDLE, after
 from fastpath.sockets.reset import reset, reset_if_killed
 from fastpath.sockets.unsent_bytes import unsent
 
 if TYPE_CHECKING:
     from fastpath.client.worker_protocol import ConnectionWorker
 
-_CLOSE_SECONDS = 1.0  # for a client that has got the whole answer and the end of the stream
-
 
 class WritingHalf(asyncio.BufferedProtocol):
-    """The writing half, with the two deadlines of the connection in the loop's seconds.
-
-    `deadline` is for bytes that the client must send, `_send_deadline` for bytes that it must take;
-    either is infinite while the connection waits for somebody else.
-    """
+    """The writing half, with what both halves share: transport, state, deadlines."""
 
     transport: asyncio.Transport
 
@@ -35,11 +30,9 @@ class WritingHalf(asyncio.BufferedProtocol):
         self._limits = worker.snapshot.limits
         self.lifetime = Lifetime(self._limits, worker.now)
         self.descriptor = -1  # to splice from and to; -1 under TLS
-        self.deadline = math.inf
-        self._closing = False
-        self._write_paused = False
-        self._send_deadline = math.inf
-        self._pending = 0  # bytes in the write buffer when `_send_deadline` was set
+        self.state = IDLE
+        self.deadlines = Deadlines(self._limits)
+        self._write_paused = False  # the client takes no more bytes, whatever the state
 
     def send(self, data: bytes, more: bytes = b"") -> None:
         """Write answer bytes, `more` after `data`."""
@@ -54,7 +47,7 @@ class WritingHalf(asyncio.BufferedProtocol):
         if paused:
             self._await_reader()
         else:
-            self._send_deadline = math.inf
+            self.deadlines.reader_done()
 
     def ends_by_closing(self) -> None:
         """Have the kernel reset the connection if the process dies within this answer."""
@@ -62,19 +55,16 @@ class WritingHalf(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Reset the connection, so that the client sees the answer broken."""
-        self._closing = True
+        self.state = after(self.state, CLOSE)
         reset(self.transport)
 
     def _await_reader(self) -> None:
-        """Set the deadline for the client to take the write buffer."""
-        self._pending = unsent(self.transport)
-        self._send_deadline = self._worker.now + self._limits.send_idle_seconds
+        """Set the deadline for the client to take what was written."""
+        self.deadlines.await_reader(self._worker.now, unsent(self.transport))
 
     def _expire_reader(self) -> None:
         """Reset the connection of a client that has taken too little; give others more time."""
-        taken = self._pending - unsent(self.transport)
-        enough = self._limits.send_idle_seconds * self._limits.minimum_rate_bytes
-        if taken >= enough or (taken > 0 and self._pending <= enough):
+        if self.deadlines.took_enough(unsent(self.transport)):
             self._await_reader()
         else:
             self.abort()
@@ -106,7 +96,7 @@ class WritingHalf(asyncio.BufferedProtocol):
         A closed connection cannot be reset any more, and a closed TLS transport would wait for the
         client's close_notify for ever.
         """
-        self.deadline = self._worker.now + _CLOSE_SECONDS
+        self.deadlines.await_close(self._worker.now)
         if unsent(self.transport):
             return
         if not self.transport.is_closing():

@@ -26,7 +26,7 @@ from fastpath.upstream.pool import Pool
 from fastpath.worker.connection_limit import REFUSED_AT_ONCE, is_out, most_connections
 
 if TYPE_CHECKING:
-    from fastpath.client.connection import ClientConnection
+    from fastpath.client.worker_protocol import Connection
     from fastpath.composed.operation import Operations
     from fastpath.ipc.log import WorkerLog
     from fastpath.routing.snapshot import Route, Snapshot
@@ -57,7 +57,7 @@ class WorkerState:
         self.clock = loop.time
         self.now = loop.time()
         self.draining = False
-        self.connections: set[ClientConnection] = set()
+        self.connections: set[Connection] = set()
         self._descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self._shortage_logged_at = -_LINE_SECONDS
         self.max_connections = most_connections(snapshot.limits.connections, self._descriptors)
@@ -108,7 +108,7 @@ class WorkerState:
         """Have a coroutine run as a task."""
         return self._loop.create_task(work)
 
-    def enter(self, connection: ClientConnection) -> bool:
+    def enter(self, connection: Connection) -> bool:
         """Register a connection; False if the worker has as many as it may."""
         self.connections.add(connection)
         self.row[Slot.ACCEPTED] += 1
@@ -138,7 +138,7 @@ class WorkerState:
             remedy = f"the limit of {self._descriptors} descriptors (ulimit -n, LimitNOFILE)"
         self.log.event("warning", f"clients are turned away: {what}; raise {remedy}")
 
-    def leave(self, connection: ClientConnection) -> None:
+    def leave(self, connection: Connection) -> None:
         """Forget a connection that is closed."""
         self.connections.discard(connection)
         self.row[Slot.CONNECTIONS] = len(self.connections)
@@ -171,7 +171,7 @@ class WorkerState:
         self.credential_refresh.sweep(now)
         if is_out():
             self.report_shortage("no descriptor is left")
-        members: list[ClientConnection | Pool] = [*self.connections, *self._pools.values()]
+        members: list[Connection | Pool] = [*self.connections, *self._pools.values()]
         for member in members:
             try:
                 member.sweep(now)

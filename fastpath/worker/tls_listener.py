@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 64  # accepted in one iteration of the loop, so that open connections get served
 _PAUSE_SECONDS = 1.0  # after a failed accept (no descriptor left), as asyncio does
-# A closing connection has deadlines of its own (`client.writing`), which tell a slow reader from a
-# client that left; the loop's deadline would cut both.
+# A closing connection has deadlines of its own (`client.deadlines`), which tell a slow reader from
+# a client that left; the loop's deadline would cut both.
 _SHUTDOWN_SECONDS = 86400.0
 
 

@@ -204,7 +204,7 @@ def test_nothing_is_heard_of_a_defect_but_internal_error() -> None:
     rig, client = started()
     client.says(get())
     (connection,) = rig.worker.connections
-    connection._crash(ValueError("secret detail"))
+    connection.crash(ValueError("secret detail"))
     rig.settle()
     answer = one(client)
     assert (answer.status, answer.code) == (500, "InternalError")
@@ -216,7 +216,7 @@ def test_nothing_is_heard_of_a_defect_but_internal_error() -> None:
 def test_a_defect_between_requests_drops_the_connection() -> None:
     rig, client = started()
     (connection,) = rig.worker.connections
-    connection._crash(ValueError("a defect"))
+    connection.crash(ValueError("a defect"))
     rig.settle()
     assert client.reset
     assert len(rig.defects) == 1

@@ -48,7 +48,7 @@ def target_is_silent(rig: Rig, client: Peer) -> None:
 
 def defect(rig: Rig, client: Peer) -> None:
     (connection,) = rig.worker.connections
-    connection._crash(ValueError("a defect"))
+    connection.crash(ValueError("a defect"))
     rig.settle()
 
 
