@@ -184,7 +184,8 @@ class ClientConnection(WritingHalf):
         if self.spliced is not None:
             self.spliced.stop()
         self.deadlines.await_body(self._worker.now)
-        self.reading.resume(OF_EXCHANGE)
+        if self.reading.reasons:
+            self.reading.resume(OF_EXCHANGE)
         if self._ahead:
             self._pump()
         elif self.unread >= self._limits.splice_bytes and self.exchange is not None:

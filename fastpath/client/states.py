@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from fastpath.state_table import moves_of
+
 
 class State(IntEnum):
     """The state of a client's connection."""
@@ -78,18 +80,4 @@ MOVES: dict[State, dict[Event, State]] = {
     State.CLOSED: {Event.CLOSE: State.CLOSED},  # reset first, then reported as gone
 }
 
-
-class ConnectionFault(Exception):
-    """An event that the table does not allow in this state; the state is unchanged."""
-
-
-def after(state: State, event: Event) -> State:
-    """The state after an event. Raises ConnectionFault."""
-    moved = _FLAT[state * _WIDTH + event]
-    if moved is None:
-        raise ConnectionFault(f"{event.name} while {state.name}")
-    return moved
-
-
-_WIDTH = len(Event)
-_FLAT = tuple(MOVES[state].get(event) for state in State for event in Event)
+after = moves_of({state: MOVES[state] for state in State}, Event)

@@ -99,7 +99,6 @@ from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import ask
 from fastpath.upstream.refusals import AnsweredRequest, RefusedSignatures, RegionRedirects
 from fastpath.upstream.retry import may_resend
-from fastpath.upstream.reuse import was_read
 from fastpath.upstream.shares import holder_at
 
 if TYPE_CHECKING:
@@ -920,12 +919,9 @@ class Exchange:
 
     def _was_read(self, upstream: Connection) -> bool:
         """Whether no byte of the request can wait at the target."""
-        return self.state not in INCOMPLETE and was_read(
-            self.admitted.operation.name,
-            upstream.status,
-            body_taken=self.body_taken,
-            answered_early=upstream.answered_early,
-        )
+        if self.state in INCOMPLETE:
+            return False
+        return not self.body_taken or upstream.has_read(self.admitted.operation.name)
 
     def _end(self, *, keep: bool) -> None:
         upstream, self._upstream = self._upstream, None

@@ -41,7 +41,6 @@ from fastpath.upstream.refusals import (
     RegionRedirects,
 )
 from fastpath.upstream.retry import may_resend
-from fastpath.upstream.reuse import was_read
 
 if TYPE_CHECKING:
     from fastpath.http.framing import BodyKind
@@ -431,12 +430,9 @@ class Call:
 
     def _was_read(self, connection: Connection) -> bool:
         """Whether no byte of the request can wait at the target, or is missing there."""
-        return self.bytes_in == (self._request.length or 0) and was_read(
-            self._request.operation,
-            self.status,
-            body_taken=self.bytes_in > 0,
-            answered_early=connection.answered_early,
-        )
+        if self.bytes_in != (self._request.length or 0):
+            return False
+        return not self.bytes_in or connection.has_read(self._request.operation)
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None

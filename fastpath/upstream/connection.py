@@ -46,6 +46,11 @@ MAX_INTERIM = 8
 # A read with more chunks makes the connection give way to others: 4,000 chunks of one byte cost as
 # much as 4 MiB (0.4 ms), and libuv reads up to 32 times in one iteration of the loop.
 MANY_CHUNKS = 4000
+# Operations whose success proves that the target read the body: it stored it, or answered each
+# member of it.
+_READ_TO_THE_END = frozenset(
+    {"PutObject", "UploadPart", "DeleteObjects", "CompleteMultipartUpload"}
+)
 
 
 class Home(Protocol):
@@ -476,6 +481,15 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.deadline = math.inf
         self._reusable = reusable
         lessee.answer_complete()
+
+    def has_read(self, operation: str) -> bool:
+        """Whether the target has certainly read the body of this operation, which it answered.
+
+        A server may answer without reading the body (most do when they refuse) and then takes the
+        unread bytes for the next request: the next client would get the answer to them.
+        """
+        is_done = 200 <= self.status < 300 and not self.answered_early
+        return is_done and operation in _READ_TO_THE_END
 
     def release(self, *, request_read: bool) -> None:
         """End the lease; keep the connection if both sides ended cleanly.

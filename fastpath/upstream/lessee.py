@@ -19,8 +19,6 @@ class Connection(Protocol):
 
     timeouts: Timeouts
     descriptor: int  # to splice from and to; -1 under TLS
-    status: int  # of the answer
-    answered_early: bool  # bytes came before the last byte of the request went
     lessee: Lessee | None
 
     def send_head(self, data: bytes, method: bytes, body: bytes = b"") -> None:
@@ -52,6 +50,9 @@ class Connection(Protocol):
 
     def close_after(self) -> None:
         """Keep the connection in no case: the target may not have read all of the request."""
+
+    def has_read(self, operation: str) -> bool:
+        """Whether the target has certainly read the body of this operation, which it answered."""
 
     def release(self, *, request_read: bool) -> None:
         """End the lease; keep the connection if both sides ended cleanly."""

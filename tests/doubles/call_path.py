@@ -2,8 +2,9 @@
 
     python -m tests.doubles.call_path
 
-Rules: counted is the third request of a worker, when every cache that keeps something has it; the
-client and the target are of the rig, so that no socket, and nothing of the loop, is in it.
+Rules: counted is the third request of a kept connection, when every cache has what it keeps; the
+client has the headers of an SDK; client and target are of the rig, so that no socket, and nothing
+of the loop, is in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.doubles.signing import RawClient
 from tests.doubles.wire import KEY, Rig
 
 ROOT = str(Path(fastpath.__file__).parent) + "/"
+SDK = b"user-agent: an-sdk\r\namz-sdk-request: attempt=1\r\naccept-encoding: identity"
 CLIENT = RawClient("s3.test", 9000, *KEY)
 
 
@@ -42,6 +44,7 @@ def path(name: str) -> list[tuple[str, str]]:
     """The calls of this request: file and function, in order."""
     make, answer = REQUESTS[name]
     rig = Rig(mode="sigv4")
+    client = rig.connect()
     calls: list[tuple[str, str]] = []
 
     def note(frame: FrameType, event: str, _: object) -> None:
@@ -50,7 +53,7 @@ def path(name: str) -> list[tuple[str, str]]:
             calls.append((code.co_filename.removeprefix(ROOT), code.co_qualname))
 
     for _ in range(3):
-        client, pieces = rig.connect(), make()
+        pieces = [piece.replace(b"connection: close", SDK) for piece in make()]
         calls.clear()
         sys.setprofile(note)
         try:
@@ -58,7 +61,7 @@ def path(name: str) -> list[tuple[str, str]]:
             rig.target.says(answer)
         finally:
             sys.setprofile(None)
-        assert client.heard.startswith(b"HTTP/1.1 200 ")
+        assert client.take().startswith(b"HTTP/1.1 200 ")
     return calls
 
 

@@ -35,6 +35,7 @@ FOLDERS = [
     "ipc",
     "limits",
     "errors",
+    "state_table",
 ]
 
 # Pure folders: bytes in, bytes out. They know no sockets, no loop, no clock.
@@ -50,6 +51,7 @@ PURE = {
     "http",
     "limits",
     "errors",
+    "state_table",
 }
 PURE_MAY_NOT = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "uvloop", "time"}
 
@@ -67,7 +69,6 @@ PURE_TOO = {
     "fastpath.upstream.bucket_regions",
     "fastpath.upstream.own_request",
     "fastpath.upstream.retry",
-    "fastpath.upstream.reuse",
 }
 
 

@@ -8,7 +8,8 @@ from typing import cast
 import pytest
 
 from fastpath.client.connection import ClientConnection
-from fastpath.client.states import MOVES, ConnectionFault, Event, State, after
+from fastpath.client.states import MOVES, Event, State, after
+from fastpath.state_table import ProtocolFault
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Peer
 from tests.unit.fastpath.clients import BODY, PUT, started
@@ -24,7 +25,7 @@ def test_every_edge(state: State, event: Event) -> None:
 
 @pytest.mark.parametrize(("state", "event"), ILLEGAL, ids=lambda member: member.name)
 def test_every_pair_that_is_none(state: State, event: Event) -> None:
-    with pytest.raises(ConnectionFault, match=f"{event.name} while {state.name}"):
+    with pytest.raises(ProtocolFault, match=f"{event.name} while {state.name}"):
         after(state, event)
 
 

@@ -8,7 +8,8 @@ import itertools
 import pytest
 
 from fastpath.exchange.exchange import Exchange
-from fastpath.exchange.states import MOVES, Event, ProtocolFault, State, after
+from fastpath.exchange.states import MOVES, Event, State, after
+from fastpath.state_table import ProtocolFault
 from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.wire import Rig
 
