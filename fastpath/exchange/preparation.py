@@ -17,10 +17,8 @@ from fastpath.upstream.call import ask
 from fastpath.upstream.credential_refresh import Refused
 
 if TYPE_CHECKING:
-    from fastpath.composed.request_body import RequestBody
     from fastpath.dialects.translation import Translation
     from fastpath.exchange.worker_protocol import Worker
-    from fastpath.payload.filters import BodyFilter
     from fastpath.request.admitted import Admitted
     from fastpath.response.filters import Reply
     from fastpath.routing.identities import Caller
@@ -43,12 +41,6 @@ class Prepared(Logged, Protocol):
 
     def holder(self) -> str:
         """Whose share of connections it takes from."""
-
-
-async def verify_body(body: RequestBody, body_filter: BodyFilter) -> None:
-    """Read and verify a body that goes to no target."""
-    while not body.ended:
-        body_filter.feed(await body.read(), body.ended)
 
 
 async def find_region(exchange: Prepared, worker: Worker) -> None:
