@@ -12,8 +12,8 @@ MAX_FUNCTION = 60
 # What the field calls by another name (ARCHITECTURE.md, Glossary), or nothing at all.
 BANNED = re.compile(
     r"\b(backends?|frontends?|utils?|helpers?|managers?"
-    # now: buffered response; classify a refusal; subrequest; credential refresh; worker arguments
-    r"|holdback|held back|verdicts?|judge[sd]?|judging|judgements?|inquir(?:y|ies)|renewals?"
+    # now: response filter; classify a refusal; question, call; credential refresh; worker arguments
+    r"|holdback|held back|verdicts?|judge[sd]?|judging|judgements?|inquir(?:y|ies)|renewals?|subrequests?"
     r"|learnt|wish(?:es)?|stuck|hush|bury|buried|epitaphs?|last words|leash|seats?|journals?)\b",
     re.IGNORECASE,
 )

@@ -57,7 +57,9 @@ PURE_MAY_NOT = {"asyncio", "socket", "select", "selectors", "ssl", "threading", 
 
 # Pure modules of other folders.
 PURE_TOO = {
+    "fastpath.client.deadlines",
     "fastpath.client.lifetime",
+    "fastpath.client.states",
     "fastpath.exchange.error_code",
     "fastpath.exchange.filter_chain",
     "fastpath.exchange.form_upload",
