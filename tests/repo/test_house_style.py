@@ -13,8 +13,9 @@ MAX_FUNCTION = 60
 BANNED = re.compile(
     r"\b(backends?|frontends?|utils?|helpers?|managers?"
     # now: response filter; classify a refusal; question, call; credential refresh; worker arguments
-    r"|holdback|held back|verdicts?|judge[sd]?|judging|judgements?|inquir(?:y|ies)|renewals?|subrequests?"
-    r"|learnt|wish(?:es)?|stuck|hush|bury|buried|epitaphs?|last words|leash|seats?|journals?)\b",
+    r"|holdback|held back|verdicts?|judge[sd]?|judging|judgements?|inquir(?:y|ies)|renewals?"
+    r"|subrequests?|learnt|wish(?:es)?|stuck|hush|bury|buried|epitaphs?|last words|leash|seats?"
+    r"|journals?)\b",
     re.IGNORECASE,
 )
 # Documented: the key of a JSON answer, the standard library's name.
