@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.ipc.log import Logged
-from fastpath.response.filters import Question
 from fastpath.signing.sigv4.sign import Signer
+from fastpath.upstream import call
 from fastpath.upstream.bucket_regions import Destination
-from fastpath.upstream.call import ask
 from fastpath.upstream.credential_refresh import Refused
 
 if TYPE_CHECKING:
     from fastpath.dialects.translation import Translation
     from fastpath.exchange.worker_protocol import Worker
     from fastpath.request.admitted import Admitted
-    from fastpath.response.filters import Reply
     from fastpath.routing.identities import Caller
     from fastpath.routing.snapshot import Snapshot, Target
 
@@ -45,13 +43,9 @@ class Prepared(Logged, Protocol):
 
 async def find_region(exchange: Prepared, worker: Worker) -> None:
     """Ask where the bucket of an upload is: a body that has begun cannot be sent again."""
+    home = Destination(exchange.home, exchange.admitted.signer)
     bucket = exchange.admitted.upstream_address.bucket
-    reply = await _ask(exchange, worker, Question(b"/" + bucket, b"", b"HEAD"))
-    if reply is None or reply.status >= 500:
-        return
-    region = reply.fields.get(b"x-amz-bucket-region", b"")
-    if worker.bucket_regions.record_answer(exchange.home, bucket, region):
-        worker.log.bucket_found(exchange, region.decode())
+    await call.find_region(worker, exchange, exchange, home, bucket)
 
 
 async def ask_first(exchange: Prepared, worker: Worker, translation: Translation) -> None:
@@ -59,7 +53,9 @@ async def ask_first(exchange: Prepared, worker: Worker, translation: Translation
     question = translation.first_question
     if question is None:
         return
-    reply = await _ask(exchange, worker, question)
+    admitted = exchange.admitted
+    to = Destination(admitted.target, admitted.signer)
+    reply = await call.ask(worker, exchange, question, to)
     if reply is None:
         worker.log.target_failed(exchange, "gave no answer to a question")
         raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
@@ -76,8 +72,3 @@ async def find_other_signer(exchange: Prepared, worker: Worker) -> Signer:
     if signer is None:
         raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
     return signer
-
-
-async def _ask(exchange: Prepared, worker: Worker, question: Question) -> Reply | None:
-    admitted = exchange.admitted
-    return await ask(worker, exchange, question, Destination(admitted.target, admitted.signer))

@@ -45,6 +45,7 @@ from fastpath.upstream.retry import may_resend
 if TYPE_CHECKING:
     from fastpath.http.framing import BodyKind
     from fastpath.http.head import ResponseHead
+    from fastpath.ipc.log import Logged
     from fastpath.response.filters import Step
     from fastpath.routing.identities import Caller
     from fastpath.routing.snapshot import Route, Snapshot
@@ -161,8 +162,10 @@ class Call:
     # --- used by the coroutine ---
 
     async def __aenter__(self) -> Self:
-        self._lease(fresh=False)
         try:
+            if self._follows and self._request.length:
+                await self._find_region()
+            self._lease(fresh=False)
             await self._until(self._is_leased)
         except BaseException:
             self._abort()
@@ -208,6 +211,7 @@ class Call:
         while self._follows and await self._must_send_again():
             self._lease(fresh=True)
             await self._until(self._has_answer)
+        self._follows = False  # the answer is what the target says to the request
         assert self._head is not None  # it has an answer
         return self._head
 
@@ -280,12 +284,18 @@ class Call:
                 if isinstance(step, SendAgain):
                     await self._drop_answer(step)
                     return True
-        except S3Error:
-            failure = CallFailed("refused the gateway's request")
+        except S3Error:  # which the filter has logged
             self._leave()
-            self._fail(failure)
+            failure = self._failure = CallFailed("refused the gateway's request")
+            self._end(CallState.FAILED)
             raise failure from None
         return False
+
+    async def _find_region(self) -> None:
+        """Find out where the bucket of an upload is: a body that has begun cannot be sent again."""
+        bucket, operation = self._request.address.bucket, self._request.operation
+        if self._worker.bucket_regions.must_ask(self._home, bucket, operation):
+            await find_region(self._worker, self._requester, self, self._to, bucket)
 
     def _answered_request(self) -> AnsweredRequest:
         return AnsweredRequest(
@@ -578,3 +588,15 @@ async def ask(
     if body and coding:
         body = decoded(body, coding, MAX_REPLY) or b""
     return Reply(head.status, body, head.fields)
+
+
+async def find_region(
+    worker: CallWorker, requester: Requester, logged: Logged, home: Destination, bucket: bytes
+) -> None:
+    """Ask a target, as the configuration has it, where a bucket is, and record the reply."""
+    reply = await ask(worker, requester, Question(b"/" + bucket, b"", b"HEAD"), home)
+    if reply is None or reply.status >= 500:
+        return
+    region = reply.fields.get(b"x-amz-bucket-region", b"")
+    if worker.bucket_regions.record_answer(home.target, bucket, region):
+        worker.log.bucket_found(logged, region.decode())

@@ -19,7 +19,7 @@ from fastpath.upstream.call import MAX_REPLY, WINDOW, Call, CallFailed, ask
 from fastpath.upstream.lessee import Connection
 from fastpath.upstream.own_request import OwnRequest
 from tests.doubles.http1 import ok
-from tests.doubles.wire import Rig
+from tests.doubles.wire import Rig, document
 
 KEY = Address(b"bucket", b"a key", path_style=True, path=b"/bucket/a%20key")
 READ = OwnRequest("GetObject", b"GET", KEY)
@@ -377,6 +377,23 @@ def test_a_body_goes_where_the_bucket_is_known_to_be() -> None:
     assert asked.done()
 
 
+def test_an_upload_asks_first_where_its_bucket_is() -> None:
+    """A body that has begun cannot be sent to another region."""
+    first = document()["targets"][0]
+    host = "s3.us-east-1.store.example"
+    bench = Bench(targets=[{**first, "host": host, "authority": f"{host}:9000"}])
+    task = bench.writes(b"body")
+    assert bench.rig.target.take().startswith(b"HEAD /bucket HTTP/1.1\r\n")
+    bench.rig.target.says(
+        b"HTTP/1.1 200 OK\r\nx-amz-bucket-region: eu-west-1\r\nContent-Length: 0\r\n\r\n"
+    )
+    assert [host for host, _ in bench.rig.loop.connects] == [host, "s3.eu-west-1.store.example"]
+    assert bench.rig.target.take().startswith(b"PUT /bucket/a%20key HTTP/1.1\r\n")
+    bench.rig.target.says(answer(200))
+    assert task.result() == (200, [True])
+    assert [line["operation"] for line in bench.rig.lines("call")] == ["HeadBucket", "PutObject"]
+
+
 def test_a_refused_signature_is_a_failure_without_other_credentials() -> None:
     bench = Bench()
     task = bench.reads()
@@ -384,6 +401,26 @@ def test_a_refused_signature_is_a_failure_without_other_credentials() -> None:
     assert failure(task) == "refused the gateway's request"
     assert bench.rig.count(Slot.SIGNATURES_REFUSED) == 1
     assert [line["kind"] for line in bench.rig.lines("refresh")] == ["refresh"]
+    (told,) = bench.rig.lines("event")
+    assert told["message"] == "refused the gateway's signature: InvalidAccessKeyId"
+
+
+def test_a_refused_signature_is_sent_again_with_other_credentials() -> None:
+    def credentials(key: str) -> dict[str, Any]:
+        one = {"access_key_id": key, "secret_access_key": "secret", "token": "token"}
+        return {"credentials": {"first": one, "generic": one}}
+
+    bench = Bench(**credentials("ASIAOLD"))
+    task = bench.reads()
+    bench.rig.target.says(answer(400, REFUSAL % (b"ExpiredToken", b"")))
+    assert not task.done()
+    bench.rig.install(**credentials("ASIANEW"))
+    bench.rig.settle()
+    assert b"Credential=ASIANEW/" in bench.rig.target.take()
+    bench.rig.target.says(ok(b"abc"))
+    assert task.result() == (200, b"abc")
+    assert bench.ended() == [(200, "")]
+    assert bench.rig.count(Slot.RETRIES) == 1
 
 
 def test_a_denied_request_is_an_answer() -> None:
