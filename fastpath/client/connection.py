@@ -176,17 +176,36 @@ class ClientConnection(WritingHalf):
 
     # --- exchange.client_protocol.Client ---
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the client takes no bytes at the moment."""
+        return self._write_paused
+
     def pause_body(self) -> None:
         """Stop reading the request's body."""
         if self.unread:  # else reading goes on, to notice a client that leaves
             self.reading.pause(TARGET_SLOW)
             self.deadlines.await_others()
 
+    def hold_body(self) -> None:
+        """Stop reading the body until its next piece is wanted."""
+        if self.unread:
+            self.reading.pause(TARGET_SLOW)
+            self.deadlines.hold_body(self._worker.now)
+
+    def read_piece(self) -> None:
+        """Read the next piece of the body."""
+        self.deadlines.await_piece(self._worker.now)
+        self._read_body()
+
     def resume_body(self) -> None:
         """Hand the buffered body bytes to the exchange, then read on."""
         if self.spliced is not None:
             self.spliced.stop()
         self.deadlines.await_body(self._worker.now)
+        self._read_body()
+
+    def _read_body(self) -> None:
         if self.reading.reasons:
             self.reading.resume(OF_EXCHANGE)
         if self._ahead:

@@ -32,7 +32,15 @@ NOTHING, TAKING, SENDING = Late  # as globals: see `exchange.states`
 class Deadlines:
     """Both deadlines of one connection. All times are the loop's, in seconds."""
 
-    __slots__ = ("_body_bytes", "_body_since", "_limits", "_unsent", "to_send", "to_take")
+    __slots__ = (
+        "_body_age",
+        "_body_bytes",
+        "_body_since",
+        "_limits",
+        "_unsent",
+        "to_send",
+        "to_take",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -40,6 +48,7 @@ class Deadlines:
         self.to_take = inf
         self._body_since = inf  # the body is measured from then on; inf: none is awaited
         self._body_bytes = 0  # that came since then
+        self._body_age: float = 0  # for so long a body that is held was awaited
         self._unsent = 0  # bytes that had not reached the client when `to_take` was set
 
     def __repr__(self) -> str:
@@ -51,6 +60,7 @@ class Deadlines:
         """Wait for the next request."""
         self.to_send = now + (_DRAIN_GRACE if draining else self._limits.idle_seconds)
         self._body_since = inf
+        self._body_age = self._body_bytes = 0
 
     def await_head(self, now: float) -> None:
         """Wait for the rest of a head, from its first byte."""
@@ -62,6 +72,16 @@ class Deadlines:
         self.to_send = now + self._limits.body_idle_seconds
         self._body_since = now
         self._body_bytes = 0
+
+    def hold_body(self, now: float) -> None:
+        """Wait for the coroutine that takes the body piece by piece."""
+        self.to_send = inf
+        self._body_age, self._body_since = max(now - self._body_since, 0), inf
+
+    def await_piece(self, now: float) -> None:
+        """Wait for the next piece of such a body."""
+        self.to_send = now + self._limits.body_idle_seconds
+        self._body_since = now - self._body_age
 
     def body_came(self, now: float, count: int) -> None:
         """Wait for more of the body."""

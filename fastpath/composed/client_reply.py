@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from fastpath.response.own_answer import OwnAnswer
@@ -72,6 +73,7 @@ class ClientReply:
         "_is_announced",
         "_last_step",
         "_left",
+        "_relayed",
         "_taking",
         "_timer",
     )
@@ -88,11 +90,15 @@ class ClientReply:
         self._is_announced = False  # the reply is a document
         self._timer: asyncio.TimerHandle | None = None  # of the next white space
         self._last_step: Callable[[], None] | None = None  # what ends the exchange
+        self._relayed: Call | None = None  # of that last step
 
     # --- used by the operation ---
 
     async def begin(self, status: int, lines: Sequence[bytes], length: int | None) -> None:
-        """Send the head; without a `length` the body ends where its framing says."""
+        """Send the head; without a `length` the body ends where its framing says.
+
+        The rest of the request's body is discarded from then on.
+        """
         self._check_unused()
         self._begin(status, lines, length, more=False)
         await self._taking.wait()
@@ -136,13 +142,14 @@ class ClientReply:
         self._last_step = lambda: self._end_with(answer)
 
     async def relay(self, call: Call) -> None:
-        """Have the exchange relay what the call has found, head and body: the last step."""
+        """Have the exchange relay what the call has found, once the operation has returned."""
         if self._begun or self._last_step is not None:
             raise RuntimeError("the operation has replied before")
         if self._has_body == (call.method == b"HEAD"):
             raise RuntimeError("an answer to HEAD has another length than that to another method")
-        self._last_step = _do_nothing
-        call.hand_over(self._exchange)
+        call.keep()
+        self._relayed = call
+        self._last_step = partial(call.hand_over, self._exchange)
 
     # --- used by the frame and the exchange ---
 
@@ -165,11 +172,13 @@ class ClientReply:
         """Note that the client takes bytes again."""
         self._taking.set()
 
-    def close(self) -> None:
-        """Send no more white space."""
+    def close(self, *, failed: bool) -> None:
+        """Send no more white space; if the operation has `failed`, relay no call."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if failed and self._relayed is not None:
+            self._relayed.abort()
 
     # --- inside ---
 
@@ -183,7 +192,7 @@ class ClientReply:
         self._check_client()
         self._exchange.begin_reply(status, lines, length, more=more)
         self._begun = True
-        self._left = length
+        self._left = 0 if status in (204, 304) else length
 
     def _send(self, data: bytes) -> None:
         self._check_client()
@@ -222,7 +231,3 @@ class ClientReply:
         elif not self._begun and self._body.ended:
             self._begin(200, [_XML], None, more=True)
             self._send(DECLARATION.encode() + _SPACE)
-
-
-def _do_nothing() -> None:
-    """The relay ends the exchange."""

@@ -6,7 +6,8 @@
 
 Rules: an operation is one task, and cancelled when its client leaves, its worker ends or its
 deadline passes. A target that fails is ServiceUnavailable or, if too many wait for it, SlowDown,
-and nothing of what it said reaches the client. What is no S3Error is a defect: InternalError. A
+and nothing of what it said reaches the client. What is no S3Error is a defect: InternalError. An
+operation that makes several calls at a time makes them in a TaskGroup, which ends them together. A
 target is called for the client only if the client's identity reaches it.
 """
 
@@ -124,22 +125,35 @@ Operations: TypeAlias = Mapping[str, Operation]  # by the name of S3's operation
 async def run(operation: Operation, request: ComposedRequest) -> Callable[[], None]:
     """Run an operation; returns what ends its exchange. Raises S3Error."""
     deadline = asyncio.get_running_loop().call_later(DEADLINE_SECONDS, request.expire)
+    failed = True
     try:
         await operation(request)
-        return _nothing if request.is_over else request.reply.last_step()
-    except (S3Error, CallFailed) as failure:
         if request.is_over:
             return _nothing
-        raise _error_for_client(failure) from None
+        last_step = request.reply.last_step()
+        failed = False
+        return last_step
+    except (S3Error, CallFailed, ExceptionGroup) as failure:
+        error = _error_for_client(failure)
+        if request.is_over:
+            return _nothing
+        raise error from None
     finally:
         deadline.cancel()
-        request.reply.close()
+        request.reply.close(failed=failed)
 
 
-def _error_for_client(failure: S3Error | CallFailed) -> S3Error:
-    if isinstance(failure, S3Error):
-        return failure
-    kind = SLOW_DOWN if failure.overload else SERVICE_UNAVAILABLE
+def _error_for_client(failure: S3Error | CallFailed | ExceptionGroup[Exception]) -> S3Error:
+    """The error for the client. Raises what is a defect in a group."""
+    first: BaseException = failure
+    while isinstance(first, BaseExceptionGroup):
+        defects = first.split((S3Error, CallFailed))[1]
+        if defects is not None:
+            raise defects
+        first = first.exceptions[0]
+    if isinstance(first, S3Error):
+        return first
+    kind = SLOW_DOWN if isinstance(first, CallFailed) and first.overload else SERVICE_UNAVAILABLE
     return S3Error(kind, retry_after=_RETRY_AFTER)
 
 

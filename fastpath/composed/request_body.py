@@ -1,9 +1,9 @@
 """The body of a client's request, piece by piece, for a coroutine.
 
 Rules: the client's connection is read only while the coroutine waits for a piece, so that at most
-one piece is in memory, and what the body's filter keeps back. Only the exchange cuts a read short,
-because it discards the rest then. With a filter, a piece is what the
-filter has let through: verified as far as it can be, without the framing of its transfer.
+one piece is in memory, and what the body's filter keeps back. A coroutine waits for a piece without
+a timeout of its own: a piece that came too late would be lost. With a filter, a piece is what it
+has let through: verified as far as it can be, without the framing of its transfer.
 """
 
 from __future__ import annotations

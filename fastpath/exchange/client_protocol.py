@@ -43,6 +43,16 @@ class Client(Protocol):
     def sink_paused(self, *, paused: bool) -> None:
         """Note that the client has stopped to take spliced bytes, or takes them again."""
 
+    @property
+    def is_paused(self) -> bool:
+        """Whether the client takes no bytes at the moment."""
+
+    def hold_body(self) -> None:
+        """Stop reading the body until its next piece is wanted."""
+
+    def read_piece(self) -> None:
+        """Read the next piece of the body."""
+
     def pause_body(self) -> None:
         """Stop reading the request's body."""
 

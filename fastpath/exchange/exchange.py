@@ -103,6 +103,7 @@ from fastpath.upstream.shares import holder_at
 if TYPE_CHECKING:
     from fastpath.composed.client_reply import ClientReply
     from fastpath.composed.operation import Operation
+    from fastpath.dialects.translation import Translation
     from fastpath.exchange.client_protocol import Client
     from fastpath.exchange.worker_protocol import Worker
     from fastpath.http.head import RequestHead, ResponseHead
@@ -284,21 +285,32 @@ class Exchange:
     async def _end_run(self, work: Work) -> None:
         try:
             go_on = await work()
-            self._task = None
+        except S3Error as error:
+            go_on = partial(self._fail, error)
+        except Exception as fault:
+            go_on = partial(self._fail, fault)
+        self._task = None
+        try:
             go_on()
         except S3Error as error:
-            self._task = None
             self.refuse(error)
         except Exception as fault:
-            self._task = None
             self.crash(fault)
+
+    def _fail(self, fault: Exception) -> None:
+        """End with the failure of the coroutine, unless the exchange has ended before it."""
+        if self.state is not ENDED:
+            raise fault
+        self._worker.log.crash(fault, self.request_id)  # the client may be at its next request
 
     def _read_piece(self) -> None:
         """Read a piece of the body for the coroutine."""
+        if self.state is REPLYING:
+            raise RuntimeError("the reply has begun, and the rest of the body is discarded")
         self.state = after(self.state, READ)
         if self._wants_continue:
             self._continue()
-        self._client.resume_body()
+        self._client.read_piece()
 
     def _continue(self) -> None:
         """Tell the client to send its body."""
@@ -319,6 +331,8 @@ class Exchange:
 
     async def _find_out(self, *, fresh: bool = False) -> Callable[[], None]:
         """Find out what must be known before the request is sent."""
+        if self.admitted.translation is not None:
+            self._begin_translation(self.admitted.translation, fresh=fresh)
         if self._must_find_region():
             await preparation.find_region(self, self._worker)
         if self.admitted.translation is not None:
@@ -381,6 +395,8 @@ class Exchange:
             is_http10=not self.head.http_minor,
             extra_lines=self._cors,
         )
+        if self._client.is_paused:
+            self._reply.client_paused()
         if more:
             self._answer_head = head
         else:
@@ -391,10 +407,11 @@ class Exchange:
     def take_over(self, connection: Connection | None) -> None:
         """Relay the answer that the operation has found; it comes next."""
         self.state = after(self.state, TAKE_OVER)
-        self._task = None
         self._upstream = connection
         if connection is not None and self._client.secure:
             connection.read_less()
+        if connection is not None and self._client.is_paused:
+            connection.pause_reading()
         self.wants_close = not self._may_keep()
         if self.body_left:
             self._client.resume_body()  # only to discard it
@@ -412,19 +429,20 @@ class Exchange:
     def _set_out(self, *, fresh: bool = False) -> None:
         """Send the request on its way; `fresh`: on a new connection."""
         translation = self.admitted.translation
-        if translation is not None:
-            translation.secure = self._client.secure
-            if translation.dropped and not fresh:
-                self._worker.log.headers_dropped(self, translation.dropped)
-            if translation.first_question is not None:
-                self._run(partial(self._find_out, fresh=fresh))
-                return
-        if self.body_left and self._must_find_region():
+        must_ask = translation is not None and translation.first_question is not None
+        if must_ask or (self.body_left and self._must_find_region()):
             self._run(partial(self._find_out, fresh=fresh))
         elif translation is not None:
+            self._begin_translation(translation, fresh=fresh)
             self._proceed(fresh=fresh)
         else:
             self._lease(fresh=fresh)
+
+    def _begin_translation(self, translation: Translation, *, fresh: bool) -> None:
+        """Tell the translation about the client, and the operator about it."""
+        translation.secure = self._client.secure
+        if translation.dropped and not fresh:
+            self._worker.log.headers_dropped(self, translation.dropped)
 
     def _must_find_region(self) -> bool:
         admitted = self.admitted
@@ -491,6 +509,8 @@ class Exchange:
             return
         if self._wants_continue:
             self._continue()
+        if self.head.expect_continue and self._client.is_paused:  # 100 Continue waits
+            connection.pause_reading()
         self._client.resume_body()
 
     def _head_up(self, body_plan: BodyPlan | None) -> bytes:
@@ -519,7 +539,7 @@ class Exchange:
         self.body_left = 0 if last else self.body_left - len(data)
         if self.state is READING:
             self.state = after(self.state, CAME)
-            self._client.pause_body()
+            self._client.hold_body()
             self._body.feed(data, last=last)
         else:
             self._send_body(data, last)
@@ -679,6 +699,7 @@ class Exchange:
         if self._filters is None:
             self._filters = self._new_filters()
         self._filters.pass_head(raw, head, kind, more=more)
+        # Unless the head was decided about; what is sent again is not sent at once.
         if self.state is AWAITING or self.state is SENDING:
             self._buffer()
 
@@ -788,7 +809,7 @@ class Exchange:
 
     @property
     def body_taken(self) -> bool:
-        """Whether bytes of the body went up; the gateway keeps no copy of them."""
+        """Whether bytes of the body are gone; the gateway keeps no copy of them."""
         return self.bytes_in > 0 and (self._body_plan is None or self._body_plan.is_sent)
 
     def _may_resend(self, stale: bool) -> bool:
@@ -920,7 +941,7 @@ class Exchange:
 
     def _was_read(self, upstream: Connection) -> bool:
         """Whether no byte of the request can wait at the target."""
-        if self.state in INCOMPLETE:
+        if self.state is SENDING or self.state in INCOMPLETE:
             return False
         return not self.body_taken or upstream.has_read(self.admitted.operation.name)
 
@@ -929,7 +950,7 @@ class Exchange:
         is_read = False
         if upstream is not None:
             # Most requests have no body, which a target could leave unread.
-            is_read = not self.bytes_in or self._was_read(upstream)
+            is_read = self.state is ANSWERING and (not self.bytes_in or self._was_read(upstream))
         self._end_log()
         if upstream is not None:
             upstream.release(request_read=is_read)

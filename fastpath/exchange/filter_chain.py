@@ -210,7 +210,7 @@ class _Stage:
             self._questions += 1
             self._exchange.ask(question, self._take_reply)
         else:
-            self._take_reply(None)
+            self._take_reply(None)  # within an earlier call of it: `_end` acts once
 
     def _take_reply(self, reply: Reply | None) -> None:
         self._question = None

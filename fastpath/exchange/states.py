@@ -7,11 +7,12 @@
 
 Before the lease, or instead of it, a coroutine may run (RUNNING, and READING while it waits for the
 body): a form's, a look-up of a bucket's region, a composed operation. It ends with a lease, with an
-answer that it has found (AWAITING), or by replying itself (REPLYING).
+answer that a call of it has found (AWAITING), or by replying itself (REPLYING).
 
 Rules: the state says all that has a beginning and an end; `WITH_TASK` and `WITH_UPSTREAM` say in
-which states an exchange has a coroutine, and a connection to a target. A move that the table does
-not name is a defect. Every state but the last can end.
+which states an exchange has a coroutine, and a connection to a target (but for a found answer that
+is here as a whole). A move that the table does not name is a defect. Every state but the last can
+end, which the exchange does without a look at the table.
 """
 
 from __future__ import annotations

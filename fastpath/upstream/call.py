@@ -83,7 +83,7 @@ class CallState(IntEnum):
 
 
 _ENDS = (CallState.COMPLETE, CallState.ABORTED, CallState.FAILED)
-_HAS_ANSWER = (CallState.ANSWERING, CallState.ANSWERED)
+_HAS_ANSWER = (CallState.ANSWERING, CallState.ANSWERED, CallState.COMPLETE)
 
 
 class Relay(Lessee, Protocol):
@@ -126,9 +126,12 @@ class Call:
         request: OwnRequest,
         to: Destination,
         *,
-        follows: bool = True,
+        is_question: bool = False,
     ) -> None:
-        """`follows`: it follows redirects to other regions and refreshes refused credentials."""
+        """`is_question`: whoever asks looks at the answer, or at its lack, and tells the operator.
+
+        Otherwise the call goes where its bucket is, and refreshes credentials that are refused.
+        """
         self.request_id = requester.request_id
         self.status = 0
         self.code = ""
@@ -139,7 +142,9 @@ class Call:
         self._request = request
         self._home = to.target
         self._to = to
-        self._follows = follows
+        self._is_question = is_question
+        self._follows = not is_question
+        self._is_kept = False  # until it is handed over
         self._resent_for: frozenset[Reason] = frozenset()
         self._started = time.perf_counter()
         self._state = CallState.NEW
@@ -168,7 +173,7 @@ class Call:
             self._lease(fresh=False)
             await self._until(self._is_leased)
         except BaseException:
-            self._abort()
+            self.abort()
             raise
         return self
 
@@ -178,23 +183,27 @@ class Call:
         fault: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._abort()
+        if not self._is_kept:
+            self.abort()
 
     async def send(self, data: bytes) -> bool:
         """Send a piece of the body; False once the target needs no more of it: it has answered.
 
         Raises CallFailed.
         """
+        length = self._request.length
+        if length is None or self.bytes_in + len(data) > length:
+            raise ValueError("more bytes than the head has promised")  # they would be a request
         await self._until(self._may_send)
         if self._state is not CallState.SENDING:
             return False
+        if not data:  # its head goes up with the first byte
+            return True
         connection = self._connection
         assert connection is not None  # SENDING
         is_first = not self.bytes_in
-        if self.bytes_in + len(data) > (self._request.length or 0):
-            raise ValueError("more bytes than the head has promised")  # they would be a request
         self.bytes_in += len(data)
-        is_last = self.bytes_in == self._request.length
+        is_last = self.bytes_in == length
         if is_last:
             connection.look_for_answer()
         if is_first:
@@ -242,12 +251,18 @@ class Call:
                 return None
         return b"".join(pieces)
 
+    def keep(self) -> None:
+        """Outlive the `async with`: whoever has the call hands it over, or aborts it."""
+        self._is_kept = True
+
     def hand_over(self, relay: Relay) -> None:
         """Have the relay send the answer on, of which nothing was read yet."""
         assert self._head is not None  # after `answer`
         assert self._kind is not None
         connection = self._connection
         is_whole = self._state is CallState.ANSWERED
+        if connection is not None:  # which this call has paused, or the connection itself
+            connection.resume_reading()
         relay.take_over(connection)
         self._connection = None
         self.bytes_out = 0  # the relay counts them
@@ -256,8 +271,6 @@ class Call:
             connection.lessee = relay
             if not self._was_read(connection):
                 connection.close_after()
-            if self._read_paused:
-                connection.resume_reading()  # what the client cannot take yet pauses it again
         relay.answer_head(self._raw, self._head, self._kind, more=bool(self._pieces))
         for piece in self._pieces:
             relay.answer_bytes(piece)
@@ -320,13 +333,13 @@ class Call:
         if self.bytes_in:
             raise S3Error(SERVICE_UNAVAILABLE)
         self._leave()
+        if step.reason is Reason.CREDENTIALS:
+            await self._find_other_signer()
         self._pieces.clear()
         self._waiting = self.bytes_out = self.status = 0
         self._head = None
         self._resent_for |= {step.reason}
         self._worker.row[Slot.RETRIES] += 1
-        if step.reason is Reason.CREDENTIALS:
-            await self._find_other_signer()
 
     async def _find_other_signer(self) -> None:
         refused = self._to.signer
@@ -352,7 +365,7 @@ class Call:
         return self._state in _HAS_ANSWER
 
     def _has_piece(self) -> bool:
-        return bool(self._pieces) or self._state is CallState.ANSWERED
+        return bool(self._pieces) or self._state in (CallState.ANSWERED, CallState.COMPLETE)
 
     async def _until(self, ready: Callable[[], bool]) -> None:
         """Wait until `ready`. Raises what ended the call before."""
@@ -449,7 +462,8 @@ class Call:
         if self._state in _HAS_ANSWER or not self._may_resend(stale):
             self._fail(CallFailed(reason))
             return
-        self._worker.row[Slot.RETRIES] += 1
+        if not self._is_question:
+            self._worker.row[Slot.RETRIES] += 1
         self._lease(fresh=True)
 
     def _may_resend(self, stale: bool) -> bool:
@@ -478,12 +492,12 @@ class Call:
 
     def _fail(self, failure: Exception) -> None:
         self._failure = failure
-        if isinstance(failure, CallFailed):
+        if isinstance(failure, CallFailed) and not self._is_question:
             self._worker.log.target_failed(self, failure.reason)
         self._end(CallState.FAILED)
         self._changed()
 
-    def _abort(self) -> None:
+    def abort(self) -> None:
         """Break the call off, unless it has ended."""
         self._leave()
         self._end(CallState.ABORTED)
@@ -577,7 +591,7 @@ async def ask(
     """
     request = question_request(question)
     try:
-        async with Call(worker, requester, request, to, follows=False) as call:
+        async with Call(worker, requester, request, to, is_question=True) as call:
             head = await call.answer()
             body = await call.document(MAX_REPLY)
     except CallFailed:

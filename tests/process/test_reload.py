@@ -174,6 +174,7 @@ def test_control_hears_what_became_of_its_snapshots(
         os.kill(gateway.control_pid(), signal.SIGKILL)
         # The next control process is told as well: who serves what it publishes, and its number.
         gateway.wait_for_log(f"debug: generation 3: {both}", 20, after=mark)
+        gateway.wait_for_log("generation 3 is served by all 2 workers", after=mark)
         assert gateway.reload(_allowing(config, 79)) == 4
         gateway.wait_for_log(f"debug: generation 4: {both}")
 

@@ -460,3 +460,48 @@ def test_an_operation_that_goes_on_after_its_client_has_left_replies_to_nobody()
     assert isinstance(outcome[0], asyncio.CancelledError)
     assert bench.line() == (0, "ClientGone")
     assert not bench.rig.defects
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_reply_that_has_no_body_gets_none(status: int) -> None:
+    """The client would take it for the next answer."""
+
+    async def operation(request: ComposedRequest) -> None:
+        await request.reply.begin(status, [], None)
+        await request.reply.write(b"oops")
+
+    bench = Bench(operation)
+    bench.asks()
+    assert b"oops" not in bench.client.heard
+    assert len(bench.rig.defects) == 1
+
+
+def test_a_client_that_took_nothing_before_the_reply_holds_it_back() -> None:
+    written: list[int] = []
+
+    async def operation(request: ComposedRequest) -> None:
+        await request.body.read()
+        await request.reply.begin(200, [], 1000)
+        for number in range(10):
+            await request.reply.write(b"x" * 100)
+            written.append(number)
+        await request.reply.end()
+
+    bench = Bench(operation, buffer=10)
+    bench.client.stalls()
+    bench.client.transport.high = 0
+    bench.client.says(put("/b-b/k", b"abc", "Expect: 100-continue")[:-3], b"abc")
+    assert written == []
+    bench.client.reads(on=True)
+    assert written == [*range(10)]
+
+
+def test_a_body_is_not_read_after_the_reply_has_begun() -> None:
+    async def operation(request: ComposedRequest) -> None:
+        await request.reply.begin(200, [], None)
+        await request.body.read()
+
+    bench = Bench(operation)
+    bench.client.says(put("/b-b/k", b"abc")[:-3], b"abc")
+    assert "the reply has begun" in bench.rig.defects[0]
+    assert bench.line() == (200, "BrokenOff")

@@ -583,3 +583,70 @@ def test_misuse_of_a_relay_leaks_nothing(use: str) -> None:
 
 def test_a_process_without_operations_has_none() -> None:
     assert Rig().worker.composed == {}
+
+
+def test_many_small_chunks_that_were_found_are_relayed() -> None:
+    """A connection that gives way to others is read on though it has another user."""
+    bench = Bench(finds())
+    bench.asks()
+    chunks = b"1\r\na\r\n" * 5000
+    bench.rig.target.says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+    bench.rig.target.says(b"0\r\n\r\n")
+    assert bench.line() == (200, "")
+    assert bench.answer().whole
+
+
+def test_an_operation_that_has_a_call_relayed_is_cancelled_with_its_client() -> None:
+    async def operation(request: ComposedRequest) -> None:
+        async with request.call(READ, request.destination("first")) as call:
+            await call.answer()
+            await request.reply.relay(call)
+        await forever(request)
+
+    bench = Bench(operation)
+    bench.asks()
+    bench.rig.target.says(ok(b"abc"))
+    bench.client.resets()
+    assert bench.is_at_rest
+    assert bench.line() == (0, "ClientGone")
+    assert bench.calls() == [("GetObject", 200, "Aborted")]
+
+
+def test_a_defect_after_the_deadline_leaves_the_next_request_alone() -> None:
+    async def operation(request: ComposedRequest) -> None:
+        try:
+            await forever(request)
+        finally:
+            raise ValueError("a defect")
+
+    bench = Bench(operation)
+    bench.asks("Connection: keep-alive")
+    bench.rig.worker.composed = {}
+    bench.asks("Connection: keep-alive")
+    bench.rig.loop.now += DEADLINE_SECONDS + 1
+    bench.rig.settle()
+    bench.rig.target.says(ok(b"next"))
+    first, second = read_answers(bench.client.heard, [b"GET", b"GET"])
+    assert (first.status, second.status, second.body) == (503, 200, b"next")
+    assert len(bench.rig.defects) == 1
+
+
+def test_calls_of_a_group_end_together() -> None:
+    """One target fails: that is its failure, and the others' calls are ended."""
+
+    async def read(request: ComposedRequest, target: str) -> None:
+        async with request.call(READ, request.destination(target)) as call:
+            await call.answer()
+
+    async def operation(request: ComposedRequest) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read(request, "first"))
+            group.create_task(read(request, "generic"))
+
+    bench = Bench(operation)
+    bench.asks()
+    bench.rig.targets[0].leaves()
+    assert bench.line() == (503, "ServiceUnavailable")
+    assert sorted(bench.calls()) == [("GetObject", 0, "Aborted"), ("GetObject", 0, "Failed")]
+    assert bench.is_at_rest
+    assert not bench.rig.defects

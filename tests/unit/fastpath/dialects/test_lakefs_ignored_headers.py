@@ -6,6 +6,7 @@ import pytest
 
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import SAME_MISTAKE_SECONDS
+from tests.doubles import forms
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
 from tests.doubles.wire import Peer, Rig
 
@@ -155,3 +156,16 @@ def test_what_is_no_promise_goes_up(line: str, forgets: str) -> None:
     rig, _ = started(put(KEY, b"x", line), forgets)
     assert line.encode() in rig.target.heard
     assert not rig.lines("event")
+
+
+@pytest.mark.parametrize("body", [b"", b"abc"])
+def test_what_is_dropped_is_told_for_a_body_that_stays_here_too(body: bytes) -> None:
+    rig, _ = started(put("/repo/main/k?uploads", body, "x-amz-tagging: a=b", method="POST"))
+    assert rig.count(Slot.FORGOTTEN) == 1
+    assert len(rig.lines("event")) == 1
+
+
+def test_what_is_dropped_of_a_form_is_told() -> None:
+    fields = {"key": "main/k", "x-amz-website-redirect-location": "/x"}
+    rig, _ = started(forms.request(forms.body(fields, b"file"), path="/repo"))
+    assert rig.count(Slot.FORGOTTEN) == 1

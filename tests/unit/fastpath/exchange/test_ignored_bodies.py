@@ -147,3 +147,13 @@ def test_one_in_chunks_has_no_bound_and_is_refused() -> None:
     assert one(client).status == 501
     assert client.ended
     assert rig.targets == []
+
+
+def test_a_slow_one_must_move_at_the_minimum_rate() -> None:
+    """Whatever reads it, and however many pieces it comes in."""
+    rig, client = started()
+    client.says(put("/b-b/k", bytes(3000), method="GET")[:-3000])
+    for _ in range(13):
+        client.says(b"a")
+        rig.pass_time(5)
+    assert one(client).code == "RequestTimeout"

@@ -97,3 +97,15 @@ def test_an_answer_that_was_there_before_the_last_byte_ends_the_connection() -> 
     assert read_answers(client.heard, [b"PUT"])[0].status == 200
     assert not client.ended
     assert rig.target.aborted
+
+
+def test_an_answer_to_a_head_that_was_not_sent_ends_the_connection() -> None:
+    """The next answer on it would be that of this request."""
+    rig = Rig()
+    client = rig.connect()
+    client.says(put("/b-b/k", b"body")[:-4])
+    assert rig.target.heard == b""  # the head goes up with the first byte
+    rig.target.says(ok(b"stray"))
+    assert b"stray" in client.heard
+    assert not kept(rig)
+    assert rig.target.ended

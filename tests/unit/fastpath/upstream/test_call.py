@@ -518,3 +518,34 @@ def test_no_reply_is_none() -> None:
     bench = Bench()
     bench.rig.connect_fault = ConnectionRefusedError()
     assert bench.asks().result() is None
+
+
+# --- what operations do that are written carelessly ---
+
+
+def test_an_empty_piece_sends_no_head() -> None:
+    """A body filter that keeps bytes back gives one."""
+    bench = Bench()
+    bench.writes(b"", b"abc", b"")
+    assert bench.rig.target.take().count(b"PUT ") == 1
+
+
+def test_an_answer_that_was_read_is_at_its_end() -> None:
+    bench = Bench()
+
+    async def read_twice() -> tuple[int, bytes | None, bytes | None]:
+        async with bench.call() as call:
+            once = await call.document(100)
+            return (await call.answer()).status, once, await call.document(100)
+
+    task = bench.runs(read_twice())
+    bench.rig.target.says(ok(b"abc"))
+    assert task.result() == (200, b"abc", b"")
+
+
+def test_a_question_that_fails_is_told_by_who_asked() -> None:
+    bench = Bench()
+    bench.rig.connect_fault = ConnectionRefusedError()
+    assert bench.asks().result() is None
+    assert bench.rig.lines("event") == []
+    assert bench.ended() == [(0, "Failed")]
