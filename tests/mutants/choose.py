@@ -27,10 +27,11 @@ from types import CodeType
 ROOT = Path(__file__).resolve().parents[2]
 
 ROOMS: Mapping[str, int] = {
-    "fastpath/exchange": 22,
+    "fastpath/exchange": 18,
+    "fastpath/composed": 8,
     "fastpath/client": 10,
     "fastpath/upstream": 18,
-    "fastpath/payload": 18,
+    "fastpath/payload": 14,
     "fastpath/http": 10,
     "fastpath/request": 7,
     "fastpath/response": 4,

@@ -10,6 +10,14 @@ from tests.doubles.call_path import REQUESTS, path
 from tests.repo.tree import ROOT
 
 
+def test_the_page_names_the_files_of_a_get_in_order() -> None:
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    found = re.search(r"^```\n(client/connection >.*?)\n```$", page, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    files = [file.removesuffix(".py") for file, _ in path("GET, signed")]
+    assert found[1].replace(">", " ").split() == [*dict.fromkeys(files)]
+
+
 @pytest.mark.parametrize("name", [*REQUESTS])
 def test_the_page_says_what_a_request_costs_in_calls(name: str) -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text()
