@@ -424,6 +424,12 @@ class Call:
         self._fail(CallFailed(reason, overload=overload))
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
+        connection = self._connection
+        if head.status < 300 and connection is not None and not connection.flushed():
+            # Bytes of the body still wait here: the target cannot have stored it.
+            self._leave()
+            self._fail(CallFailed("answered before it had the whole request"))
+            return
         self._raw, self._head, self._kind = raw, head, kind
         self.status = head.status
         self._state = CallState.ANSWERING

@@ -224,6 +224,18 @@ def test_more_than_the_head_has_promised_is_a_defect() -> None:
     assert b"12345" not in bench.rig.target.heard
 
 
+def test_a_success_before_the_last_byte_has_left_is_none() -> None:
+    bench = Bench(buffer=10)
+    bench.reads()
+    bench.rig.target.says(ok(b"abc"))
+    bench.rig.target.stalls()
+    task = bench.writes(b"x" * 100)
+    bench.rig.target.says(answer(200))
+    assert failure(task) == "answered before it had the whole request"
+    assert bench.rig.target.ended
+    assert bench.ended() == [(200, ""), (0, "Failed")]
+
+
 def test_an_answer_that_nobody_reads_is_bounded() -> None:
     bench = Bench()
     goes_on = bench.rig.loop.create_future()
