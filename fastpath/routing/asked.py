@@ -18,6 +18,8 @@ class Asked(NamedTuple):
     size: bytes of the body, without the framing of signed chunks; None if the client did not say.
     content_type: empty if the client did not say.
     time: epoch seconds.
+    prefix: of the keys that a request about many asks for: a list's, or empty for all; None: it is
+    about one key, or about the bucket.
     """
 
     operation: str
@@ -27,3 +29,4 @@ class Asked(NamedTuple):
     size: int | None
     content_type: bytes
     time: float
+    prefix: bytes | None = None

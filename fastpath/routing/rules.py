@@ -2,8 +2,8 @@
 
 Control packs the rules once (`pack`), so that a worker has little more to do with 100,000 of them
 than to parse JSON. The name of an exact rule and the beginning of a prefix are keys of mappings.
-What rules have in common (operations, identities, target: a *kind*) is there once. A worker has no
-pattern of such rules, nor lines or descriptions; `explain` gets the rules themselves.
+What rules have in common (operations, identities, keys, target: a *kind*) is there once. A worker
+has no pattern of such rules, nor lines or descriptions; `explain` gets the rules themselves.
 
 Rules: rules are numbered from 1 in file order; a lookup returns every rule that matches, in that
 order, up to the first that always does; it costs the length of the name and the globs that begin
@@ -20,12 +20,34 @@ from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
 from fastpath.routing.asked import Asked
-from fastpath.routing.globs import Matcher, matcher, matches_stars, only_stars, split_glob
+from fastpath.routing.globs import (
+    Matcher,
+    literal_glob,
+    matcher,
+    matches_stars,
+    only_stars,
+    part_names,
+    parts_of,
+    split_glob,
+)
+from fastpath.routing.key_globs import Coverage, KeyGlobs
+from fastpath.routing.rewrite import Rewrite
 
 Packed: TypeAlias = dict[str, Any]  # docs/snapshot.md, `rules`
 _Numbers: TypeAlias = "int | list[int]"  # one is by far the most frequent, and needs no list
 
 _AT_ONCE = 32  # regular expressions between two pauses: a few milliseconds
+
+
+class WrittenRewrite(Protocol):
+    """A rewrite as it was written; in the first two, `{part}` stands for a part of the pattern."""
+
+    @property
+    def bucket(self) -> str | None: ...
+    @property
+    def key_prefix(self) -> str: ...
+    @property
+    def strip_prefix(self) -> str: ...
 
 
 class Written(Protocol):
@@ -39,13 +61,41 @@ class Written(Protocol):
     def operations(self) -> Collection[str] | None: ...
     @property
     def identities(self) -> Collection[str] | None: ...
+    @property
+    def keys(self) -> Collection[str] | None: ...
+    @property
+    def rewrite(self) -> WrittenRewrite | None: ...
 
 
 class Mismatch(Enum):
-    """Why a rule whose pattern matches the bucket does not match the request."""
+    """Why a rule whose pattern matches the bucket does not match the request.
+
+    ACROSS: it matches some of the keys that the request is about, but not all.
+    """
 
     OPERATION = 0
     IDENTITY = 1
+    KEY = 2
+    ACROSS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteTemplate:
+    """A rewrite with the parts of a bucket's name in it; `pattern`: the glob that names them."""
+
+    bucket: str
+    key_prefix: str
+    strip_prefix: str
+    pattern: str | None  # None: no part stands in it
+
+    def rewrite(self, bucket: bytes) -> Rewrite:
+        """Return the rewrite for a bucket that the pattern matches."""
+        new_bucket, key_prefix = self.bucket, self.key_prefix
+        if self.pattern is not None:
+            for name, part in parts_of(self.pattern, bucket.decode("latin-1")).items():
+                new_bucket = new_bucket.replace(f"{{{name}}}", part)
+                key_prefix = key_prefix.replace(f"{{{name}}}", part)
+        return Rewrite(new_bucket.encode(), key_prefix.encode(), self.strip_prefix.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +105,12 @@ class Kind:
     target: str
     operations: frozenset[str] | None
     identities: frozenset[str] | None
+    keys: KeyGlobs | None = None
+    template: RewriteTemplate | None = None
 
     @property
     def unconditional(self) -> bool:
-        return self.operations is None and self.identities is None
+        return self.operations is None and self.identities is None and self.keys is None
 
     def mismatch(self, asked: Asked) -> Mismatch | None:
         """Why the rule does not match the request; None: it does. The bucket matches already."""
@@ -66,7 +118,21 @@ class Kind:
             return Mismatch.OPERATION
         if self.identities is not None and asked.identity not in self.identities:
             return Mismatch.IDENTITY
+        if self.keys is not None:
+            return _key_mismatch(self.keys, asked)
         return None
+
+
+def _key_mismatch(keys: KeyGlobs, asked: Asked) -> Mismatch | None:
+    if asked.prefix is None:
+        return None if asked.key and keys.match(asked.key) else Mismatch.KEY
+    match keys.coverage(asked.prefix):
+        case Coverage.ALL:
+            return None
+        case Coverage.SOME:
+            return Mismatch.ACROSS
+        case Coverage.NONE:
+            return Mismatch.KEY
 
 
 def pack(rules: Iterable[Written]) -> Packed:
@@ -88,10 +154,14 @@ class _Packing:
             "kind_of": [],
             "operations": [],
             "identities": [],
+            "keys": [],
+            "rewrites": [],
         }
         self._kinds: dict[tuple[object, ...], int] = {}
         self._sets: dict[frozenset[str], int] = {}  # of operations
         self._people: dict[frozenset[str], int] = {}
+        self._keys: dict[frozenset[str], int] = {}
+        self._rewrites: dict[tuple[str | None, ...], int] = {}
 
     def add(self, number: int, rule: Written) -> None:
         packed = self.packed
@@ -102,16 +172,44 @@ class _Packing:
             packed["globs"].setdefault(beginning, []).append([number, rule.pattern])
         operations = _shared(rule.operations, self._sets, packed["operations"])
         identities = _shared(rule.identities, self._people, packed["identities"])
-        kind = (rule.target, operations, identities)
+        keys = _shared(keys_of(rule), self._keys, packed["keys"])
+        kind = (rule.target, operations, identities, keys, self._rewrite(rule))
         if kind not in self._kinds:
             self._kinds[kind] = len(packed["kinds"])
             packed["kinds"].append(list(kind))
         packed["kind_of"].append(self._kinds[kind])
 
+    def _rewrite(self, rule: Written) -> int | None:
+        """Returns the index of the rule's rewrite in the list of all that occur."""
+        rewrite = rule.rewrite
+        if rewrite is None:
+            return None
+        bucket = rewrite.bucket or ""
+        named = any(
+            f"{{{name}}}" in text
+            for name in part_names(rule.pattern)
+            for text in (bucket, rewrite.key_prefix)
+        )
+        entry = (bucket, rewrite.key_prefix, rewrite.strip_prefix, rule.pattern if named else None)
+        if entry not in self._rewrites:
+            self._rewrites[entry] = len(self._rewrites)
+            self.packed["rewrites"].append(list(entry))
+        return self._rewrites[entry]
+
     def finished(self) -> Packed:
         beginnings = (*self.packed["prefixes"], *self.packed["globs"])
         self.packed["lengths"] = sorted({len(beginning) for beginning in beginnings})
         return self.packed
+
+
+def keys_of(rule: Written) -> Collection[str] | None:
+    """Returns the globs of the keys that a rule is about; None: of all.
+
+    A key that does not begin with `strip_prefix` has no name at the target.
+    """
+    if rule.keys is None and rule.rewrite is not None and rule.rewrite.strip_prefix:
+        return (f"{literal_glob(rule.rewrite.strip_prefix)}*",)
+    return rule.keys
 
 
 def _note(into: dict[str, _Numbers], name: str, number: int) -> None:
@@ -147,13 +245,17 @@ class Rulebook:
         self._kind_of: list[int] = packed["kind_of"]
         operations = [frozenset(words) for words in packed["operations"]]
         identities = [frozenset(words) for words in packed["identities"]]
+        keys = [KeyGlobs(patterns) for patterns in packed["keys"]]
+        rewrites = [RewriteTemplate(*entry) for entry in packed["rewrites"]]
         self._kinds = [
             Kind(
                 target,
                 None if what is None else operations[what],
                 None if who is None else identities[who],
+                None if of_keys is None else keys[of_keys],
+                None if named is None else rewrites[named],
             )
-            for target, what, who in packed["kinds"]
+            for target, what, who, of_keys, named in packed["kinds"]
         ]
         self._lengths: list[int] = packed["lengths"]
         self._matchers: dict[str, Matcher] = {}

@@ -2,10 +2,12 @@
 
 A *plan* holds the rules that concern one bucket, in file order, up to the first that always
 matches. The LRU maps a bucket to its plan, never to a target: the plan is evaluated for the
-operation and the identity of each request. A plan without conditions has one fixed decision.
+operation, the identity and the key of each request. A plan without conditions has one fixed
+decision.
 
-Rules: the first matching rule wins, in file order; equal plans are one object; a table never
-changes after it is made (a reload makes another).
+Rules: the first matching rule wins, in file order; a request about many keys that rules would send
+to several places is refused; equal plans are one object, unless a rule names parts of the bucket; a
+table never changes after it is made (a reload makes another).
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.routing.asked import Asked
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.lru import LRU
+from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import Kind, Mismatch, Rulebook, Written
 
 DEFAULT_RULE = 0  # the number of "no rule matched, the default target serves"
@@ -24,10 +28,18 @@ DEFAULT_RULE = 0  # the number of "no rule matched, the default target serves"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The target of a request, and the rule that chose it (`DEFAULT_RULE` for none)."""
+    """The target of a request, and the rule that chose it (`DEFAULT_RULE` for none).
+
+    rewrite: how the target names the bucket and its keys; None: as the client does.
+    """
 
     target: str
     rule: int
+    rewrite: Rewrite | None = None
+
+    def is_same_place(self, other: Decision) -> bool:
+        """Whether the other decision sends a request to the same place under the same name."""
+        return self.target == other.target and self.rewrite == other.rewrite
 
 
 class Plan:
@@ -45,11 +57,28 @@ class Plan:
             self.fixed = choices[0][1]
 
     def decide(self, asked: Asked) -> Decision:
-        """Return the decision for one request."""
+        """Return the decision for one request. Raises S3Error: its keys are in several places."""
+        across: list[Decision] = []  # where some of them are
+        chosen = self._otherwise
         for kind, decision in self._choices:
-            if kind.mismatch(asked) is None:
-                return decision
-        return self._otherwise
+            mismatch = kind.mismatch(asked)
+            if mismatch is None:
+                chosen = decision
+                break
+            if mismatch is Mismatch.ACROSS:
+                across.append(decision)
+        if not all(decision.is_same_place(chosen) for decision in across):
+            raise _lies_across(asked)
+        return chosen
+
+
+def _lies_across(asked: Asked) -> S3Error:
+    return S3Error(
+        NOT_IMPLEMENTED,
+        message=f"{asked.operation} is not available here: the keys that it asks for are on several "
+        "storage targets. Please ask for a longer prefix.",
+    )
+
 
 
 class RoutingTable:
@@ -59,7 +88,8 @@ class RoutingTable:
         self.default = Decision(default_target, DEFAULT_RULE)
         self._rules = rules
         self._cache: LRU[bytes, Plan] = LRU(cached_buckets)
-        self._plans: LRU[tuple[int, ...], Plan] = LRU(cached_buckets)
+        # By the numbers of their rules, and the bucket if a rule names parts of it.
+        self._plans: LRU[tuple[bytes, tuple[int, ...]], Plan] = LRU(cached_buckets)
 
     def prepare(self) -> Iterator[None]:
         """Prepare the rules in steps, so that the first requests need not wait for it."""
@@ -71,10 +101,12 @@ class RoutingTable:
         if cached is not None:
             return cached
         numbers = tuple(self._rules.numbers(bucket)) if bucket else ()
-        plan = self._plans.get(numbers)
+        of_bucket = bucket if any(map(self._names_parts, numbers)) else b""
+        plan = self._plans.get((of_bucket, numbers))
         if plan is None:
-            plan = Plan(tuple(map(self._choice, numbers)), self.default)
-            self._plans.put(numbers, plan)
+            choices = [self._choice(number, bucket) for number in numbers]
+            plan = Plan(tuple(choices), self.default)
+            self._plans.put((of_bucket, numbers), plan)
         self._cache.put(bucket, plan)
         return plan
 
@@ -82,9 +114,14 @@ class RoutingTable:
         """Return the kind of the rule of that number."""
         return self._rules.kind(number)
 
-    def _choice(self, number: int) -> tuple[Kind, Decision]:
+    def _names_parts(self, number: int) -> bool:
+        template = self.kind(number).template
+        return template is not None and template.pattern is not None
+
+    def _choice(self, number: int, bucket: bytes) -> tuple[Kind, Decision]:
         kind = self.kind(number)
-        return kind, Decision(kind.target, number)
+        rewrite = kind.template.rewrite(bucket) if kind.template is not None else None
+        return kind, Decision(kind.target, number, rewrite)
 
 
 # Explanations
@@ -141,3 +178,9 @@ def _words(mismatch: Mismatch, asked: Asked) -> str:
             return f"{asked.operation} is not among its operations"
         case Mismatch.IDENTITY:
             return f"identity {asked.identity or '(none)'} is not among its identities"
+        case Mismatch.KEY if asked.prefix is None:
+            return "the key does not match its keys" if asked.key else "the request names no key"
+        case Mismatch.KEY:
+            return "no key with this prefix matches its keys"
+        case Mismatch.ACROSS:
+            return "some keys with this prefix match its keys, others do not"

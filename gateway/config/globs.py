@@ -10,11 +10,12 @@ grows too large ends with False.
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import string
 from functools import lru_cache
 from typing import NamedTuple
+
+from fastpath.routing.globs import compile_glob
 
 ALPHABET = frozenset(string.ascii_letters + string.digits + "._-")
 MAX_STEPS = 20_000
@@ -65,6 +66,9 @@ def tokens(glob: str) -> tuple[_Token, ...]:
         if char == "*":
             if not result or not result[-1].star:
                 result.append(_Token(True, ALPHABET))
+        elif char == "{":  # a part: one character or more
+            result += (_Token(False, ALPHABET), _Token(True, ALPHABET))
+            index = glob.index("}", index) + 1
         elif char == "?":
             result.append(_Token(False, ALPHABET))
         elif char == "[" and (end := _end_of_set(glob, index)) > 0:
@@ -124,7 +128,7 @@ def _advance(pattern: tuple[_Token, ...], states: frozenset[int], char: str) -> 
 
 @lru_cache(maxsize=65536)
 def _matcher(glob: str) -> re.Pattern[str]:
-    return re.compile(fnmatch.translate(glob))
+    return re.compile(compile_glob(glob).pattern.decode())
 
 
 @lru_cache(maxsize=65536)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fastpath.routing.globs import split_glob
+from fastpath.routing.globs import part_names, split_glob
+from fastpath.routing.rules import keys_of
 from fastpath.s3.operations import OPERATIONS
 from gateway.config.globs import can_match, covers
 from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
-from gateway.config.schema import Rule
+from gateway.config.schema import Rewrite, Rule
 from gateway.config.yaml_tree import DEFAULT_TARGET
 
 LIST: Path = ("routing", "rules")
@@ -47,7 +48,30 @@ def read_rules(reader: Reader, mode: str) -> tuple[Rule, ...]:
             reader.error((*path, "operations"), *_never_asked(rule.operations))
         elif rule.identities is not None and mode == "open":
             reader.error((*path, "identities"), "can never match: auth.mode open knows nobody")
+        if rule.rewrite is not None:
+            _check_rewrite(reader, path, rule, rule.rewrite)
     return tuple(found)
+
+
+def _check_rewrite(reader: Reader, path: Path, rule: Rule, rewrite: Rewrite) -> None:
+    """Reports parts that the pattern does not name, and keys that the target has no name for."""
+    known = part_names(rule.pattern)
+    for setting in ("bucket", "key_prefix"):
+        for name in part_names(getattr(rewrite, setting) or ""):
+            if name not in known:
+                hint = suggest(name, known) or f"write {{{name}}} into the pattern"
+                reader.error(
+                    (*path, "rewrite", setting), f"{{{name}}} is no part of the pattern", hint
+                )
+    if part_names(rewrite.strip_prefix):
+        reader.error((*path, "rewrite", "strip_prefix"), "cannot have a part of the pattern")
+    for index, glob in enumerate(rule.keys or ()):
+        if not split_glob(glob)[0].startswith(rewrite.strip_prefix):
+            reader.error(
+                (*path, "keys", index),
+                "matches keys that do not begin with strip_prefix, and have no name at the target",
+                f"begin it with {rewrite.strip_prefix}",
+            )
 
 
 _set = object.__setattr__  # rules are frozen, and not made twice
@@ -114,7 +138,7 @@ def _blockers(rule: Rule, earlier: Iterable[Rule]) -> list[Rule]:
     left = dict.fromkeys(everyone, wanted)
     used: list[Rule] = []
     for other in earlier:
-        if not covers(other.pattern, rule.pattern):
+        if keys_of(other) is not None or not covers(other.pattern, rule.pattern):
             continue
         taken = False
         for who, operations in left.items():

@@ -41,10 +41,13 @@ from gateway.config.value_types import (
     HeaderName,
     HeaderPattern,
     Items,
+    KeyGlob,
     KeyID,
+    KeyPrefix,
     Later,
     Maybe,
     Name,
+    NewBucket,
     NumberOrZero,
     OneOrMore,
     OperationName,
@@ -52,6 +55,7 @@ from gateway.config.value_types import (
     OrEmpty,
     Origin,
     Parse,
+    Pattern,
     Percent,
     PositiveNumber,
     PositiveWhole,
@@ -377,6 +381,14 @@ class Target(Keys):
 # routing
 
 
+class Rewrite(Section):
+    """`rewrite` of a rule: how the target names the bucket and its keys."""
+
+    bucket: Maybe[NewBucket] = None
+    key_prefix: KeyPrefix = ""
+    strip_prefix: KeyPrefix = ""
+
+
 @pydantic_dataclass(
     frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", defer_build=True)
 )
@@ -392,14 +404,14 @@ class Rule:
 
     number: int = Field(default=0, init=False)
     line: int = Field(default=0, init=False)
-    pattern: Glob
+    pattern: Pattern
     operations: Maybe[Operations] = None
     identities: Maybe[Items[Text]] = None
     target: Text
     description: str = ""
-    keys: Later = None
+    keys: Maybe[Annotated[Items[KeyGlob], OneOrMore]] = None
+    rewrite: Maybe[Rewrite] = None
     conditions: Later = None
-    rewrite: Later = None
     fallback: Later = None
     fallback_on: Later = None
 

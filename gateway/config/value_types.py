@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, GetCoreSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from fastpath.s3.addressing import MAX_KEY_BYTES
 from fastpath.s3.operations import ACTIONS, METHODS, OPERATIONS, expand
 from gateway.config.problems import did_you_mean, one_of
 
@@ -136,6 +137,56 @@ def _glob(pattern: str) -> str:
     return pattern
 
 
+_PART = re.compile(r"\{([A-Za-z][A-Za-z0-9_]{0,31})\}")
+
+
+def _pattern(pattern: str) -> str:
+    """Checks a bucket glob that may name parts: `team-{team}-*`."""
+    if "{" not in pattern and "}" not in pattern:
+        return _glob(pattern)
+    names = _PART.findall(pattern)
+    plain = _PART.sub("x", pattern)
+    if "{" in plain or "}" in plain:
+        raise fault("has a brace that belongs to no part", "write a part as {name}")
+    for name in names:
+        if names.count(name) > 1:
+            raise fault(f"names the part {{{name}}} twice")
+    if re.search(r"[*}]\{|\}\*", pattern):
+        raise fault("has a part next to a star or another part", "put text between them, as in {a}-*")
+    _glob(plain)
+    return pattern
+
+
+def _key_glob(pattern: str) -> str:
+    """Checks a glob on keys."""
+    literal = re.sub(r"\[!?\]?[^\]]*\]", "", pattern)
+    if "[" in literal:
+        raise fault("has a [ without its ]", "a key with a [ is written [[]")
+    if "{" in literal:
+        raise fault("has a {: only routing.rules[].pattern names parts", "a { of a key is written [{]")
+    if len(pattern.encode()) > MAX_KEY_BYTES:
+        raise fault(f"has more than {MAX_KEY_BYTES} bytes, and no key has")
+    return pattern
+
+
+def _key_prefix(prefix: str) -> str:
+    """Checks the beginning of keys."""
+    if len(prefix.encode()) > MAX_KEY_BYTES:
+        raise fault(f"has more than {MAX_KEY_BYTES} bytes, and no key has")
+    if any(ord(char) < 32 or ord(char) == 127 for char in prefix):
+        raise fault("has a control character")
+    if any(segment in (".", "..") for segment in prefix.split("/")):
+        raise fault("has a segment . or .., which a store may take for another place")
+    return prefix
+
+
+def _new_bucket(bucket: str) -> str:
+    """Checks the name of a bucket in which `{part}` may stand."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}", _PART.sub("xx", bucket)):
+        raise fault("must be the name of a bucket")
+    return bucket
+
+
 def _one_star(pattern: str) -> str:
     if pattern.count("*") > 1:
         raise fault("can have at most one *")
@@ -150,6 +201,10 @@ Text = Annotated[str, Parse(text)]
 Domain = Annotated[str, Parse(text, _domain)]
 FieldName = Annotated[str, Parse(text, _field_name)]
 Glob = Annotated[str, Parse(text, _glob)]
+Pattern = Annotated[str, Parse(text, _pattern)]
+KeyGlob = Annotated[str, Parse(text, _key_glob)]
+KeyPrefix = Annotated[str, Parse(plain_text, _key_prefix)]
+NewBucket = Annotated[str, Parse(text, _new_bucket)]
 HeaderName = Annotated[str, Parse(text, _header_name)]
 HeaderPattern = Annotated[str, Parse(text, _header_name, _one_star)]
 Origin = Annotated[str, Parse(text, _origin, _one_star)]

@@ -8,6 +8,15 @@ from fastpath.routing.asked import Asked
 
 
 @dataclass(frozen=True, slots=True)
+class Rewriting:
+    """What workers ask of a rule's rewrite."""
+
+    bucket: str | None = None
+    key_prefix: str = ""
+    strip_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What workers and explanations ask of a rule."""
 
@@ -18,6 +27,8 @@ class Rule:
     operations: frozenset[str] | None = None
     identities: tuple[str, ...] | None = None
     description: str = ""
+    keys: tuple[str, ...] | None = None
+    rewrite: Rewriting | None = None
 
 
 def asked(bucket: bytes, operation: str = "GetObject", identity: str = "") -> Asked:
