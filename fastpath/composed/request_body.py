@@ -34,6 +34,10 @@ class RequestBody:
         self._waiter: asyncio.Future[bytes]
         self.ended = ended
 
+    def set_filter(self, body_filter: BodyFilter | None) -> None:
+        """Have what comes from now on pass through a filter."""
+        self._filter = body_filter
+
     async def read(self) -> bytes:
         """The next piece; it may be empty. Raises S3Error: the body is not what it should be."""
         if self.ended:

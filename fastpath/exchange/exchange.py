@@ -35,6 +35,7 @@ from fastpath.errors import (
 from fastpath.exchange import preparation
 from fastpath.exchange.error_code import ErrorCode
 from fastpath.exchange.filter_chain import FilterChain
+from fastpath.exchange.finding_targets import find_target
 from fastpath.exchange.form_upload import FormAnswer, FormUpload
 from fastpath.exchange.splice_sinks import AnswerSink, RequestSink
 from fastpath.exchange.states import (
@@ -77,7 +78,10 @@ from fastpath.http.framing import (
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
 from fastpath.payload.body_plan import STREAMING, BodyPlan
-from fastpath.request.admission import Trail, Unadmitted, admit
+from fastpath.payload.held_body import HeldBody
+from fastpath.request.admission import Unadmitted, admit
+from fastpath.request.decision import Undecided, decided
+from fastpath.request.trail import Trail
 from fastpath.request.upstream_head import upstream_head
 from fastpath.request.virtual_host import server_name
 from fastpath.response.cors import answer_preflight
@@ -140,6 +144,7 @@ class Exchange:
         "_filter",
         "_filters",
         "_form",
+        "_held",
         "_pool",
         "_reply",
         "_resent_for",
@@ -186,6 +191,7 @@ class Exchange:
         self._reply: ClientReply  # of the composed operation that runs
         self._body_plan: BodyPlan | None = None  # None: the body goes up as it comes
         self._filter: BodyFilter | None = None  # None: nothing looks at it
+        self._held = b""  # of it, what was read before the target was known
         self._upstream_head = b""  # waits for the first byte of the body
         # the way up
         self._task: asyncio.Task[None] | None = None  # in a state of WITH_TASK
@@ -223,22 +229,30 @@ class Exchange:
         admitted = admit(self.head, self.snapshot, now, self.trail)
         if isinstance(admitted, Unadmitted):
             self._begin_unadmitted(admitted, now)
-            return
-        self.admitted = admitted
+        elif isinstance(admitted, Undecided):
+            request_body(self.head, streaming=admitted.understood.signed[0] in STREAMING)
+            self._run(partial(self._find_target, admitted))
+        else:
+            self.admitted = admitted
+            first = self._first_work(admitted)
+            if first is not None:
+                self._run(*first)
+            elif self.body_left or admitted.translation is not None:
+                self._set_out()
+            else:
+                self._lease(fresh=False)
+
+    def _first_work(self, admitted: Admitted) -> tuple[Work, BodyFilter | None] | None:
+        """What a coroutine does first, and what it reads the body through; None: there is none."""
         if self._worker.composed and admitted.operation.name in self._worker.composed:
-            self._compose(self._worker.composed[admitted.operation.name])
-            return
+            return self._compose(self._worker.composed[admitted.operation.name])
         streaming = admitted.payload in STREAMING
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:
             self._prepare_body(admitted)
             if self.body_left and self._body_plan is not None and not self._body_plan.is_sent:
-                self._read_ignored_body(admitted)
-                return
-        if self.body_left or admitted.translation is not None:
-            self._set_out()
-        else:
-            self._lease(fresh=False)
+                return self._read_ignored_body(admitted)
+        return None
 
     def _begin_unadmitted(self, request: Unadmitted, now: float) -> None:
         """Answer a preflight; or read a browser's form, whose body says what it asks for."""
@@ -258,15 +272,17 @@ class Exchange:
         self._body_plan = body_plan
         if self.body_left:
             self._filter = body_plan.filter
+        elif self._held:
+            self._filter = HeldBody(self._held, body_plan.filter)
         else:
             body_plan.filter.feed(b"", True)
 
-    def _read_ignored_body(self, admitted: Admitted) -> None:
+    def _read_ignored_body(self, admitted: Admitted) -> tuple[Work, BodyFilter | None]:
         """Read and verify a body that S3 does not know, or that goes to no target."""
         if admitted.own_answer is None:
             self._refuse_long_ignored_body()
         body_filter, self._filter = self._filter, None
-        self._run(self._verify_body, body_filter)
+        return self._verify_body, body_filter
 
     def _refuse_long_ignored_body(self) -> None:
         if self.body_left > self.snapshot.limits.ignored_body_bytes:
@@ -319,10 +335,26 @@ class Exchange:
 
     async def _read_form(self, form: FormUpload) -> Callable[[], None]:
         """Read a browser's form as far as its file; the rest is an upload like any other."""
-        await form.read(self._body)
+        await form.read(self._body, self._decide)
         self.admitted, self._sent_raw, self._sent_head = form.admitted, form.raw, form.head
         self._filter, self._body_plan = form.file, form.body_plan
         return await self._find_out()
+
+    async def _find_target(self, request: Undecided) -> Callable[[], None]:
+        """Find out where the request goes, and begin as if its head had said so."""
+        self.admitted = await self._decide(request)
+        first = self._first_work(self.admitted)
+        if first is None:
+            return await self._find_out()
+        work, body_filter = first
+        self._body.set_filter(body_filter)
+        return await work()
+
+    async def _decide(self, request: Undecided) -> Admitted:
+        """Find out where a request goes, and admit it."""
+        found = await find_target(request, self.snapshot, self._body)
+        self._held = found.body
+        return decided(request, found.decision, found.source, self.snapshot, self.trail)
 
     async def _verify_body(self) -> Callable[[], None]:
         """Read and verify a body that goes to no target."""
@@ -348,21 +380,20 @@ class Exchange:
 
     # --- a composed operation, instead of the lease ---
 
-    def _compose(self, operation: Operation) -> None:
+    def _compose(self, operation: Operation) -> tuple[Work, BodyFilter | None]:
         """Have a composed operation answer. Raises S3Error: its body is not what it should be."""
         request_body(self.head, streaming=self.admitted.payload in STREAMING)
         body_plan = self._body_plan = verified_body_plan_of(self.head, self.admitted)
         length = self.head.content_length or 0
         if body_plan is None:
-            self._run(partial(self._operate, operation, length))
-            return
+            return partial(self._operate, operation, length), None
         if body_plan.body_headers is not None:  # without its chunks
             length = body_plan.body_headers.length or 0
         if not body_plan.is_sent:
             self._refuse_long_ignored_body()
         if not self.body_left:
             body_plan.filter.feed(b"", True)
-        self._run(partial(self._operate, operation, length), body_plan.filter)
+        return partial(self._operate, operation, length), body_plan.filter
 
     async def _operate(self, operation: Operation, length: int) -> Callable[[], None]:
         if self._body_plan is not None and not self._body_plan.is_sent:
@@ -446,7 +477,9 @@ class Exchange:
 
     def _must_find_region(self) -> bool:
         admitted = self.admitted
-        return bool(self.body_left or self._form) and self._worker.bucket_regions.must_ask(
+        return bool(
+            self.body_left or self._form or self._held
+        ) and self._worker.bucket_regions.must_ask(
             admitted.target, admitted.upstream_address.bucket, admitted.operation.name
         )
 
@@ -495,7 +528,7 @@ class Exchange:
         if self._client.secure:
             connection.read_less()
         head = self._head_up(self._body_plan)
-        if not self.body_left and self._form is None:
+        if not self.body_left and self._form is None and not self._held:
             self.state = after(self.state, SENT)
             connection.send_head(head, self.head.method)
             connection.expect_answer_within(connection.timeouts.response_seconds)
@@ -505,7 +538,7 @@ class Exchange:
         # together with the first byte, and not at all if the body is refused before.
         self._upstream_head = head
         if not self.body_left:
-            self._send_body(b"", True)  # a browser's file that is here as a whole
+            self._send_body(b"", True)  # a body that is here as a whole
             return
         if self._wants_continue:
             self._continue()

@@ -7,6 +7,9 @@ routed as a PutObject, never as a POST.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
 from fastpath.composed.request_body import RequestBody
 from fastpath.errors import (
     ACCESS_DENIED,
@@ -25,13 +28,17 @@ from fastpath.forms.signature import authenticate_form, claimed_in_form, is_anon
 from fastpath.http.framing import request_body
 from fastpath.http.head import RequestHead, ResponseHead
 from fastpath.payload.body_plan import BodyPlan
-from fastpath.request.admission import Trail, admit_form
+from fastpath.request.admission import admit_form
 from fastpath.request.admitted import Admitted
+from fastpath.request.decision import Undecided
+from fastpath.request.trail import Trail
 from fastpath.response.filters import MAX_ASKED_BYTES, Buffer, ResponseFilter, Step
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import Address
+
+Find: TypeAlias = Callable[[Undecided], Awaitable[Admitted]]
 
 
 class FormMemory:
@@ -56,7 +63,7 @@ class FormMemory:
 class FormUpload:
     """One form.
 
-    Once `feed` said so, `admitted`, `head`, `raw`, `file` and `body_plan` are of its PutObject.
+    Once it was `read`, `admitted`, `head`, `raw`, `file` and `body_plan` are of its PutObject.
 
     Whoever made it must `close` it.
     """
@@ -112,18 +119,26 @@ class FormUpload:
         self.body_plan: BodyPlan | None = None
         self.raw = b""
 
-    def feed(self, data: bytes, last: bool) -> bool:
-        """Take a piece of the form; whether its PutObject may begin. Raises S3Error."""
-        reader = self._reader
-        if not reader.begun:
-            rest = reader.feed(data, last)
-            if rest is None:
-                return False
-            self._admit()
-            data = rest
+    async def read(self, body: RequestBody, find: Find) -> None:
+        """Read the form until its PutObject may begin; `find` decides what fields do not.
+
+        Raises S3Error.
+        """
+        rest: bytes | None = None
+        while rest is None:
+            rest = self._reader.feed(await body.read(), body.ended)
+        admitted = self._admit()
+        self.admitted = await find(admitted) if isinstance(admitted, Undecided) else admitted
+        if self.admitted.own_answer is not None:
+            raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
+        while not self._take(rest, body.ended):
+            rest = await body.read()
+
+    def _take(self, data: bytes, last: bool) -> bool:
+        """Take a piece of the file and what follows; whether the PutObject may begin."""
         self._rest.append(data)
         assert self._form.content_length is not None
-        left = self._form.content_length - reader.start
+        left = self._form.content_length - self._reader.start
         limits = self._snapshot.limits
         if left <= limits.form_gather_bytes:
             if not self._reserved:
@@ -140,25 +155,18 @@ class FormUpload:
         self.file.set_filter(body_plan.filter if body_plan is not None else None)
         return True
 
-    async def read(self, body: RequestBody) -> None:
-        """Read the form until its PutObject may begin. Raises S3Error."""
-        while not self.feed(await body.read(), body.ended):
-            pass
-
     def close(self) -> None:
         """Give the reserved memory back."""
         self._memory.free(self._reserved)
         self._reserved = 0
 
-    def _admit(self) -> None:
+    def _admit(self) -> Admitted | Undecided:
         """Verify, permit and route the complete fields."""
         fields = self._fields = with_filename(self._reader.fields, self._reader.filename)
         address = address_of(fields, self._address)
         caller = self._caller(fields)
         head = put_head(self._form, fields, address, None)
-        self.admitted = admit_form(head, address, caller, self._snapshot, self._now, self._trail)
-        if self.admitted.own_answer is not None:
-            raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
+        return admit_form(head, address, caller, self._snapshot, self._now, self._trail)
 
     def _caller(self, fields: dict[bytes, bytes]) -> Caller:
         snapshot = self._snapshot

@@ -178,3 +178,10 @@ class _Reader:
             self._entries[-1][name] = text
         elif depth == 2 and not self._in_object:
             self.quiet = text.strip()
+
+
+def keys_of(document: bytes) -> list[bytes]:
+    """Return the keys of a DeleteObjects. Raises S3Error: it cannot be read."""
+    reader = _Reader()
+    reader.feed(document)
+    return [entry["Key"].encode() for entry in reader.finish()]

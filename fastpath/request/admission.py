@@ -1,99 +1,59 @@
-"""Decides about one request: where it goes and who signs it, or the S3 error that refuses it.
+"""Admits one request: what it asks for and who sent it, or the S3 error that refuses it.
 
-    head -> address -> operation -> identity -> permission -> decision -> signer
+    head -> address -> operation -> identity -> (`decision`)
 
 Rules: no I/O, and no state but the bucket cache; every refusal is an `S3Error`; the order is AWS's
-(first the request itself, then the identity, then its rights); no bucket is looked up in the
-routing table before the caller is known; the permission check gets the classified operation and the
-copy source, never the bare HTTP method.
+(first the request itself, then the identity, then its rights).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-from fastpath.dialects import translate
-from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.errors import (
-    ACCESS_DENIED,
     ANONYMOUS,
     AUTH_MECHANISMS,
-    INVALID_ARGUMENT,
     INVALID_REQUEST,
     NOT_IMPLEMENTED,
     REQUEST_LOOP,
-    SERVICE_UNAVAILABLE,
     S3Error,
 )
 from fastpath.http.head import RequestHead
 from fastpath.http.query import is_enforced_in_query, parse_query, presigned_headers
-from fastpath.payload.body_plan import decoded_length
 from fastpath.request.admitted import Admitted
-from fastpath.request.implied_operations import implied
-from fastpath.routing.asked import Asked
-from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
-from fastpath.routing.snapshot import Snapshot, Target
-from fastpath.routing.table import Decision
-from fastpath.s3.addressing import (
-    COPY_SOURCE,
-    Address,
-    is_only_slashes,
-    locate,
-    locate_copy_source,
-    locate_with_plus_as_space,
-    only_slashes_refused,
-    plus_as_space,
+from fastpath.request.decision import (
+    NOT_PRESIGNED,
+    Presigned,
+    Query,
+    Signed,
+    Undecided,
+    decide,
 )
+from fastpath.request.trail import Trail
+from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
+from fastpath.routing.snapshot import Snapshot
+from fastpath.s3.addressing import Address, locate, locate_with_plus_as_space
 from fastpath.s3.metadata import check_metadata
-from fastpath.s3.operations import BODY_METHODS, OPERATIONS, Operation, classify
+from fastpath.s3.operations import BODY_METHODS, OPERATIONS, classify
 from fastpath.signing.authentication import authenticate, claimed_key_id
-from fastpath.signing.sigv4.sign import Unsigned
 from fastpath.signing.sigv4.verify import (
     STREAMING_MODES,
     STREAMING_UNSIGNED_TRAILER,
     UNSIGNED_PAYLOAD,
-    Proof,
 )
 
 VIA_PREFIX = b"s3gateway-"  # what a gateway calls itself in Via, before its instance
 MAX_HOPS = 4  # gateways in a row; a longer chain is a loop through replicas
 
-RENAME_SOURCE = b"x-amz-rename-source"
 POST_OBJECT = OPERATIONS["PostObject"]
 PREFLIGHT = OPERATIONS["Preflight"]
 
 _HEX_DIGEST = re.compile(rb"[0-9a-fA-F]{64}\Z")
-_READ_OF_A_COPY = OPERATIONS["GetObject"]
 _PUT_OBJECT = OPERATIONS["PutObject"]
 
-_CURRENT_VERSION = (b"versionId", b"null")  # of a bucket without versions: the object itself
-
-Query = Sequence[tuple[bytes, bytes]]
-# Headers that a presigner put into the query: those that came only there, and the names of all.
-_Presigned: TypeAlias = tuple[Query, Collection[bytes]]
-_NOT_PRESIGNED: _Presigned = ((), ())
-# The value of x-amz-content-sha256, and the verified signature.
-_Signed: TypeAlias = tuple[bytes, Proof | None]
-_NOT_SIGNED: _Signed = (UNSIGNED_PAYLOAD, None)
-
-
-class Trail:
-    """What is known of a request so far, for its log line and for its refusal.
-
-    Admission fills it step by step; `address` is the client's.
-    """
-
-    __slots__ = ("address", "caller", "decision", "operation", "verified")
-
-    def __init__(self) -> None:
-        self.address: Address | None = None
-        self.operation: Operation | None = None
-        self.caller: Caller = OPEN_CALLER
-        self.decision: Decision | None = None
-        self.verified = False  # whether the signature of its head was verified
+_NOT_SIGNED: Signed = (UNSIGNED_PAYLOAD, None)
 
 
 class Unadmitted(NamedTuple):
@@ -106,13 +66,15 @@ class Unadmitted(NamedTuple):
     is_form: bool
 
 
-def admit(head: RequestHead, snapshot: Snapshot, now: float, trail: Trail) -> Admitted | Unadmitted:
+def admit(
+    head: RequestHead, snapshot: Snapshot, now: float, trail: Trail
+) -> Admitted | Undecided | Unadmitted:
     """Decide about one request, and fill its trail; `now` in epoch seconds. Raises S3Error."""
     _refuse_loop(head, snapshot)
     address = trail.address = locate(head, snapshot.domains)
     query: Query = parse_query(head.query) if head.query else ()
     merged, rest, presigned = (
-        _merge_presigned(head, query) if query else (head, query, _NOT_PRESIGNED)
+        _merge_presigned(head, query) if query else (head, query, NOT_PRESIGNED)
     )
     operation = trail.operation = classify(head.method, address, rest, merged.fields)
     signed = _NOT_SIGNED
@@ -128,7 +90,7 @@ def admit(head: RequestHead, snapshot: Snapshot, now: float, trail: Trail) -> Ad
         trail.caller = ANONYMOUS_CALLER
     else:
         return Unadmitted(address, is_form=False)
-    return _decide(merged, rest, address, operation, signed, presigned, snapshot, now, trail)
+    return decide(merged, rest, address, operation, signed, presigned, snapshot, now, trail)
 
 
 def admit_form(
@@ -138,38 +100,13 @@ def admit_form(
     snapshot: Snapshot,
     now: float,
     trail: Trail,
-) -> Admitted:
+) -> Admitted | Undecided:
     """Decide about the PutObject that a form means, sent by `caller`. Raises S3Error."""
     trail.operation = _PUT_OBJECT
     trail.address = address
     trail.caller = caller
     check_metadata(_PUT_OBJECT, head.fields)
-    return _decide(
-        head, (), address, _PUT_OBJECT, _NOT_SIGNED, _NOT_PRESIGNED, snapshot, now, trail
-    )
-
-
-def asked_about(
-    head: RequestHead,
-    operation: Operation,
-    address: Address,
-    caller: Caller,
-    payload: bytes,
-    now: float,
-) -> Asked:
-    """Return what routing rules look at; `head` is merged.
-
-    Only plans with conditions need it (heads: 5,000 instructions and more).
-    """
-    return Asked(
-        operation.routed_as.name,
-        caller.name,
-        address.bucket,
-        address.key,
-        decoded_length(head.fields) if payload in STREAMING_MODES else head.content_length,
-        head.fields.get(b"content-type", b""),
-        now,
-    )
+    return decide(head, (), address, _PUT_OBJECT, _NOT_SIGNED, NOT_PRESIGNED, snapshot, now, trail)
 
 
 def _refuse_signed_form(head: RequestHead, query: Query) -> None:
@@ -177,101 +114,6 @@ def _refuse_signed_form(head: RequestHead, query: Query) -> None:
     signed = any(name.lower() in (b"x-amz-signature", b"signature") for name, _ in query)
     if signed or head.fields.get(b"authorization"):
         raise S3Error(AUTH_MECHANISMS, ("ArgumentName", "Authorization"))
-
-
-def _decide(  # noqa: PLR0913 (what is understood of one request; no object per request)
-    head: RequestHead,
-    query: Query,
-    address: Address,
-    operation: Operation,
-    signed: _Signed,
-    presigned: _Presigned,
-    snapshot: Snapshot,
-    now: float,
-    trail: Trail,
-) -> Admitted:
-    """Check the rights, find the target and the signer; `head` and `query` are merged."""
-    caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
-    if caller.grants is not None:
-        _check_rights(head, query, operation, address, caller)
-    plan = snapshot.routing.plan(address.bucket)
-    decision = plan.fixed or plan.decide(
-        asked_about(head, operation, address, caller, payload, now)
-    )
-    target = snapshot.targets[decision.target]
-    trail.decision = decision
-    upstream_address = address  # no rule rewrites it
-    _check_target(target, operation, caller, upstream_address)
-    overlooked = target.profile.overlooks.get(operation.name)
-    if overlooked is not None:
-        _refuse_overlooked(overlooked, query, head)
-    signer = (
-        Unsigned(target.region) if caller is ANONYMOUS_CALLER else snapshot.signer(target, caller)
-    )
-    if signer is None:
-        raise S3Error(SERVICE_UNAVAILABLE)
-    rewritten_headers: Query = ()
-    if COPY_SOURCE in head.fields:
-        head, query_headers, rewritten_headers = _escape_plus(head, COPY_SOURCE, query_headers)
-        _check_copy_source(head, snapshot, caller, target, now)
-    if RENAME_SOURCE in head.fields:
-        head, query_headers, more = _escape_plus(head, RENAME_SOURCE, query_headers)
-        rewritten_headers = [*rewritten_headers, *more]
-        _check_rename_source(head, address)
-    translation: Translation | None = None
-    dialect = target.profile.dialect
-    if dialect is not None or operation.is_translated:
-        translation = translate(
-            dialect, _client_request(head, query, operation, address, upstream_address, target)
-        )
-    return Admitted(
-        operation,
-        address,
-        upstream_address,
-        caller,
-        decision,
-        target,
-        signer,
-        payload,
-        proof,
-        query_headers,
-        presigned_names,
-        rewritten_headers,
-        translation,
-    )
-
-
-def _client_request(
-    head: RequestHead,
-    query: Query,
-    operation: Operation,
-    address: Address,
-    upstream_address: Address,
-    target: Target,
-) -> ClientRequest:
-    return ClientRequest(
-        operation.name,
-        address.bucket,
-        address.key,
-        upstream_address,
-        query,
-        head.fields,
-        head.headers,
-        target.region,
-        head.path,
-        target.drops,
-    )
-
-
-def _check_rights(
-    head: RequestHead, query: Query, operation: Operation, address: Address, caller: Caller
-) -> None:
-    """Check the right to the operation, and to those that its headers imply."""
-    if not caller.may(operation.name, address.bucket):
-        raise S3Error(ACCESS_DENIED)
-    for other in implied(operation, head.fields, query):
-        if not caller.may(other, address.bucket):
-            raise S3Error(ACCESS_DENIED)
 
 
 def _refuse_loop(head: RequestHead, snapshot: Snapshot) -> None:
@@ -282,7 +124,7 @@ def _refuse_loop(head: RequestHead, snapshot: Snapshot) -> None:
         raise S3Error(REQUEST_LOOP)
 
 
-def _merge_presigned(head: RequestHead, query: Query) -> tuple[RequestHead, Query, _Presigned]:
+def _merge_presigned(head: RequestHead, query: Query) -> tuple[RequestHead, Query, Presigned]:
     """Move the headers that a presigner put into the query back into the head.
 
     The signature is verified over what was sent; everything else uses the merged head and query. A
@@ -291,7 +133,7 @@ def _merge_presigned(head: RequestHead, query: Query) -> tuple[RequestHead, Quer
     """
     presigned = presigned_headers(query)
     if not presigned:
-        return head, query, _NOT_PRESIGNED
+        return head, query, NOT_PRESIGNED
     names = {name for name, _ in presigned}
     added = [f for f in presigned if f[0] not in head.fields and is_enforced_in_query(f[0])]
     merged = replace(head, headers=[*head.headers, *added], fields={**head.fields, **dict(added)})
@@ -305,7 +147,7 @@ def _authenticate(
     snapshot: Snapshot,
     now: float,
     trail: Trail,
-) -> _Signed:
+) -> Signed:
     """Find the caller by the signature. Raises S3Error."""
     if snapshot.open:
         return _claimed_payload(head), None
@@ -353,103 +195,3 @@ def _claimed_payload(head: RequestHead) -> bytes:
     if _HEX_DIGEST.match(claimed):
         return claimed.lower()
     return claimed if head.method in BODY_METHODS else UNSIGNED_PAYLOAD
-
-
-def _check_target(target: Target, operation: Operation, caller: Caller, address: Address) -> None:
-    """Refuse what this caller may not send to this target, or what the target does not have."""
-    if not caller.reaches(target.name):
-        raise S3Error(ACCESS_DENIED)
-    profile = target.profile
-    if caller is ANONYMOUS_CALLER and not profile.anonymous:
-        raise S3Error(ACCESS_DENIED)
-    if profile.refuses(operation.name):
-        raise S3Error(
-            NOT_IMPLEMENTED,
-            message=f"{operation.name} is not available on the storage that serves this bucket.",
-        )
-    if profile.mistakes_keys and address.key and is_only_slashes(address.key):
-        raise only_slashes_refused()
-
-
-def _refuse_overlooked(names: frozenset[bytes], query: Query, head: RequestHead) -> None:
-    """Refuse a parameter or header that changes the request and that the target would ignore.
-
-    An empty condition is no condition, as on S3.
-    """
-    found = [pair[0] for pair in query if pair[0] in names and pair != _CURRENT_VERSION]
-    found += [
-        name for name in names if name in head.fields and not _is_empty_condition(name, head.fields)
-    ]
-    if found:
-        raise S3Error(
-            NOT_IMPLEMENTED,
-            message=f"{found[0].decode()} is not available on the storage that serves this bucket.",
-        )
-
-
-def _is_empty_condition(name: bytes, fields: Mapping[bytes, bytes]) -> bool:
-    return b"if-" in name and not fields[name]
-
-
-def _escape_plus(
-    head: RequestHead, name: bytes, query_headers: Query
-) -> tuple[RequestHead, Query, Query]:
-    """Escape a raw `+` in a copy source, so that every target reads the same key.
-
-    S3 reads a space there (rclone escapes it for that reason); a version after it stays. Returns
-    the head, the headers that came only in the query, and those that replace the client's.
-    """
-    key, question, version = head.fields[name].partition(b"?")
-    if b"+" not in key:
-        return head, query_headers, ()
-    value = plus_as_space(key) + question + version
-    others = [field for field in head.headers if field[0] != name]
-    if len(others) < len(head.headers) - 1:
-        return head, query_headers, ()  # two of them: refused
-    escaped = replace(head, headers=[*others, (name, value)], fields={**head.fields, name: value})
-    if any(field[0] == name for field in query_headers):
-        kept = [field for field in query_headers if field[0] != name]
-        return escaped, [*kept, (name, value)], ()
-    return escaped, query_headers, [(name, value)]
-
-
-def _check_copy_source(
-    head: RequestHead, snapshot: Snapshot, caller: Caller, target: Target, now: float
-) -> None:
-    """Check that the caller may read the source of a copy, and that it is on the same target.
-
-    A source on another target is refused: CopyObject across targets does not exist yet.
-    """
-    bucket, key = _source(head, COPY_SOURCE)
-    if not caller.may(_READ_OF_A_COPY.name, bucket):
-        raise S3Error(ACCESS_DENIED)
-    asked = Asked(_READ_OF_A_COPY.name, caller.name, bucket, key, None, b"", now)
-    source = snapshot.routing.plan(bucket).decide(asked)
-    if source.target != target.name:
-        raise S3Error(
-            NOT_IMPLEMENTED,
-            ("Header", COPY_SOURCE.decode()),
-            message="Copying between two storage targets is not supported.",
-        )
-
-
-def _check_rename_source(head: RequestHead, address: Address) -> None:
-    """Check that a rename stays in its bucket; `implied` has the right to delete the source."""
-    if _source(head, RENAME_SOURCE)[0] != address.bucket:
-        raise S3Error(
-            INVALID_ARGUMENT,
-            ("ArgumentName", RENAME_SOURCE.decode()),
-            message="An object can be renamed within its bucket only.",
-        )
-
-
-def _source(head: RequestHead, name: bytes) -> tuple[bytes, bytes]:
-    """Return bucket and key of the only copy source. Raises S3Error."""
-    values = [value for sent, value in head.headers if sent == name]
-    if len(values) != 1:  # targets differ in which one they use
-        raise S3Error(
-            INVALID_ARGUMENT,
-            ("ArgumentName", name.decode()),
-            message="Only one copy source may be given.",
-        )
-    return locate_copy_source(values[0], name.decode())

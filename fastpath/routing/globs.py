@@ -16,7 +16,9 @@ import re
 from collections.abc import Callable, Mapping
 
 _SPECIAL = re.compile(r"[*?\[{]")
-_TOKEN = re.compile(r"(?P<star>\*+)|\{(?P<part>[A-Za-z][A-Za-z0-9_]*)\}|\[!?\]?[^\]]*\]|.", re.DOTALL)
+_TOKEN = re.compile(
+    r"(?P<star>\*+)|\{(?P<part>[A-Za-z][A-Za-z0-9_]*)\}|\[!?\]?[^\]]*\]|.", re.DOTALL
+)
 
 Matcher = Callable[[str], object]  # truth: the whole name matches
 

@@ -75,10 +75,9 @@ class Plan:
 def _lies_across(asked: Asked) -> S3Error:
     return S3Error(
         NOT_IMPLEMENTED,
-        message=f"{asked.operation} is not available here: the keys that it asks for are on several "
-        "storage targets. Please ask for a longer prefix.",
+        message=f"{asked.operation} is not available here: the keys that it asks for are on "
+        "several storage targets. Please ask for a longer prefix.",
     )
-
 
 
 class RoutingTable:

@@ -152,7 +152,9 @@ def _pattern(pattern: str) -> str:
         if names.count(name) > 1:
             raise fault(f"names the part {{{name}}} twice")
     if re.search(r"[*}]\{|\}\*", pattern):
-        raise fault("has a part next to a star or another part", "put text between them, as in {a}-*")
+        raise fault(
+            "has a part next to a star or another part", "put text between them, as in {a}-*"
+        )
     _glob(plain)
     return pattern
 
@@ -163,7 +165,9 @@ def _key_glob(pattern: str) -> str:
     if "[" in literal:
         raise fault("has a [ without its ]", "a key with a [ is written [[]")
     if "{" in literal:
-        raise fault("has a {: only routing.rules[].pattern names parts", "a { of a key is written [{]")
+        raise fault(
+            "has a {: only routing.rules[].pattern names parts", "a { of a key is written [{]"
+        )
     if len(pattern.encode()) > MAX_KEY_BYTES:
         raise fault(f"has more than {MAX_KEY_BYTES} bytes, and no key has")
     return pattern

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field, replace
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
-from fastpath.request.admission import PREFLIGHT, Trail, Unadmitted, admit, admit_form, asked_about
+from fastpath.request.admission import PREFLIGHT, Unadmitted, admit, admit_form
+from fastpath.request.decision import NOT_PRESIGNED, Understood, asked_about
 from fastpath.request.implied_operations import implied
+from fastpath.request.trail import Trail
 from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
 from fastpath.routing.identities import Caller
@@ -123,7 +125,9 @@ def _tell(
         return
     routed = operation.routed_as
     payload = head.fields.get(b"x-amz-content-sha256", b"")
-    asked = asked_about(head, operation, address, caller, payload, time.time())
+    query = parse_query(head.query) if head.query else []
+    understood = Understood(head, query, address, operation, (payload, None), NOT_PRESIGNED)
+    asked = asked_about(understood, caller, time.time())
     outcome.steps = steps_of(snapshot.routing, model.rules, asked)
     won = next(step for step in outcome.steps if step.won).rule
     name = snapshot.routing.default.target if won is None else won.target

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from fastpath.http.head import RequestHead
-from fastpath.request.admission import Trail, admit
+from fastpath.request.admission import admit
 from fastpath.request.admitted import Admitted
+from fastpath.request.trail import Trail
 from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import Snapshot, Target
 from fastpath.routing.table import Decision

@@ -11,8 +11,10 @@ import pytest
 from fastpath.errors import S3Error
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
-from fastpath.request.admission import Trail, admit, asked_about
+from fastpath.request.admission import admit
 from fastpath.request.admitted import Admitted
+from fastpath.request.decision import NOT_PRESIGNED, Understood, asked_about
+from fastpath.request.trail import Trail
 from fastpath.routing.asked import Asked
 from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import load_snapshot
@@ -269,7 +271,10 @@ def test_the_regions_of_the_configuration_are_those_that_a_scope_may_name() -> N
 def looked_at(raw: bytes, payload: bytes = b"UNSIGNED-PAYLOAD") -> Asked:
     head = parse_request_head(raw, Limits())
     address = Address(b"b-b", b"a key", True, b"/b-b/a%20key")
-    return asked_about(head, OPERATIONS["UploadPart"], address, OPEN_CALLER, payload, 12.5)
+    request = Understood(
+        head, (), address, OPERATIONS["UploadPart"], (payload, None), NOT_PRESIGNED
+    )
+    return asked_about(request, OPEN_CALLER, 12.5)
 
 
 def test_rules_look_at_the_request_as_the_client_sent_it() -> None:

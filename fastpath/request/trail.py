@@ -1,0 +1,21 @@
+"""What is known of a request so far, for its log line and for its refusal."""
+
+from __future__ import annotations
+
+from fastpath.routing.identities import OPEN_CALLER, Caller
+from fastpath.routing.table import Decision
+from fastpath.s3.addressing import Address
+from fastpath.s3.operations import Operation
+
+
+class Trail:
+    """What is known of one request. Admission fills it step by step; `address` is the client's."""
+
+    __slots__ = ("address", "caller", "decision", "operation", "verified")
+
+    def __init__(self) -> None:
+        self.address: Address | None = None
+        self.operation: Operation | None = None
+        self.caller: Caller = OPEN_CALLER
+        self.decision: Decision | None = None
+        self.verified = False  # whether the signature of its head was verified
