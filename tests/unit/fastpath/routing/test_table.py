@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from fastpath.errors import NOT_IMPLEMENTED, S3Error
+from fastpath.routing.asked import Asked
 from fastpath.routing.globs import compile_glob
+from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import Kind, Mismatch, Rulebook
 from fastpath.routing.table import DEFAULT_RULE, Decision, RoutingTable, explain
-from tests.doubles.rules import Rule, asked
+from tests.doubles.rules import Rewriting, Rule, asked
 
 READS = frozenset({"GetObject", "HeadObject"})
 
@@ -175,3 +178,73 @@ def test_an_explanation_ends_with_the_default() -> None:
         "the operation names no bucket",
         "no rule matched: default target default",
     ]
+
+
+# Keys, rewrites, parts
+
+
+def keyed(number: int, *keys: str, target: str = "", **said: object) -> Rule:
+    said.setdefault("pattern", "b-*")
+    return Rule(number, number, target=target or f"t{number}", keys=keys or None, **said)  # type: ignore[arg-type]
+
+
+def at(key: bytes) -> Asked:
+    return asked(b"b-1")._replace(key=key)
+
+
+def listed(prefix: bytes, operation: str = "ListObjectsV2") -> Asked:
+    return asked(b"b-1", operation)._replace(key=b"", prefix=prefix)
+
+
+def test_the_key_decides() -> None:
+    plan = table(keyed(1, "raw/*", "one"), keyed(2, "*.csv"), keyed(3)).plan(b"b-1")
+    found = [plan.decide(at(key)).target for key in (b"raw/a.csv", b"one", b"a.csv", b"two")]
+    assert found == ["t1", "t1", "t2", "t3"]
+    assert plan.decide(asked(b"b-1", "HeadBucket")._replace(key=b"")).target == "t3"
+
+
+def test_a_list_goes_where_all_of_its_keys_are() -> None:
+    plan = table(keyed(1, "raw/*"), keyed(2)).plan(b"b-1")
+    assert plan.decide(listed(b"raw/x")).target == "t1"
+    assert plan.decide(listed(b"log/")).target == "t2"
+
+
+@pytest.mark.parametrize("prefix", [b"", b"ra"])
+def test_a_list_whose_keys_are_in_several_places_is_refused(prefix: bytes) -> None:
+    plan = table(keyed(1, "raw/*"), keyed(2)).plan(b"b-1")
+    with pytest.raises(S3Error) as caught:
+        plan.decide(listed(prefix))
+    assert caught.value.kind is NOT_IMPLEMENTED
+    assert "longer prefix" in caught.value.message
+
+
+def test_a_list_across_rules_that_lead_to_one_place_goes_there() -> None:
+    rules = keyed(1, "raw/*", target="t"), keyed(2, "log/*", target="t"), keyed(3, target="t")
+    assert table(*rules).plan(b"b-1").decide(listed(b"")).target == "t"
+
+
+def test_the_same_target_under_another_name_is_another_place() -> None:
+    renamed = keyed(1, "raw/*", target="t", rewrite=Rewriting(key_prefix="x/"))
+    plan = table(renamed, keyed(2, target="t")).plan(b"b-1")
+    with pytest.raises(S3Error):
+        plan.decide(listed(b""))
+
+
+def test_a_rewrite_comes_with_the_decision() -> None:
+    rule = keyed(1, rewrite=Rewriting("other", "main/"))
+    assert table(rule).plan(b"b-1").fixed == Decision("t1", 1, Rewrite(b"other", b"main/"))
+
+
+def test_parts_of_the_bucket_stand_in_the_rewrite_of_each_bucket() -> None:
+    rule = keyed(
+        1, pattern="team-{team}-*", rewrite=Rewriting("all-{team}", "{team}/{team}/", "{team}/")
+    )
+    routing = table(rule)
+    for team in (b"blue", b"red"):
+        fixed = routing.plan(b"team-%b-raw" % team).decide(at(b"{team}/k"))
+        assert fixed.rewrite == Rewrite(b"all-" + team, team + b"/" + team + b"/", b"{team}/")
+
+
+def test_only_keys_that_lose_their_prefix_belong_to_the_rule() -> None:
+    plan = table(keyed(1, rewrite=Rewriting(strip_prefix="a*/")), keyed(2)).plan(b"b-1")
+    assert [plan.decide(at(key)).target for key in (b"a*/k", b"ab/k")] == ["t1", "t2"]
