@@ -65,8 +65,6 @@ def test_a_name_that_fits_badly_costs_no_more_than_its_length() -> None:
 _TEXT = st.text("ab/*?[]{}", max_size=8)
 _PIECES = ["a", "b", "/", "*", "?", "[ab]", "[!a]"]
 _GLOB = st.lists(st.sampled_from(_PIECES), max_size=6).map("".join)
-    "".join
-)
 
 
 @given(_TEXT)
