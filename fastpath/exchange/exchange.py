@@ -35,7 +35,7 @@ from fastpath.errors import (
 from fastpath.exchange import preparation
 from fastpath.exchange.error_code import ErrorCode
 from fastpath.exchange.filter_chain import FilterChain
-from fastpath.exchange.finding_targets import find_target
+from fastpath.exchange.finding_targets import find_target, known_target
 from fastpath.exchange.form_upload import FormAnswer, FormUpload
 from fastpath.exchange.splice_sinks import AnswerSink, RequestSink
 from fastpath.exchange.states import (
@@ -231,16 +231,24 @@ class Exchange:
             self._begin_unadmitted(admitted, now)
         elif isinstance(admitted, Undecided):
             request_body(self.head, streaming=admitted.understood.signed[0] in STREAMING)
-            self._run(partial(self._find_target, admitted))
-        else:
-            self.admitted = admitted
-            first = self._first_work(admitted)
-            if first is not None:
-                self._run(*first)
-            elif self.body_left or admitted.translation is not None:
-                self._set_out()
+            known = known_target(admitted, self.snapshot, self._worker.custom)
+            if known is None:
+                self._run(partial(self._find_target, admitted))
             else:
-                self._lease(fresh=False)
+                self._begin(decided(admitted, known.decision, None, self.snapshot, self.trail))
+        else:
+            self._begin(admitted)
+
+    def _begin(self, admitted: Admitted) -> None:
+        """Send an admitted request on its way, or find out first what must be known."""
+        self.admitted = admitted
+        first = self._first_work(admitted)
+        if first is not None:
+            self._run(*first)
+        elif self.body_left or admitted.translation is not None:
+            self._set_out()
+        else:
+            self._lease(fresh=False)
 
     def _first_work(self, admitted: Admitted) -> tuple[Work, BodyFilter | None] | None:
         """What a coroutine does first, and what it reads the body through; None: there is none."""
@@ -352,7 +360,7 @@ class Exchange:
 
     async def _decide(self, request: Undecided) -> Admitted:
         """Find out where a request goes, and admit it."""
-        found = await find_target(request, self.snapshot, self._body)
+        found = await find_target(request, self.snapshot, self._worker.custom, self._body)
         self._held = found.body
         return decided(request, found.decision, found.source, self.snapshot, self.trail)
 
@@ -496,7 +504,7 @@ class Exchange:
             self._follow_bucket()
         admitted = self.admitted
         target = admitted.target
-        if admitted.translation is not None or self._form is not None:
+        if admitted.translation is not None or self._form is not None or admitted.names is not None:
             self._filters = self._new_filters()
         self.state = after(self.state, LEASE)
         self._pool = self._worker.pool(target.route)
@@ -741,6 +749,8 @@ class Exchange:
         members: list[ResponseFilter] = []
         if self.admitted.translation is not None:
             members.append(self.admitted.translation)
+        if self.admitted.names is not None:
+            members.append(RenamedAnswer(self.admitted.operation.name, self.admitted.names))
         if self._form is not None:
             members.append(FormAnswer(self._form, secure=self._client.secure))
         answered = self._answered_request()

@@ -1,20 +1,35 @@
-"""Finds the target of a request that its head alone does not decide: a coroutine before the lease.
+"""Finds the target of a request that its head alone does not decide, before the lease.
+
+The keys in the body of a DeleteObjects decide, or the answer of the custom router, which is asked
+for each of them, and for the source of a copy.
 
 Rules: a DeleteObjects goes where all of its keys go, and is refused if they go to several places;
-nothing is sent anywhere before every key has its decision.
+nothing is sent anywhere before every key has its decision; a router that fails decides nothing:
+its request is refused, or the rules decide, as the configuration says.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
-from fastpath.composed.request_body import RequestBody
-from fastpath.errors import MAX_MESSAGE_LENGTH, NOT_IMPLEMENTED, S3Error
+from fastpath.custom.answer import Answer, Question, RouterFailed
+from fastpath.custom.client import MISSING
+from fastpath.errors import MAX_MESSAGE_LENGTH, NOT_IMPLEMENTED, SERVICE_UNAVAILABLE, S3Error
 from fastpath.payload.delete_batch import MAX_BATCH_BYTES, keys_of
-from fastpath.request.decision import Undecided
-from fastpath.routing.asked import Asked
-from fastpath.routing.snapshot import Snapshot
-from fastpath.routing.table import Decision
+from fastpath.routing.table import CUSTOM_ROUTER, Decision
+from fastpath.s3.operations import OPERATIONS
+
+if TYPE_CHECKING:
+    from fastpath.composed.request_body import RequestBody
+    from fastpath.custom.client import RouterClient
+    from fastpath.request.decision import Undecided
+    from fastpath.routing.asked import Asked
+    from fastpath.routing.snapshot import Snapshot
+
+# Keys of one batch that the router is asked about at a time, so that others are asked about too.
+_AT_ONCE = 100
 
 
 class Found(NamedTuple):
@@ -22,26 +37,53 @@ class Found(NamedTuple):
 
     decision: Decision
     source: Decision | None
-    body: bytes
+    body: bytes = b""
 
 
-async def find_target(request: Undecided, snapshot: Snapshot, body: RequestBody) -> Found:
+def known_target(request: Undecided, snapshot: Snapshot, router: RouterClient) -> Found | None:
+    """Return what the router has said before about the same request; None: it must be asked."""
+    if request.is_batch or request.source is not None or snapshot.custom is None:
+        return None
+    answer = router.cached(_question(request.asked, request.understood.operation.name))
+    if answer is MISSING:
+        return None
+    return Found(_by_answer(answer, request.asked, snapshot), None)
+
+
+async def find_target(
+    request: Undecided, snapshot: Snapshot, router: RouterClient, body: RequestBody
+) -> Found:
     """Find out where the request goes. Raises S3Error."""
-    if not request.is_batch:
-        raise AssertionError
+    name = request.understood.operation.name
+    if request.is_batch:
+        return await _find_target_of_batch(request, snapshot, router, body)
+    decision, source = request.decision, None
+    if request.source is not None:
+        source = await _decide(request.source, "GetObject", snapshot, router)
+    if decision is None:
+        decision = await _decide(request.asked, name, snapshot, router)
+    return Found(decision, source)
+
+
+async def _find_target_of_batch(
+    request: Undecided, snapshot: Snapshot, router: RouterClient, body: RequestBody
+) -> Found:
     document = await _document(body)
-    keys = keys_of(document) if document else []
+    keys = list(dict.fromkeys(keys_of(document))) if document else []
     if not keys:  # the target refuses it
         return Found(snapshot.routing.default, None, document)
-    decisions = [_by_rules(request.asked._replace(key=key, prefix=None), snapshot) for key in keys]
-    first = decisions[0]
-    if not all(decision.is_same_place(first) for decision in decisions):
+    batch = request.asked._replace(prefix=None, size=None, content_type=b"")
+    asked = [batch._replace(key=key) for key in keys]
+    decisions: list[Decision] = []
+    for first in range(0, len(asked), _AT_ONCE):
+        decisions += await _decide_all(asked[first : first + _AT_ONCE], snapshot, router)
+    if not all(decision.is_same_place(decisions[0]) for decision in decisions):
         raise S3Error(
             NOT_IMPLEMENTED,
             message="Deleting keys that are on several storage targets in one request is not "
             "supported. Please delete them in several.",
         )
-    return Found(first, None, document)
+    return Found(decisions[0], None, document)
 
 
 async def _document(body: RequestBody) -> bytes:
@@ -54,6 +96,49 @@ async def _document(body: RequestBody) -> bytes:
         if size > MAX_BATCH_BYTES:
             raise S3Error(MAX_MESSAGE_LENGTH, ("MaxMessageLengthBytes", str(MAX_BATCH_BYTES)))
     return b"".join(pieces)
+
+
+async def _decide_all(
+    asked: Sequence[Asked], snapshot: Snapshot, router: RouterClient
+) -> Sequence[Decision]:
+    if snapshot.custom is None:
+        return [_by_rules(one, snapshot) for one in asked]
+    return await asyncio.gather(
+        *(_decide(one, "DeleteObjects", snapshot, router) for one in asked)
+    )
+
+
+async def _decide(
+    asked: Asked, operation: str, snapshot: Snapshot, router: RouterClient
+) -> Decision:
+    """Ask the custom router; `operation`: the client's."""
+    custom = snapshot.custom
+    assert custom is not None  # nothing else leaves the decision about one key open
+    try:
+        answer = await router.route(_question(asked, operation))
+    except RouterFailed:  # which it has logged
+        if custom.refuses:
+            raise S3Error(SERVICE_UNAVAILABLE, retry_after=1) from None
+        answer = None
+    return _by_answer(answer, asked, snapshot)
+
+
+def _question(asked: Asked, operation: str) -> Question:
+    return Question(
+        asked.bucket,
+        OPERATIONS[operation].method.encode(),
+        asked.size,
+        asked.content_type,
+        asked.key,
+        asked.identity,
+        operation,
+    )
+
+
+def _by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) -> Decision:
+    if answer is None:
+        return _by_rules(asked, snapshot)
+    return Decision(answer.targets[0], CUSTOM_ROUTER, answer.rewrite)
 
 
 def _by_rules(asked: Asked, snapshot: Snapshot) -> Decision:

@@ -40,6 +40,7 @@ def body_plan_of(head: RequestHead, admitted: Admitted) -> BodyPlan | None:
         and translation is None
         and head.content_length
         and admitted.payload not in STREAMING
+        and not admitted.drops_checksums
     ):
         return None  # `plan_body` would say so too, for 10,000 instructions more (heads: PUT 1 KiB)
     profile = target.profile if is_signed else without_signature(target.profile)
@@ -61,6 +62,7 @@ def body_plan_of(head: RequestHead, admitted: Admitted) -> BodyPlan | None:
             secure,
             extra_check,
             batch,
+            admitted.drops_checksums,
         ),
     )
     if extra_check is not None and body_plan is not None and admitted.own_answer is not None:

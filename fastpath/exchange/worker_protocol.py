@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from fastpath.composed.operation import Operations
+    from fastpath.custom.client import RouterClient
     from fastpath.exchange.form_upload import FormMemory
     from fastpath.ipc.log import WorkerLog
     from fastpath.routing.snapshot import Route, Snapshot
@@ -28,6 +29,7 @@ class Worker(Protocol):
     bucket_regions: BucketRegions
     credential_refresh: CredentialRefresh
     form_memory: FormMemory
+    custom: RouterClient  # asked where the snapshot has a `custom`
     composed: Operations  # what is answered by these, and not relayed
 
     def next_request_id(self) -> str:

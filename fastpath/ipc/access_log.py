@@ -42,7 +42,7 @@ class AccessLine(NamedTuple):
     key: str
     identity: str
     target: str
-    rule: int | None
+    rule: int | str | None  # its number, or what decided instead
     status: int
     code: str
     bytes_in: int | None

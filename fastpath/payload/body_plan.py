@@ -96,6 +96,7 @@ class Context(NamedTuple):
     secure: bool  # the connection to the target is encrypted
     extra_check: Check | None = None  # of the target's dialect
     batch: DeleteBatch | None = None  # the filter that removes keys from a DeleteObjects
+    drops_checksums: bool = False  # its upload was begun without their algorithm
 
 
 def plan_body(head: RequestHead, context: Context) -> BodyPlan | None:
@@ -107,7 +108,9 @@ def plan_body(head: RequestHead, context: Context) -> BodyPlan | None:
     if mode is not None:
         return _plan_streamed(context, mode)
     payload, length = context.payload, head.content_length
-    support = checksum_support_of(context.profile, context.secure)
+    support = checksum_support_of(
+        context.profile, secure=context.secure, drops=context.drops_checksums
+    )
     if length and not has_request_body(context.operation, head.method):
         return _plan_unsent(context, support)
     if support is not None and context.operation.name == "CompleteMultipartUpload":
@@ -247,7 +250,9 @@ def _plan_streamed(context: Context, mode: Mode) -> BodyPlan:
     name, fields = context.operation.name, context.fields
     if name not in UPLOADS:
         raise S3Error(CONTENT_SHA256_MISPLACED)
-    support = checksum_support_of(context.profile, context.secure)
+    support = checksum_support_of(
+        context.profile, secure=context.secure, drops=context.drops_checksums
+    )
     declared = fields.get(_TRAILER)
     expects_trailer = mode.trailers and declared is not None
     checks = [*_md5_header(context), *_checksum_header(context, trailer=expects_trailer)]

@@ -29,18 +29,31 @@ _FULL_OBJECT = frozenset({b"crc32", b"crc32c", b"crc64nvme"})
 _COMPOSITE = frozenset(ALGORITHMS) - {b"crc64nvme"}
 
 
+def drops_checksums_of_parts(profile: Profile, *, secure: bool) -> bool:
+    """Whether an upload to this target is begun without the algorithm that its client asked for.
+
+    Its parts then go up without their checksums. `secure`: the connection is encrypted.
+    """
+    return not profile.keeps_every_checksum and not _takes_trailers(profile, secure=secure)
+
+
+def _takes_trailers(profile: Profile, *, secure: bool) -> bool:
+    """Whether a target takes checksums in trailers; over a plain connection they must be signed."""
+    streaming = profile.streaming
+    return STREAMING_SIGNED_TRAILER in streaming or (
+        secure and STREAMING_UNSIGNED_TRAILER in streaming
+    )
+
+
 class ChecksumSupport:
     """The checksums that a target accepts which does not accept all."""
 
     __slots__ = ("_algorithms", "_trailers")
 
-    def __init__(self, profile: Profile, secure: bool) -> None:
-        """`secure`: the connection is encrypted; over another, trailers must be signed."""
-        streaming = profile.streaming
+    def __init__(self, profile: Profile, *, secure: bool, drops: bool) -> None:
+        """`drops`: the upload was begun without an algorithm."""
         self._algorithms = profile.checksums
-        self._trailers = STREAMING_SIGNED_TRAILER in streaming or (
-            secure and STREAMING_UNSIGNED_TRAILER in streaming
-        )
+        self._trailers = not drops and _takes_trailers(profile, secure=secure)
 
     def accepts(self, operation: str, algorithm: bytes) -> bool:
         """Whether the target gets a checksum of this algorithm; in a document it always does."""
@@ -78,9 +91,16 @@ class ChecksumSupport:
         return (_ALGORITHM, _TYPE, SDK_ALGORITHM)
 
 
-def checksum_support_of(profile: Profile, secure: bool) -> ChecksumSupport | None:
-    """Return what such a target accepts; None: everything."""
-    return None if profile.keeps_every_checksum else ChecksumSupport(profile, secure)
+def checksum_support_of(
+    profile: Profile, *, secure: bool, drops: bool = False
+) -> ChecksumSupport | None:
+    """Return what such a target accepts; None: everything.
+
+    `drops`: the request belongs to an upload that was begun without an algorithm.
+    """
+    if profile.keeps_every_checksum and not drops:
+        return None
+    return ChecksumSupport(profile, secure=secure, drops=drops)
 
 
 def _check_type(algorithm: bytes, kind: bytes | None) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from fastpath.dialects.translation import Translation
+from fastpath.renaming.names import Names
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.routing.identities import Caller
 from fastpath.routing.snapshot import Target
@@ -36,6 +37,9 @@ class Admitted:
     presigned_names: names of all headers that came in the query.
     rewritten_headers: headers that replace the client's.
     translation: None: nothing is translated.
+    names: the client's and the target's; None: they are the same, and no upload is named.
+    query: for the target, instead of the client's; None: the client's.
+    drops_checksums: its upload was begun without the checksum algorithm of its parts.
     """
 
     operation: Final[Operation]
@@ -51,6 +55,9 @@ class Admitted:
     presigned_names: Final[Collection[bytes]]
     rewritten_headers: Final[Sequence[tuple[bytes, bytes]]]
     translation: Final[Translation | None]
+    names: Final[Names | None]
+    query: Final[bytes | None]
+    drops_checksums: Final[bool]
 
     @property
     def own_answer(self) -> OwnAnswer | None:

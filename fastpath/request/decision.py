@@ -13,6 +13,7 @@ the bare HTTP method; an upload goes where it began.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeAlias
 
 from fastpath.dialects import translate
@@ -20,21 +21,32 @@ from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.errors import (
     ACCESS_DENIED,
     INVALID_ARGUMENT,
+    NO_SUCH_UPLOAD,
     NOT_IMPLEMENTED,
     SERVICE_UNAVAILABLE,
     S3Error,
 )
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
+from fastpath.payload.checksum_support import takes_checksums_of_parts
+from fastpath.renaming.addresses import upstream_address as upstream_address_of
+from fastpath.renaming.addresses import upstream_source
+from fastpath.renaming.answers import renamed_error
+from fastpath.renaming.names import Names, Source
+from fastpath.renaming.operations import check_operation
+from fastpath.renaming.queries import first_value, upstream_query
 from fastpath.request.admitted import Admitted
 from fastpath.request.implied_operations import implied
-from fastpath.request.sources import RENAME_SOURCE, source_of, with_source
+from fastpath.request.sources import RENAME_SOURCE, SourceName, source_of, with_source
 from fastpath.request.target_checks import check_target
 from fastpath.request.trail import Trail
 from fastpath.routing.asked import Asked
+from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import ANONYMOUS_CALLER, Caller
+from fastpath.routing.rewrite import Rewrite
+from fastpath.routing.sealed_ids import Sealer, UploadOrigin
 from fastpath.routing.snapshot import Snapshot, Target
-from fastpath.routing.table import Decision
+from fastpath.routing.table import CUSTOM_ROUTER, UPLOAD, Decision
 from fastpath.s3.addressing import COPY_SOURCE, Address
 from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.sign import Unsigned
@@ -42,6 +54,8 @@ from fastpath.signing.sigv4.verify import STREAMING_MODES, Proof
 
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
 _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
+_LOOKING = frozenset({"read", "list", "delete"})  # classes of operations that `custom_reads` serve
+_SAME_NAMES = Rewrite()
 # Requests about many keys, which they name by a prefix.
 _BY_PREFIX = frozenset(
     {"ListMultipartUploads", "ListObjectVersions", "ListObjects", "ListObjectsV2"}
@@ -66,20 +80,39 @@ class Understood(NamedTuple):
     presigned: Presigned
 
 
-class Undecided(NamedTuple):
-    """A request whose target is not known yet.
+class Upload(NamedTuple):
+    """The upload that a request names: where it began, and its id there and for the client."""
 
-    asked: what it asks for; of a DeleteObjects, before its keys are known.
-    decision: where it goes, if only its source is not known.
-    source: what it asks of the source of a copy; None: it has none, or that is known.
-    is_batch: the keys in its body decide.
+    origin: UploadOrigin
+    upstream_id: bytes
+    upload_id: bytes
+
+
+class SealedIds(NamedTuple):
+    """Makes the upload ids that clients see: renaming.names.UploadIds. `bucket`: the client's."""
+
+    sealer: Sealer
+    origin: UploadOrigin
+    bucket: bytes
+
+    def seal(self, upload_id: bytes, client_key: bytes, /) -> bytes:
+        """Return the client's id for a target's."""
+        return self.sealer.seal(self.origin, upload_id, self.bucket, client_key)
+
+
+class Undecided(NamedTuple):
+    """A request whose target is not known yet, or that of its source.
+
+    asked: what it asks for; of a DeleteObjects (`is_batch`), before its keys are known.
+    decision: where it goes, if that is known.
+    source: what a copy asks of its source, if the custom router decides about that.
     """
 
     understood: Understood
     asked: Asked
-    decision: Decision | None
-    source: Asked | None
-    is_batch: bool
+    decision: Decision | None = None
+    source: Asked | None = None
+    is_batch: bool = False
 
 
 def decide(  # noqa: PLR0913 (what is understood of one request; no object per request)
@@ -96,16 +129,38 @@ def decide(  # noqa: PLR0913 (what is understood of one request; no object per r
     """Check the rights, find the target and the signer; `head` and `query` are merged."""
     if trail.caller.grants is not None:
         _check_rights(head, query, operation, address, trail.caller)
-    decision = snapshot.routing.plan(address.bucket).fixed
-    if decision is None:
-        understood = Understood(head, query, address, operation, signed, presigned)
-        asked = asked_about(understood, trail.caller, now)
+    if snapshot.custom is None and not operation.has_upload_ids:
+        decision = snapshot.routing.plan(address.bucket).fixed
+        if decision is not None:
+            return _admit(
+                head, query, address, operation, signed, presigned, snapshot, now, trail, decision
+            )
+    understood = Understood(head, query, address, operation, signed, presigned)
+    return _decide_by_more(understood, snapshot, now, trail)
+
+
+def _decide_by_more(
+    request: Understood, snapshot: Snapshot, now: float, trail: Trail
+) -> Admitted | Undecided:
+    """Decide by more than the bucket: the rest of the request, its upload, the custom router."""
+    head, operation, custom = request.head, request.operation, snapshot.custom
+    upload = _upload_of(request, snapshot)
+    asked = asked_about(request, trail.caller, now)
+    if upload is not None:
+        decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
+    elif custom is None or not asked.bucket:
         if operation is _DELETE_OBJECTS:
-            return Undecided(understood, asked, None, None, is_batch=True)
-        decision = snapshot.routing.plan(address.bucket).decide(asked)
-    return _admit(
-        head, query, address, operation, signed, presigned, snapshot, now, trail, decision, None
-    )
+            return Undecided(request, asked, is_batch=True)
+        decision = snapshot.routing.plan(asked.bucket).decide(asked)
+    elif custom.reads and operation.action in _LOOKING:
+        decision = Decision(custom.reads[0], CUSTOM_ROUTER)
+    else:
+        source = _asked_of_source(head, trail.caller, custom, now)
+        return Undecided(request, asked, None, source, operation is _DELETE_OBJECTS)
+    source = _asked_of_source(head, trail.caller, custom, now)
+    if source is not None:
+        return Undecided(request, asked, decision, source)
+    return _admit(*request, snapshot, now, trail, decision, upload=upload)
 
 
 def decided(
@@ -115,8 +170,14 @@ def decided(
     snapshot: Snapshot,
     trail: Trail,
 ) -> Admitted:
-    """Admit a request whose target, and that of its source, are known now. Raises S3Error."""
-    return _admit(*request.understood, snapshot, request.asked.time, trail, decision, source)
+    """Admit a request whose target is known now.
+
+    `source`: where the source of a copy is, if the custom router has said so. Raises S3Error.
+    """
+    upload = _upload_of(request.understood, snapshot)
+    return _admit(
+        *request.understood, snapshot, request.asked.time, trail, decision, source, upload
+    )
 
 
 def asked_about(request: Understood, caller: Caller, now: float) -> Asked:
@@ -142,6 +203,37 @@ def asked_about(request: Understood, caller: Caller, now: float) -> Asked:
     )
 
 
+def _asked_of_source(
+    head: RequestHead, caller: Caller, custom: CustomRouting | None, now: float
+) -> Asked | None:
+    """Return what a copy asks of its source; None: the custom router does not decide about it."""
+    if custom is None or custom.reads or COPY_SOURCE not in head.fields:
+        return None
+    return _asked_to_read(source_of(head, COPY_SOURCE), caller, now)
+
+
+def _asked_to_read(source: SourceName, caller: Caller, now: float) -> Asked:
+    return Asked(_READ_OF_A_COPY.name, caller.name, source.bucket, source.key, None, b"", now)
+
+
+def _upload_of(request: Understood, snapshot: Snapshot) -> Upload | None:
+    """Return the upload that a request names; None: it names none. Raises S3Error NoSuchUpload."""
+    operation, address = request.operation, request.address
+    if operation.routed_as is not operation:
+        key, upload_id = address.key, first_value(request.query, b"uploadId")
+    elif operation.has_upload_ids:
+        key = first_value(request.query, b"key-marker")
+        upload_id = first_value(request.query, b"upload-id-marker")
+        if not key or not upload_id:  # a marker of uploads means nothing without one of keys
+            return None
+    else:
+        return None
+    opened = snapshot.sealer.open(upload_id, address.bucket, key)
+    if opened is None or opened[0].target not in snapshot.targets:
+        raise S3Error(NO_SUCH_UPLOAD, ("UploadId", upload_id.decode("utf-8", "replace")))
+    return Upload(*opened, upload_id)
+
+
 def _check_rights(
     head: RequestHead, query: Query, operation: Operation, address: Address, caller: Caller
 ) -> None:
@@ -164,16 +256,23 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
     now: float,
     trail: Trail,
     decision: Decision,
-    source: Decision | None,
+    source: Decision | None = None,
+    upload: Upload | None = None,
 ) -> Admitted:
     """Find the target and the signer of a request that goes where `decision` says.
 
-    `source`: where the source of a copy is; None: the rules say.
+    `source`: where the source of a copy is; None: the rules say. `upload`: that it continues.
     """
     caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
     target = snapshot.targets[decision.target]
     trail.decision = decision
-    upstream_address = address
+    upstream_address, names, raw_query = address, None, None
+    if decision.rewrite is not None or operation.has_upload_ids:
+        rewrite = decision.rewrite or _SAME_NAMES
+        upstream_address = upstream_address_of(address, rewrite)
+        names = _names(address, upstream_address, rewrite, target, snapshot, upload)
+        check_operation(operation.name, names)
+        raw_query, query = upstream_query(head.query, query, operation.name, names)
     check_target(target, operation, caller, upstream_address, query, head)
     signer = (
         Unsigned(target.region) if caller is ANONYMOUS_CALLER else snapshot.signer(target, caller)
@@ -182,20 +281,30 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
         raise S3Error(SERVICE_UNAVAILABLE)
     rewritten_headers: Query = ()
     if COPY_SOURCE in head.fields:
-        value = _check_copy_source(head, snapshot, caller, target, now, source)
+        place = _check_copy_source(head, snapshot, caller, target, now, source)
+        value = None
+        if place.rewrite is not None:
+            names = names or _names(address, address, _SAME_NAMES, target, snapshot, upload)
+            names, value = _with_source(names, head, COPY_SOURCE, place.rewrite)
         head, query_headers, rewritten_headers = with_source(
             head, COPY_SOURCE, query_headers, value
         )
     if RENAME_SOURCE in head.fields:
         _check_rename_source(head, address)
-        head, query_headers, more = with_source(head, RENAME_SOURCE, query_headers, None)
+        value = None
+        if names is not None:
+            names, value = _with_source(names, head, RENAME_SOURCE, names.rewrite)
+        head, query_headers, more = with_source(head, RENAME_SOURCE, query_headers, value)
         rewritten_headers = [*rewritten_headers, *more]
     translation: Translation | None = None
     dialect = target.profile.dialect
     if dialect is not None or operation.is_translated:
-        translation = translate(
-            dialect, _client_request(head, query, operation, address, upstream_address, target)
-        )
+        try:
+            translation = translate(
+                dialect, _client_request(head, query, operation, upstream_address, target)
+            )
+        except S3Error as error:
+            raise error if names is None else renamed_error(error, names)
     return Admitted(
         operation,
         address,
@@ -210,21 +319,63 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
         presigned_names,
         rewritten_headers,
         translation,
+        names,
+        raw_query,
+        upload is not None and upload.origin.checksum_dropped,
     )
+
+
+def _names(  # noqa: PLR0913 (what a record is made of)
+    address: Address,
+    upstream_address: Address,
+    rewrite: Rewrite,
+    target: Target,
+    snapshot: Snapshot,
+    upload: Upload | None,
+) -> Names:
+    """Return the names of a request, the client's and the target's."""
+    if upload is not None:
+        origin = upload.origin
+    else:
+        origin = UploadOrigin(
+            target.name,
+            upstream_address.bucket,
+            rewrite,
+            not takes_checksums_of_parts(target.profile, secure=target.route.tls is not None),
+        )
+    return Names(
+        address.bucket,
+        address.key,
+        upstream_address.bucket,
+        upstream_address.key,
+        rewrite,
+        SealedIds(snapshot.sealer, origin, address.bucket),
+        upload.upload_id if upload is not None else b"",
+        upload.upstream_id if upload is not None else b"",
+    )
+
+
+def _with_source(
+    names: Names, head: RequestHead, name: bytes, rewrite: Rewrite
+) -> tuple[Names, bytes]:
+    """Return the names with those of the source, and the header's value for the target."""
+    bucket, key = source_of(head, name)
+    value = upstream_source(head.fields[name], name.decode(), rewrite)
+    source = Source(bucket, key, rewrite.bucket_up(bucket), rewrite.key_up(key))
+    return replace(names, source=source), value
 
 
 def _client_request(
     head: RequestHead,
     query: Query,
     operation: Operation,
-    address: Address,
     upstream_address: Address,
     target: Target,
 ) -> ClientRequest:
     return ClientRequest(
         operation.name,
-        address.bucket,
-        address.key,
+        upstream_address.bucket,
+        upstream_address.key,
         upstream_address,
         query,
         head.fields,
@@ -242,25 +393,28 @@ def _check_copy_source(
     target: Target,
     now: float,
     decision: Decision | None,
-) -> bytes | None:
+) -> Decision:
     """Check that the caller may read the source of a copy, and that it is on the same target.
 
-    A source on another target is refused: CopyObject across targets does not exist yet. Return its
-    new name; None: it has none.
+    A source on another target is refused: CopyObject across targets does not exist yet. Return
+    where it is.
     """
-    bucket, key = source_of(head, COPY_SOURCE)
-    if not caller.may(_READ_OF_A_COPY.name, bucket):
+    source = source_of(head, COPY_SOURCE)
+    if not caller.may(_READ_OF_A_COPY.name, source.bucket):
         raise S3Error(ACCESS_DENIED)
+    custom = snapshot.custom
+    if decision is None and custom is not None and custom.reads:
+        decision = Decision(custom.reads[0], CUSTOM_ROUTER)
     if decision is None:
-        asked = Asked(_READ_OF_A_COPY.name, caller.name, bucket, key, None, b"", now)
-        decision = snapshot.routing.plan(bucket).decide(asked)
+        asked = _asked_to_read(source, caller, now)
+        decision = snapshot.routing.plan(source.bucket).decide(asked)
     if decision.target != target.name:
         raise S3Error(
             NOT_IMPLEMENTED,
             ("Header", COPY_SOURCE.decode()),
             message="Copying between two storage targets is not supported.",
         )
-    return None
+    return decision
 
 
 def _check_rename_source(head: RequestHead, address: Address) -> None:

@@ -19,14 +19,14 @@ RENAME_SOURCE = b"x-amz-rename-source"
 Fields = Sequence[tuple[bytes, bytes]]
 
 
-class Source(NamedTuple):
+class SourceName(NamedTuple):
     """The object that a request reads or renames, as the client names it."""
 
     bucket: bytes
     key: bytes
 
 
-def source_of(head: RequestHead, name: bytes) -> Source:
+def source_of(head: RequestHead, name: bytes) -> SourceName:
     """Return the source in the header of this name. Raises S3Error."""
     values = [value for sent, value in head.headers if sent == name]
     if len(values) != 1:  # targets differ in which one they use
@@ -35,7 +35,7 @@ def source_of(head: RequestHead, name: bytes) -> Source:
             ("ArgumentName", name.decode()),
             message="Only one copy source may be given.",
         )
-    return Source(*locate_copy_source(_without_plus(values[0]), name.decode()))
+    return SourceName(*locate_copy_source(_without_plus(values[0]), name.decode()))
 
 
 class Rewritten(NamedTuple):

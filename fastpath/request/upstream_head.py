@@ -81,7 +81,8 @@ def upstream_head(
         raw, head = _with_rewritten(raw, head, admitted.rewritten_headers)
     virtual = target.virtual
     host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
-    query, drop = upstream_query(head.query, admitted.presigned_names), _NOTHING
+    query = head.query if admitted.query is None else admitted.query
+    query, drop = upstream_query(query, admitted.presigned_names), _NOTHING
     payload, length, added = admitted.payload, head.content_length, admitted.query_headers
     translation = admitted.translation
     if translation is not None:

@@ -24,17 +24,20 @@ from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import Kind, Mismatch, Rulebook, Written
 
 DEFAULT_RULE = 0  # the number of "no rule matched, the default target serves"
+CUSTOM_ROUTER = "custom"  # instead of a number: the custom router decided
+UPLOAD = "upload"  # the same: the request belongs to an upload, which stays where it began
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The target of a request, and the rule that chose it (`DEFAULT_RULE` for none).
+    """The target of a request, and the rule that chose it.
 
+    rule: its number, `DEFAULT_RULE`, `CUSTOM_ROUTER` or `UPLOAD`.
     rewrite: how the target names the bucket and its keys; None: as the client does.
     """
 
     target: str
-    rule: int
+    rule: int | str
     rewrite: Rewrite | None = None
 
     def is_same_place(self, other: Decision) -> bool:

@@ -38,6 +38,7 @@ class Operation:
     method: str  # the HTTP method that rules match it by; a DeleteObjects is a DELETE
     routed_as: Operation = field(init=False, repr=False)
     is_translated: bool = field(init=False, repr=False, default=False)  # for every target
+    has_upload_ids: bool = field(init=False, repr=False, default=False)  # asked for, or answered
 
     def __post_init__(self) -> None:
         self.routed_as = self
@@ -236,6 +237,8 @@ def _build() -> None:
             _SUB_RESOURCES.setdefault(key[2], set()).add(key[0])
     for name in _MULTIPART:
         OPERATIONS[name].routed_as = OPERATIONS["CreateMultipartUpload"]
+    for name in ("CreateMultipartUpload", "ListMultipartUploads", *_MULTIPART):
+        OPERATIONS[name].has_upload_ids = True
     for name in _TRANSLATED:
         OPERATIONS[name].is_translated = True
     OPERATIONS["Preflight"] = Operation("Preflight", "read", "OPTIONS")
