@@ -63,6 +63,9 @@ class Slot(IntEnum):
     FORGOTTEN = 27  # requests whose headers were dropped, because the target would forget them
     CALLS = 28  # requests of the gateway's own to targets (`upstream.call`) that ended
     CALLS_FAILED = 29  # those of them that got no whole answer
+    ROUTER_ASKED = 30  # questions to the custom router's process
+    ROUTER_FAILED = 31  # those of them without an answer that could be used
+    ROUTER_CACHED = 32  # questions that a kept answer decided
 
 
 CELL_BYTES: Final = 8

@@ -36,12 +36,15 @@ class FrameType(IntEnum):
     REFUSED = 18  # control -> supervisor: configuration unusable (UTF-8 text, already printed)
     CONFIGURATION = 19  # both ways: the text of the next PUBLISH; the one to go back to
     TARGETS = 20  # control -> supervisor: the targets of the next PUBLISH (JSON list of names)
+    ROUTER = 21  # control -> supervisor -> router: what to import (JSON, `gateway.router`)
     RELOAD = 32  # supervisor -> control: read the configuration again
     PUBLISHED = 33  # supervisor -> control: `generation` is acknowledged by every worker
     COUNTERS = 34  # supervisor -> control: the page of counters is made (JSON, its layout)
     NUMBERED = 35  # supervisor -> control: the first PUBLISH without a number is `generation`
     ACKNOWLEDGED = 36  # supervisor -> control: a worker serves `generation` (JSON {"worker": int})
     REJECTION = 37  # supervisor -> control: a REJECTED (JSON {"worker": int, "reason": str})
+    SERVE = 38  # supervisor -> router: take connections; it is imported and READY
+    BEAT = 39  # router -> supervisor: its loop turns
 
 
 class Frame(NamedTuple):

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.response.cors import Cors, CorsRule, compile_pattern
+from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.identities import Caller, Grant
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
@@ -81,6 +82,7 @@ class Snapshot:
     callers: Mapping[bytes, Caller]  # by access key id
     targets: Mapping[str, Target]
     routing: RoutingTable
+    custom: CustomRouting | None = None  # `routing.custom`: a router in a process of its own
 
     def signer(self, target: Target, caller: Caller) -> Signer | None:
         """Returns the signer of `caller`'s requests to `target`; None without credentials."""
@@ -111,6 +113,18 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         routing=RoutingTable(
             Rulebook(document["rules"]), document["default_target"], limits.cached_buckets
         ),
+        custom=_custom(document["custom"]),
+    )
+
+
+def _custom(entry: Document | None) -> CustomRouting | None:
+    if entry is None:
+        return None
+    return CustomRouting(
+        timeout_seconds=entry["timeout_seconds"],
+        refuses=entry["refuses"],
+        reads=tuple(entry["reads"]),
+        address=entry["address"].encode(),
     )
 
 

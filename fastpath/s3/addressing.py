@@ -121,6 +121,11 @@ def checked_key(key: bytes) -> bytes:
     return _checked_size(key)
 
 
+def is_bucket(name: bytes) -> bool:
+    """Whether a bucket can be called that."""
+    return _BUCKET.fullmatch(name) is not None
+
+
 def is_only_slashes(key: bytes) -> bool:
     """Whether a key has only slashes, so that some stores would act on the bucket instead."""
     return not key.strip(b"/\\")

@@ -16,6 +16,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from fastpath.client.pipelining import Turns
+from fastpath.custom.client import RouterClient
 from fastpath.exchange.form_upload import FormMemory
 from fastpath.ipc.counters import Slot
 from fastpath.sockets.outbox import Outbox
@@ -65,6 +66,7 @@ class WorkerState:
         self.bucket_regions = BucketRegions()
         self.form_memory = FormMemory()
         self.composed: Operations = {}
+        self.custom = RouterClient(loop, log, row)  # asked if the snapshot has a `custom`
         self.credential_refresh = CredentialRefresh(log, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
         self._loop = loop
@@ -94,6 +96,7 @@ class WorkerState:
                 pool.splice_from = snapshot.limits.splice_bytes
         self.row[Slot.GENERATION] = snapshot.generation
         self.credential_refresh.install(snapshot)
+        self.custom.install(snapshot)
 
     def pool(self, route: Route) -> Pool:
         """The pool of a route, made when it is first needed."""
@@ -208,7 +211,8 @@ class WorkerState:
         return cut
 
     def close(self) -> None:
-        """Drop all connections to targets."""
+        """Drop all connections to targets, and to the custom router."""
+        self.custom.close()
         for pool in self._pools.values():
             pool.close()
         if self.splicer is not None:

@@ -12,11 +12,11 @@ from dataclasses import asdict
 from fastpath.routing.rules import pack
 from fastpath.routing.snapshot import FORMAT
 from fastpath.sockets.tls_settings import Certificate, TLSSettings
-from gateway.config.schema import Config, Identity, Keys, RouterTLS, Target
+from gateway.config.schema import Config, Identity, Keys, RouterTLS, Routing, Target
 
 
 def compile_snapshot(
-    model: Config, credentials: Mapping[str, Mapping[str, object]]
+    model: Config, credentials: Mapping[str, Mapping[str, object]], router_address: str = ""
 ) -> dict[str, object]:
     """Returns the document. `credentials` is by target name (`Keyring.resolve`)."""
     own = {
@@ -37,6 +37,18 @@ def compile_snapshot(
         "targets": [_target(name, target, credentials) for name, target in model.targets.items()],
         "rules": pack(model.rules),
         "default_target": model.default_target,
+        "custom": _custom(model.routing, router_address),
+    }
+
+
+def _custom(routing: Routing, address: str) -> dict[str, object] | None:
+    if routing.custom is None:
+        return None
+    return {
+        "timeout_seconds": routing.custom_timeout_ms / 1000,
+        "refuses": routing.custom_failure == "refuse",
+        "reads": list(routing.custom_reads),
+        "address": address,
     }
 
 

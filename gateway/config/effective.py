@@ -17,7 +17,7 @@ from fastpath.routing.profiles import PROFILES
 from gateway.config.addresses import Endpoint, Listen
 from gateway.config.layers import KEY_SETTINGS
 from gateway.config.problems import Path
-from gateway.config.schema import Config, ProfileOverrides, Rule, Section, Target
+from gateway.config.schema import Config, ProfileOverrides, Routing, Rule, Section, Target
 from gateway.config.yaml_tree import Tree
 
 REDACTED = "<redacted>"
@@ -42,6 +42,8 @@ def _settings(section: Section) -> dict[str, object]:
     names = sorted(type(section).model_fields, key=lambda name: name not in _FIRST)
     if isinstance(section, Target) and PROFILES[str(section.profile)].dialect is None:
         names.remove("forgets")
+    if isinstance(section, Routing) and section.custom is None:
+        names = [name for name in names if not name.startswith("custom")]
     return _dumped((name, getattr(section, name)) for name in names)
 
 

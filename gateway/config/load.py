@@ -20,6 +20,7 @@ from gateway.config import layers, rules
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
 from gateway.config.cpu_count import usable_processors
+from gateway.config.custom_router import CUSTOM, checked, nameable_targets, read_custom
 from gateway.config.identities import implicit_identities, read_identities
 from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
@@ -30,6 +31,7 @@ from gateway.config.targets import TargetReader
 from gateway.config.value_types import AUTO
 from gateway.config.variables import check_variables, warn_of_unread
 from gateway.config.yaml_tree import BUILT_IN_TARGETS, Tree, read_documents
+from gateway.router.definition import Definition
 
 MAX_FILE_BYTES = 64 << 20  # 100,000 rules are about 10 MiB
 BACKLOG = 2048  # what the kernel takes anyway is net.core.somaxconn, 4,096 by default
@@ -46,6 +48,7 @@ class Loaded:
     model: Config | None
     problems: list[Problem]
     notes: list[Problem]
+    router: Definition | None = field(repr=False)  # the custom one, if there is one
     tree: Tree = field(repr=False)
     text: str | None = field(repr=False)  # of the file; None if there is none to be had
     stamps: dict[Path, Stamp | None] = field(repr=False)  # of the files that the settings name
@@ -102,7 +105,8 @@ def load(
 ) -> Loaded:
     """Loads what `launch` and `environ` point to. Never raises because of what a user wrote.
 
-    If `text` is given, it is taken for the content of the file.
+    If `text` is given, it is taken for the content of the file, accepted before: a custom router
+    is not imported then, or a half edited module could refuse what is in force.
     """
     with without_collector():
         return _load(launch, environ, text)
@@ -112,20 +116,26 @@ def _load(launch: Mapping[str, object], environ: Mapping[str, str], text: str | 
     problems = Problems()
     config = launch.get("config")
     file = Path(str(config)) if config else None
+    accepted = text is not None
     if file is not None and text is None:
         text = _read(file, problems)
     tree, environment = _tree(file, text, (launch, environ), problems)
     reader = Reader(tree, problems, source=str(file) if file else "environment")
     files = Files(file.parent if file else Path(), reader)
     check_variables(environ, launch, problems)
-    model = None
+    model = router = None
     if not _unreadable(problems):
-        model = _Resolver(reader, files, launch, environ).config(environment)
+        resolver = _Resolver(reader, files, launch, environ)
+        model = resolver.config(environment)
+        router = resolver.router
+        if router is not None and not accepted and not problems.fatal:
+            router = checked(reader, router, environ)
     warn_of_unread(environ, reader.variables, problems)
     return Loaded(
         model=None if problems.fatal else model,
         problems=[problem for problem in problems.sorted() if not problem.tolerated],
         notes=[problem for problem in problems.sorted() if problem.tolerated],
+        router=router,
         tree=tree,
         text=text,
         stamps=files.seen,
@@ -201,6 +211,7 @@ class _Resolver:
         self._files = files
         self._environ = environ
         self._insecure_open = launch.get("insecure_open") is True
+        self.router: Definition | None = None
         self._probed = launch.get("probed")  # a target that is wanted although no rule leads there
 
     def config(self, environment: str | None) -> Config:
@@ -216,12 +227,13 @@ class _Resolver:
         if auth.mode == "open" and not loopback and not self._insecure_open:
             message = "open lets everybody in, and the gateway listens beyond this machine"
             reader.error(("auth", "mode"), message, "use sigv4, loopback or --insecure-open")
-        targets = self._targets(addresses, router.domains)
+        targets = self._targets(addresses, router.domains, routing)
         identities = self._identities(auth, targets, loopback)
         found = rules.read_rules(reader, auth.mode)
         known = {*reader.members(("targets",)), *BUILT_IN_TARGETS}
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
+        self.router = read_custom(reader, self._files, routing, known)
         rules.report_unreachable(reader, found)
         self._check_cors(auth.cors)
         if auth.mode != "open" and not reader.problems.fatal:
@@ -259,8 +271,13 @@ class _Resolver:
             message = "has no rules"
             self._reader.error(("auth", "cors"), message, "add auth.cors.rules, or leave it out")
 
-    def _targets(self, listen: tuple[Listen, ...], domains: tuple[str, ...]) -> dict[str, Target]:
+    def _targets(
+        self, listen: tuple[Listen, ...], domains: tuple[str, ...], routing: Routing
+    ) -> dict[str, Target]:
         reached = dict(rules.reached_targets(self._reader))
+        if routing.custom is not None:
+            for name in (*routing.custom_reads, *nameable_targets(self._reader)):
+                reached.setdefault(name, CUSTOM)
         if isinstance(self._probed, str):
             reached.setdefault(self._probed, ("targets", self._probed))
         reader = TargetReader(self._reader, self._files, self._environ, listen, reached)

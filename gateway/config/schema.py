@@ -34,6 +34,7 @@ from gateway.config.value_types import (
     AllOrOperations,
     AnyOperations,
     Boolean,
+    ClassName,
     Domain,
     FieldName,
     Given,
@@ -426,11 +427,12 @@ class Routing(Section):
 
     environment: Maybe[Text] = None
     default_target: Text = DEFAULT_TARGET
-    custom: Later = None
-    custom_path: Later = None
-    custom_timeout_ms: Later = None
-    custom_failure: Later = None
-    custom_reads: Later = None
+    custom: Maybe[ClassName] = None
+    custom_path: Annotated[UniqueItems[Text], OneOrMore] = ()
+    custom_timeout_ms: PositiveWhole = 50
+    custom_failure: Annotated[str, Word("refuse", "fall_through")] = "refuse"
+    custom_reads: Annotated[UniqueItems[Text], OneOrMore] = ()
+    custom_memory_mb: PositiveWhole = 512
     fallback: Later = None
     fallback_on: Later = None
     rules: Annotated[tuple[Rule, ...], Apart()] = ()

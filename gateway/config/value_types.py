@@ -120,6 +120,13 @@ def _domain(name: str) -> str:
     return name.lower()
 
 
+def _class_name(name: str) -> str:
+    module, colon, kind = name.partition(":")
+    if not colon or not kind.isidentifier() or not all(map(str.isidentifier, module.split("."))):
+        raise fault("must be module:Class", "such as custom_router:CustomRouter")
+    return name
+
+
 def _field_name(name: str) -> str:
     """Lowers the case of headers; S3's query parameters have no hyphen, and their case counts."""
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", name):
@@ -202,6 +209,7 @@ _header_name = _matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "must be a header name"
 _origin = _matching(r"[!-~]+", "must be an origin such as https://app.example.com")
 
 Text = Annotated[str, Parse(text)]
+ClassName = Annotated[str, Parse(text, _class_name)]
 Domain = Annotated[str, Parse(text, _domain)]
 FieldName = Annotated[str, Parse(text, _field_name)]
 Glob = Annotated[str, Parse(text, _glob)]

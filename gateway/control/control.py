@@ -53,6 +53,7 @@ class ControlArguments:
     counters: int  # descriptor of the file of memory that the page of counters is in
     layout: Layout | None  # of that page; None in the first control process, before it is made
     instance: str  # the same for the life of the supervisor
+    router_address: str  # where the custom router is asked; also the same
     boot_payload: bytes  # the settings in force; empty in the first control process
     text: bytes  # of the configuration in force; the same, and empty without a file
 
@@ -173,7 +174,7 @@ class Control:
         found = await asyncio.to_thread(
             snapshot_maker.read,
             self._arguments.launch,
-            self._arguments.instance,
+            snapshot_maker.Lifelong(self._arguments.instance, self._arguments.router_address),
             self._present,
             text,
         )
@@ -203,6 +204,7 @@ class Control:
                 await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
                 return
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
+        await self._send(encode(FrameType.ROUTER, ticket, found.router))
         await self._publish(ticket, snapshot)
 
     async def _publish(self, ticket: int, snapshot: bytes) -> None:

@@ -41,6 +41,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifelong:
+    """What snapshots say that stays the same for the life of the supervisor."""
+
+    instance: str
+    router_address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Publication:
     """A configuration in use, and how to compile it again with fresh credentials.
 
@@ -51,16 +59,18 @@ class Publication:
     model: Config
     rules: str
     keyring: Keyring
-    instance: str
+    lifelong: Lifelong
     warnings: tuple[str, ...]
     boot: bytes
+    router: bytes  # the definition of the custom router; empty without one
     text: str  # what the file said; empty without one
     stamps: Stamps
 
     def snapshot(self) -> bytes:
         """Resolves credentials and compiles; blocks for as long as the keyring may."""
-        document = compile_snapshot(self.model, self.keyring.resolve())
-        document["instance"] = self.instance
+        lifelong = self.lifelong
+        document = compile_snapshot(self.model, self.keyring.resolve(), lifelong.router_address)
+        document["instance"] = lifelong.instance
         del document["rules"]
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return f'{text[:-1]},"rules":{self.rules}}}'.encode()
@@ -72,17 +82,17 @@ class Publication:
 
 def read(
     launch: Mapping[str, object],
-    instance: str,
+    lifelong: Lifelong,
     previous: Publication | None,
     text: str | None = None,
 ) -> Publication | Refusal:
     """Loads and validates the configuration: `text`, or what is in the file."""
     with without_collector():
-        return _read(launch, instance, previous, text)
+        return _read(launch, lifelong, previous, text)
 
 
 def _read(
-    launch: Mapping[str, object], instance: str, previous: Publication | None, text: str | None
+    launch: Mapping[str, object], lifelong: Lifelong, previous: Publication | None, text: str | None
 ) -> Publication | Refusal:
     loaded = config.load(launch, os.environ, text)
     found = [
@@ -97,9 +107,10 @@ def _read(
         model=model,
         rules=json.dumps(pack(loaded.model.rules), separators=(",", ":")),
         keyring=Keyring(model, previous=previous.keyring if previous else None),
-        instance=instance,
+        lifelong=lifelong,
         warnings=warnings,
         boot=json.dumps(loaded.boot(), sort_keys=True).encode(),
+        router=loaded.router.encoded() if loaded.router else b"",
         text=loaded.text or "",
         stamps=loaded.stamps,
     )
@@ -114,4 +125,4 @@ def differs(path: str, text: str) -> str:
     return "" if now == text.encode() else "differs from the configuration in force"
 
 
-__all__ = ["Publication", "Refusal", "Stamps", "differs", "read"]
+__all__ = ["Lifelong", "Publication", "Refusal", "Stamps", "differs", "read"]

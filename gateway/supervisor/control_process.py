@@ -35,12 +35,14 @@ class ControlProcess:
         launch: Mapping[str, object],
         counters: CountersPage,
         log: socket.socket,
+        router_address: str,
         timeouts: Timeouts,
         notices: Notices,
     ) -> None:
         self._launch = launch
         self._counters = counters
         self._log = log
+        self._router_address = router_address
         self._timeouts = timeouts
         self._notices = notices
         self._instance = secrets.token_hex(8)
@@ -86,6 +88,7 @@ class ControlProcess:
                     counters=self._counters.descriptor,
                     layout=self._counters.layout,
                     instance=self._instance,
+                    router_address=self._router_address,
                     boot_payload=boot_payload,
                     text=text,
                 )

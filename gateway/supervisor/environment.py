@@ -14,10 +14,13 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import Final
 
 # Holds the number of the file's descriptor during the exec.
 _DESCRIPTOR: Final = "S3GATEWAY_ENVIRON_DESCRIPTOR"
+
+ROUTER_PREFIX: Final = "CUSTOM_ROUTER_"
 
 # Python, the C library, OpenSSL, the resolver, the allocator and the gateway read these.
 _KEPT: Final = re.compile(
@@ -33,6 +36,27 @@ _SECRET: Final = re.compile(
 def is_kept(name: str) -> bool:
     """Whether supervisor and workers have this variable."""
     return _KEPT.match(name) is not None and _SECRET.search(name) is None
+
+
+def for_router(environ: Mapping[str, str]) -> dict[str, str]:
+    """Returns the variables that the operator's own code gets.
+
+    They are those of workers, and what is named for it: CUSTOM_ROUTER_*, secrets too if he so
+    names them.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if is_kept(name) or name.startswith(ROUTER_PREFIX)
+    }
+
+
+def whole(descriptor: int) -> Mapping[str, str]:
+    """Returns all variables: of the file `descriptor`; without one, those of this process."""
+    if descriptor < 0:
+        return os.environ
+    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    return dict(json.loads(data))
 
 
 def split() -> dict[str, str] | None:
@@ -71,8 +95,7 @@ def restart_without_secrets() -> int:
 
 def restore(descriptor: int) -> None:
     """Gives this process, control, the whole environment."""
-    if descriptor < 0:
-        return
-    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
-    os.environ.clear()
-    os.environ.update(json.loads(data))
+    if descriptor >= 0:
+        given = whole(descriptor)
+        os.environ.clear()
+        os.environ.update(given)

@@ -35,13 +35,18 @@ class Reading:
     @classmethod
     def take(cls, pid: int, row: Sequence[int]) -> Self:
         """Reads the state now. A process that does not exist counts as one that sleeps."""
+        work = sum(row[slot] for slot in COUNTERS)
+        return cls.of_process(pid, row[Slot.HEARTBEAT], work)
+
+    @classmethod
+    def of_process(cls, pid: int, beat: int, work: int = 0) -> Self:
+        """The same, of a process that has no row of counters."""
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             fields = ["Z", *["0"] * _SYSTEM]
         cpu = (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICKS
-        work = sum(row[slot] for slot in COUNTERS)
-        return cls(row[Slot.HEARTBEAT], work, cpu, fields[_STATE] == "R")
+        return cls(beat, work, cpu, fields[_STATE] == "R")
 
 
 class Heartbeat:

@@ -26,6 +26,7 @@ from gateway.supervisor.crash import describe, end_children
 from gateway.supervisor.descriptors import raise_limit
 from gateway.supervisor.generations import Generations
 from gateway.supervisor.notices import Notices, plural
+from gateway.supervisor.router_process import Router, RouterProcess
 from gateway.supervisor.signals import SelfPipe
 from gateway.supervisor.timeouts import (
     CONTROL_EXIT_SECONDS,
@@ -74,7 +75,10 @@ class Supervisor:
         # The workers' end and control's end of the log stay here: both outlive any child.
         self._log_in, self._log_out = sockets.log_pair()
         self._workers = Workers(self._log_in, timeouts, notices)
-        self._control = ControlProcess(launch, self._counters, self._log_out, timeouts, notices)
+        self._router = RouterProcess(launch.get("environ"), timeouts, notices)
+        self._control = ControlProcess(
+            launch, self._counters, self._log_out, self._router.address, timeouts, notices
+        )
 
     def run(self) -> int:
         """Supervises until a signal ends it; returns the exit status of the process."""
@@ -124,10 +128,14 @@ class Supervisor:
             if child.channel is not None:
                 events = select.POLLIN | (select.POLLOUT if child.unsent else 0)
                 poll.register(child.channel, events)
+        for router in self._router.living():
+            if router.output >= 0:
+                poll.register(router.output, select.POLLIN)
         poll.poll(TICK_SECONDS * 1000)
 
     def _children(self) -> list[Child]:
-        return [*self._workers.living(), *([self._control.child] if self._control.child else [])]
+        control = [self._control.child] if self._control.child else []
+        return [*self._workers.living(), *control, *self._router.living()]
 
     # Frames
 
@@ -136,6 +144,20 @@ class Supervisor:
             self._read_worker(worker)
         if self._control.child is not None:
             self._read_control(self._control.child)
+        for router in list(self._router.living()):
+            self._read_router(router)
+
+    def _read_router(self, router: Router) -> None:
+        router.flush()
+        self._router.read_output(router)
+        try:
+            frames = router.receive()
+        except FrameFault as fault:
+            self._notices.error(f"{router.title} sent {fault}: killed")
+            router.kill()
+            return
+        for frame in frames:
+            self._router.take(router, frame)
 
     def _read_worker(self, worker: Worker) -> None:
         worker.flush()
@@ -205,6 +227,8 @@ class Supervisor:
                 self._take_targets(frame.payload)
             case FrameType.CONFIGURATION:
                 self._offered = frame.payload
+            case FrameType.ROUTER:
+                self._offer_router(frame)
             case FrameType.PUBLISH:
                 self._take_snapshot(frame)
             case FrameType.REFUSED if self._phase is Phase.CONFIGURING:
@@ -245,6 +269,12 @@ class Supervisor:
             self._notices.count_in(page.supervisor_row)
             self._control.tell(counters_page.frame(page.layout))
 
+    def _offer_router(self, frame: Frame) -> None:
+        try:
+            self._router.offer(frame.payload, asked=frame.generation > 0)
+        except (ValueError, KeyError, TypeError) as error:
+            self._abandon(f"the custom router from control: {error!r}")
+
     def _abandon(self, reason: str) -> None:
         """Logs that control sent something unusable; ends the start if nothing is served yet."""
         self._notices.error(reason)
@@ -256,6 +286,7 @@ class Supervisor:
         deadline = now + self._timeouts.acknowledge_seconds
         new = self._generations.publish(frame.payload, deadline, self._offered)
         self._control.tell(encode(FrameType.NUMBERED, self._generations.current))
+        self._router.apply()
         if self._phase is Phase.CONFIGURING:
             self._start()
             return
@@ -365,6 +396,7 @@ class Supervisor:
         self._phase = Phase.LEAVING
         self._deadline = time.monotonic() + CONTROL_EXIT_SECONDS
         self._control.dismiss()
+        self._router.kill()
 
     # Reap
 
@@ -383,6 +415,10 @@ class Supervisor:
             elif self._control.child is not None and self._control.child.pid == pid:
                 self._read_control(self._control.child)
                 self._reap_control(self._control.child, status)
+            elif (router := self._router.find(pid)) is not None:
+                self._read_router(router)
+                known = {child.pid for child in self._children()}
+                self._router.reap(router, status, time.monotonic(), known)
             # Any other process became a child of PID 1.
 
     def _reap_worker(self, worker: Worker, status: int) -> None:
@@ -418,11 +454,13 @@ class Supervisor:
         # while, at whatever point of the turn.
         if now - self._watched > TICK_SECONDS + self._timeouts.heartbeat_seconds / 2:
             self._workers.trust_from(now)
+            self._router.trust_from(now)
         self._watched = now
         if Phase.STARTING <= self._phase <= Phase.DRAINING:
             generations = self._generations
             self._workers.watch(now, generations.current, generations.deadline_monotonic)
         self._control.watch(now)
+        self._router.watch(now)
 
     # Reconcile
 
@@ -434,16 +472,27 @@ class Supervisor:
                 self._limit_configuring(now)
             case Phase.STARTING | Phase.SERVING:
                 self._workers.spawn_missing(self._generations.frame, now)
-                if self._generations.pending and self._workers.serves(self._generations.current):
+                self._router.spawn_missing(now)
+                if self._phase is Phase.STARTING and self._router.failed:
+                    self._abandon_start()
+                elif self._all_serve():
                     self._settle()
                 if self._phase is Phase.SERVING:
                     self._control.begin_reload(now)
             case Phase.DRAINING:
+                self._router.spawn_missing(now)
                 self._finish_draining(now)
             case Phase.LEAVING:
                 self._finish_leaving(now)
             case Phase.GONE:
                 pass
+
+    def _all_serve(self) -> bool:
+        """Whether a snapshot that was not served yet now is; the first needs its router too."""
+        generations = self._generations
+        if not generations.pending or not self._workers.serves(generations.current):
+            return False
+        return self._phase is Phase.SERVING or self._router.ready
 
     def _limit_configuring(self, now: float) -> None:
         if self._deadline is not None and now > self._deadline:
@@ -461,9 +510,13 @@ class Supervisor:
         if self._deadline is not None and now > self._deadline:
             self._deadline = None
             self._control.signal(signal.SIGKILL)
-        if self._control.child is None and not self._workers.count:
+        if self._control.child is None and not self._workers.count and not self._routers:
             self._phase = Phase.GONE
             self._say_goodbye()
+
+    @property
+    def _routers(self) -> int:
+        return sum(1 for _ in self._router.living())
 
     def _say_goodbye(self) -> None:
         page = self._counters.page

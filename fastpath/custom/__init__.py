@@ -1,0 +1,1 @@
+"""The operator's own router: questions to its process, and what its answers mean."""
