@@ -504,7 +504,11 @@ class Exchange:
             self._follow_bucket()
         admitted = self.admitted
         target = admitted.target
-        if admitted.translation is not None or self._form is not None or admitted.names is not None:
+        if (
+            admitted.translation is not None
+            or admitted.renamed is not None
+            or self._form is not None
+        ):
             self._filters = self._new_filters()
         self.state = after(self.state, LEASE)
         self._pool = self._worker.pool(target.route)
@@ -749,14 +753,21 @@ class Exchange:
         members: list[ResponseFilter] = []
         if self.admitted.translation is not None:
             members.append(self.admitted.translation)
-        if self.admitted.names is not None:
-            members.append(RenamedAnswer(self.admitted.operation.name, self.admitted.names))
+        if self.admitted.renamed is not None:
+            members += self._renaming_filters(self.admitted.renamed)
         if self._form is not None:
             members.append(FormAnswer(self._form, secure=self._client.secure))
         answered = self._answered_request()
         members.append(RegionRedirects(answered, self._worker))
         members.append(RefusedSignatures(answered, self._worker))
         return FilterChain(members, self)
+
+    def _renaming_filters(self, renamed: Renamed) -> Sequence[ResponseFilter]:
+        """The filters that put the client's names into the answer."""
+        documents = RenamedDocuments(
+            self.admitted.operation.name, renamed.names, renamed.query, renamed.upstream_query
+        )
+        return RenamedHeaders(renamed.names), documents
 
     def _answered_request(self) -> AnsweredRequest:
         admitted = self.admitted
@@ -917,6 +928,8 @@ class Exchange:
         if self.state in BEGUN or self.state is ENDED:
             self._break_off()
             return
+        if self._admitted_renamed is not None:
+            error = self._admitted_renamed.error_for_client(error)
         self.status = error.kind.status
         self.code = error.kind.code
         if not self.trail.verified and self.trail.decision is None:

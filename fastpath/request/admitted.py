@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from fastpath.dialects.translation import Translation
+from fastpath.errors import S3Error
+from fastpath.renaming.answers import error_for_client
 from fastpath.renaming.names import Names
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.routing.identities import Caller
@@ -21,6 +23,23 @@ from fastpath.s3.addressing import Address
 from fastpath.s3.operations import Operation
 from fastpath.signing.sigv4.sign import Signer, Unsigned
 from fastpath.signing.sigv4.verify import Proof
+
+
+class Renamed(NamedTuple):
+    """A request whose target has other names for what it names.
+
+    query, upstream_query: the decoded pairs of the client's query and of the target's.
+    raw_query: the target's.
+    """
+
+    names: Names
+    query: Sequence[tuple[bytes, bytes]]
+    raw_query: bytes
+    upstream_query: Sequence[tuple[bytes, bytes]]
+
+    def error_for_client(self, error: S3Error) -> S3Error:
+        """Put the client's names into an error that was made with the target's; the same error."""
+        return error_for_client(error, self.names, self.query, self.upstream_query)
 
 
 # Frozen by its types: `frozen=True` makes thirteen calls a request, and a tuple is slow to read.
@@ -37,8 +56,7 @@ class Admitted:
     presigned_names: names of all headers that came in the query.
     rewritten_headers: headers that replace the client's.
     translation: None: nothing is translated.
-    names: the client's and the target's; None: they are the same, and no upload is named.
-    query: for the target, instead of the client's; None: the client's.
+    renamed: None: the target has the client's names, and no upload is named.
     drops_checksums: its upload was begun without the checksum algorithm of its parts.
     """
 
@@ -55,8 +73,7 @@ class Admitted:
     presigned_names: Final[Collection[bytes]]
     rewritten_headers: Final[Sequence[tuple[bytes, bytes]]]
     translation: Final[Translation | None]
-    names: Final[Names | None]
-    query: Final[bytes | None]
+    renamed: Final[Renamed | None]
     drops_checksums: Final[bool]
 
     @property

@@ -28,14 +28,13 @@ from fastpath.errors import (
 )
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
-from fastpath.payload.checksum_support import takes_checksums_of_parts
+from fastpath.payload.checksum_support import drops_checksums_of_parts
 from fastpath.renaming.addresses import upstream_address as upstream_address_of
 from fastpath.renaming.addresses import upstream_source
-from fastpath.renaming.answers import renamed_error
+from fastpath.renaming.members import check_operation
 from fastpath.renaming.names import Names, Source
-from fastpath.renaming.operations import check_operation
 from fastpath.renaming.queries import first_value, upstream_query
-from fastpath.request.admitted import Admitted
+from fastpath.request.admitted import Admitted, Renamed
 from fastpath.request.implied_operations import implied
 from fastpath.request.sources import RENAME_SOURCE, SourceName, source_of, with_source
 from fastpath.request.target_checks import check_target
@@ -231,7 +230,8 @@ def _upload_of(request: Understood, snapshot: Snapshot) -> Upload | None:
     opened = snapshot.sealer.open(upload_id, address.bucket, key)
     if opened is None or opened[0].target not in snapshot.targets:
         raise S3Error(NO_SUCH_UPLOAD, ("UploadId", upload_id.decode("utf-8", "replace")))
-    return Upload(*opened, upload_id)
+    origin, upstream_id = opened
+    return Upload(origin, upstream_id, upload_id)
 
 
 def _check_rights(
@@ -266,13 +266,14 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
     caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
     target = snapshot.targets[decision.target]
     trail.decision = decision
-    upstream_address, names, raw_query = address, None, None
+    upstream_address, renamed = address, None
     if decision.rewrite is not None or operation.has_upload_ids:
         rewrite = decision.rewrite or _SAME_NAMES
         upstream_address = upstream_address_of(address, rewrite)
         names = _names(address, upstream_address, rewrite, target, snapshot, upload)
         check_operation(operation.name, names)
-        raw_query, query = upstream_query(head.query, query, operation.name, names)
+        renamed = Renamed(names, query, *upstream_query(head.query, query, operation.name, names))
+        query = renamed.upstream_query
     check_target(target, operation, caller, upstream_address, query, head)
     signer = (
         Unsigned(target.region) if caller is ANONYMOUS_CALLER else snapshot.signer(target, caller)
@@ -284,16 +285,19 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
         place = _check_copy_source(head, snapshot, caller, target, now, source)
         value = None
         if place.rewrite is not None:
-            names = names or _names(address, address, _SAME_NAMES, target, snapshot, upload)
-            names, value = _with_source(names, head, COPY_SOURCE, place.rewrite)
+            if renamed is None:
+                names = _names(address, address, _SAME_NAMES, target, snapshot, upload)
+                renamed = Renamed(names, query, head.query, query)
+            renamed, value = _with_source(renamed, head, COPY_SOURCE, place.rewrite)
         head, query_headers, rewritten_headers = with_source(
             head, COPY_SOURCE, query_headers, value
         )
     if RENAME_SOURCE in head.fields:
         _check_rename_source(head, address)
         value = None
-        if names is not None:
-            names, value = _with_source(names, head, RENAME_SOURCE, names.rewrite)
+        if renamed is not None:
+            rewrite = renamed.names.rewrite
+            renamed, value = _with_source(renamed, head, RENAME_SOURCE, rewrite)
         head, query_headers, more = with_source(head, RENAME_SOURCE, query_headers, value)
         rewritten_headers = [*rewritten_headers, *more]
     translation: Translation | None = None
@@ -304,7 +308,7 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
                 dialect, _client_request(head, query, operation, upstream_address, target)
             )
         except S3Error as error:
-            raise error if names is None else renamed_error(error, names)
+            raise error if renamed is None else renamed.error_for_client(error)
     return Admitted(
         operation,
         address,
@@ -319,8 +323,7 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
         presigned_names,
         rewritten_headers,
         translation,
-        names,
-        raw_query,
+        renamed,
         upload is not None and upload.origin.checksum_dropped,
     )
 
@@ -341,7 +344,7 @@ def _names(  # noqa: PLR0913 (what a record is made of)
             target.name,
             upstream_address.bucket,
             rewrite,
-            not takes_checksums_of_parts(target.profile, secure=target.route.tls is not None),
+            drops_checksums_of_parts(target.profile, secure=target.route.tls is not None),
         )
     return Names(
         address.bucket,
@@ -356,13 +359,13 @@ def _names(  # noqa: PLR0913 (what a record is made of)
 
 
 def _with_source(
-    names: Names, head: RequestHead, name: bytes, rewrite: Rewrite
-) -> tuple[Names, bytes]:
+    renamed: Renamed, head: RequestHead, name: bytes, rewrite: Rewrite
+) -> tuple[Renamed, bytes]:
     """Return the names with those of the source, and the header's value for the target."""
     bucket, key = source_of(head, name)
     value = upstream_source(head.fields[name], name.decode(), rewrite)
     source = Source(bucket, key, rewrite.bucket_up(bucket), rewrite.key_up(key))
-    return replace(names, source=source), value
+    return renamed._replace(names=replace(renamed.names, source=source)), value
 
 
 def _client_request(

@@ -81,7 +81,7 @@ def upstream_head(
         raw, head = _with_rewritten(raw, head, admitted.rewritten_headers)
     virtual = target.virtual
     host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
-    query = head.query if admitted.query is None else admitted.query
+    query = head.query if admitted.renamed is None else admitted.renamed.raw_query
     query, drop = upstream_query(query, admitted.presigned_names), _NOTHING
     payload, length, added = admitted.payload, head.content_length, admitted.query_headers
     translation = admitted.translation

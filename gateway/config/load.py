@@ -211,6 +211,7 @@ class _Resolver:
         self._files = files
         self._environ = environ
         self._insecure_open = launch.get("insecure_open") is True
+        self._reached: Mapping[str, Setting] = {}
         self.router: Definition | None = None
         self._probed = launch.get("probed")  # a target that is wanted although no rule leads there
 
@@ -280,6 +281,7 @@ class _Resolver:
                 reached.setdefault(name, CUSTOM)
         if isinstance(self._probed, str):
             reached.setdefault(self._probed, ("targets", self._probed))
+        self._reached = reached
         reader = TargetReader(self._reader, self._files, self._environ, listen, reached)
         return reader.read_all(domains)
 
@@ -291,7 +293,8 @@ class _Resolver:
         configured = self._reader.tree.get(("auth", "identities"))
         if found or configured or auth.mode == "open":
             return found
-        return implicit_identities(self._reader, targets, loopback)
+        reached = {name: targets[name] for name in targets if name in self._reached}
+        return implicit_identities(self._reader, reached, loopback)
 
     def _broken_names(self) -> list[str]:
         """Returns the names of all identities: rules may also name those with errors."""

@@ -45,7 +45,11 @@ class TargetReader:
         self._reached = reached
 
     def read_all(self, domains: tuple[str, ...]) -> dict[str, Target]:
-        """Reads and resolves the targets; only those that requests can reach are returned."""
+        """Reads and resolves the targets; returns those that requests can reach.
+
+        An upload stays at its target when a reload sends its bucket elsewhere, so that whatever is
+        written, and complete, can be reached.
+        """
         configured = self._reader.members(("targets",))
         found: dict[str, Target] = {}
         for name in dict.fromkeys((*configured, *BUILT_IN_TARGETS)):
@@ -53,7 +57,8 @@ class TargetReader:
             if target is None or target.endpoint is None:
                 continue
             self._refuse_circle(name, target.endpoint, domains)
-            if name in self._reached:
+            is_complete = ("targets", name) in self._reader.tree.values and target.source is not None
+            if name in self._reached or is_complete:
                 found[name] = target
         return found
 
