@@ -79,6 +79,7 @@ from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
 from fastpath.payload.body_plan import STREAMING, BodyPlan
 from fastpath.payload.held_body import HeldBody
+from fastpath.renaming.answers import RenamedDocuments, RenamedHeaders
 from fastpath.request.admission import Unadmitted, admit
 from fastpath.request.decision import Undecided, decided
 from fastpath.request.trail import Trail
@@ -113,7 +114,7 @@ if TYPE_CHECKING:
     from fastpath.http.head import RequestHead, ResponseHead
     from fastpath.payload.delete_batch import DeleteBatch
     from fastpath.payload.filters import BodyFilter
-    from fastpath.request.admitted import Admitted
+    from fastpath.request.admitted import Admitted, Renamed
     from fastpath.response.filters import Question, Reply, ResponseFilter, SendAgain
     from fastpath.response.own_answer import OwnAnswer
     from fastpath.routing.identities import Caller
@@ -928,8 +929,8 @@ class Exchange:
         if self.state in BEGUN or self.state is ENDED:
             self._break_off()
             return
-        if self._admitted_renamed is not None:
-            error = self._admitted_renamed.error_for_client(error)
+        if self.trail.renamed is not None:
+            error = self.trail.renamed.error_for_client(error)
         self.status = error.kind.status
         self.code = error.kind.code
         if not self.trail.verified and self.trail.decision is None:

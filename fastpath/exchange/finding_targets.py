@@ -103,9 +103,7 @@ async def _decide_all(
 ) -> Sequence[Decision]:
     if snapshot.custom is None:
         return [_by_rules(one, snapshot) for one in asked]
-    return await asyncio.gather(
-        *(_decide(one, "DeleteObjects", snapshot, router) for one in asked)
-    )
+    return await asyncio.gather(*(_decide(one, "DeleteObjects", snapshot, router) for one in asked))
 
 
 async def _decide(

@@ -274,6 +274,7 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
         check_operation(operation.name, names)
         renamed = Renamed(names, query, *upstream_query(head.query, query, operation.name, names))
         query = renamed.upstream_query
+        trail.renamed = renamed
     check_target(target, operation, caller, upstream_address, query, head)
     signer = (
         Unsigned(target.region) if caller is ANONYMOUS_CALLER else snapshot.signer(target, caller)
@@ -303,12 +304,9 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
     translation: Translation | None = None
     dialect = target.profile.dialect
     if dialect is not None or operation.is_translated:
-        try:
-            translation = translate(
-                dialect, _client_request(head, query, operation, upstream_address, target)
-            )
-        except S3Error as error:
-            raise error if renamed is None else renamed.error_for_client(error)
+        translation = translate(
+            dialect, _client_request(head, query, operation, upstream_address, target)
+        )
     return Admitted(
         operation,
         address,
@@ -328,7 +326,7 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
     )
 
 
-def _names(  # noqa: PLR0913 (what a record is made of)
+def _names(
     address: Address,
     upstream_address: Address,
     rewrite: Rewrite,

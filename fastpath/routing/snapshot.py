@@ -23,6 +23,7 @@ from fastpath.routing.globs import compile_glob
 from fastpath.routing.identities import Caller, Grant
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from fastpath.routing.rules import Rulebook
+from fastpath.routing.sealed_ids import Sealer
 from fastpath.routing.table import RoutingTable
 from fastpath.signing.authentication import Accepted, Sigv2
 from fastpath.signing.sigv4.sign import Credentials, Signer
@@ -82,6 +83,7 @@ class Snapshot:
     callers: Mapping[bytes, Caller]  # by access key id
     targets: Mapping[str, Target]
     routing: RoutingTable
+    sealer: Sealer  # of upload ids
     custom: CustomRouting | None = None  # `routing.custom`: a router in a process of its own
 
     def signer(self, target: Target, caller: Caller) -> Signer | None:
@@ -113,6 +115,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         routing=RoutingTable(
             Rulebook(document["rules"]), document["default_target"], limits.cached_buckets
         ),
+        sealer=Sealer([bytes.fromhex(key) for key in document["seal_keys"]]),
         custom=_custom(document["custom"]),
     )
 

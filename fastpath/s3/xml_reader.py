@@ -104,6 +104,11 @@ class XmlReader:
         parser.CharacterDataHandler = self._text.append
         parser.StartDoctypeDeclHandler = _refuse_document_type
 
+    @property
+    def position(self) -> int:
+        """The bytes of the document before the tag that the owner is called at."""
+        return self._parser.CurrentByteIndex
+
     def feed(self, data: bytes | memoryview) -> None:
         """Read one more piece of the document. Raises XmlError."""
         self._fed += len(data)

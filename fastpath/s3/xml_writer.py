@@ -47,11 +47,16 @@ def element(name: str, text: str) -> str:
     return _element(name, text, _ESCAPES)
 
 
+def escaped(text: str) -> str:
+    """Return text as it stands in an element."""
+    return _FORBIDDEN.sub(_REPLACEMENT, text).translate(_ESCAPES)
+
+
 def _element(name: str, text: str, escapes: Mapping[int, str]) -> str:
     return f"<{name}>{_FORBIDDEN.sub(_REPLACEMENT, text).translate(escapes)}</{name}>"
 
 
-def url_encoded(text: str) -> str:
+def url_encoded(text: str | bytes) -> str:
     """Encode a name for a list with `encoding-type=url`: as in a form, but `/` and `*` stay.
 
     The result is printable ASCII, so that XML can hold every character.

@@ -13,6 +13,7 @@ from fastpath.routing.rules import pack
 from fastpath.routing.snapshot import FORMAT
 from fastpath.sockets.tls_settings import Certificate, TLSSettings
 from gateway.config.schema import Config, Identity, Keys, RouterTLS, Routing, Target
+from gateway.config.seal_keys import seal_keys
 
 
 def compile_snapshot(
@@ -32,6 +33,7 @@ def compile_snapshot(
         "auth": model.auth.model_dump(mode="json", exclude={"identities"}),
         "limits": asdict(model.limits),
         "certificate": _certificate(model.router.tls),
+        "seal_keys": [key.hex() for key in seal_keys(model)],
         "identities": [_identity(identity, model) for identity in model.identities],
         "credentials": {**{name: dict(value) for name, value in credentials.items()}, **own},
         "targets": [_target(name, target, credentials) for name, target in model.targets.items()],

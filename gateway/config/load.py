@@ -26,6 +26,7 @@ from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
 from gateway.config.reading import Reader
 from gateway.config.schema import Auth, Config, Cors, Identity, Router, Routing, Target
+from gateway.config.seal_keys import read_secret_file, static_key, warn_of_random_key
 from gateway.config.secrets import Files, Stamp, expand_variables
 from gateway.config.targets import TargetReader
 from gateway.config.value_types import AUTO
@@ -224,6 +225,7 @@ class _Resolver:
         auth = reader.read(Auth, ("auth",)) or Auth()
         routing = reader.read(Routing, ("routing",)) or Routing()
         tls = read_served_tls(reader, self._files, router.tls, router.listen_address)
+        seal_keys = read_secret_file(reader, self._files, router.secret_file)
         addresses, loopback = router.addresses, router.loopback
         if auth.mode == "open" and not loopback and not self._insecure_open:
             message = "open lets everybody in, and the gateway listens beyond this machine"
@@ -239,8 +241,11 @@ class _Resolver:
         self._check_cors(auth.cors)
         if auth.mode != "open" and not reader.problems.fatal:
             self._warn_of_callers(identities, loopback, anonymous=auth.anonymous == "forward")
+        sealed = router.secret_file is not None or static_key(identities, targets.values())
+        if not sealed and not reader.problems.fatal:
+            warn_of_random_key(reader)
         return Config(
-            router=router.model_copy(update={"tls": tls}),
+            router=router.resolved(tls, seal_keys),
             auth=auth.model_copy(update={"identities": tuple(identities)}),
             targets=targets,
             routing=routing.model_copy(update={"environment": environment, "rules": found}),

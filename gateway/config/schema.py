@@ -208,8 +208,20 @@ class Router(Section):
     workers: Workers = AUTO
     tls: RouterTLS | None = None
     domains: UniqueItems[Domain] = ()
-    secret_file: Later = None
+    secret_file: Maybe[Text] = None
     limits: Annotated[LimitsSection, OrEmpty, _made(Limits)] = Limits()
+    _seal_keys: tuple[bytes, ...] = ()
+
+    @property
+    def seal_keys(self) -> tuple[bytes, ...]:
+        """The keys made of the lines of `secret_file`; the first seals."""
+        return self._seal_keys
+
+    def resolved(self, tls: RouterTLS | None, seal_keys: tuple[bytes, ...]) -> Router:
+        """Returns a copy with what its files hold."""
+        copy = self.model_copy(update={"tls": tls})
+        copy._seal_keys = seal_keys
+        return copy
 
     @property
     def addresses(self) -> tuple[Listen, ...]:

@@ -57,8 +57,8 @@ class TargetReader:
             if target is None or target.endpoint is None:
                 continue
             self._refuse_circle(name, target.endpoint, domains)
-            is_complete = ("targets", name) in self._reader.tree.values and target.source is not None
-            if name in self._reached or is_complete:
+            is_written = ("targets", name) in self._reader.tree.values
+            if name in self._reached or (is_written and target.source is not None):
                 found[name] = target
         return found
 

@@ -41,4 +41,6 @@ def admitted_to(target: Target, operation: str = "GetObject", bucket: bytes = b"
         (),
         (),
         None,
+        None,
+        False,
     )

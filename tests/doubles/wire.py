@@ -33,6 +33,7 @@ from tests.doubles.still_loop import StillLoop
 
 KEY = ("AKIDCLIENT", "client-secret")  # of the identity in `document`
 TARGET_KEY = ("AKIDTARGET", "target-secret")
+SEAL_KEY = "5e" * 32
 
 
 def document(
@@ -87,6 +88,8 @@ def document(
         },
         "limits": {**asdict(Limits()), **(limits or {})},
         "certificate": None,
+        "seal_keys": [SEAL_KEY],
+        "custom": None,
         "identities": [
             {
                 "name": "client",
