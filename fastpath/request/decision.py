@@ -53,6 +53,7 @@ from fastpath.signing.sigv4.verify import STREAMING_MODES, Proof
 
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
 _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
+_LIST_UPLOADS = OPERATIONS["ListMultipartUploads"]
 _LOOKING = frozenset({"read", "list", "delete"})  # classes of operations that `custom_reads` serve
 _SAME_NAMES = Rewrite()
 # Requests about many keys, which they name by a prefix.
@@ -218,13 +219,13 @@ def _asked_to_read(source: SourceName, caller: Caller, now: float) -> Asked:
 def _upload_of(request: Understood, snapshot: Snapshot) -> Upload | None:
     """Return the upload that a request names; None: it names none. Raises S3Error NoSuchUpload."""
     operation, address = request.operation, request.address
-    if operation.routed_as is not operation:
-        key, upload_id = address.key, first_value(request.query, b"uploadId")
-    elif operation.has_upload_ids:
+    if operation is _LIST_UPLOADS:
         key = first_value(request.query, b"key-marker")
         upload_id = first_value(request.query, b"upload-id-marker")
         if not key or not upload_id:  # a marker of uploads means nothing without one of keys
             return None
+    elif operation.routed_as is not operation:
+        key, upload_id = address.key, first_value(request.query, b"uploadId")
     else:
         return None
     opened = snapshot.sealer.open(upload_id, address.bucket, key)

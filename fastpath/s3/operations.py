@@ -237,7 +237,7 @@ def _build() -> None:
             _SUB_RESOURCES.setdefault(key[2], set()).add(key[0])
     for name in _MULTIPART:
         OPERATIONS[name].routed_as = OPERATIONS["CreateMultipartUpload"]
-    for name in ("CreateMultipartUpload", "ListMultipartUploads", *_MULTIPART):
+    for name in ("CreateMultipartUpload", *_MULTIPART):
         OPERATIONS[name].has_upload_ids = True
     for name in _TRANSLATED:
         OPERATIONS[name].is_translated = True
