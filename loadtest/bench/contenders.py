@@ -92,6 +92,7 @@ class Settings:
     core: int | None = machine.CONTENDER_CORE
     limits: Mapping[str, float] = field(default_factory=dict)
     rules: Sequence[Mapping[str, object]] = _RULES
+    routing: Mapping[str, object] = field(default_factory=dict)  # more of its settings
     root: Path = ROOT  # of the checkout whose code runs
 
 
@@ -119,7 +120,11 @@ def gateway(upstream: Upstream, directory: Path, settings: Settings | None = Non
                     ]
                 },
                 "targets": {"store": target},
-                "routing": {"default_target": "store", "rules": list(chosen.rules)},
+                "routing": {
+                    "default_target": "store",
+                    "rules": list(chosen.rules),
+                    **chosen.routing,
+                },
             }
         )
     )

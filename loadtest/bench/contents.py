@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.bench import congestion, counts, idle, plans, readers, start, width
+from loadtest.bench import congestion, counts, idle, plans, readers, routing, start, width
 from loadtest.bench.chapters import Chapter
 
 ALL: tuple[Chapter, ...] = (
@@ -10,6 +10,7 @@ ALL: tuple[Chapter, ...] = (
     width.CHAPTER,
     plans.CHAPTER,
     counts.CHAPTER,
+    routing.CHAPTER,
     start.CHAPTER,
     idle.CHAPTER,
     readers.CHAPTER,
