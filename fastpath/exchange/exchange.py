@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastpath.composed.operation import ComposedRequest, run
 from fastpath.composed.request_body import RequestBody
-from fastpath.dialects.delete_objects import refused_answer
+from fastpath.dialects.delete_objects import error_entries, refused_answer
 from fastpath.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
@@ -602,7 +602,7 @@ class Exchange:
             if not (data or last):
                 return
             batch = self._body_plan.batch if self._body_plan is not None else None
-            if last and batch is not None and batch.refused and not self._settle(batch, data):
+            if last and batch is not None and batch.is_rewritten and not self._settle(batch, data):
                 return
         head, self._upstream_head = self._upstream_head, b""
         if head:
@@ -615,12 +615,12 @@ class Exchange:
             self._request_sent(upstream)
 
     def _settle(self, batch: DeleteBatch, body: bytes) -> bool:
-        """Make another head for a batch that lost keys; False: none is left, and it is answered."""
+        """Make a head for a batch that was written anew; False: no key is left: it is answered."""
         if body:
             self._upstream_head = self._head_up(BodyPlan(batch, batch.body_headers(body)))
             return True
         self._leave_upstream()
-        self._answer(refused_answer(batch.refused))
+        self._answer(refused_answer(batch.refused_for_client))
         return False
 
     def request_sink(self) -> RequestSink | None:
@@ -765,8 +765,13 @@ class Exchange:
 
     def _renaming_filters(self, renamed: Renamed) -> Sequence[ResponseFilter]:
         """The filters that put the client's names into the answer."""
+        batch = self._body_plan.batch if self._body_plan is not None else None
         documents = RenamedDocuments(
-            self.admitted.operation.name, renamed.names, renamed.query, renamed.upstream_query
+            self.admitted.operation.name,
+            renamed.names,
+            renamed.query,
+            renamed.upstream_query,
+            None if batch is None else lambda: error_entries(batch.unnamed),
         )
         return RenamedHeaders(renamed.names), documents
 

@@ -142,7 +142,8 @@ def _checks(context: Context, length: int | None, support: ChecksumSupport | Non
     if not verified or support is not None:
         checks += _checksum_header(context, trailer=False, support=support if verified else None)
     if profile.mistakes_deletes and context.operation.name == "DeleteObjects":
-        checks.append(DeleteKeysCheck())
+        rename = context.batch.rename if context.batch is not None else None
+        checks.append(DeleteKeysCheck(rename))
     if context.extra_check is not None:
         checks.append(context.extra_check)
     return checks

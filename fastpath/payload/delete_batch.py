@@ -1,9 +1,13 @@
 """Removes refused keys from the body of a DeleteObjects, and collects their errors.
 
+With a `rename`, keys go up by the target's names. `check_key` gets these, and `refused` has them,
+because so has the answer that the errors are added to. A key that has no name at the target is in
+`unnamed`, by the client's.
+
 Rules: the body is gathered, because its digest is in the upstream head; at most MAX_BATCH_BYTES and
 MAX_KEYS, as on AWS; a document that cannot be read is refused, because the target might read it in
-another way; without a refused key the body is sent byte for byte, otherwise it is written anew from
-what was read; if no key is left, nothing is sent.
+another way; without a refused or renamed key the body is sent byte for byte, otherwise it is
+written anew from what was read; if no key is left, nothing is sent.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ MAX_KEYS = 1000  # AWS errors 4.15
 _BOUNDS = Bounds(depth=3, text=16384)
 
 KeyCheck = Callable[[bytes], S3Error | None]
+Rename = Callable[[bytes], bytes]  # raises S3Error
 
 
 class RefusedKey(NamedTuple):
@@ -40,7 +45,10 @@ class RefusedKey(NamedTuple):
 
 
 class DeleteBatch:
-    """A BodyFilter. `check_key` returns an error for a key that the target must not get."""
+    """A BodyFilter. `check_key` returns an error for a key that the target must not get.
+
+    rename: returns the target's name of a key, or raises the S3Error of a key that has none.
+    """
 
     __slots__ = (
         "_body",
@@ -48,9 +56,13 @@ class DeleteBatch:
         "_checks",
         "_fields",
         "_reader",
+        "_refused_by_client_name",
         "_refuses_only_slashes",
         "_size",
+        "is_rewritten",
         "refused",
+        "rename",
+        "unnamed",
     )
 
     def __init__(self, check_key: KeyCheck | None = None) -> None:
@@ -61,7 +73,16 @@ class DeleteBatch:
         self._size = 0
         self._refuses_only_slashes = False  # the target takes keys of only slashes for the bucket
         self._reader = _Reader()
+        self._refused_by_client_name: list[RefusedKey] = []
+        self.rename: Rename | None = None
+        self.is_rewritten = False  # the body that goes up is not the client's
         self.refused: list[RefusedKey] = []
+        self.unnamed: list[RefusedKey] = []
+
+    @property
+    def refused_for_client(self) -> Sequence[RefusedKey]:
+        """Every key that is not sent, by the client's name."""
+        return self._refused_by_client_name
 
     def require(
         self, checks: Sequence[Check], fields: Mapping[bytes, bytes], profile: Profile
@@ -91,14 +112,29 @@ class DeleteBatch:
         if not self._size:
             return b""  # the target refuses an empty body
         left = [entry for entry in self._reader.finish() if self._passes(entry)]
-        return self._written(left) if self.refused else b"".join(self._body)
+        return self._written(left) if self.is_rewritten else b"".join(self._body)
 
-    def _passes(self, entry: Mapping[str, str]) -> bool:
+    def _passes(self, entry: dict[str, str]) -> bool:
+        """Whether an entry goes up; its key is renamed then."""
         key = entry["Key"]
-        error = self._error_of(key.encode())
-        if error is not None:
-            self.refused.append(RefusedKey(key, entry.get("VersionId", ""), error))
-        return error is None
+        version = entry.get("VersionId", "")
+        if self.rename is not None:
+            try:
+                entry["Key"] = self.rename(key.encode()).decode()
+            except S3Error as error:
+                self._refuse(self.unnamed, key, RefusedKey(key, version, error))
+                return False
+            if entry["Key"] != key:
+                self.is_rewritten = True
+        refusal = self._error_of(entry["Key"].encode())
+        if refusal is not None:
+            self._refuse(self.refused, key, RefusedKey(entry["Key"], version, refusal))
+        return refusal is None
+
+    def _refuse(self, refused: list[RefusedKey], key: str, entry: RefusedKey) -> None:
+        self.is_rewritten = True
+        refused.append(entry)
+        self._refused_by_client_name.append(entry._replace(key=key))
 
     def _error_of(self, key: bytes) -> S3Error | None:
         try:

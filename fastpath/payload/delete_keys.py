@@ -7,6 +7,8 @@ after this check, and without it no target deletes anything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastpath.errors import MALFORMED_XML, NOT_IMPLEMENTED, S3Error
 from fastpath.s3.xml_reader import Bounds, XmlError, XmlReader
 
@@ -17,12 +19,16 @@ _CURRENT = "null"  # the version of an object in a bucket without versions
 
 
 class DeleteKeysCheck:
-    """A Check: every key has a branch and a path, no line break, no version and no condition."""
+    """A Check: every key has a branch and a path, no line break, no version and no condition.
 
-    __slots__ = ("_error", "_reader")
+    rename: returns the target's name of a key; a key without one (S3Error) does not go up.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_error", "_reader", "_rename")
+
+    def __init__(self, rename: Callable[[bytes], bytes] | None = None) -> None:
         self._error: S3Error | None = None
+        self._rename = rename
         self._reader = XmlReader(self._ended, bounds=_BOUNDS)
 
     def update(self, data: bytes | memoryview, /) -> None:
@@ -40,6 +46,11 @@ class DeleteKeysCheck:
 
     def _ended(self, name: str, depth: int, text: str) -> None:
         if depth == 3 and self._error is None:  # Delete, Object, Key
+            if name == "Key" and self._rename is not None:
+                try:
+                    text = self._rename(text.encode()).decode()
+                except S3Error:
+                    return
             self._error = _check_key(name, text)
 
 

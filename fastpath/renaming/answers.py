@@ -13,17 +13,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from fastpath.errors import S3Error
 from fastpath.renaming.error_names import ELEMENTS, ErrorNames
-from fastpath.renaming.leaves import Leaf, Leaves, insert_before_end, read_leaves, replace_texts
+from fastpath.renaming.leaves import (
+    Leaf,
+    Leaves,
+    insert_before_end,
+    is_wide,
+    read_leaves,
+    replace_texts,
+)
 from fastpath.renaming.list_rows import Rows, cut_rows, renamed_rows
 from fastpath.renaming.members import (
     DOCUMENTS,
     PARAMETERS,
-    ROOTS,
     SLOW,
     WITH_UPLOAD_IDS,
     Member,
@@ -46,6 +51,8 @@ _NOT_MODIFIED = 304
 _PROLOG = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<\?xml[^>]{0,200}\?>\s*)?")
 _ENCODING_TYPE = "EncodingType"
 _ERROR = "Error"
+# `ListPartsResult` is AWS's, `ListPartsResponse` moto's; clients do not look at it.
+_ROOT_ENDINGS = ("Result", "Response", "Output")
 _OF_UPLOADS = frozenset(
     (
         Member.UPLOAD_ID,
@@ -134,15 +141,14 @@ class RenamedDocuments(ResponseFilter):
 
     def _success(self, document: bytes) -> bytes:
         start = _start_of(document)
-        body = document[start:]
-        if not body:
+        if start == len(document):
             return document
         success = Success(self._operation, self._names, self._query)
         try:
-            root, renamed = success.rename(body, self._more_errors)
+            renamed = success.rename(document, start, self._more_errors)
         except XmlError:
             raise unreadable_response() from None
-        return document[:start] + (renamed if root != _ERROR else self._error(body))
+        return self._error(document) if renamed is None else renamed
 
     def _error(self, document: bytes) -> bytes:
         start = _start_of(document)
@@ -153,7 +159,7 @@ class RenamedDocuments(ResponseFilter):
         try:
             read = read_leaves(body, ELEMENTS)
         except XmlError:
-            if names.holds_name(document):
+            if is_wide(body) or names.holds_name(document):
                 raise unreadable_response() from None
             return document
 
@@ -185,23 +191,30 @@ class Success:
         self._keys: Mapping[int, str] = {}  # of each row
         self._next_key = ""
 
-    def rename(self, body: bytes, more_errors: Callable[[], str] | None) -> tuple[str, bytes]:
-        """Return the name of the root, and the document. Raises XmlError or S3Error."""
-        if self._operation in _ROWS and (cut := cut_rows(body)) is not None:
-            renamed = self._rename_around(cut)
-            if renamed is not None:
-                return ROOTS[self._operation], renamed
+    def rename(
+        self, document: bytes, start: int, more_errors: Callable[[], str] | None
+    ) -> bytes | None:
+        """Rename a document, without what stands before `start`; None: it is an error.
+
+        Raises XmlError or S3Error.
+        """
+        prolog = document[:start]
+        if self._operation in _ROWS and (cut := cut_rows(document, start)) is not None:
+            pieces = self._rename_around(cut)
+            if pieces is not None:
+                return b"".join((prolog, *pieces))
+        body = document[start:]
         read = self._read(body)
         if read.root == _ERROR:
-            return _ERROR, body
+            return None
         renamed = b"".join(replace_texts(body, read.found, self._new_text))
         more = more_errors() if more_errors is not None else ""
         if more:
             renamed = insert_before_end(renamed, self._read(renamed), more.encode())
-        return read.root, renamed
+        return prolog + renamed
 
-    def _rename_around(self, cut: Rows) -> bytes | None:
-        """Rename a list with rows as AWS writes them; None: it has others."""
+    def _rename_around(self, cut: Rows) -> list[bytes] | None:
+        """Return a list with rows as AWS writes them, in pieces; None: it has others."""
         rest, at = cut.rest, cut.at
         try:
             read = self._read(rest, at)
@@ -217,10 +230,12 @@ class Success:
         after = replace_texts(
             rest, [leaf for leaf in read.found if leaf.begin >= at], self._new_text, at
         )
-        return b"".join(chain(before, (rows,), after))
+        return [*before, rows, *after]
 
     def _read(self, body: bytes, cut_at: int = 0) -> Leaves:
         read = read_leaves(body, self._elements, cut_at)
+        if read.root != _ERROR and not read.root.endswith(_ROOT_ENDINGS):
+            raise unreadable_response()  # a web page, or another service
         texts = {leaf.path: leaf.text for leaf in read.found}
         encoded = texts.get(_ENCODING_TYPE, "").strip().lower() == "url"
         self._texts = Texts(self._names.rewrite, encoded=encoded)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
-from fastpath.s3.xml_reader import Bounds, Unexpected, XmlReader
+from fastpath.s3.xml_reader import Bounds, Unexpected, UnknownEncoding, XmlReader
 
 # A key of 1,024 bytes has 3,072 characters once it is encoded, a text in an error no more.
 _BOUNDS = Bounds(text=16384, tag=4096)
@@ -90,11 +90,18 @@ class _Reader:
             self.end = self._reader.position
 
 
+def is_wide(document: bytes) -> bool:
+    """Whether a document is in UTF-16, of which names are neither found nor replaced by bytes."""
+    return b"\0" in document[:4]
+
+
 def read_leaves(document: bytes, names: Collection[str], split: int = 0) -> Leaves:
     """Read every element of these names. Raises XmlError.
 
     split: where elements below the root were cut out of the document; 0: nowhere.
     """
+    if is_wide(document):
+        raise UnknownEncoding
     reader = _Reader(names, split)
     reader.read(document)
     return Leaves(reader.root, reader.found, reader.end)

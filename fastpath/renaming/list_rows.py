@@ -4,8 +4,8 @@
 
 A row that is read costs 4 us, a row of these 0.4.
 
-Rules: a document whose other elements are below the same root, and whose rows are as above without
-exception, gets what the reader of documents gives; of any other, nothing is renamed here.
+Rules: a well-formed document with such rows and no others, and texts without elements in them, gets
+what the reader of documents gives; in any other, nothing is renamed here.
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ class Rows(NamedTuple):
     at: int
 
 
-def cut_rows(document: bytes) -> Rows | None:
-    """Cut everything from the first row to the last out of a document; None: leave it whole."""
+def cut_rows(document: bytes, start: int) -> Rows | None:
+    """Cut the rows, the first to the last, out of a document that begins at `start`.
+
+    None: it has none that are written as AWS writes them.
+    """
     begin = document.find(_FIRST)
     end = document.rfind(_LAST) + len(_LAST)
     # A section of character data could hold what looks like rows.
-    if begin < 0 or end < begin or b"<!" in document[:begin]:
+    if begin < start or end < begin or document.find(b"<!", start, begin) >= 0:
         return None
-    return Rows(document[begin:end], document[:begin] + document[end:], begin)
+    rest = document[start:begin] + document[end:]
+    return Rows(document[begin:end], rest, begin - start)
 
 
 def renamed_rows(rows: bytes, key_prefix: bytes, strip_prefix: bytes) -> bytes | None:
@@ -45,9 +49,10 @@ def renamed_rows(rows: bytes, key_prefix: bytes, strip_prefix: bytes) -> bytes |
     if key_prefix == strip_prefix:
         count, renamed = rows.count(_BETWEEN + key_prefix) + 1, rows
     else:
-        pieces = rows[len(_FIRST + key_prefix) :].split(_BETWEEN + key_prefix)
+        pieces = rows.split(_BETWEEN + key_prefix)
         count = len(pieces)
-        renamed = _FIRST + strip_prefix + (_BETWEEN + strip_prefix).join(pieces)
+        pieces[0] = _FIRST + strip_prefix + pieces[0][len(_FIRST + key_prefix) :]
+        renamed = (_BETWEEN + strip_prefix).join(pieces)
     # As many rows begin as were found: then nothing stands between them, and each ends at the next.
     if rows.count(b"<Contents") != count or _has_other_keys(rows, count, key_prefix):
         return None

@@ -98,17 +98,6 @@ DOCUMENTS: Mapping[str, Mapping[str, Member]] = {
     "ListObjectAnnotations": {"Bucket": Member.BUCKET, "Key": Member.KEY},
     "PutObjectAnnotation": {"Key": Member.KEY},
 }
-# Their roots; what has none here may have any.
-ROOTS: Mapping[str, str] = {
-    "ListObjects": "ListBucketResult",
-    "ListObjectsV2": "ListBucketResult",
-    "ListObjectVersions": "ListVersionsResult",
-    "ListMultipartUploads": "ListMultipartUploadsResult",
-    "ListParts": "ListPartsResult",
-    "CreateMultipartUpload": "InitiateMultipartUploadResult",
-    "CompleteMultipartUpload": "CompleteMultipartUploadResult",
-    "DeleteObjects": "DeleteResult",
-}
 # White space comes before these while the target works, and keeps the connection open.
 SLOW = frozenset(("CompleteMultipartUpload", "CopyObject", "UploadPartCopy"))
 # These have an element that the client gets another value of, even if no name is rewritten.

@@ -45,7 +45,7 @@ def upstream_query(raw: bytes, query: Query, operation: str, names: Names) -> tu
     }
     if operation in LISTS and names.rewrite.key_prefix and PREFIX not in values:
         renamed[PREFIX] = names.rewrite.key_prefix
-    if not values.get(b"key-marker", b"").startswith(names.rewrite.strip_prefix):
+    if (marker := values.get(b"key-marker")) and not marker.startswith(names.rewrite.strip_prefix):
         renamed.update(dict.fromkeys(_WITH_KEY_MARKER))
     counts = [name for name, _ in query if name in renamed]
     if len(counts) == len(set(counts)) and all(

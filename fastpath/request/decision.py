@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple, TypeAlias
 
 from fastpath.dialects import translate
@@ -30,7 +31,7 @@ from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
 from fastpath.payload.checksum_support import drops_checksums_of_parts
 from fastpath.renaming.addresses import upstream_address as upstream_address_of
-from fastpath.renaming.addresses import upstream_source
+from fastpath.renaming.addresses import upstream_key, upstream_source
 from fastpath.renaming.members import check_operation
 from fastpath.renaming.names import Names, Source
 from fastpath.renaming.queries import first_value, upstream_query
@@ -283,31 +284,23 @@ def _admit(  # noqa: PLR0913 (what is understood of one request; no object per r
     if signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
     rewritten_headers: Query = ()
-    if COPY_SOURCE in head.fields:
-        place = _check_copy_source(head, snapshot, caller, target, now, source)
-        value = None
-        if place.rewrite is not None:
-            if renamed is None:
-                names = _names(address, address, _SAME_NAMES, target, snapshot, upload)
-                renamed = Renamed(names, query, head.query, query)
-            renamed, value = _with_source(renamed, head, COPY_SOURCE, place.rewrite)
-        head, query_headers, rewritten_headers = with_source(
-            head, COPY_SOURCE, query_headers, value
+    if COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields:
+        place = _check_sources(head, address, snapshot, caller, target, now, source)
+        if renamed is None and place is not None and place.rewrite is not None:
+            names = _names(address, address, _SAME_NAMES, target, snapshot, upload)
+            renamed = Renamed(names, query, head.query, query)
+        renamed, head, query_headers, rewritten_headers = _with_sources(
+            renamed, head, query_headers, place
         )
-    if RENAME_SOURCE in head.fields:
-        _check_rename_source(head, address)
-        value = None
-        if renamed is not None:
-            rewrite = renamed.names.rewrite
-            renamed, value = _with_source(renamed, head, RENAME_SOURCE, rewrite)
-        head, query_headers, more = with_source(head, RENAME_SOURCE, query_headers, value)
-        rewritten_headers = [*rewritten_headers, *more]
+        trail.renamed = renamed
     translation: Translation | None = None
     dialect = target.profile.dialect
     if dialect is not None or operation.is_translated:
         translation = translate(
             dialect, _client_request(head, query, operation, upstream_address, target)
         )
+        if renamed is not None and translation.batch is not None:
+            translation.batch.rename = partial(upstream_key, rewrite=renamed.names.rewrite)
     return Admitted(
         operation,
         address,
@@ -357,6 +350,28 @@ def _names(
     )
 
 
+def _with_sources(
+    renamed: Renamed | None, head: RequestHead, query_headers: Query, place: Decision | None
+) -> tuple[Renamed | None, RequestHead, Query, Query]:
+    """Give the sources of a copy and of a rename the target's names.
+
+    `place`: where the source of the copy is. Return what `with_source` returns.
+    """
+    headers: list[tuple[bytes, bytes]] = []
+    for name in (COPY_SOURCE, RENAME_SOURCE):
+        if name not in head.fields:
+            continue
+        rewrite = place.rewrite if name == COPY_SOURCE and place is not None else None
+        if name == RENAME_SOURCE and renamed is not None:
+            rewrite = renamed.names.rewrite
+        value = None
+        if rewrite is not None and renamed is not None:
+            renamed, value = _with_source(renamed, head, name, rewrite)
+        head, query_headers, more = with_source(head, name, query_headers, value)
+        headers += more
+    return renamed, head, query_headers, headers
+
+
 def _with_source(
     renamed: Renamed, head: RequestHead, name: bytes, rewrite: Rewrite
 ) -> tuple[Renamed, bytes]:
@@ -388,19 +403,29 @@ def _client_request(
     )
 
 
-def _check_copy_source(
+def _check_sources(  # noqa: PLR0913 (what is known of one request)
     head: RequestHead,
+    address: Address,
     snapshot: Snapshot,
     caller: Caller,
     target: Target,
     now: float,
     decision: Decision | None,
-) -> Decision:
-    """Check that the caller may read the source of a copy, and that it is on the same target.
+) -> Decision | None:
+    """Check the sources of a copy and of a rename.
 
-    A source on another target is refused: CopyObject across targets does not exist yet. Return
-    where it is.
+    The caller must have the right to read what is copied, and it must be on the same target:
+    CopyObject across targets does not exist yet. A rename stays in its bucket; `implied` has the
+    right to delete its source. Return where the source of the copy is; None: it is no copy.
     """
+    if RENAME_SOURCE in head.fields and source_of(head, RENAME_SOURCE).bucket != address.bucket:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", RENAME_SOURCE.decode()),
+            message="An object can be renamed within its bucket only.",
+        )
+    if COPY_SOURCE not in head.fields:
+        return None
     source = source_of(head, COPY_SOURCE)
     if not caller.may(_READ_OF_A_COPY.name, source.bucket):
         raise S3Error(ACCESS_DENIED)
@@ -417,13 +442,3 @@ def _check_copy_source(
             message="Copying between two storage targets is not supported.",
         )
     return decision
-
-
-def _check_rename_source(head: RequestHead, address: Address) -> None:
-    """Check that a rename stays in its bucket; `implied` has the right to delete the source."""
-    if source_of(head, RENAME_SOURCE).bucket != address.bucket:
-        raise S3Error(
-            INVALID_ARGUMENT,
-            ("ArgumentName", RENAME_SOURCE.decode()),
-            message="An object can be renamed within its bucket only.",
-        )

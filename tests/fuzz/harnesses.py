@@ -29,6 +29,11 @@ from fastpath.payload.delete_keys import DeleteKeysCheck
 from fastpath.payload.filters import StreamedBody
 from fastpath.payload.framers import PlainFramer
 from fastpath.payload.trailers import Trailers
+from fastpath.renaming.answers import RenamedDocument, RenamedDocuments
+from fastpath.renaming.members import DOCUMENTS
+from fastpath.renaming.names import Names
+from fastpath.renaming.queries import upstream_query as renamed_query
+from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.addressing import locate
 from fastpath.s3.error_documents import read_error
 from fastpath.s3.operations import classify
@@ -217,6 +222,43 @@ def _listing(data: bytes) -> None:
     assert whole == outcome(lambda _: render(_pieces(document)), document)
 
 
+class _UploadIds:
+    """Says what an id was sealed with."""
+
+    def seal(self, upload_id: bytes, client_key: bytes, /) -> bytes:
+        return b"%b for %b" % (upload_id.hex().encode(), client_key.hex().encode())
+
+
+_REWRITE = Rewrite(b"bucket-2", b"a&/", b"s ")
+_NAMES = Names(b"bucket", b"s k", b"bucket-2", b"a&/k", _REWRITE, _UploadIds(), b"id", b"id-2")
+
+
+def _renamed(data: bytes) -> None:
+    """The first line is an operation, or none for an error; the rest what its target answered."""
+    first, _, document = data.partition(b"\n")
+    operation = first.decode("latin-1")
+    status = b"200" if operation in DOCUMENTS else b"404"
+    head = parse_response_head(b"HTTP/1.1 %b X\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
+
+    def render(pieces: Iterator[bytes]) -> bytes:
+        step = RenamedDocuments(operation, _NAMES, (), ()).head(head)
+        assert isinstance(step, RenamedDocument)
+        return b"".join([step.feed(piece) for piece in pieces]) + step.finish()
+
+    whole = outcome(lambda _: render(iter([document])), document)
+    assert whole == outcome(lambda _: render(_pieces(document)), document)
+
+
+def _renamed_query(data: bytes) -> None:
+    """No prefix that goes up is outside the target's, and each goes once."""
+    for operation in ("ListObjects", "ListMultipartUploads", "ListParts"):
+        raw, query = renamed_query(data, parse_query(data), operation, _NAMES)
+        assert parse_query(raw) == list(query)
+        prefixes = [value for name, value in query if name == b"prefix"]
+        assert len(prefixes) < 2
+        assert operation == "ListParts" or prefixes[0].startswith(_REWRITE.key_prefix)
+
+
 def _form(data: bytes) -> None:
     def read(pieces: list[bytes]) -> object:
         reader = FormReader(b"b")
@@ -260,6 +302,8 @@ HARNESSES: dict[str, Harness] = {
     "delete-xml": lambda data: _document(DeleteKeysCheck, data),
     "completion-xml": lambda data: _document(CompletedParts, data),
     "list-xml": _listing,
+    "renamed-xml": _renamed,
+    "renamed-query": _renamed_query,
     "form": _form,
     "policy": _policy,
     "client": connections.client,

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.errors import S3Error
-from fastpath.payload.delete_batch import MAX_BATCH_BYTES, DeleteBatch
+from fastpath.errors import ACCESS_DENIED, NOT_IMPLEMENTED, S3Error
+from fastpath.payload.delete_batch import MAX_BATCH_BYTES, DeleteBatch, KeyCheck
+from fastpath.routing.profiles import PROFILES
 from fastpath.s3.addressing import checked_key
 from tests.doubles.http1 import ok, read_requests
 from tests.doubles.wire import Rig
@@ -234,3 +235,68 @@ def _is_good(key: str) -> bool:
     except S3Error:
         return False
     return True
+
+
+# --- keys that have another name at the target ---
+
+
+def renamed_up(key: bytes) -> bytes:
+    if key.startswith(b"!"):
+        raise S3Error(NOT_IMPLEMENTED)
+    return b"main/" + key
+
+
+def renaming_batch(body: bytes, *, check_key: KeyCheck | None = None) -> tuple[DeleteBatch, bytes]:
+    batch = DeleteBatch(check_key)
+    batch.rename = renamed_up
+    batch.require((), {}, PROFILES["generic"])
+    middle = len(body) // 2
+    assert batch.feed(body[:middle], False) == b""
+    return batch, batch.feed(body[middle:], True)
+
+
+def test_keys_go_up_by_the_targets_names() -> None:
+    keys = ["a", "a &amp;\n&#13;&lt;", "\U0001f600/é", "100%2F+", "d"]
+    body = document(*keys, more="<Quiet>true</Quiet>")
+    batch, up = renaming_batch(body)
+    assert batch.is_rewritten
+    assert [*batch.refused, *batch.unnamed] == []
+    for key in keys:
+        assert f"<Key>main/{key}</Key>".encode() in up
+    assert b"<Quiet>true</Quiet>" in up
+    assert dict(batch.body_headers(up).add)[b"content-md5"] == base64.b64encode(
+        hashlib.md5(up).digest()
+    )
+
+
+def test_a_key_without_a_name_at_the_target_stays_here_by_the_clients_name() -> None:
+    """The target's answer gets the others by the names that are in it."""
+
+    def check(key: bytes) -> S3Error | None:
+        return S3Error(ACCESS_DENIED) if key == b"main/kept" else None
+
+    batch, up = renaming_batch(document("!x", "kept", "gone", "k" * 1021), check_key=check)
+    assert re.findall(b"<Key>(.*?)</Key>", up) == [b"main/gone"]
+    assert [(one.key, one.error.kind.code) for one in batch.unnamed] == [("!x", "NotImplemented")]
+    assert [(one.key[:9], one.error.kind.code) for one in batch.refused] == [
+        ("main/kept", "AccessDenied"),
+        ("main/kkkk", "KeyTooLongError"),
+    ]
+    assert [one.key[:4] for one in batch.refused_for_client] == ["!x", "kept", "kkkk"]
+
+
+def test_without_a_key_of_another_name_a_batch_goes_up_byte_for_byte() -> None:
+    body = document("a", more=" ")
+    batch = DeleteBatch()
+    batch.rename = bytes
+    batch.require((), {}, PROFILES["generic"])
+    assert batch.feed(body, True) == body
+    assert not batch.is_rewritten
+
+
+def test_a_refused_key_alone_makes_another_body() -> None:
+    batch = DeleteBatch()
+    batch.require((), {}, PROFILES["generic"])
+    assert b"../x" not in batch.feed(document("../x", "a"), True)
+    assert batch.is_rewritten
+    assert batch.refused == batch.refused_for_client

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.errors import S3Error
+from fastpath.errors import INVALID_URI, S3Error
 from fastpath.payload.delete_keys import DeleteKeysCheck
 
 
@@ -101,3 +101,22 @@ def test_a_key_elsewhere_is_none() -> None:
 @given(st.binary(max_size=200))
 def test_any_bytes_end_in_a_verdict(body: bytes) -> None:
     assert judged(body, 7) in ("", "MalformedXML", "NotImplemented")
+
+
+def test_keys_are_judged_by_the_targets_names() -> None:
+    """A key that has none is not sent, and makes an error of its own."""
+
+    def rename(key: bytes) -> bytes:
+        if key == b"none\n":
+            raise S3Error(INVALID_URI)
+        return key.replace(b"dev/", b"main\n")
+
+    for key, code in (("a/b", ""), ("none&#10;", ""), ("dev/a", "NotImplemented")):
+        check = DeleteKeysCheck(rename)
+        check.update(document("main/x", key))
+        if not code:
+            check.confirm()
+            continue
+        with pytest.raises(S3Error) as caught:
+            check.confirm()
+        assert caught.value.kind.code == code
