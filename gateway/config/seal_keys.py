@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from gateway.config.problems import Path
+from gateway.config.problems import Path, Place, Problem, Severity, format_path
 from gateway.config.reading import Reader
 from gateway.config.schema import Config, Identity, Target
 from gateway.config.secrets import Files
@@ -85,7 +85,7 @@ class SealKeys(NamedTuple):
         return f"SealKeys({len(self.given)} given, {len(self.kept)} kept)"
 
     @property
-    def all(self) -> tuple[bytes, ...]:
+    def ordered(self) -> tuple[bytes, ...]:
         """Every key; the first seals."""
         return self.given + self.kept
 
@@ -97,13 +97,15 @@ class SealKeys(NamedTuple):
         if previous is None:
             return cls(given, of_file)
         edited = previous.of_file and of_file
-        known = previous.kept if edited else previous.all
+        known = previous.kept if edited else previous.ordered
         kept = tuple(key for key in known if key not in given)[:MAX_KEPT]
         return cls(given, of_file, kept)
 
-    def strands(self, previous: SealKeys | None) -> bool:
-        """Whether uploads go on because of a kept key alone, which a restart forgets."""
-        return previous is not None and bool(set(self.kept) - set(previous.kept))
+    def changed(self, previous: SealKeys | None) -> bool:
+        """Whether other secrets made another key, so that one from before is kept."""
+        if previous is None or self.of_file:
+            return False
+        return self.given[0] != previous.given[0]
 
 
 def seal_keys(model: Config) -> tuple[bytes, ...]:
@@ -121,6 +123,16 @@ def warn_of_random_key(reader: Reader) -> None:
         " neither by other replicas nor after a restart"
     )
     reader.warn(SECRET_FILE, message, f"name a file with the output of: {MAKE_ONE}")
+
+
+def warning_of_change(place: Place) -> Problem:
+    """Returns the warning that a reload made another key."""
+    message = (
+        "is not set, and the static secrets that the key is made of have changed: uploads in parts"
+        " that were begun before are continued until a restart, and not by replicas that start now"
+    )
+    path, hint = format_path(SECRET_FILE), f"name a file with the output of: {MAKE_ONE}"
+    return Problem(place, path, message, hint, Severity.WARNING)
 
 
 def _key(purpose: bytes, secrets: list[bytes]) -> bytes:

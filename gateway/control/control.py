@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from fastpath.ipc.core_tasks import CoreTasks
@@ -30,7 +30,7 @@ from gateway.control import snapshot_maker
 from gateway.control.access_log_writer import AccessLog, AccessLogError
 from gateway.control.log_reader import LogReader
 from gateway.control.rollout import Rollout
-from gateway.control.snapshot_maker import Publication, Refusal
+from gateway.control.snapshot_maker import Lifelong, Publication, Refusal
 from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
@@ -52,10 +52,10 @@ class ControlArguments:
     log: socket.socket  # datagrams from the workers
     counters: int  # descriptor of the file of memory that the page of counters is in
     layout: Layout | None  # of that page; None in the first control process, before it is made
-    instance: str  # the same for the life of the supervisor
-    router_address: str  # where the custom router is asked; also the same
+    lifelong: Lifelong
     boot_payload: bytes  # the settings in force; empty in the first control process
     text: bytes  # of the configuration in force; the same, and empty without a file
+    snapshot: bytes = field(repr=False)  # the last one; the same
 
 
 def run(arguments: ControlArguments) -> NoReturn:
@@ -174,9 +174,10 @@ class Control:
         found = await asyncio.to_thread(
             snapshot_maker.read,
             self._arguments.launch,
-            snapshot_maker.Lifelong(self._arguments.instance, self._arguments.router_address),
+            self._arguments.lifelong,
             self._present,
             text,
+            served=self._arguments.snapshot,
         )
         if not (ticket and isinstance(found, Refusal)):
             self._stamps = found.stamps

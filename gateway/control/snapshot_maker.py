@@ -10,7 +10,7 @@ import codecs
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from fastpath.routing.rules import pack
 from gateway import config
 from gateway.config.compile import compile_snapshot
 from gateway.config.load import without_collector
+from gateway.config.problems import Place
+from gateway.config.seal_keys import SECRET_FILE, SealKeys, warning_of_change
 from gateway.config.secrets import Stamp
 from gateway.control.credentials import Keyring
 
@@ -42,10 +44,16 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Lifelong:
-    """What snapshots say that stays the same for the life of the supervisor."""
+    """What snapshots are made of that stays the same for the life of the supervisor.
+
+    instance: what targets see of it.
+    router_address: where the custom router is asked.
+    start_secret: what a key is made of if the configuration gives none; nobody sees it.
+    """
 
     instance: str
     router_address: str
+    start_secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,7 @@ class Publication:
     model: Config
     rules: str
     keyring: Keyring
+    seal_keys: SealKeys
     lifelong: Lifelong
     warnings: tuple[str, ...]
     boot: bytes
@@ -71,6 +80,7 @@ class Publication:
         lifelong = self.lifelong
         document = compile_snapshot(self.model, self.keyring.resolve(), lifelong.router_address)
         document["instance"] = lifelong.instance
+        document["seal_keys"] = [key.hex() for key in self.seal_keys.ordered]
         del document["rules"]
         text = json.dumps(document, sort_keys=True, separators=(",", ":"))
         return f'{text[:-1]},"rules":{self.rules}}}'.encode()
@@ -85,14 +95,24 @@ def read(
     lifelong: Lifelong,
     previous: Publication | None,
     text: str | None = None,
+    *,
+    served: bytes = b"",
 ) -> Publication | Refusal:
-    """Loads and validates the configuration: `text`, or what is in the file."""
+    """Loads and validates the configuration: `text`, or what is in the file.
+
+    Keys that upload ids were sealed with are taken over from `previous`, or else from the snapshot
+    that is `served`; a configuration that gives none has one made of the supervisor's secret.
+    """
     with without_collector():
-        return _read(launch, lifelong, previous, text)
+        return _read(launch, lifelong, previous, text, served)
 
 
 def _read(
-    launch: Mapping[str, object], lifelong: Lifelong, previous: Publication | None, text: str | None
+    launch: Mapping[str, object],
+    lifelong: Lifelong,
+    previous: Publication | None,
+    text: str | None,
+    served: bytes,
 ) -> Publication | Refusal:
     loaded = config.load(launch, os.environ, text)
     found = [
@@ -103,10 +123,16 @@ def _read(
     if loaded.model is None:
         return Refusal(errors, warnings, loaded.stamps)
     model = loaded.model.without_rules()
+    earlier = previous.seal_keys if previous else _served_keys(served, model)
+    seal_keys = SealKeys.after(earlier, model, lifelong.start_secret)
+    if seal_keys.changed(earlier):
+        place = loaded.tree.place(SECRET_FILE) or Place(loaded.source)
+        warnings += (warning_of_change(place).format(),)
     return Publication(
         model=model,
         rules=json.dumps(pack(loaded.model.rules), separators=(",", ":")),
         keyring=Keyring(model, previous=previous.keyring if previous else None),
+        seal_keys=seal_keys,
         lifelong=lifelong,
         warnings=warnings,
         boot=json.dumps(loaded.boot(), sort_keys=True).encode(),
@@ -114,6 +140,17 @@ def _read(
         text=loaded.text or "",
         stamps=loaded.stamps,
     )
+
+
+def _served_keys(served: bytes, model: Config) -> SealKeys | None:
+    """Returns the keys that the last control process published; None if there was none.
+
+    If they are of a file, that file says now which of them are left.
+    """
+    if not served:
+        return None
+    keys = tuple(bytes.fromhex(key) for key in json.loads(served)["seal_keys"])
+    return SealKeys(keys, of_file=model.router.secret_file is not None)
 
 
 def differs(path: str, text: str) -> str:

@@ -2,8 +2,8 @@
 
 Rules: one reload runs at a time, and all those that are asked for meanwhile become one more;
 control is replaced for as long as workers serve. A new control process gets the text of the
-configuration in force, so that nothing that was saved meanwhile takes effect; a reload that ended
-with control is tried once more.
+configuration in force, so that nothing that was saved meanwhile takes effect, and the last
+snapshot, whose keys for upload ids it keeps; a reload that ended with control is tried once more.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gateway.supervisor import environment
 from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.counters_page import CountersPage
+from gateway.supervisor.generations import Generations
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.preload import without_collector
 from gateway.supervisor.timeouts import STABLE_SECONDS, Timeouts
@@ -46,6 +47,7 @@ class ControlProcess:
         self._timeouts = timeouts
         self._notices = notices
         self._instance = secrets.token_hex(8)
+        self._start_secret = secrets.token_bytes(32)
         self._back_off = BackOff(RESTARTS)
         self._last_exit = ""
         self._running = 0  # number of the running reload; 0 = none
@@ -58,17 +60,17 @@ class ControlProcess:
 
     # Spawn and reap
 
-    def spawn_missing(self, boot_payload: bytes, text: bytes, now: float) -> None:
-        """Starts control if it does not run and its back-off is over; it loads `text`."""
+    def spawn_missing(self, boot_payload: bytes, present: Generations, now: float) -> None:
+        """Starts control if it does not run and its back-off is over."""
         if self.child is not None or now < self._back_off.until:
             return
         try:
-            self._spawn(boot_payload, text)
+            self._spawn(boot_payload, present)
         except OSError as error:
             self._back_off.fail(now, at_least=_FORK_AGAIN_SECONDS)
             self._notices.error(f"control cannot be started: {error}")
 
-    def _spawn(self, boot_payload: bytes, text: bytes) -> None:
+    def _spawn(self, boot_payload: bytes, present: Generations) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
 
@@ -78,7 +80,9 @@ class ControlProcess:
         def live() -> NoReturn:
             environment.restore(environ_file)
             with without_collector():
-                from gateway.control import control  # after the fork: it is not stdlib only
+                # After the fork: it is not stdlib only.
+                from gateway.control import control
+                from gateway.control.snapshot_maker import Lifelong
 
             control.run(
                 control.ControlArguments(
@@ -87,10 +91,10 @@ class ControlProcess:
                     log=self._log,
                     counters=self._counters.descriptor,
                     layout=self._counters.layout,
-                    instance=self._instance,
-                    router_address=self._router_address,
+                    lifelong=Lifelong(self._instance, self._router_address, self._start_secret),
                     boot_payload=boot_payload,
-                    text=text,
+                    text=present.text,
+                    snapshot=present.payload,
                 )
             )
 

@@ -17,17 +17,17 @@ class Generations:
     """The last snapshot: workers serve it, or are about to."""
 
     __slots__ = (
-        "_payload",
         "_previous",
         "current",
         "deadline_monotonic",
         "frame",
+        "payload",
         "text",
         "tickets",
     )
 
     def __init__(self) -> None:
-        self._payload = b""
+        self.payload = b""  # the last snapshot
         self._previous = (b"", b"")  # and its text
         self.text = b""  # of the configuration; empty without a file
         self.current = 0
@@ -42,11 +42,11 @@ class Generations:
 
     def publish(self, payload: bytes, deadline_monotonic: float, text: bytes = b"") -> bool:
         """Keeps a snapshot from control, with its text; returns whether it is a new one."""
-        if payload == self._payload:
+        if payload == self.payload:
             self.text = text
             return False
         if not self.pending:  # every worker served it, so it is safe to go back to
-            self._previous = self._payload, self.text
+            self._previous = self.payload, self.text
         self.text = text
         self._number(payload, deadline_monotonic)
         return True
@@ -71,7 +71,7 @@ class Generations:
         return answered
 
     def _number(self, payload: bytes, deadline_monotonic: float) -> None:
-        self._payload = payload
+        self.payload = payload
         self.current += 1
         self.frame = encode(FrameType.SNAPSHOT, self.current, payload)
         self.deadline_monotonic = deadline_monotonic

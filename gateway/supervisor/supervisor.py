@@ -466,7 +466,7 @@ class Supervisor:
 
     def _reconcile(self, now: float) -> None:
         if self._phase <= Phase.SERVING:
-            self._control.spawn_missing(self._boot_payload, self._generations.text, now)
+            self._control.spawn_missing(self._boot_payload, self._generations, now)
         match self._phase:
             case Phase.CONFIGURING:
                 self._limit_configuring(now)

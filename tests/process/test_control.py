@@ -48,6 +48,35 @@ def test_a_worker_restarts_while_control_is_stopped(config: dict[str, object]) -
         os.kill(control, signal.SIGCONT)
 
 
+def test_a_replaced_control_seals_with_the_key_that_was_drawn(target: Target) -> None:
+    """Nothing is static here; the supervisor keeps what makes the key. Nothing new is published."""
+    config = {
+        "auth": {"mode": "open"},
+        "s3": {"endpoint": target.url},
+        "routing": {"default_target": "s3"},
+    }
+    with Gateway.start(config) as gateway:
+        assert gateway.log_contains(r"router\.secret_file: warning: is not set, and there is no")
+        os.kill(gateway.control_pid(), signal.SIGKILL)
+        gateway.wait_for_log("generation . is served by", 20)
+        assert not gateway.log_contains("generation 2")
+
+
+def test_a_replaced_control_keeps_the_keys_from_before(
+    config: dict[str, object], target: Target, tmp_path: Path
+) -> None:
+    """The supervisor has the last snapshot, with every key of it."""
+    secret, rotating = _rotating(config, target, tmp_path)
+    with Gateway.start(rotating) as gateway:
+        _replace(secret, "second-secret-of-the-test")
+        gateway.wait_for_log("router.secret_file: warning: is not set, and the static", 15)
+        gateway.wait_for_log("generation 2 is served by", 15)
+        mark = len(gateway.log)
+        os.kill(gateway.control_pid(), signal.SIGKILL)
+        gateway.wait_for_log("generation . is served by", 20, after=mark)
+        assert not gateway.log_contains("generation 3")
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [

@@ -8,6 +8,7 @@ import pytest
 
 from fastpath.limits import Limits
 from fastpath.routing.identities import OPEN_CALLER
+from fastpath.routing.sealed_ids import UploadOrigin
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from tests.doubles.rules import asked
 from tests.doubles.wire import document
@@ -91,6 +92,16 @@ def test_grants_are_compiled() -> None:
     assert not caller.reaches("generic")
 
 
+def test_the_first_key_seals_and_all_verify() -> None:
+    old, new = "01" * 32, "02" * 32
+    origin = UploadOrigin("first", b"bucket")
+    text = load(seal_keys=[old]).sealer.seal(origin, b"id", b"bucket", b"key")
+    both = load(seal_keys=[new, old]).sealer
+    assert both.open(text, b"bucket", b"key") == (origin, b"id")
+    assert both.seal(origin, b"id", b"bucket", b"key") != text
+    assert load(seal_keys=[new]).sealer.open(text, b"bucket", b"key") is None
+
+
 def test_another_format_and_a_torn_document_are_refused() -> None:
     with pytest.raises(ValueError, match="format 1"):
         load(format=1)
@@ -103,3 +114,5 @@ def test_another_format_and_a_torn_document_are_refused() -> None:
 def test_no_secret_shows() -> None:
     shown = repr(load(mode="sigv4"))
     assert "secret" not in shown
+    assert "5e5e" not in shown
+    assert r"^^" not in shown  # the same as bytes

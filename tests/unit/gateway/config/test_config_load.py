@@ -91,6 +91,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         },
         "limits": asdict(Limits()),
         "certificate": None,
+        "seal_keys": ["8d433cd340f3b1fd421c470e00654659e19ca8f16a3aea71b84517331e4af9ce"],
         "identities": [
             {
                 "name": "analytics",

@@ -12,7 +12,7 @@ import pytest
 from gateway import config
 from gateway.config.compile import compile_snapshot
 from gateway.config.secrets import stamp
-from gateway.control.snapshot_maker import Publication, Refusal, differs, read
+from gateway.control.snapshot_maker import Lifelong, Publication, Refusal, differs, read
 
 TEXT = """
 s3: {endpoint: "http://127.0.0.1:9000", access_key_id: AKID2, secret_access_key: hidden-2}
@@ -21,6 +21,8 @@ routing:
     - {pattern: "a-*", operations: [read], target: s3, description: "of team a"}
     - {pattern: "b", target: s3}
 """
+
+LIFELONG = Lifelong("mark", "an address", b"drawn at the start")
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def launch(tmp_path: Path) -> dict[str, object]:
 
 
 def published(launch: dict[str, object]) -> Publication:
-    found = read(launch, "mark", None)
+    found = read(launch, LIFELONG, None)
     assert isinstance(found, Publication), found
     return found
 
@@ -59,7 +61,7 @@ def test_rules_are_kept_as_text_alone(launch: dict[str, object]) -> None:
 
 def test_a_configuration_with_errors_publishes_nothing(launch: dict[str, object]) -> None:
     Path(str(launch["config"])).write_text(TEXT + "    - {pattern: c, target: nowhere}\n")
-    found = read(launch, "mark", None)
+    found = read(launch, LIFELONG, None)
     assert isinstance(found, Refusal)
     assert ":7:28: routing.rules[2].target: 'nowhere' is no target" in found.errors[0]
 
@@ -68,12 +70,12 @@ def test_an_accepted_text_is_loaded_whatever_the_file_says(launch: dict[str, obj
     """A9: with the places of its problems, and without reading the file."""
     accepted = published(launch)
     Path(str(launch["config"])).write_text("half: [")
-    again = read(launch, "mark", accepted, accepted.text)
+    again = read(launch, LIFELONG, accepted, accepted.text)
     assert isinstance(again, Publication)
     assert again.snapshot() == accepted.snapshot()
-    assert isinstance(read(launch, "mark", accepted), Refusal)
+    assert isinstance(read(launch, LIFELONG, accepted), Refusal)
     Path(str(launch["config"])).unlink()
-    assert isinstance(read(launch, "mark", accepted, accepted.text), Publication)
+    assert isinstance(read(launch, LIFELONG, accepted, accepted.text), Publication)
 
 
 def test_how_a_file_differs_is_told(launch: dict[str, object]) -> None:
@@ -109,3 +111,75 @@ def test_a_file_that_changes_while_it_is_read_has_changed(
     monkeypatch.setattr(Path, "open", opened_late)
     found = published(launch)
     assert found.stamps[secret] != stamp(secret)
+
+
+def keys(publication: Publication) -> list[str]:
+    found: list[str] = json.loads(publication.snapshot())["seal_keys"]
+    return found
+
+
+def rewritten(launch: dict[str, object], old: str, new: str) -> None:
+    file = Path(str(launch["config"]))
+    file.write_text(file.read_text().replace(old, new))
+
+
+def test_another_secret_keeps_the_key_and_says_so(launch: dict[str, object]) -> None:
+    first = published(launch)
+    assert first.warnings == ()
+    rewritten(launch, "hidden-2", "hidden-3")
+    second = read(launch, LIFELONG, first)
+    assert isinstance(second, Publication)
+    assert len(keys(first)) == 1
+    assert keys(second) == [*keys(published(launch)), *keys(first)]
+    place = f"{launch['config']}:1:1: router.secret_file: warning: is not set, and the static"
+    (warning,) = second.warnings
+    assert warning.startswith(place)
+    assert "openssl rand -hex 32" in warning
+    third = read(launch, LIFELONG, second)
+    assert isinstance(third, Publication)
+    assert (keys(third), third.warnings) == (keys(second), ())
+
+
+def test_a_replaced_control_takes_the_keys_of_what_is_served(launch: dict[str, object]) -> None:
+    """Its snapshot is the one that is served: nothing is lost with a control that dies."""
+    first = published(launch)
+    rewritten(launch, "hidden-2", "hidden-3")
+    second = read(launch, LIFELONG, first)
+    assert isinstance(second, Publication)
+    replaced = read(launch, LIFELONG, None, served=second.snapshot())
+    assert isinstance(replaced, Publication)
+    assert (replaced.snapshot(), replaced.warnings) == (second.snapshot(), ())
+    rewritten(launch, "hidden-3", "hidden-4")
+    replaced = read(launch, LIFELONG, None, served=second.snapshot())
+    assert isinstance(replaced, Publication)
+    assert keys(replaced)[1:] == keys(second)
+    assert len(replaced.warnings) == 1
+
+
+def test_a_replaced_control_keeps_no_line_that_was_taken_out(
+    launch: dict[str, object], tmp_path: Path
+) -> None:
+    sealing = tmp_path / "sealing"
+    sealing.write_text("one-0123456789-one\ntwo-0123456789-two\n")
+    rewritten(launch, "routing:", f"router: {{secret_file: {sealing}}}\nrouting:")
+    served = published(launch)
+    assert len(keys(served)) == 2
+    sealing.write_text("one-0123456789-one\n")
+    replaced = read(launch, LIFELONG, None, served=served.snapshot())
+    assert isinstance(replaced, Publication)
+    assert keys(replaced) == keys(served)[:1]
+
+
+def test_without_any_secret_the_key_is_of_the_start(launch: dict[str, object]) -> None:
+    """Targets see the mark of an instance, so that it makes no key."""
+    Path(str(launch["config"])).write_text("auth: {mode: open}\ns3: {endpoint: 'http://[::1]:1'}\n")
+
+    def made(instance: str, secret: bytes) -> list[str]:
+        found = read(launch, Lifelong(instance, "an address", secret), None)
+        assert isinstance(found, Publication), found
+        assert any("router.secret_file" in line for line in found.warnings)
+        (key,) = [key.hex() for key in found.seal_keys.ordered]
+        return [key]
+
+    assert made("mark", b"one") == made("other", b"one")
+    assert made("mark", b"one") != made("mark", b"two")
