@@ -276,7 +276,7 @@ class RouterClient:
         if isinstance(message, dict):
             seconds = message["cache_seconds"]
             self._cache_seconds = 0.0 if seconds is None else float(seconds)
-            self._cache = LRU(MAX_CACHED)  # another router may answer otherwise
+            self._cache = LRU(MAX_CACHED)
             self._greeted = True
             return
         for number, answered, value in message:
@@ -307,3 +307,5 @@ class RouterClient:
             self._socket = None
         self._unwritten = memoryview(b"")
         self._greeted = False
+        self._cache_seconds = 0.0  # another router may answer otherwise
+        self._cache = LRU(MAX_CACHED)

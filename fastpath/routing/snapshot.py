@@ -116,7 +116,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
             Rulebook(document["rules"]), document["default_target"], limits.cached_buckets
         ),
         sealer=Sealer([bytes.fromhex(key) for key in document["seal_keys"]]),
-        custom=_custom(document["custom"]),
+        custom=_custom(document.get("custom")),
     )
 
 

@@ -7,6 +7,7 @@ is written, without secrets.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
@@ -69,7 +70,7 @@ def read_custom(
         name=kind,
         path=_directories(reader, files, routing.custom_path),
         memory_mb=routing.custom_memory_mb,
-        config=_plain_mapping(reader.tree.data),
+        config=json.dumps(_plain_mapping(reader.tree.data), separators=(",", ":")),
     )
 
 
@@ -82,7 +83,7 @@ def _directories(reader: Reader, files: Files, names: tuple[str, ...]) -> tuple[
             at: Path = ("routing", "custom_path")
             listed = isinstance(reader.tree.get(at), list)
             path = (*at, index) if listed else at
-            reader.error(path, f"{directory} is no directory", "name the one that holds the module")
+            reader.error(path, f"{name!r} is no directory", "name the one of the module")
         found.append(str(directory))
     return tuple(found)
 

@@ -32,8 +32,6 @@ def main(arguments: list[str]) -> None:
 
             name_process("s3gw router")
             lose_output_when_full()
-            for number in (channel, listener):
-                own.add(int(number))
             server.run(socket.socket(fileno=int(channel)), socket.socket(fileno=int(listener)), own)
         case ["check", seconds]:
             name_process("s3gw check")

@@ -56,13 +56,15 @@ class Answering:
     async def _wait(
         self, number: object, until: float, value: Awaitable[object], reply: Reply
     ) -> None:
+        deadline = asyncio.timeout(until - time.monotonic())
         try:
-            async with asyncio.timeout(until - time.monotonic()):
+            async with deadline:
                 reply(_answer(number, await value))
         except MemoryError:
             end_for_memory()
         except (Exception, SystemExit, asyncio.CancelledError) as error:
-            reply([number, False, f"it raised {describe(error)}"])
+            if not deadline.expired():  # nobody waits any more
+                reply([number, False, f"it raised {describe(error)}"])
 
 
 def _answer(number: object, value: object) -> list[object]:

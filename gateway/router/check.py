@@ -46,15 +46,15 @@ def check(
         )
     except OSError as error:
         return Checked(fault=f"no process can be started: {error.strerror}", remedy="try again")
-    try:
-        said, _ = process.communicate(definition.encoded(), timeout=seconds)
-    except subprocess.TimeoutExpired:
-        said = b""
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        status = process.wait()
-    return _read(said, status, definition, seconds)
+    with process:
+        try:
+            said, _ = process.communicate(definition.encoded(), timeout=seconds)
+        except subprocess.TimeoutExpired:
+            said = b""
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    return _read(said, process.returncode, definition, seconds)
 
 
 def _read(said: bytes, status: int, definition: Definition, seconds: int) -> Checked:

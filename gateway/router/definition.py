@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class Definition:
     name: str  # of the class
     path: tuple[str, ...]  # absolute directories, searched in order
     memory_mb: int
-    config: Mapping[str, Any]
+    config: str  # JSON: as objects, that of 100,000 rules would be 100 MB in the supervisor
     stamp: str = ""
 
     def encoded(self) -> bytes:

@@ -10,6 +10,7 @@ import difflib
 import hashlib
 import importlib
 import inspect
+import json
 import os
 import sys
 import traceback
@@ -20,6 +21,8 @@ from typing import Any, Final, NamedTuple
 from gateway.router.definition import Definition
 
 _OWN: Final = str(Path(__file__).resolve().parents[2] / "gateway") + os.sep
+_STANDARD: Final = os.path.dirname(os.__file__) + os.sep
+_INSTALLED: Final = f"{os.sep}site-packages{os.sep}"
 _SHOWN: Final = 300  # characters of an exception's text
 
 
@@ -83,7 +86,7 @@ def _made(definition: Definition) -> Any:
         hint = f"did you mean {close[0]}?" if close else "define the class"
         raise LoadFault(f"module {definition.module} has no class {definition.name}", hint)
     try:
-        return kind(definition.config)
+        return kind(json.loads(definition.config))
     except MemoryError:
         raise
     except (Exception, SystemExit) as error:
@@ -105,13 +108,14 @@ def describe(error: BaseException) -> str:
     text = _short(" ".join(lines[-1].split()))
     if isinstance(error, SyntaxError) and error.filename:
         return f"{text} ({error.filename}:{error.lineno})"
-    place = ""
+    place = library = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         file = frame.f_code.co_filename
-        if not file.startswith((_OWN, "<frozen")) and os.sep in file:
-            inside = f"{os.sep}python{sys.version_info.major}." in file
-            place = place if place and inside else f" ({file}:{line})"
-    return text + place
+        if _INSTALLED in file:
+            library = f" ({file}:{line})"
+        elif file.startswith(os.sep) and not file.startswith((_OWN, _STANDARD)):
+            place = f" ({file}:{line})"
+    return text + (place or library)
 
 
 def _short(text: str) -> str:

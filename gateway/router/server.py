@@ -58,6 +58,7 @@ class RouterServer:
         """Loads, serves, leaves; the exit status."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(_on_fault)
+        self._own.add_all()  # the loop has opened some for itself
         self._channel.setblocking(False)
         beat = loop.create_task(self._beat())
         router: Router | None = None

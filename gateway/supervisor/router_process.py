@@ -136,6 +136,7 @@ class RouterProcess:
     def apply(self) -> None:
         """Has the offered router replace the present one, if it is another."""
         wanted, asked = self._offered
+        self._offered = wanted, False  # a snapshot with new credentials comes without a definition
         before, self._wanted = self._wanted, wanted
         if wanted is None:
             self._retire_all()

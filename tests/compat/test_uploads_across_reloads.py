@@ -84,8 +84,9 @@ def test_an_upload_ends_whole_where_it_began(
             upload = client.create_multipart_upload(Bucket=bucket, Key=KEY)
         named = {name: upload[name] for name in ("Bucket", "Key", "UploadId")}
         assert (named["Bucket"], named["Key"]) == (bucket, KEY)
+        steps = zip((one, other, one), elsewhere, strict=True)
         etags = {1: send_part(one, named, 1)}
-        for number, (gateway, rules) in enumerate(zip((one, other, one), elsewhere), 2):
+        for number, (gateway, rules) in enumerate(steps, 2):
             for replica in (one, other):
                 replica.reload(routed(stores, secret_file, *rules))
             etags[number] = send_part(gateway, named, number)

@@ -303,6 +303,11 @@ class Gateway:
         children = _children(self.supervisor_pid)
         return next((pid for pid in children if _name_of(pid) == "s3gw control"), 0)
 
+    def router_pid(self) -> int:
+        """Pid of the process of the custom router; 0 if there is none."""
+        children = _children(self.supervisor_pid)
+        return next((pid for pid in children if _name_of(pid) == "s3gw router"), 0)
+
     def zombies(self) -> list[int]:
         """Children of the supervisor that ended and are not reaped."""
         return [pid for pid in _children(self.supervisor_pid) if _state_of(pid) == "Z"]

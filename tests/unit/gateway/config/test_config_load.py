@@ -111,6 +111,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
             },
         },
         "default_target": "s3",
+        "custom": None,
     }
     assert [(rule.number, rule.line) for rule in model.rules] == [(1, 16), (2, 21)]
     assert rules == {
