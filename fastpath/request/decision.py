@@ -97,8 +97,13 @@ class SealedIds(NamedTuple):
     bucket: bytes
 
     def seal(self, upload_id: bytes, client_key: bytes, /) -> bytes:
-        """Return the client's id for a target's."""
-        return self.sealer.seal(self.origin, upload_id, self.bucket, client_key)
+        """Return the client's id for a target's. Raises S3Error: it cannot be sealed."""
+        try:
+            return self.sealer.seal(self.origin, upload_id, self.bucket, client_key)
+        except ValueError as fault:
+            error = S3Error(SERVICE_UNAVAILABLE, retry_after=1)
+            error.note = f"gave an upload id that cannot be sealed: {fault}"
+            raise error from None
 
 
 class Undecided(NamedTuple):

@@ -34,6 +34,7 @@ from fastpath.renaming.members import DOCUMENTS
 from fastpath.renaming.names import Names
 from fastpath.renaming.queries import upstream_query as renamed_query
 from fastpath.routing.rewrite import Rewrite
+from fastpath.routing.sealed_ids import Sealer
 from fastpath.s3.addressing import locate
 from fastpath.s3.error_documents import read_error
 from fastpath.s3.operations import classify
@@ -57,6 +58,7 @@ IDENTITIES = {
         (sigv2.ACCESS_KEY_ID, sigv2.SECRET),
     )
 }
+_SEAL_KEYS = (b"fuzz" * 8, b"older")
 _DOMAINS = (b"s3.example.com", sigv2.DOMAIN.encode())
 
 
@@ -287,6 +289,13 @@ def _error(data: bytes) -> None:
         assert read["RequestId"] == "R"
 
 
+def _sealed_id(data: bytes) -> None:
+    opened = Sealer(_SEAL_KEYS).open(data, b"bucket", b"key")
+    if opened is not None:
+        texts = [Sealer((own,)).seal(*opened, b"bucket", b"key") for own in _SEAL_KEYS]
+        assert data in texts, "another text opens to the same id"
+
+
 HARNESSES: dict[str, Harness] = {
     "request": _request,
     "head": _head,
@@ -306,6 +315,7 @@ HARNESSES: dict[str, Harness] = {
     "renamed-query": _renamed_query,
     "form": _form,
     "policy": _policy,
+    "sealed-id": _sealed_id,
     "client": connections.client,
     "target": connections.target,
 }
