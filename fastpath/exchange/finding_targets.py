@@ -70,8 +70,7 @@ async def _find_target_of_batch(
 ) -> Found:
     document = await _document(body)
     keys = list(dict.fromkeys(keys_of(document))) if document else []
-    if not keys:  # the target refuses it
-        return Found(snapshot.routing.default, None, document)
+    keys = keys or [b""]  # the target refuses such a batch
     batch = request.asked._replace(prefix=None, size=None, content_type=b"")
     asked = [batch._replace(key=key) for key in keys]
     decisions: list[Decision] = []

@@ -23,15 +23,9 @@ from fastpath.errors import (
 from fastpath.http.head import RequestHead
 from fastpath.http.query import is_enforced_in_query, parse_query, presigned_headers
 from fastpath.request.admitted import Admitted
-from fastpath.request.decision import (
-    NOT_PRESIGNED,
-    Presigned,
-    Query,
-    Signed,
-    Undecided,
-    decide,
-)
+from fastpath.request.decision import Undecided, decide
 from fastpath.request.trail import Trail
+from fastpath.request.understood import NOT_PRESIGNED, Presigned, Query, Signed
 from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, unverified
 from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import Address, locate, locate_with_plus_as_space

@@ -15,9 +15,10 @@ from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
 from fastpath.request.admission import PREFLIGHT, Unadmitted, admit, admit_form
-from fastpath.request.decision import NOT_PRESIGNED, Understood, asked_about
+from fastpath.request.decision import asked_about
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
+from fastpath.request.understood import NOT_PRESIGNED, Understood
 from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
 from fastpath.routing.identities import Caller

@@ -13,8 +13,9 @@ from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
 from fastpath.request.admission import admit
 from fastpath.request.admitted import Admitted
-from fastpath.request.decision import NOT_PRESIGNED, Understood, asked_about
+from fastpath.request.decision import asked_about
 from fastpath.request.trail import Trail
+from fastpath.request.understood import NOT_PRESIGNED, Understood
 from fastpath.routing.asked import Asked
 from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import load_snapshot

@@ -1,0 +1,249 @@
+"""Makes the record of a request that goes where a decision says: its names there, who signs it.
+
+    decision -> target -> names at the target -> signer -> sources -> translation
+
+Rules: no I/O; every refusal is an `S3Error`; a target gets its own names alone; the permission to
+read the source of a copy is checked by the client's name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from fastpath.dialects import translate
+from fastpath.dialects.translation import ClientRequest, Translation
+from fastpath.errors import (
+    ACCESS_DENIED,
+    INVALID_ARGUMENT,
+    NOT_IMPLEMENTED,
+    SERVICE_UNAVAILABLE,
+    S3Error,
+)
+from fastpath.http.head import RequestHead
+from fastpath.payload.checksum_support import drops_checksums_of_parts
+from fastpath.renaming.addresses import upstream_address as upstream_address_of
+from fastpath.renaming.addresses import upstream_key, upstream_source
+from fastpath.renaming.members import check_operation
+from fastpath.renaming.names import Names, Source
+from fastpath.renaming.queries import upstream_query
+from fastpath.request.admitted import Admitted, Renamed
+from fastpath.request.sources import RENAME_SOURCE, SourceName, source_of, with_source
+from fastpath.request.target_checks import check_target
+from fastpath.request.trail import Trail
+from fastpath.request.understood import Presigned, Query, Signed
+from fastpath.request.uploads import SealedIds, Upload
+from fastpath.routing.asked import Asked
+from fastpath.routing.identities import ANONYMOUS_CALLER, Caller
+from fastpath.routing.rewrite import Rewrite
+from fastpath.routing.sealed_ids import UploadOrigin
+from fastpath.routing.snapshot import Snapshot, Target
+from fastpath.routing.table import CUSTOM_ROUTER, Decision
+from fastpath.s3.addressing import COPY_SOURCE, Address
+from fastpath.s3.operations import OPERATIONS, Operation
+from fastpath.signing.sigv4.sign import Unsigned
+
+_READ_OF_A_COPY = OPERATIONS["GetObject"]
+_SAME_NAMES = Rewrite()
+
+
+def upstream_request(  # noqa: PLR0913 (what is understood of one request; no object per request)
+    head: RequestHead,
+    query: Query,
+    address: Address,
+    operation: Operation,
+    signed: Signed,
+    presigned: Presigned,
+    snapshot: Snapshot,
+    now: float,
+    trail: Trail,
+    decision: Decision,
+    source: Decision | None = None,
+    upload: Upload | None = None,
+) -> Admitted:
+    """Find the target and the signer of a request that goes where `decision` says.
+
+    `source`: where the source of a copy is; None: the rules say. `upload`: that it continues.
+    """
+    caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
+    target = snapshot.targets[decision.target]
+    trail.decision = decision
+    upstream_address, renamed = address, None
+    if decision.rewrite is not None or operation.has_upload_ids:
+        rewrite = decision.rewrite or _SAME_NAMES
+        upstream_address = upstream_address_of(address, rewrite)
+        names = _names(address, upstream_address, rewrite, target, snapshot, upload)
+        check_operation(operation.name, names)
+        renamed = Renamed(names, query, *upstream_query(head.query, query, operation.name, names))
+        query = renamed.upstream_query
+        trail.renamed = renamed
+    check_target(target, operation, caller, upstream_address, query, head)
+    signer = (
+        Unsigned(target.region) if caller is ANONYMOUS_CALLER else snapshot.signer(target, caller)
+    )
+    if signer is None:
+        raise S3Error(SERVICE_UNAVAILABLE)
+    rewritten_headers: Query = ()
+    if COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields:
+        place = _check_sources(head, address, snapshot, caller, target, now, source)
+        if renamed is None and place is not None and place.rewrite is not None:
+            names = _names(address, address, _SAME_NAMES, target, snapshot, upload)
+            renamed = Renamed(names, query, head.query, query)
+        renamed, head, query_headers, rewritten_headers = _with_sources(
+            renamed, head, query_headers, place
+        )
+        trail.renamed = renamed
+    translation: Translation | None = None
+    dialect = target.profile.dialect
+    if dialect is not None or operation.is_translated:
+        translation = translate(
+            dialect, _client_request(head, query, operation, upstream_address, target)
+        )
+        if renamed is not None and translation.batch is not None:
+            translation.batch.rename = partial(upstream_key, rewrite=renamed.names.rewrite)
+    return Admitted(
+        operation,
+        address,
+        upstream_address,
+        caller,
+        decision,
+        target,
+        signer,
+        payload,
+        proof,
+        query_headers,
+        presigned_names,
+        rewritten_headers,
+        translation,
+        renamed,
+        upload is not None and upload.origin.checksum_dropped,
+    )
+
+
+def _names(
+    address: Address,
+    upstream_address: Address,
+    rewrite: Rewrite,
+    target: Target,
+    snapshot: Snapshot,
+    upload: Upload | None,
+) -> Names:
+    """Return the names of a request, the client's and the target's."""
+    if upload is not None:
+        origin = upload.origin
+    else:
+        origin = UploadOrigin(
+            target.name,
+            upstream_address.bucket,
+            rewrite,
+            drops_checksums_of_parts(target.profile, secure=target.route.tls is not None),
+        )
+    return Names(
+        address.bucket,
+        address.key,
+        upstream_address.bucket,
+        upstream_address.key,
+        rewrite,
+        SealedIds(snapshot.sealer, origin, address.bucket),
+        upload.upload_id if upload is not None else b"",
+        upload.upstream_id if upload is not None else b"",
+    )
+
+
+def _with_sources(
+    renamed: Renamed | None, head: RequestHead, query_headers: Query, place: Decision | None
+) -> tuple[Renamed | None, RequestHead, Query, Query]:
+    """Give the sources of a copy and of a rename the target's names.
+
+    `place`: where the source of the copy is. Return what `with_source` returns.
+    """
+    headers: list[tuple[bytes, bytes]] = []
+    for name in (COPY_SOURCE, RENAME_SOURCE):
+        if name not in head.fields:
+            continue
+        rewrite = place.rewrite if name == COPY_SOURCE and place is not None else None
+        if name == RENAME_SOURCE and renamed is not None:
+            rewrite = renamed.names.rewrite
+        value = None
+        if rewrite is not None and renamed is not None:
+            renamed, value = _with_source(renamed, head, name, rewrite)
+        head, query_headers, more = with_source(head, name, query_headers, value)
+        headers += more
+    return renamed, head, query_headers, headers
+
+
+def _with_source(
+    renamed: Renamed, head: RequestHead, name: bytes, rewrite: Rewrite
+) -> tuple[Renamed, bytes]:
+    """Return the names with those of the source, and the header's value for the target."""
+    bucket, key = source_of(head, name)
+    value = upstream_source(head.fields[name], name.decode(), rewrite)
+    source = Source(bucket, key, rewrite.bucket_up(bucket), rewrite.key_up(key))
+    return renamed._replace(names=replace(renamed.names, source=source)), value
+
+
+def _client_request(
+    head: RequestHead,
+    query: Query,
+    operation: Operation,
+    upstream_address: Address,
+    target: Target,
+) -> ClientRequest:
+    return ClientRequest(
+        operation.name,
+        upstream_address.bucket,
+        upstream_address.key,
+        upstream_address,
+        query,
+        head.fields,
+        head.headers,
+        target.region,
+        head.path,
+        target.drops,
+    )
+
+
+def _check_sources(  # noqa: PLR0913 (what is known of one request)
+    head: RequestHead,
+    address: Address,
+    snapshot: Snapshot,
+    caller: Caller,
+    target: Target,
+    now: float,
+    decision: Decision | None,
+) -> Decision | None:
+    """Check the sources of a copy and of a rename.
+
+    The caller must have the right to read what is copied, and it must be on the same target:
+    CopyObject across targets does not exist yet. A rename stays in its bucket; `implied` has the
+    right to delete its source. Return where the source of the copy is; None: it is no copy.
+    """
+    if RENAME_SOURCE in head.fields and source_of(head, RENAME_SOURCE).bucket != address.bucket:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", RENAME_SOURCE.decode()),
+            message="An object can be renamed within its bucket only.",
+        )
+    if COPY_SOURCE not in head.fields:
+        return None
+    source = source_of(head, COPY_SOURCE)
+    if not caller.may(_READ_OF_A_COPY.name, source.bucket):
+        raise S3Error(ACCESS_DENIED)
+    custom = snapshot.custom
+    if decision is None and custom is not None and custom.reads:
+        decision = Decision(custom.reads[0], CUSTOM_ROUTER)
+    if decision is None:
+        asked = asked_to_read(source, caller, now)
+        decision = snapshot.routing.plan(source.bucket).decide(asked)
+    if decision.target != target.name:
+        raise S3Error(
+            NOT_IMPLEMENTED,
+            ("Header", COPY_SOURCE.decode()),
+            message="Copying between two storage targets is not supported.",
+        )
+    return decision
+
+
+def asked_to_read(source: SourceName, caller: Caller, now: float) -> Asked:
+    """Return what a copy asks of its source."""
+    return Asked(_READ_OF_A_COPY.name, caller.name, source.bucket, source.key, None, b"", now)
