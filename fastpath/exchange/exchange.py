@@ -754,13 +754,13 @@ class Exchange:
         members: list[ResponseFilter] = []
         if self.admitted.translation is not None:
             members.append(self.admitted.translation)
-        if self.admitted.renamed is not None:
-            members += self._renaming_filters(self.admitted.renamed)
         if self._form is not None:
             members.append(FormAnswer(self._form, secure=self._client.secure))
         answered = self._answered_request()
         members.append(RegionRedirects(answered, self._worker))
         members.append(RefusedSignatures(answered, self._worker))
+        if self.admitted.renamed is not None:  # refusals are understood by the target's names
+            members += self._renaming_filters(self.admitted.renamed)
         return FilterChain(members, self)
 
     def _renaming_filters(self, renamed: Renamed) -> Sequence[ResponseFilter]:

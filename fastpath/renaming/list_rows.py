@@ -2,7 +2,7 @@
 
     <Contents><Key>main/a</Key>...</Contents><Contents><Key>main/b</Key>...</Contents>
 
-A row that is read costs 4 us, a row of these 0.4.
+A list of 1,000 keys costs 13 ms if it is read, and 0.5 ms if its rows are renamed here.
 
 Rules: a well-formed document with such rows and no others, and texts without elements in them, gets
 what the reader of documents gives; in any other, nothing is renamed here.

@@ -25,7 +25,10 @@ from fastpath.s3.operations import MethodNotAllowed
 from fastpath.s3.xml_writer import error_document
 
 _HOP_LINES = header_line_pattern(HOP_BY_HOP)
-_BODY_LINES = header_line_pattern((b"content-length", b"content-type", b"content-encoding"))
+# What is said of a body that is replaced: beside a new length no other framing may stand.
+_BODY_LINES = header_line_pattern(
+    (b"content-length", b"content-type", b"content-encoding", b"transfer-encoding")
+)
 _CORS = header_line_pattern((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _LENGTH = (b"content-length",)

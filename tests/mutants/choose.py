@@ -32,6 +32,7 @@ ROOMS: Mapping[str, int] = {
     "fastpath/client": 10,
     "fastpath/upstream": 18,
     "fastpath/payload": 14,
+    "fastpath/renaming": 10,
     "fastpath/http": 10,
     "fastpath/request": 7,
     "fastpath/response": 4,

@@ -84,6 +84,16 @@ def test_white_space_passes_while_the_target_works(profile: str) -> None:
     assert not rig.defects
 
 
+@PROFILES
+def test_a_chunked_document_that_comes_at_once_gets_a_length(profile: str) -> None:
+    """A target that is fast sends no white space: the head goes on with the whole document."""
+    rig, client = completing(profile)
+    head, body = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", result()
+    rig.target.says(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+    assert answer(client).body == result(b"http://gateway.test/bkt/main/a%26b")
+    assert not rig.defects
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -135,6 +135,13 @@ def test_a_response_without_a_body_is_not_read() -> None:
 # --- white space before a slow document ---
 
 
+def test_the_declaration_of_a_slow_document_is_sent_though_it_comes_in_pieces() -> None:
+    step = rewriter("CompleteMultipartUpload", names_of(b"k"))
+    assert step is not None
+    sent = [step.feed(piece) for piece in (b"\n", b"<", b"?xml version=", b"'1.0'?>", b" ", b"<a/")]
+    assert sent == [b"\n", b"", b"", b"<?xml version='1.0'?>", b" ", b""]
+
+
 @given(st.data())
 def test_what_stands_before_a_slow_document_is_sent_at_once(data: st.DataObject) -> None:
     """A target keeps the connection open with it; the document after it comes whole."""
@@ -186,6 +193,10 @@ def error(*inner: str, declaration: str = DECLARATION) -> bytes:
         (element("Prefix", "main/p"), element("Prefix", "p")),
         (element("Resource", "/lakefs-new/main/a&b"), element("Resource", "/old-bucket/a&b")),
         (element("Resource", "/lakefs-new/main/a%26b"), element("Resource", "/old-bucket/a%26b")),
+        (
+            element("Resource", "/lakefs-source/main/source"),
+            element("Resource", "/source-bucket/from"),
+        ),
         (element("Resource", "/lakefs-new"), element("Resource", "/old-bucket")),
         (element("Resource", "/main/a&b"), element("Resource", "/a&b")),
         (element("Resource", "x/lakefs-new?"), element("Resource", "/old-bucket/a&b")),

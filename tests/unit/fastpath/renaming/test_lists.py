@@ -195,6 +195,15 @@ def test_a_section_that_looks_like_rows_is_text() -> None:
     assert renamed == document.replace(b"lakefs-new", b"old-bucket")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [("<x>", "</x>"), ("<?x ", "?>"), ("<?x?><x>", "</x>")]
+)
+def test_rows_that_are_not_below_the_root_are_no_rows(before: str, after: str) -> None:
+    inner = f"{before}<Contents><Key>main/a</Key></Contents>{after}".encode()
+    document = b"<ListBucketResult>" + inner + b"</ListBucketResult>"
+    assert rename(document, "ListObjectsV2", names_of()) == document
+
+
 @pytest.mark.parametrize("encoded", [False, True])
 @pytest.mark.parametrize("operation", LIST_WRITERS)
 @pytest.mark.parametrize("alien", ["other/a", "mai", "", "Main/a"])
