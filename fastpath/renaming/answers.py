@@ -37,7 +37,7 @@ from fastpath.renaming.names import Names
 from fastpath.renaming.queries import first_value
 from fastpath.renaming.texts import Texts, too_large_response, unreadable_response
 from fastpath.response.filters import HeadChange, ResponseFilter, Step
-from fastpath.s3.xml_reader import XmlError
+from fastpath.s3.xml_reader import Unexpected, XmlError
 
 if TYPE_CHECKING:
     from fastpath.http.head import ResponseHead
@@ -147,8 +147,15 @@ class RenamedDocuments(ResponseFilter):
         try:
             renamed = success.rename(document, start, self._more_errors)
         except XmlError:
-            raise unreadable_response() from None
+            if self._must_be_read:
+                raise unreadable_response() from None
+            return document
         return self._error(document) if renamed is None else renamed
+
+    @property
+    def _must_be_read(self) -> bool:
+        """Whether a document that cannot be read might show a name of the target's."""
+        return self._names.are_changed or self._operation in WITH_UPLOAD_IDS
 
     def _error(self, document: bytes) -> bytes:
         start = _start_of(document)
@@ -235,7 +242,7 @@ class Success:
     def _read(self, body: bytes, cut_at: int = 0) -> Leaves:
         read = read_leaves(body, self._elements, cut_at)
         if read.root != _ERROR and not read.root.endswith(_ROOT_ENDINGS):
-            raise unreadable_response()  # a web page, or another service
+            raise Unexpected  # a web page, or another service
         texts = {leaf.path: leaf.text for leaf in read.found}
         encoded = texts.get(_ENCODING_TYPE, "").strip().lower() == "url"
         self._texts = Texts(self._names.rewrite, encoded=encoded)

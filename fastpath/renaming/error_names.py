@@ -9,6 +9,7 @@ which are never another's: they become the client's own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote_from_bytes
 
@@ -134,7 +135,8 @@ class ErrorNames:
             for left, right in ((":::", ""), ("/", "/"), ("'", "'"), ('"', '"')):
                 text = text.replace(left + upstream + right, left + bucket + right)
         if names.upstream_upload_id:
-            text = text.replace(_decoded(names.upstream_upload_id), _decoded(names.upload_id))
+            word = rf"(?<![\w.-]){re.escape(_decoded(names.upstream_upload_id))}(?![\w.-])"
+            text = re.sub(word, _decoded(names.upload_id), text)
         return text
 
 

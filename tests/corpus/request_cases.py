@@ -13,6 +13,7 @@ from typing import Any
 
 ROOT = Path(__file__).parent / "requests"
 
+UPLOAD_ID = b"abc"  # of every upload in the cases, which goes to `bucket` and `key`
 DOMAINS = (b"s3.example.com",)  # what the cases' virtual hosts live below
 
 
@@ -56,6 +57,10 @@ class Case:
     source: str
     requests: tuple[ExpectedRequest, ...]
     fault: ExpectedFault | None
+
+    def raw_with(self, upload_id: str) -> bytes:
+        """The bytes with the id that a client has of the upload, for a gateway that seals ids."""
+        return self.raw.replace(b"uploadId=" + UPLOAD_ID, b"uploadId=" + upload_id.encode())
 
 
 @cache

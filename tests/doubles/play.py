@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 from fastpath.ipc.counters import Slot
 from tests.doubles import forms
 from tests.doubles.http1 import get, ok, put, read_answers
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import Peer, Rig, document
 
 BODY = b"0123456789" * 20
 KEEP = "Connection: keep-alive"
 FORM = {"key": "main/k", "success_action_status": "201"}
 REGIONAL = "s3.us-east-1.store.example"
+PART = with_sealed_id("/b-b/main/k?partNumber=1&uploadId=u")
 ERROR = "<Error><Code>%s</Code>%s</Error>"
 
 
@@ -64,8 +66,8 @@ SENT: dict[str, tuple[bytes, int]] = {
     "read with a body": (get("/b-b/main/k", KEEP, "Content-Length: 3") + b"abc", 1),
     "directory": (put("/b-b/main/", b"", KEEP), 1),
     "directory with a body": (put("/b-b/main/", BODY, KEEP), 1),
-    "part": (put("/b-b/main/k?partNumber=1&uploadId=u", BODY, KEEP), 1),
-    "half a part": (put("/b-b/main/k?partNumber=1&uploadId=u", BODY, KEEP)[:-100], 1),
+    "part": (put(PART, BODY, KEEP), 1),
+    "half a part": (put(PART, BODY, KEEP)[:-100], 1),
     "bucket": (put("/b-b", b"", KEEP), 1),
     "tags": (get("/b-b/main/k?tagging", KEEP), 1),
     "copy": (put("/b-b/main/k", b"", KEEP, "x-amz-copy-source: b-b/main/other"), 1),

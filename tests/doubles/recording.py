@@ -14,8 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, cast
+from urllib.parse import unquote
+
+from tests.doubles.uploads import initiated
 
 HEAD_BYTES = 65536
+UPLOAD_ID = "recorded"  # of every upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,12 @@ class RecordingStore(socketserver.ThreadingTCPServer):
                 self.objects.pop(request.path, None)
                 return _response(204, b"No Content")
             found = self.objects.get(request.path)
+        if request.method == b"POST" and request.target.partition(b"?")[2] in (
+            b"uploads",
+            b"uploads=",
+        ):
+            bucket, _, key = unquote(request.path.decode("latin-1"))[1:].partition("/")
+            return _response(200, b"OK", initiated(UPLOAD_ID, bucket, key))
         if request.method not in (b"GET", b"HEAD"):
             return _error(405, b"Method Not Allowed", b"MethodNotAllowed", request.method)
         if found is None:

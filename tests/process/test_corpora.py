@@ -12,8 +12,9 @@ import pytest
 
 from fastpath.s3.operations import BODY_METHODS
 from tests.corpus import request_cases, signatures, sigv2, trailers
-from tests.doubles.recording import RecordingStore, recording_store
+from tests.doubles.recording import UPLOAD_ID, RecordingStore, recording_store
 from tests.doubles.signing import RawClient
+from tests.doubles.uploads import begun
 from tests.process.harness import Gateway
 
 STATUS = re.compile(rb"HTTP/1\.1 (\d{3})(?! Continue)")
@@ -102,6 +103,12 @@ def _talk(gateway: Gateway, pieces: list[bytes], answers: int, *, closes: bool) 
     return received
 
 
+@pytest.fixture(scope="module")
+def upload_id(open_gateway: Gateway) -> str:
+    """Of an upload to the bucket and key of the raw requests."""
+    return begun(open_gateway.request("POST", "/bucket/key?uploads").body)
+
+
 def _check(gateway: Gateway, case: request_cases.Case, pieces: list[bytes]) -> str:
     """What is wrong with the answers, or nothing."""
     expected = len(case.requests) + (case.fault is not None)
@@ -128,13 +135,14 @@ def _all_wrong(wrongs: Iterator[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("cut", ["whole", "byte by byte"])
-def test_every_raw_request_gets_its_answer(open_gateway: Gateway, cut: str) -> None:
+def test_every_raw_request_gets_its_answer(open_gateway: Gateway, upload_id: str, cut: str) -> None:
     """Giant heads are sent whole only: byte by byte they tell nothing new."""
 
     def check(case: request_cases.Case) -> str:
+        raw = case.raw_with(upload_id)
         if cut == "whole":
-            return _check(open_gateway, case, [case.raw])
-        pieces = [case.raw[at : at + 1] for at in range(len(case.raw))]
+            return _check(open_gateway, case, [raw])
+        pieces = [raw[at : at + 1] for at in range(len(raw))]
         return _check(open_gateway, case, pieces) if len(pieces) < 4096 else ""
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -155,19 +163,21 @@ def test_a_refused_request_sends_nothing_upstream(
 
 
 def test_an_understood_request_reaches_the_target_with_its_own_path(
-    open_gateway: Gateway, store: RecordingStore
+    open_gateway: Gateway, store: RecordingStore, upload_id: str
 ) -> None:
     compared = 0
     for case in request_cases.cases():
         if case.fault or len(case.requests) != 1:
             continue
         store.forget()
-        assert _check(open_gateway, case, [case.raw]) == ""
+        assert _check(open_gateway, case, [case.raw_with(upload_id)]) == ""
         if case.requests[0].operation in ("PostObject", "Preflight"):
             continue  # the one goes up as another request, the other does not
         [request], [recorded] = case.requests, store.requests
         sent = case.raw.lstrip().split(b" ")[1].partition(b"?")[0]
         bucket = b"" if request.path_style is not False else b"/" + request.bucket
+        if b"uploadId=" in recorded.target:
+            assert f"uploadId={UPLOAD_ID}".encode() in recorded.target, case.name
         assert recorded.path == bucket + sent.replace(b"+", b"%2B"), case.name
         length = request.length if request.method in BODY_METHODS else 0
         assert len(recorded.body) == length, case.name
@@ -210,6 +220,8 @@ def test_every_bad_signature_gets_aws_s_answer(
 def test_every_sigv2_recipe_gets_aws_s_answer(
     sigv2_gateway: Gateway, store: RecordingStore
 ) -> None:
+    client = RawClient(*sigv2_gateway.address, sigv2.ACCESS_KEY_ID, sigv2.SECRET)
+    upload_id = begun(client.send("POST", b"/corpus-bucket/some/key?uploads")[1])
     store.forget()
     host = "{}:{}".format(*sigv2_gateway.address)
 
@@ -222,7 +234,9 @@ def test_every_sigv2_recipe_gets_aws_s_answer(
         wanted = (case.expect["status"], [case.expect["code"]])
         return "" if (status, code) == wanted else f"{case.name}: {status} {code}"
 
-    cases = [case for case in sigv2.cases() if case.recipe.accepts == "all"]
+    cases = [
+        case.with_upload_id(upload_id) for case in sigv2.cases() if case.recipe.accepts == "all"
+    ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         assert _all_wrong(pool.map(check, [case for case in cases if not case.accepted])) == []
         assert store.requests == []
@@ -240,7 +254,9 @@ def test_every_upload_with_a_trailer_gets_aws_s_answer_or_is_stored(
     client = RawClient(*signed_gateway.address, signatures.ACCESS_KEY_ID, signatures.SECRET)
 
     def check(case: trailers.Case) -> str:
-        head, body = case.upload(client, f"/lacks/{case.name}")
+        path = f"/lacks/{case.name}"
+        upload_id = begun(client.send("POST", f"{path}?uploads".encode())[1]) if case.part else ""
+        head, body = case.upload(client, path, upload_id)
         received = _talk(signed_gateway, [head, body], 1, closes=True)
         code = [found.decode() for found in CODE.findall(received)]
         found = (int(STATUS.findall(received)[0]), code)

@@ -140,19 +140,6 @@ def test_a_key_that_cannot_be_is_as_deleted_as_any_other(client: Client, key: st
     assert client.send("GET", PATH).body == OBJECT
 
 
-@pytest.mark.parametrize(
-    ("method", "query"),
-    [
-        ("GET", "?uploadId=u"),
-        ("PUT", "?partNumber=1&uploadId=u"),
-        ("POST", "?uploadId=u"),
-        ("DELETE", "?uploadId=u"),
-    ],
-)
-def test_an_upload_to_a_key_that_cannot_be(client: Client, method: str, query: str) -> None:
-    assert said(client.send(method, f"/repo/file.txt{query}")) == (404, "NoSuchUpload")
-
-
 # What lakeFS refuses in its own words
 
 

@@ -13,6 +13,7 @@ from tests.doubles.http1 import Answer
 from tests.doubles.lakefs import LakeFS
 from tests.process.lakefs.client import Client, Headers
 from tests.process.lakefs.gateway import OBJECT, PATH, stored
+from tests.process.lakefs.test_multipart import begin
 from tests.process.test_lakefs_names import said
 
 TO = "/repo/main/copy"
@@ -75,8 +76,7 @@ def test_the_version_of_a_source(client: Client, lakefs: LakeFS) -> None:
 def test_a_source_that_is_not_there(client: Client, source: str, expected: tuple[int, str]) -> None:
     """L10: of a copied part as well."""
     assert said(copy(client, source)) == expected
-    upload = client.send("POST", f"{TO}?uploads").body.partition(b"<UploadId>")[2]
-    query = f"partNumber=1&uploadId={upload.partition(b'<')[0].decode()}"
+    query = f"partNumber=1&uploadId={begin(client, TO)}"
     assert said(copy(client, source, to=f"{TO}?{query}")) == expected
 
 
@@ -181,7 +181,9 @@ def test_boto3_asks_for_tags_and_makes_a_bucket(sdk: Any) -> None:
 @pytest.mark.parametrize("headers", [{"if-match": '"x"'}, {"if-none-match": '"x"'}])
 def test_a_condition_that_lakefs_has_not(client: Client, lakefs: LakeFS, headers: Headers) -> None:
     """Refused before the body is sent."""
-    for method, query in (("PUT", ""), ("POST", "?uploadId=u")):
+    upload = begin(client, PATH)
+    lakefs.seen.clear()
+    for method, query in (("PUT", ""), ("POST", f"?uploadId={upload}")):
         answer = client.send(method, PATH + query, b"x", headers)
         assert said(answer) == (501, "NotImplemented")
     assert not lakefs.seen

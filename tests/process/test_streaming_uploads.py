@@ -14,6 +14,7 @@ from tests.doubles.aws_chunked import MODES, read, upload
 from tests.doubles.mutations import CASES, CHUNKS, IDS, Mutation
 from tests.doubles.recording import RecordingStore, recording_store
 from tests.doubles.signing import RawClient
+from tests.doubles.uploads import begun
 from tests.process.harness import Gateway
 
 KEY = ("STREAMINGCLIENT", "streaming-secret")
@@ -24,7 +25,7 @@ SHAPES: dict[str, list[bytes]] = {
     "many": CHUNKS,
     "large": [bytes(range(256)) * 8192] * 2,
 }
-PARTS = {"PutObject": "", "UploadPart": "?partNumber=1&uploadId=u"}
+PARTS = {"PutObject": False, "UploadPart": True}
 BUCKETS = ("takes-it", "lacks-it")
 SPEEDS = {"at once": False, "byte by byte": True}
 # Every fault in each of these ways; the fast tier has one of each kind in one of them, in turn:
@@ -84,18 +85,33 @@ def client(store: RecordingStore) -> Iterator[RawClient]:
         yield RawClient(*gateway.address, *KEY)
 
 
+@pytest.fixture(scope="module")
+def upload_ids(client: RawClient) -> dict[str, str]:
+    """Of an upload to `object` in each bucket."""
+    return {
+        bucket: begun(client.send("POST", f"/{bucket}/object?uploads".encode())[1])
+        for bucket in BUCKETS
+    }
+
+
+def place(bucket: str, upload_ids: dict[str, str], *, part: bool) -> bytes:
+    query = f"?partNumber=1&uploadId={upload_ids[bucket]}" if part else ""
+    return f"/{bucket}/object{query}".encode()
+
+
 @pytest.mark.parametrize(("mutation", "mode", "bucket", "part", "slowly"), FAULTS)
 def test_a_fault_leaves_no_object(
     client: RawClient,
     store: RecordingStore,
+    upload_ids: dict[str, str],
     mutation: Mutation,
     mode: str,
     bucket: str,
-    part: str,
+    part: bool,
     slowly: bool,
 ) -> None:
     store.forget()
-    made = mutation.make(client, f"/{bucket}/object{part}".encode(), mode)
+    made = mutation.make(client, place(bucket, upload_ids, part=part), mode)
     answer = made.send(slowly=slowly)
     assert (answer.status, answer.code) == (mutation.status, mutation.code)
     # One more request on the way behind it: the store has had its time.
@@ -108,8 +124,8 @@ def test_a_fault_leaves_no_object(
 @pytest.mark.parametrize(
     "part",
     [
-        pytest.param(query, id=name, marks=pytest.mark.slow if query else ())
-        for name, query in PARTS.items()
+        pytest.param(part, id=name, marks=pytest.mark.slow if part else ())
+        for name, part in PARTS.items()
     ],
 )
 @pytest.mark.parametrize("bucket", BUCKETS)
@@ -118,14 +134,15 @@ def test_a_fault_leaves_no_object(
 def test_a_good_upload_is_stored_as_it_was(
     client: RawClient,
     store: RecordingStore,
+    upload_ids: dict[str, str],
     mode: str,
     shape: str,
     bucket: str,
-    part: str,
+    part: bool,
     chunked: int,
 ) -> None:
     store.forget()
-    made = upload(client, f"/{bucket}/object{part}".encode(), mode, SHAPES[shape])
+    made = upload(client, place(bucket, upload_ids, part=part), mode, SHAPES[shape])
     assert made.send(chunked=chunked).status == 200
     stored = store.last()
     body = stored.body

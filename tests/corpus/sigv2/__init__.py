@@ -16,7 +16,7 @@ import base64
 import hashlib
 import hmac
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from urllib.parse import quote
 ACCESS_KEY_ID = "AKIDSIGV2EXAMPLE0000"
 SECRET = "corpus/secret+EXAMPLE/of/version/two"
 DOMAIN = "s3.corpus.test"
+UPLOAD_ID = "a/b"  # of every upload in the cases, which goes to the key `some/key`
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,15 @@ class Case:
     @property
     def accepted(self) -> bool:
         return bool(self.expect.get("accepted"))
+
+    def with_upload_id(self, upload_id: str) -> Case:
+        """The same case with the id that a client has of the upload, for a gateway that seals."""
+        recipe = self.recipe
+        query = recipe.query.replace(
+            f"uploadId={quote(UPLOAD_ID, safe='')}", f"uploadId={upload_id}"
+        )
+        resource = recipe.resource.replace(f"uploadId={UPLOAD_ID}", f"uploadId={upload_id}")
+        return replace(self, recipe=replace(recipe, query=query, resource=resource))
 
     def render(self, host: str, now: float) -> tuple[bytes, dict[str, str]]:
         """The raw request for `host` at `now` (epoch seconds), and what its `{name}`s stand for."""

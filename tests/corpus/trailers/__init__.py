@@ -1,7 +1,7 @@
 """The corpus of unsigned trailers: uploads in STREAMING-UNSIGNED-PAYLOAD-TRAILER, good and bad.
 
-`cases()` gives every case; `Case.upload(client, path)` the signed head and the raw body that follow
-from it, so that one case runs against the pure reader, on the rig and over sockets.
+`cases()` gives every case; `Case.upload(client, path, upload_id)` the signed head and the raw body
+that follow from it, so that one case runs against the pure reader, on the rig and over sockets.
 
 Fields of a case: `headers` are signed beside those of `GOOD` (an empty value leaves one out),
 `body` is sent as it stands, `part` makes it an UploadPart, `expect` is {accepted = data} or status,
@@ -25,7 +25,7 @@ GOOD = {
     "x-amz-decoded-content-length": "5",
     "x-amz-trailer": "x-amz-checksum-crc64nvme",
 }
-UPLOAD_PART = "?partNumber=1&uploadId=u"
+UPLOAD_PART = "?partNumber=1&uploadId="
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +53,9 @@ class Case:
         data = self.expect.get("accepted")
         return None if data is None else str(data).encode()
 
-    def upload(self, client: RawClient, path: str) -> tuple[bytes, bytes]:
-        """Head and body; the connection ends behind them."""
-        target = path + (UPLOAD_PART if self.part else "")
+    def upload(self, client: RawClient, path: str, upload_id: str) -> tuple[bytes, bytes]:
+        """Head and body; the connection ends behind them. `upload_id` is that of a part."""
+        target = path + (UPLOAD_PART + upload_id if self.part else "")
         return client.head("PUT", target.encode(), len(self.wire), self.fields), self.wire
 
 

@@ -19,6 +19,7 @@ from fastpath.upstream.own_request import OwnRequest
 from tests.doubles.aws_chunked import UNSIGNED_TRAILER, checksum, frame
 from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.signing import RawClient
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import KEY as KEYS
 from tests.doubles.wire import Rig, document
 from tests.unit.fastpath.composed.bench import Bench, forever
@@ -219,7 +220,7 @@ def test_checksums_in_a_document_reach_the_operation() -> None:
     )
     operation = Reading()
     bench = Bench(operation)
-    bench.client.says(put("/g-b/k?uploadId=u", document, method="POST"))
+    bench.client.says(put(with_sealed_id("/g-b/k?uploadId=u"), document, method="POST"))
     assert b"".join(operation.pieces) == document
 
 

@@ -8,6 +8,7 @@ from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import SAME_MISTAKE_SECONDS
 from tests.doubles import forms
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import Peer, Rig
 
 KEY = "/repo/main/k"
@@ -80,7 +81,7 @@ def test_a_promise_is_dropped_and_told(name: str, value: str) -> None:
         (get(KEY, "x-amz-server-side-encryption-customer-key: k", method="HEAD"), b"HEAD"),
         (
             put(
-                f"{KEY}?partNumber=1&uploadId=u",
+                with_sealed_id(f"{KEY}?partNumber=1&uploadId=u", "lakefs"),
                 b"x",
                 f"{'x-amz-server-side-encryption'}-customer-algorithm: AES256",
             ),

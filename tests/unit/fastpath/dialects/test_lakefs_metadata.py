@@ -8,6 +8,7 @@ from email.header import decode_header, make_header
 import pytest
 
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import Peer, Rig
 
 KEY = "/repo/main/k"
@@ -64,7 +65,7 @@ def test_a_type_stays() -> None:
     """L18"""
     for request_ in (
         put(KEY, b"x", "Content-Type: a/b"),
-        put(KEY + "?uploadId=u&partNumber=1", b"x"),
+        put(with_sealed_id(KEY + "?uploadId=u&partNumber=1", "lakefs"), b"x"),
     ):
         rig, _ = started(request_)
         assert b"octet-stream" not in _heads(rig)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import Peer, Rig
 
 KEY = "/repo/main/k"
@@ -208,12 +209,13 @@ def test_a_refused_signature_of_a_copied_part_is_no_missing_source() -> None:
 KNOWN = b"x-amz-request-id: 1\r\n"  # lakeFS has the repository
 HEAD_200 = b"HTTP/1.1 200 OK\r\n" + KNOWN + b'ETag: "abc"\r\nContent-Length: 10\r\n'
 HEAD_200 += b"Last-Modified: Fri, 02 Jan 2026 00:00:00 GMT\r\n\r\n"
-PART_COPY = put("/repo/main/to?partNumber=1&uploadId=u", b"", "x-amz-copy-source: /repo/main/a")
+TO_PART = with_sealed_id("/repo/main/to?partNumber=1&uploadId=u", "lakefs")
+PART_COPY = put(TO_PART, b"", "x-amz-copy-source: /repo/main/a")
 BEFORE, AFTER = "Thu, 01 Jan 2026 00:00:00 GMT", "Sat, 03 Jan 2026 00:00:00 GMT"
 ON = "x-amz-copy-source-if-"
 
 
-@pytest.mark.parametrize("path", ["/repo/main/to", "/repo/main/to?partNumber=1&uploadId=u"])
+@pytest.mark.parametrize("path", ["/repo/main/to", TO_PART])
 @pytest.mark.parametrize(
     ("conditions", "failed"),
     [
@@ -288,7 +290,7 @@ def test_an_empty_condition_on_the_source_is_none() -> None:
 def test_a_copied_range_lies_inside_its_source(size: int, wanted: str, good: bool) -> None:
     """L4"""
     lines_ = ["x-amz-copy-source: /repo/main/a", f"x-amz-copy-source-range: bytes={wanted}"]
-    rig, client = started(put("/repo/main/to?partNumber=1&uploadId=u", b"", *lines_))
+    rig, client = started(put(TO_PART, b"", *lines_))
     rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
     if good:
         rig.target.says(ok(b"<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"))
@@ -305,7 +307,7 @@ def test_a_copied_range_lies_inside_its_source(size: int, wanted: str, good: boo
     [
         ("/repo/main/to", ok(b"<Error><Code>NoSuchKey</Code></Error>", status="404 No")),
         (
-            "/repo/main/to?partNumber=1&uploadId=u",
+            TO_PART,
             ok(b"<Error><Code>InvalidArgument</Code></Error>", status="400 Bad Request"),
         ),
     ],

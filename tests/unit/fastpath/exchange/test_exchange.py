@@ -102,7 +102,7 @@ def test_a_defect_is_an_internal_error_for_the_client_and_a_place_for_the_operat
     assert [(answer.status, answer.code) for answer in answers] == [(500, "InternalError")] * 2
     assert len(rig.defects) == 2
     assert "KeyError: 'missing'" in rig.defects[0]
-    assert "decision.py" in rig.defects[0]
+    assert "upstream_request.py" in rig.defects[0]
 
 
 def test_a_defect_in_an_answer_breaks_it_off() -> None:

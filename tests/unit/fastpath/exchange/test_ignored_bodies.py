@@ -10,6 +10,7 @@ import pytest
 from fastpath.s3.operations import OPERATIONS, has_request_body
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
 from tests.doubles.signing import RawClient
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import KEY, Peer, Rig
 from tests.unit.fastpath.clients import BODY, answers, one, started
 from tests.unit.fastpath.exchange.test_whole_surface import made
@@ -57,7 +58,7 @@ def test_a_body_of_an_operation_without_one_stays_here(name: str) -> None:
     target = path + ("?" if query or pairs else "") + "&".join(filter(None, [query, *pairs]))
     lines = [f"{header}: {value}" for header, value in request["headers"].items()]
     method = request["method"]
-    client.says(put(target, SMUGGLED, *lines, method=method))
+    client.says(put(with_sealed_id(target), SMUGGLED, *lines, method=method))
     heard = rig.target.take()
     assert heard.endswith(b"\r\n\r\n")
     ((head, body),) = read_requests(heard)

@@ -8,6 +8,7 @@ import pytest
 
 from fastpath.ipc.counters import Slot
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
+from tests.doubles.uploads import initiated, sealed
 from tests.doubles.wire import Peer, Rig, document
 
 HOST = "s3.us-east-1.store.example"
@@ -100,8 +101,10 @@ def test_the_beginning_of_a_multipart_upload_is_followed_although_it_is_a_post()
     rig, client = asked(get("/bkt/k?uploads", method="POST"))
     rig.target.says(redirect())
     assert head_of(rig.target).startswith(b"POST /bkt/k?uploads HTTP/1.1")
-    rig.target.says(ok(b"<UploadId/>"))
-    assert answers(client, b"POST")[0].status == 200
+    rig.target.says(ok(initiated("u", "bkt")))
+    (answer,) = answers(client, b"POST")
+    assert answer.status == 200
+    assert f"<UploadId>{sealed('u', 'bkt')}</UploadId>".encode() in answer.body
 
 
 def test_a_host_without_its_region_is_asked_again_for_the_other_region() -> None:

@@ -10,10 +10,12 @@ import pytest
 from fastpath.ipc.counters import Slot
 from tests.doubles.http1 import Answer, get, ok, put, read_answers, read_requests
 from tests.doubles.lakefs.xml import element
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import Peer, Rig
 
 LIST = "/repo?list-type=2&prefix=main/"
-PART = "/repo/main/big?partNumber=1&uploadId=u"
+PART = with_sealed_id("/repo/main/big?partNumber=1&uploadId=u", "lakefs")
+BIG = with_sealed_id("/repo/main/big?uploadId=u", "lakefs")
 FAULT = b"<Error><Code>InternalError</Code></Error>"
 
 
@@ -124,7 +126,7 @@ def test_an_unknown_branch_is_an_empty_list_and_another_error_itself() -> None:
 def test_an_early_answer_that_is_rewritten_ends_the_upload() -> None:
     parts = element("Part", element("PartNumber", "1"), element("ETag", "a"))
     body = element("CompleteMultipartUpload", parts) + b" " * 1000
-    request = put("/repo/main/big?uploadId=u", body, method="POST")
+    request = put(BIG, body, method="POST")
     rig, client = started(request[:-10])
     location = "http://first.test:9000/repo/main/big"
     complete = ok(element("CompleteMultipartUploadResult", element("Location", location)))
@@ -225,10 +227,28 @@ def test_a_client_that_leaves_ends_the_question() -> None:
 
 def test_an_aborted_upload_that_is_not_there() -> None:
     for code, shown in (("NoSuchKey", "NoSuchUpload"), ("NoSuchBucket", "NoSuchBucket")):
-        rig, client = started(get("/repo/main/big?uploadId=u", method="DELETE"))
+        rig, client = started(get(BIG, method="DELETE"))
         rig.target.says(ok(f"<Error><Code>{code}</Code></Error>".encode(), status="404 Not Found"))
         (answer,) = answers(client, b"DELETE")
         assert (answer.status, answer.code) == (404, shown)
+
+
+@pytest.mark.parametrize(
+    ("method", "query"),
+    [
+        ("GET", "?uploadId=u"),
+        ("PUT", "?partNumber=1&uploadId=u"),
+        ("POST", "?uploadId=u"),
+        ("DELETE", "?uploadId=u"),
+    ],
+)
+def test_an_upload_to_a_key_that_cannot_be(method: str, query: str) -> None:
+    """Although it was begun: elsewhere, before the bucket came to lakeFS."""
+    path = with_sealed_id(f"/repo/file.txt{query}", "lakefs")
+    rig, client = started(put(path, b"", method=method))
+    (answer,) = answers(client, method.encode())
+    assert (answer.status, answer.code) == (404, "NoSuchUpload")
+    assert not rig.targets
 
 
 # Requests
@@ -238,8 +258,8 @@ def test_an_aborted_upload_that_is_not_there() -> None:
     "request_",
     [
         get("/repo?list-type=2&max-keys=x"),
-        put("/repo/main/big?partNumber=0&uploadId=u", b"x"),
-        put("/repo/main/big?uploadId=u", b"<x/>", method="POST"),
+        put(PART.replace("partNumber=1", "partNumber=0"), b"x"),
+        put(BIG, b"<x/>", method="POST"),
         get("/repo/v1.0/k", method="DELETE"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.doubles.http1 import get, ok, put, read_answers
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import Rig
 
 COMPLETION = (
@@ -16,8 +17,8 @@ COMPLETION = (
 READ = [
     (put("/b-b/k", b"body"), "200 OK"),
     (put("/b-b/k", b"body"), "201 Created"),
-    (put("/b-b/k?partNumber=1&uploadId=u", b"body"), "200 OK"),
-    (put("/b-b/k?uploadId=u", COMPLETION, method="POST"), "200 OK"),
+    (put(with_sealed_id("/b-b/k?partNumber=1&uploadId=u"), b"body"), "200 OK"),
+    (put(with_sealed_id("/b-b/k?uploadId=u"), COMPLETION, method="POST"), "200 OK"),
 ]
 # A refusal says nothing of the body, nor does the success of what the target may ignore.
 PERHAPS_UNREAD = [
@@ -25,8 +26,8 @@ PERHAPS_UNREAD = [
         (put("/b-b/k", b"body"), status)
         for status in ("304 Not Modified", "403 Forbidden", "412 Precondition Failed", "500 Oops")
     ],
-    (put("/b-b/k?partNumber=1&uploadId=u", b"body"), "404 Not Found"),
-    (put("/b-b/k?uploadId=u", COMPLETION, method="POST"), "400 Bad Request"),
+    (put(with_sealed_id("/b-b/k?partNumber=1&uploadId=u"), b"body"), "404 Not Found"),
+    (put(with_sealed_id("/b-b/k?uploadId=u"), COMPLETION, method="POST"), "400 Bad Request"),
     (put("/b-b", b"<CreateBucketConfiguration/>"), "200 OK"),
     (put("/b-b?tagging", b"<Tagging/>"), "200 OK"),
     (put("/b-b/k?tagging", b"<Tagging/>"), "204 No Content"),

@@ -12,13 +12,16 @@ import pytest
 from fastpath.payload.body_plan import _ABOUT_AN_OBJECT
 from tests.doubles.aws_chunked import CHECKSUMS, UNSIGNED_TRAILER, checksum
 from tests.doubles.http1 import Answer, get, ok, put
+from tests.doubles.uploads import with_sealed_id
 from tests.unit.fastpath.clients import answers, one, started
 
 BODY = b"0123456789"
 BATCH = b"<Delete><Object><Key>k</Key></Object></Delete>"
 MD5 = base64.b64encode(hashlib.md5(BODY, usedforsecurity=False).digest()).decode()
 OTHER_MD5 = base64.b64encode(hashlib.md5(b"other", usedforsecurity=False).digest()).decode()
-PART = "/g-b/k?partNumber=1&uploadId=u"
+PART, PART_OF_FIRST = (
+    with_sealed_id(f"/{bucket}/k?partNumber=1&uploadId=u") for bucket in ("g-b", "b-b")
+)
 
 
 def sent(
@@ -87,7 +90,7 @@ def test_the_checksum_of_a_document_is_verified_too(path: str) -> None:
 
 def test_the_checksums_of_an_object_are_not_those_of_the_document() -> None:
     line = f"x-amz-checksum-crc32: {checksum('crc32', b'the whole object')}"
-    answer, heard = sent(line, path="/g-b/k?uploadId=u", method="POST")
+    answer, heard = sent(line, path=with_sealed_id("/g-b/k?uploadId=u"), method="POST")
     assert (answer.status, heard.endswith(BODY)) == (200, True)
 
 
@@ -121,7 +124,7 @@ def test_each_check_is_left_to_a_target_that_does_it(lines: list[str], trusting:
     for capability in ("verifies_digest", "verifies_md5", "verifies_checksums"):
         overrides = {**dict.fromkeys(DOCUMENTS, False), capability: True}
         passed = capability == trusting
-        for path, method in (("/b-b/k", "PUT"), (PART.replace("g-b", "b-b"), "PUT")):
+        for path, method in (("/b-b/k", "PUT"), (PART_OF_FIRST, "PUT")):
             _, heard = sent(*lines, path=path, method=method, overrides=overrides)
             assert bool(heard) is passed
         for documents in (True, False):

@@ -26,13 +26,17 @@ from tests.doubles.aws_chunked import (
 from tests.doubles.http1 import Answer, ok, read_answers, read_requests
 from tests.doubles.mutations import CASES, CHUNKS, IDS, Mutation
 from tests.doubles.signing import RawClient
+from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import KEY, TARGET_KEY, Rig, document
 
 CLIENT = RawClient("gateway.test", 80, *KEY)
 DATA = b"".join(CHUNKS)
 PATHS = {"s3": b"/b-b/key", "generic": b"/g-b/key"}
-PART = b"?partNumber=1&uploadId=u"
-PLACES = PATHS | {f"{profile} part": path + PART for profile, path in PATHS.items()}
+PART = "?partNumber=1&uploadId=u"
+PLACES = PATHS | {
+    f"{profile} part": with_sealed_id(path.decode() + PART).encode()
+    for profile, path in PATHS.items()
+}
 
 
 def chunks(*sizes: int) -> list[bytes]:

@@ -14,6 +14,7 @@ from tests.corpus.trailers import Case, cases
 from tests.doubles.aws_chunked import cut
 from tests.doubles.http1 import get, read_requests
 from tests.doubles.signing import RawClient
+from tests.doubles.uploads import sealed
 from tests.doubles.wire import KEY, Rig
 from tests.unit.fastpath.payload.test_payload_matrix import is_whole, say
 
@@ -65,7 +66,8 @@ def test_on_the_rig(case: Case) -> None:
 
 def on_the_rig(case: Case, bucket: str, size: int) -> None:
     rig = Rig(mode="sigv4")
-    head, body = case.upload(CLIENT, f"/{bucket}/key")
+    upload_id = sealed("u", bucket, "key", target="generic" if bucket == "g-b" else "first")
+    head, body = case.upload(CLIENT, f"/{bucket}/key", upload_id)
     answer, heard = say(rig, head, body, lambda wire: cut(wire, size))
     if case.accepted is None:
         assert (answer.status, answer.code) == (case.expect["status"], case.expect["code"])
