@@ -136,5 +136,8 @@ def _key_prefix(prefix: object) -> bytes:
 
 
 def _shown(value: object) -> str:
-    text = ascii(value)
+    try:
+        text = ascii(value)
+    except RecursionError:
+        return "a value of too many levels"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

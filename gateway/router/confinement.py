@@ -102,9 +102,8 @@ class _Losing(io.RawIOBase):
 
 
 def lose_output_when_full() -> None:
-    """Gives the operator's code streams that never wait and never raise."""
+    """Gives the operator's code streams that never raise; the pipe below them never waits."""
     for number, name in ((1, "stdout"), (2, "stderr")):
-        os.set_blocking(number, False)
         stream = io.TextIOWrapper(
             io.BufferedWriter(_Losing(number), 512),
             encoding="utf-8",

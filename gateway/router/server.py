@@ -25,7 +25,7 @@ from gateway.router.loading import LoadFault, Router, load
 
 BEAT_SECONDS: Final = 0.5
 # What runs when the router is replaced has this long; workers ask the next one again afterwards.
-LAST_ANSWERS_SECONDS: Final = 0.5
+LAST_ANSWERS_SECONDS: Final = 1.0
 EXIT_REFUSED: Final = 3
 
 _READ_BYTES: Final = 262144

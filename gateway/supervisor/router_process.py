@@ -37,7 +37,7 @@ from gateway.supervisor.printed_lines import PrintedLines
 from gateway.supervisor.timeouts import MUTE_SECONDS, STABLE_SECONDS, Timeouts
 
 # A router that is replaced answers what it was asked (`gateway.router.server`), then leaves.
-LEAVE_SECONDS: Final = 2.0
+LEAVE_SECONDS: Final = 3.0
 
 _BACKLOG: Final = 1024  # connections of workers: one each, and there are 256 workers at most
 _OUTPUT_BYTES: Final = 65536

@@ -9,9 +9,12 @@ and a directory of inputs below `tests/corpus/fuzz`.
 from __future__ import annotations
 
 import base64
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fastpath.custom.answer import RouterFailed, read_answer
+from fastpath.custom.messages import MessageFault, MessageReader
 from fastpath.dialects.lakefs.list_answers import ListAnswer
 from fastpath.dialects.lakefs.list_requests import read_listing
 from fastpath.errors import S3Error
@@ -46,7 +49,7 @@ from tests.fuzz import connections
 
 Harness = Callable[[bytes], object]
 
-REFUSALS = (S3Error, ResponseFault)
+REFUSALS = (S3Error, ResponseFault, MessageFault, RouterFailed)
 SECONDS = 5.0  # one input must not take longer, on a busy machine
 GIANT = 12_000  # bytes
 NOON = 1_756_744_908.25  # 2025-09-01T16:41:48Z: signed inputs are of this time
@@ -278,6 +281,12 @@ def _policy(data: bytes) -> None:
     check_policy(base64.b64encode(data), {b"key": b"k", b"policy": b""}, b"bucket", NOON)
 
 
+def _router_answer(data: bytes) -> None:
+    """The bytes are the JSON of what a custom router returned."""
+    (value,) = MessageReader().feed(struct.pack("!I", len(data)) + data)
+    read_answer(value, ("s3", "lakefs"))
+
+
 def _error(data: bytes) -> None:
     """What a target says in an error document can be said again in one of the gateway's."""
     extras = [(f"E{number}", text) for number, text in enumerate(read_error(data).values())]
@@ -316,6 +325,7 @@ HARNESSES: dict[str, Harness] = {
     "form": _form,
     "policy": _policy,
     "sealed-id": _sealed_id,
+    "router-answer": _router_answer,
     "client": connections.client,
     "target": connections.target,
 }

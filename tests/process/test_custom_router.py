@@ -77,8 +77,10 @@ class Router:
         pid = os.fork()
         if not pid:
             time.sleep(600)
-        self.kept.append(subprocess.Popen(["sleep", "600"], start_new_session=True))
-        return {"target": "s3", "key_prefix": f"{pid}/{self.kept[-1].pid}/"}
+        away = subprocess.Popen(["sleep", "600"], start_new_session=True)
+        bare = subprocess.Popen(["sleep", "600"], env={})
+        self.kept += [away, bare]
+        return {"target": "s3", "key_prefix": f"{pid}/{away.pid}/{bare.pid}"}
 
     def secrets(self, metadata):
         known = repr((self.config, dict(os.environ)))
@@ -170,6 +172,12 @@ def ask(gateway: Gateway, *questions: Question, seconds: float = 10.0) -> list[A
     return [str(one) if isinstance(one, RouterFailed) else one for one in found]
 
 
+def sockets(pid: int) -> list[str]:
+    """The sockets of a process, of which one that was just forked has some for a moment."""
+    links = [os.readlink(file) for file in _files(Path(f"/proc/{pid}/fd"))]
+    return [link for link in links if link.startswith("socket:")]
+
+
 def gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
@@ -237,13 +245,12 @@ def test_a_router_that_leaks_ends_at_its_cap_and_is_replaced(tmp_path: Path) -> 
 def test_what_a_router_forks_holds_no_socket_and_ends_with_it(tmp_path: Path) -> None:
     with start(ODD, directory=tmp_path) as gateway:
         (answer,) = ask(gateway, question("forking"))
-        forked, started = map(int, answer.rewrite.key_prefix.split(b"/")[:2])
-        for pid in (forked, started):
-            links = [os.readlink(file) for file in _files(Path(f"/proc/{pid}/fd"))]
-            assert not [link for link in links if link.startswith("socket:")]
+        pids = [int(pid) for pid in answer.rewrite.key_prefix.split(b"/")]
+        for pid in pids:
+            wait_until(lambda pid=pid: not sockets(pid), "it gives them up")  # type: ignore[misc]
             assert not gone(pid)
         os.kill(gateway.router_pid(), signal.SIGKILL)
-        for pid in (forked, started):
+        for pid in pids:
             wait_until(lambda pid=pid: gone(pid), "it ends with its router")  # type: ignore[misc]
 
 
@@ -296,6 +303,41 @@ def test_a_reload_replaces_the_router_and_loses_no_question(tmp_path: Path) -> N
         pid = gateway.router_pid()
         gateway.reload()
         assert gateway.router_pid() == pid  # nothing changed
+
+
+SLOW = """
+import asyncio, os
+
+class Router:
+    def __init__(self, config):
+        pass
+
+    async def route_request(self, bucket_name, operation, metadata):
+        while not os.path.exists(metadata["key"]):
+            await asyncio.sleep(0.01)
+        return "s3"
+"""
+
+
+def test_a_router_that_is_replaced_answers_what_it_was_asked(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    with start(SLOW, directory=tmp_path) as gateway:
+
+        async def change() -> object:
+            asked = client(gateway, 20.0)
+            task = asyncio.create_task(asked.route(question("any", key=str(marker))))
+            await asyncio.sleep(0)  # it asks
+            (tmp_path / "custom_router.py").write_text(PLAIN)
+            after = len(gateway.log)
+            gateway.signal(signal.SIGHUP)
+            await asyncio.to_thread(gateway.wait_for_log, "answers with", 20, after)
+            marker.touch()
+            try:
+                return await task
+            finally:
+                asked.close()
+
+        assert asyncio.run(change()) == Answer(("s3",))  # the new one would have said lakefs
 
 
 def test_a_saved_file_has_no_effect_before_a_reload(tmp_path: Path) -> None:
@@ -362,14 +404,26 @@ def test_a_first_router_that_ends_before_it_is_ready_stops_the_start(tmp_path: P
     assert "cannot be used: RuntimeError: not here" in log
 
 
+def test_one_that_cannot_start_again_is_tried_until_it_can(tmp_path: Path) -> None:
+    with start(PLAIN, directory=tmp_path) as gateway:
+        file = tmp_path / "custom_router.py"
+        file.write_text(SHY)
+        os.kill(gateway.router_pid(), signal.SIGKILL)
+        gateway.wait_for_log(r"cannot be used: RuntimeError: .*, next start in 0\.5 seconds")
+        assert "is not there yet" in ask(gateway, question("any"), seconds=0.05)[0]
+        file.write_text(PLAIN)
+        assert ask(gateway, question("any")) == [Answer(("lakefs",))]
+        gateway.wait_for_log(r"the custom router was missing for .* seconds, replaced by pid")
+
+
 def test_a_reload_without_it_ends_the_router(tmp_path: Path) -> None:
     with start(PLAIN, directory=tmp_path) as gateway:
         pid = gateway.router_pid()
         config = configuration()
         del config["routing"]["custom"]
         assert gateway.reload(config) == 2
-        wait_until(lambda: gone(pid), "the router leaves")
-        assert not gateway.router_pid()
+        wait_until(lambda: not gateway.router_pid(), "the router leaves")
+        assert gone(pid)
 
 
 def test_it_ends_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:

@@ -71,6 +71,14 @@ def test_anything_else_is_a_failure_that_says_so(value: object, reason: str) -> 
         read_answer(value, TARGETS)
 
 
+def test_a_deep_value_is_a_failure_too() -> None:
+    value: object = None
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(RouterFailed, match="a value of too many levels"):
+        read_answer(value, TARGETS)
+
+
 def test_a_long_value_is_cut_in_the_message() -> None:
     with pytest.raises(RouterFailed) as failure:
         read_answer("x" * 100000, TARGETS)

@@ -75,8 +75,11 @@ def test_every_configured_target_is_there_for_it(seed: Desk) -> None:
 
 
 def test_one_that_only_the_environment_half_gives_is_not_missed(seed: Desk) -> None:
-    model = seed.model(S3 + CUSTOM.partition("\n")[2].partition("\n")[2])
-    assert set(model.targets) == {"s3"}
+    text = CUSTOM.replace(LAKEFS, "")
+    half = {"LAKEFS_ACCESS_KEY_ID": "AKID9", "LAKEFS_SECRET_ACCESS_KEY": "hidden-9"}
+    assert set(seed.model(text, half).targets) == {"s3"}
+    whole = {**half, "LAKEFS_ENDPOINT": "http://127.0.0.1:1"}
+    assert set(seed.model(text, whole).targets) == {"s3", "lakefs"}
 
 
 def test_a_snapshot_says_how_it_is_asked(seed: Desk) -> None:
