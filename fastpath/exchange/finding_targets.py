@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastpath.custom.answer import Answer, Question, RouterFailed
 from fastpath.custom.client import MISSING
@@ -23,13 +23,23 @@ from fastpath.s3.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from fastpath.composed.request_body import RequestBody
-    from fastpath.custom.client import RouterClient
+    from fastpath.custom.client import Missing
     from fastpath.request.decision import Undecided
     from fastpath.routing.asked import Asked
     from fastpath.routing.snapshot import Snapshot
 
 # Keys of one batch that the router is asked about at a time, so that others are asked about too.
 _AT_ONCE = 100
+
+
+class Router(Protocol):
+    """Who answers for the custom router."""
+
+    def cached(self, question: Question) -> Answer | Missing | None:
+        """Return an answer that is kept; MISSING without one."""
+
+    async def route(self, question: Question) -> Answer | None:
+        """Ask the router; None if the rules are to decide. Raises RouterFailed, which is logged."""
 
 
 class Found(NamedTuple):
@@ -40,18 +50,18 @@ class Found(NamedTuple):
     body: bytes = b""
 
 
-def known_target(request: Undecided, snapshot: Snapshot, router: RouterClient) -> Found | None:
+def known_target(request: Undecided, snapshot: Snapshot, router: Router) -> Found | None:
     """Return what the router has said before about the same request; None: it must be asked."""
     if request.is_batch or request.source is not None or snapshot.custom is None:
         return None
-    answer = router.cached(_question(request.asked, request.understood.operation.name))
+    answer = router.cached(question_of(request.asked, request.understood.operation.name))
     if answer is MISSING:
         return None
     return Found(_by_answer(answer, request.asked, snapshot), None)
 
 
 async def find_target(
-    request: Undecided, snapshot: Snapshot, router: RouterClient, body: RequestBody
+    request: Undecided, snapshot: Snapshot, router: Router, body: RequestBody
 ) -> Found:
     """Find out where the request goes. Raises S3Error."""
     name = request.understood.operation.name
@@ -66,7 +76,7 @@ async def find_target(
 
 
 async def _find_target_of_batch(
-    request: Undecided, snapshot: Snapshot, router: RouterClient, body: RequestBody
+    request: Undecided, snapshot: Snapshot, router: Router, body: RequestBody
 ) -> Found:
     document = await _document(body)
     keys = list(dict.fromkeys(keys_of(document))) if document else []
@@ -98,21 +108,19 @@ async def _document(body: RequestBody) -> bytes:
 
 
 async def _decide_all(
-    asked: Sequence[Asked], snapshot: Snapshot, router: RouterClient
+    asked: Sequence[Asked], snapshot: Snapshot, router: Router
 ) -> Sequence[Decision]:
     if snapshot.custom is None:
         return [_by_rules(one, snapshot) for one in asked]
     return await asyncio.gather(*(_decide(one, "DeleteObjects", snapshot, router) for one in asked))
 
 
-async def _decide(
-    asked: Asked, operation: str, snapshot: Snapshot, router: RouterClient
-) -> Decision:
+async def _decide(asked: Asked, operation: str, snapshot: Snapshot, router: Router) -> Decision:
     """Ask the custom router; `operation`: the client's."""
     custom = snapshot.custom
     assert custom is not None  # nothing else leaves the decision about one key open
     try:
-        answer = await router.route(_question(asked, operation))
+        answer = await router.route(question_of(asked, operation))
     except RouterFailed:  # which it has logged
         if custom.refuses:
             raise S3Error(SERVICE_UNAVAILABLE, retry_after=1) from None
@@ -120,7 +128,8 @@ async def _decide(
     return _by_answer(answer, asked, snapshot)
 
 
-def _question(asked: Asked, operation: str) -> Question:
+def question_of(asked: Asked, operation: str) -> Question:
+    """Return what the custom router is asked; `operation`: the client's."""
     return Question(
         asked.bucket,
         OPERATIONS[operation].method.encode(),
@@ -135,6 +144,11 @@ def _question(asked: Asked, operation: str) -> Question:
 def _by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) -> Decision:
     if answer is None:
         return _by_rules(asked, snapshot)
+    return by_answer(answer)
+
+
+def by_answer(answer: Answer) -> Decision:
+    """Return the decision that an answer of the custom router means."""
     return Decision(answer.targets[0], CUSTOM_ROUTER, answer.rewrite)
 
 

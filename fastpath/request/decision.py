@@ -86,15 +86,15 @@ def _decide_by_more(
     """Decide by more than the bucket: the rest of the request, its upload, the custom router."""
     head, operation, custom = request.head, request.operation, snapshot.custom
     upload = upload_of(request, snapshot)
-    asked = asked_about(request, trail.caller, now)
+    asked = trail.asked = asked_about(request, trail.caller, now)
     if upload is not None:
         decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
     elif custom is None or not asked.bucket:
         if operation is _DELETE_OBJECTS:
             return Undecided(request, asked, is_batch=True)
         decision = snapshot.routing.plan(asked.bucket).decide(asked)
-    elif custom.reads and operation.action in _LOOKING:
-        decision = Decision(custom.reads[0], CUSTOM_ROUTER)
+    elif (by_chain := by_reads(custom, operation)) is not None:
+        decision = by_chain
     else:
         source = _asked_of_source(head, trail.caller, custom, now)
         return Undecided(request, asked, None, source, operation is _DELETE_OBJECTS)
@@ -119,6 +119,13 @@ def decided(
     return upstream_request(
         *request.understood, snapshot, request.asked.time, trail, decision, source, upload
     )
+
+
+def by_reads(custom: CustomRouting, operation: Operation) -> Decision | None:
+    """Return where `custom_reads` sends an operation; None: the custom router is asked."""
+    if not custom.reads or operation.action not in _LOOKING:
+        return None
+    return Decision(custom.reads[0], CUSTOM_ROUTER)
 
 
 def asked_about(request: Understood, caller: Caller, now: float) -> Asked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastpath.request.admitted import Renamed
+from fastpath.routing.asked import Asked
 from fastpath.routing.identities import OPEN_CALLER, Caller
 from fastpath.routing.table import Decision
 from fastpath.s3.addressing import Address
@@ -12,12 +13,13 @@ from fastpath.s3.operations import Operation
 class Trail:
     """What is known of one request. Admission fills it step by step; `address` is the client's."""
 
-    __slots__ = ("address", "caller", "decision", "operation", "renamed", "verified")
+    __slots__ = ("address", "asked", "caller", "decision", "operation", "renamed", "verified")
 
     def __init__(self) -> None:
         self.address: Address | None = None
         self.operation: Operation | None = None
         self.caller: Caller = OPEN_CALLER
+        self.asked: Asked | None = None  # if more than its bucket decides
         self.decision: Decision | None = None
         self.renamed: Renamed | None = None
         self.verified = False  # whether the signature of its head was verified

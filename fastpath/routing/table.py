@@ -150,31 +150,39 @@ class Step:
 
 
 def explain(table: RoutingTable, rules: Iterable[Rule], asked: Asked) -> list[Step]:
-    """Return every rule in order with its result, up to the one that won (the default last).
+    """Return every rule in order with its result, up to the one that matches (the default last).
 
-    `rules` are those of the table.
+    None has won if the request is refused, because its keys are in several places. `rules` are
+    those of the table.
     """
     steps: list[Step] = []
-    winner = table.plan(asked.bucket).decide(asked)
+    try:
+        winner: int | str | None = table.plan(asked.bucket).decide(asked).rule
+    except S3Error:
+        winner = None
     for rule in rules:
-        won = rule.number == winner.rule
-        steps.append(Step(rule, _match_result(table, rule, asked), won))
-        if won:
+        mismatch = _mismatch(table, rule, asked)
+        steps.append(
+            Step(rule, mismatch or f"matches: target {rule.target}", winner == rule.number)
+        )
+        if not mismatch:
             return steps
-    steps.append(Step(None, f"no rule matched: default target {table.default.target}", True))
+    default = f"no rule matched: default target {table.default.target}"
+    steps.append(Step(None, default, winner == DEFAULT_RULE))
     return steps
 
 
-def _match_result(table: RoutingTable, rule: Rule, asked: Asked) -> str:
+def _mismatch(table: RoutingTable, rule: Rule, asked: Asked) -> str:
+    """Return why a rule does not match the request; empty: it does."""
     if not asked.bucket:
         return "the operation names no bucket"
     if not compile_glob(rule.pattern).match(asked.bucket):
         return "bucket does not match the pattern"
     mismatch = table.kind(rule.number).mismatch(asked)
-    return f"matches: target {rule.target}" if mismatch is None else _words(mismatch, asked)
+    return _words(mismatch, rule, asked) if mismatch is not None else ""
 
 
-def _words(mismatch: Mismatch, asked: Asked) -> str:
+def _words(mismatch: Mismatch, rule: Rule, asked: Asked) -> str:
     match mismatch:
         case Mismatch.OPERATION:
             return f"{asked.operation} is not among its operations"
@@ -185,4 +193,5 @@ def _words(mismatch: Mismatch, asked: Asked) -> str:
         case Mismatch.KEY:
             return "no key with this prefix matches its keys"
         case Mismatch.ACROSS:
-            return "some keys with this prefix match its keys, others do not"
+            target = f"those are on target {rule.target}"
+            return f"some keys with this prefix match its keys, others do not: {target}"

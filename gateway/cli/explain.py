@@ -7,6 +7,8 @@ resolved; a request that is refused is explained as well, and is no failure of t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,18 +19,23 @@ if TYPE_CHECKING:
     from fastpath.routing.identities import Caller
     from fastpath.routing.table import Step
     from gateway.config.schema import Config
-    from gateway.explain.request import Place
-    from gateway.explain.trial import Outcome
+    from gateway.explain.request import Place, Request
+    from gateway.explain.trial import Circumstances, Outcome, Routed
 
 
 @click.command(short_help="Print what becomes of a request, and why.")
 @config_options
-@click.option(
-    "--operation", default="GetObject", show_default=True, help="S3 operation or HTTP method."
-)
+@click.option("--operation", metavar="NAME", help="S3 operation or HTTP method. [GetObject]")
+@click.option("--method", metavar="METHOD", help="HTTP method, instead of an operation.")
 @click.option("--identity", metavar="NAME", help="Who signs the request.")
+@click.option("--key", "keys", metavar="KEY", multiple=True, help="A key; DeleteObjects has many.")
+@click.option("--prefix", metavar="TEXT", help="Of the keys that a list asks for.")
+@click.option("--size", metavar="BYTES", type=click.IntRange(0), help="Length of its body.")
+@click.option("--content-type", metavar="TYPE", help="Its Content-Type.")
+@click.option("--at", metavar="TIME", help="When it is sent: ISO 8601 or epoch seconds. [now]")
 @click.option("--query", metavar="TEXT", default="", help="Its query, as versionId=1&tagging.")
 @click.option("--header", "headers", metavar="LINE", multiple=True, help="A header: NAME: VALUE.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as --format json does.")
 @click.option(
     "--format",
     "form",
@@ -39,47 +46,86 @@ if TYPE_CHECKING:
 )
 @click.argument("bucket")
 @click.argument("key", default="")
-def explain(  # noqa: PLR0913 (click passes each option by its name)
-    bucket: str,
-    key: str,
-    operation: str,
-    identity: str | None,
-    query: str,
-    headers: tuple[str, ...],
-    form: str,
-    **values: Any,
-) -> None:
+def explain(bucket: str, key: str, identity: str | None, **values: Any) -> None:
     """Print the rules that are tried for a request, in order, and the target that serves it; or
     the error that its client gets.
 
     BUCKET may be an address with its key: s3://bucket/key. Without an identity, one that may do
     everything is assumed.
     """
-    from gateway.explain.request import Unclear, place_of, request_of
+    from gateway.explain.request import Unclear, place_of
     from gateway.explain.trial import try_out
 
+    words = {name: values.pop(name) for name in _WORDS}
     try:
         place = place_of(bucket, key)
-        request = request_of(place, operation, query, headers)
+        place, request, circumstances = _described(place, words)
     except Unclear as unclear:
         raise click.UsageError(str(unclear)) from None
     loaded = load_or_fail(values)
     assert loaded.model is not None  # load_or_fail ends otherwise
-    outcome = try_out(request, place.key, _caller(loaded.model, identity), loaded.model)
+    circumstances = replace(circumstances, router=loaded.router)
+    outcome = try_out(request, _caller(loaded.model, identity), loaded.model, circumstances)
     if "/" in place.bucket:
         outcome.remarks.append("bucket and key are two words, or one address: s3://bucket/key")
-    if form == "json":
+    if words["as_json"] or words["form"] == "json":
         click.echo(json.dumps(_report(outcome, place, identity), indent=2))
-        return
-    for step in outcome.steps:
-        click.echo(_as_text(step))
-    if outcome.target is not None:
-        name, profile = outcome.target.name, outcome.target.profile.name
-        click.echo(f"target {name}: {outcome.endpoint} (profile {profile})")
-    for remark in outcome.remarks:
-        click.echo(f"note: {remark}")
-    if outcome.error is not None:
-        click.echo(f"refused: {outcome.error}")
+    else:
+        for line in _lines(outcome, place):
+            click.echo(line)
+
+
+_WORDS = (
+    "operation",
+    "method",
+    "keys",
+    "prefix",
+    "size",
+    "content_type",
+    "at",
+    "query",
+    "headers",
+    "as_json",
+    "form",
+)
+
+
+def _described(place: Place, words: dict[str, Any]) -> tuple[Place, Request, Circumstances]:
+    """Returns the request that the options describe. Raises Unclear."""
+    from gateway.explain.request import (
+        EXAMPLE_KEY,
+        Unclear,
+        length_headers,
+        list_query,
+        moment_of,
+        no_key,
+        request_of,
+    )
+    from gateway.explain.trial import Circumstances
+
+    word, method, prefix = words["operation"], words["method"], words["prefix"]
+    if word and method:
+        raise Unclear("give an operation or a method: an operation has its own")
+    word = word or method or ("GetObject" if prefix is None else "ListObjectsV2")
+    headers, query = list(words["headers"]), words["query"]
+    if words["content_type"] is not None:
+        headers.append(f"content-type: {words['content_type']}")
+    if words["size"] is not None:
+        headers += length_headers(words["size"], headers)
+    keys = [*filter(None, [place.key]), *words["keys"]]
+    if prefix is not None:
+        if keys:
+            raise Unclear("a list has a prefix, and no key besides")
+        query = "&".join(filter(None, (query, list_query(prefix))))
+    if len(keys) > 1 and word != "DeleteObjects":
+        raise Unclear(f"{word} has one key: only DeleteObjects has several")
+    place = replace(place, key=keys[0] if keys else "")
+    request = request_of(place, word, query, headers)
+    if word == "DeleteObjects" and not keys:
+        request.remarks.append(no_key())
+        keys = [EXAMPLE_KEY]
+    at = None if words["at"] is None else moment_of(words["at"])
+    return place, request, Circumstances(tuple(keys), at)
 
 
 def _caller(model: Config, name: str | None) -> Caller:
@@ -96,23 +142,59 @@ def _caller(model: Config, name: str | None) -> Caller:
     return callers[name]
 
 
+# The answer
+
+
+def _lines(outcome: Outcome, place: Place) -> Iterator[str]:
+    several = len(outcome.routed) > 1
+    for routed in outcome.routed:
+        if several:
+            yield f"key {routed.key}:"
+        for step in routed.steps:
+            yield _as_text(step)
+        if routed.names is not None and routed.names != (place.bucket, routed.key):
+            bucket, key = routed.names
+            yield f"  {place.bucket}/{routed.key} is {bucket}/{key} there"
+    if outcome.target is not None:
+        name, profile = outcome.target.name, outcome.target.profile.name
+        yield f"target {name}: {outcome.endpoint} (profile {profile})"
+    for remark in outcome.remarks:
+        yield f"note: {remark}"
+    if outcome.error is not None:
+        yield f"refused: {outcome.error}"
+
+
 def _report(outcome: Outcome, place: Place, identity: str | None) -> dict[str, object]:
     operation, target, error = outcome.operation, outcome.target, outcome.error
     refused = None
     if error is not None:
         kind = error.kind
         refused = {"status": kind.status, "code": kind.code, "message": error.message}
+    first = _as_report(outcome.routed[0]) if outcome.routed else {"rules": [], "upstream": None}
     return {
         "bucket": place.bucket,
         "key": place.key,
         "operation": operation.name if operation else None,
         "routed_as": operation.routed_as.name if operation else None,
         "identity": identity,
-        "rules": [_as_dict(step) for step in outcome.steps],
+        "rules": first["rules"],
         "target": target.name if target else None,
         "endpoint": outcome.endpoint or None,
+        "upstream": first["upstream"],
+        "keys": [_as_report(routed) for routed in outcome.routed],
         "remarks": outcome.remarks,
         "refused": refused,
+    }
+
+
+def _as_report(routed: Routed) -> dict[str, object]:
+    decision, names = routed.decision, routed.names
+    return {
+        "key": routed.key,
+        "target": decision.target if decision else None,
+        "rule": decision.rule or None if decision else None,
+        "upstream": {"bucket": names[0], "key": names[1]} if names else None,
+        "rules": [_as_dict(step) for step in routed.steps],
     }
 
 

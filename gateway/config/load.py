@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.config import layers, rules
+from gateway.config import layers, rules, shared_names, unreachable_rules
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
 from gateway.config.cpu_count import usable_processors
@@ -237,8 +237,11 @@ class _Resolver:
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         self.router = read_custom(reader, self._files, routing, known)
-        rules.report_unreachable(reader, found)
+        unreachable_rules.report_unreachable(reader, found)
+        shared_names.report_rewrites(reader, found, routing.default_target)
         self._check_cors(auth.cors)
+        if not reader.problems.fatal and self._probed is None:
+            rules.report_unreached(reader)
         if auth.mode != "open" and not reader.problems.fatal:
             self._warn_of_callers(identities, loopback, anonymous=auth.anonymous == "forward")
         sealed = router.secret_file is not None or static_key(identities, targets.values())

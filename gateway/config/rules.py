@@ -1,33 +1,24 @@
-"""Reads the routing rules, and reports those that can never match.
+"""Reads the routing rules, each by itself, and reports what is wrong with one.
 
-Rules: a rule is called unreachable only if that is certain: the globs of earlier rules cover its
-own, and those rules take all of its operations and identities.
+Rules: what is wrong only because of other rules, `unreachable_rules` and `shared_names` report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
+from fastpath.errors import S3Error
 from fastpath.routing.globs import part_names, split_glob
-from fastpath.routing.rules import keys_of
-from fastpath.s3.operations import OPERATIONS
-from gateway.config.globs import can_match, covers
+from fastpath.s3.addressing import checked_key
+from gateway.config.globs import can_match, common_key, covers_keys
 from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
+from gateway.config.rule_operations import ABOUT_NO_KEY, ROUTED
 from gateway.config.schema import Rewrite, Rule
 from gateway.config.yaml_tree import DEFAULT_TARGET
 
 LIST: Path = ("routing", "rules")
-# The search for unreachable rules then ends, because it must not hold up a start.
-MAX_COMPARISONS = 500_000
-
-# Rules are asked about these alone: requests that name no bucket go to the default target, and the
-# operations of a multipart upload are routed like the request that began it.
-_ROUTED = frozenset(
-    operation.name
-    for operation in OPERATIONS.values()
-    if operation.routed_as is operation and operation.name != "ListBuckets"
-)
+MAX_OWN_KEYS = 100  # of one rule, that are compared with each other: 10,000 comparisons
 
 
 def read_rules(reader: Reader, mode: str) -> tuple[Rule, ...]:
@@ -44,13 +35,49 @@ def read_rules(reader: Reader, mode: str) -> tuple[Rule, ...]:
         found.append(rule)
         if "[" in rule.pattern and not can_match(rule.pattern):
             reader.error((*path, "pattern"), "can never match a bucket name")
-        elif rule.operations is not None and not rule.operations & _ROUTED:
+        elif rule.operations is not None and not rule.operations & ROUTED:
             reader.error((*path, "operations"), *_never_asked(rule.operations))
+        elif rule.keys and rule.operations and rule.operations & ROUTED <= ABOUT_NO_KEY:
+            message = "can never match: a rule with keys takes no request that names none"
+            reader.error((*path, "operations"), message, "leave keys out")
         elif rule.identities is not None and mode == "open":
             reader.error((*path, "identities"), "can never match: auth.mode open knows nobody")
+        if rule.keys is not None:
+            _check_keys(reader, path, rule.keys)
         if rule.rewrite is not None:
             _check_rewrite(reader, path, rule, rule.rewrite)
     return tuple(found)
+
+
+def _check_keys(reader: Reader, path: Path, keys: tuple[str, ...]) -> None:
+    """Reports globs that match no key, and those that another one makes superfluous."""
+    for index, glob in enumerate(keys):
+        if _matches_no_key(glob):
+            reader.error((*path, "keys", index), "can never match a key", "remove it")
+            continue
+        if len(keys) > MAX_OWN_KEYS:
+            continue
+        for other_index, other in enumerate(keys):
+            # Of two that are alike, the second is superfluous.
+            if other_index == index or (other_index > index and covers_keys(glob, other)):
+                continue
+            if covers_keys(other, glob):
+                message = f"is superfluous: keys[{other_index}] matches all that it does"
+                reader.warn((*path, "keys", index), message, "remove it")
+                break
+
+
+def _matches_no_key(glob: str) -> bool:
+    """Whether no key that S3 takes can match."""
+    beginning, rest = split_glob(glob)
+    if "[" in rest and common_key(glob, "?*") is None:
+        return True
+    whole_segments = beginning[: beginning.rfind("/") + 1] if rest else beginning
+    try:
+        checked_key(whole_segments.encode())  # it may climb out of the bucket
+    except S3Error:
+        return True
+    return False
 
 
 def _check_rewrite(reader: Reader, path: Path, rule: Rule, rewrite: Rewrite) -> None:
@@ -98,6 +125,18 @@ def reached_targets(reader: Reader) -> dict[str, Path]:
     return reached
 
 
+def report_unreached(reader: Reader) -> None:
+    """Reports targets that are written, and that no request can reach."""
+    reached = reached_targets(reader)
+    told = {problem.path for problem in reader.problems}
+    for name in reader.members(("targets",)):
+        path: Path = ("targets", name)
+        if name in reached or path not in reader.tree.values or reader.shown(path) in told:
+            continue  # what comes from the environment is nobody's mistake
+        message = "is reached by no request: no rule names it, nor routing.default_target"
+        reader.warn(path, message, "name it in a rule, or remove it")
+
+
 def check_references(reader: Reader, targets: Iterable[str], identities: Iterable[str]) -> None:
     """Reports unknown targets and identities that rules or `default_target` name."""
     names, people = frozenset(targets), frozenset(identities)
@@ -112,68 +151,3 @@ def check_references(reader: Reader, targets: Iterable[str], identities: Iterabl
             if isinstance(name, str) and name and name not in people:
                 path = (*LIST, index, "identities", position)
                 reader.error(path, f"{str(name)!r} is no identity", suggest(name, people))
-
-
-def report_unreachable(reader: Reader, rules: Iterable[Rule]) -> None:
-    """Reports every rule that can never match, because of earlier rules."""
-    index = _Index()
-    for rule in rules:
-        blockers = _blockers(rule, index.candidates(rule.pattern))
-        if blockers:
-            names = " and ".join(f"rule {b.number} (line {b.line})" for b in blockers[:3])
-            more = " and others" if len(blockers) > 3 else ""
-            reader.error(
-                (*LIST, rule.number - 1, "pattern"),
-                f"can never match: {names}{more} {'takes' if len(blockers) == 1 else 'take'} "
-                "all it would",
-                "move it up or remove it",
-            )
-        index.add(rule)
-
-
-def _blockers(rule: Rule, earlier: Iterable[Rule]) -> list[Rule]:
-    """Returns the earlier rules that take everything together; none if something is left."""
-    everyone: tuple[str | None, ...] = (None,) if rule.identities is None else rule.identities
-    wanted = _ROUTED if rule.operations is None else rule.operations & _ROUTED
-    left = dict.fromkeys(everyone, wanted)
-    used: list[Rule] = []
-    for other in earlier:
-        if keys_of(other) is not None or not covers(other.pattern, rule.pattern):
-            continue
-        taken = False
-        for who, operations in left.items():
-            if other.identities is None or who in other.identities:
-                rest = frozenset() if other.operations is None else operations - other.operations
-                taken = taken or rest != operations
-                left[who] = rest
-        if taken:
-            used.append(other)
-        if not any(left.values()):
-            return used
-    return []
-
-
-class _Index:
-    """Earlier rules by the fixed beginning of their glob, since only those can cover a rule."""
-
-    def __init__(self) -> None:
-        self._by_beginning: dict[str, list[Rule]] = {}
-        self._exact: dict[str, list[Rule]] = {}
-        self._left = MAX_COMPARISONS
-
-    def add(self, rule: Rule) -> None:
-        beginning, rest = split_glob(rule.pattern)
-        into = self._by_beginning if rest else self._exact
-        into.setdefault(beginning, []).append(rule)
-
-    def candidates(self, pattern: str) -> Iterator[Rule]:
-        """Yields the rules that may cover a pattern, in file order."""
-        beginning, _ = split_glob(pattern)
-        found = list(self._exact.get(pattern, ()))
-        for length in range(len(beginning) + 1):
-            found += self._by_beginning.get(beginning[:length], ())
-        for rule in sorted(found, key=lambda rule: rule.number):
-            self._left -= 1
-            if self._left < 0:
-                return
-            yield rule

@@ -7,8 +7,10 @@ stays one; what an operation needs besides bucket and key is filled in with exam
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
 from fastpath.s3.operations import METHODS, OPERATIONS, request_shape
@@ -31,6 +33,10 @@ _PRESIGNED = frozenset(
     )
 )
 _ORIGIN = "https://app.example.com"
+
+
+KEYS_IN_BODY = ("DeleteObjects", "PostObject")
+EXAMPLE_KEY = f"main/{_EXAMPLE}"
 
 
 class Unclear(Exception):
@@ -162,14 +168,50 @@ def _at_level(place: Place, level: bytes, name: str, request: Request) -> Place:
         return Place("", "")
     if level == b"bucket":
         if place.key and name.startswith("List"):
-            _ask(request, f"prefix={quote(os.fsencode(place.key), safe='')}")
-        elif place.key and name != "PostObject":
+            _ask(request, list_query(place.key))
+        elif place.key and name not in KEYS_IN_BODY:
             request.remarks.append(f"{name} names no key: {place.key} is left out")
         return Place(place.bucket, "")
     if not place.key:
-        request.remarks.append(f"no key is given: main/{_EXAMPLE} is looked at")
-        return Place(place.bucket, f"main/{_EXAMPLE}")
+        request.remarks.append(no_key())
+        return Place(place.bucket, EXAMPLE_KEY)
     return place
+
+
+def no_key() -> str:
+    """Says that an example stands in for the key."""
+    return f"no key is given: {EXAMPLE_KEY} is looked at"
+
+
+def moment_of(text: str) -> float:
+    """Reads a time, as 2026-11-30T02:00+01:00 (without a zone: UTC) or in epoch seconds."""
+    try:
+        if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
+            moment = datetime.fromtimestamp(float(text), UTC)
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp()
+    except (ValueError, OverflowError, OSError):
+        seconds = -1.0
+    if seconds < 0:
+        raise Unclear(f"{text!r} is no time: write 2026-11-30T02:00+01:00, or epoch seconds")
+    return seconds
+
+
+def length_headers(size: int, headers: Sequence[str]) -> list[str]:
+    """Returns the headers of a body of so many bytes."""
+    names = {line.partition(":")[0].strip().lower() for line in headers}
+    streamed = any("STREAMING-" in line for line in headers)  # its chunks' framing comes on top
+    name = "x-amz-decoded-content-length" if streamed else "content-length"
+    if name in names:
+        raise Unclear(f"the size is given twice: by --size and by {name}")
+    return [f"{name}: {size}"]
+
+
+def list_query(prefix: str) -> str:
+    """Returns the query of a list with this prefix."""
+    return f"prefix={quote(os.fsencode(prefix), safe='')}"
 
 
 def _refine(request: Request, part: str, place: Place) -> None:

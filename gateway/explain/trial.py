@@ -1,36 +1,46 @@
 """Signs a request, admits it as a worker would, and returns the decision or the client's error.
 
-Rules: the outcome is that of `fastpath.request.admission`; the rules that were tried are shown even
-if a request is refused before, provided that its bucket and operation are known; without an
-identity the caller is allowed everything, so that the rules can be examined alone.
+Rules: the outcome is that of `fastpath.request.admission` and, if the keys of a batch decide, of
+`fastpath.exchange.finding_targets`; what rules look at is the record that these make; the rules
+that were tried are shown even if a request is refused before, provided that its bucket and
+operation are known; without an identity the caller is allowed everything, so that the rules can be
+examined alone.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from xml.sax.saxutils import escape
 
+from fastpath.composed.request_body import RequestBody
 from fastpath.errors import S3Error
+from fastpath.exchange.finding_targets import by_answer, find_target, question_of
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
-from fastpath.request.admission import PREFLIGHT, Unadmitted, admit, admit_form
-from fastpath.request.decision import asked_about
+from fastpath.request.admission import Unadmitted, admit, admit_form
+from fastpath.request.decision import Undecided, by_reads, decided
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
-from fastpath.request.understood import NOT_PRESIGNED, Understood
 from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
+from fastpath.routing.asked import Asked
 from fastpath.routing.identities import Caller
 from fastpath.routing.snapshot import Snapshot, Target, load_snapshot
-from fastpath.routing.table import Step
+from fastpath.routing.table import Decision, Plan, RoutingTable, Step
 from fastpath.routing.table import explain as steps_of
 from fastpath.s3.addressing import Address, checked_key
 from fastpath.s3.operations import Operation
 from fastpath.signing.sigv4.sign import Credentials, Signer
 from gateway.config.compile import compile_snapshot
 from gateway.config.schema import Config
+from gateway.explain.custom_answers import CustomAnswers
 from gateway.explain.request import Request
+from gateway.router.definition import Definition
 
 EVERYBODY = Caller("", b"EXPLAIN", b"explain")  # may do everything, and no rule names it
 _REGION = b"us-east-1"  # of a client's signature: any is taken
@@ -39,15 +49,46 @@ _OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of 
 
 
 @dataclass(slots=True)
+class Routed:
+    """What the rules say about one key, or about a request that names none.
+
+    `steps` end with the one that won. A custom router's answer is a step without a rule before it.
+
+    key: the key, or the prefix of a list.
+    decision: None if the request is refused because its keys are in several places.
+    names: bucket and key as the target has them.
+    """
+
+    key: str
+    steps: list[Step]
+    decision: Decision | None
+    names: tuple[str, str] | None
+
+
+@dataclass(slots=True)
 class Outcome:
     """What was decided. No operation: the request was not understood; no error: it goes up."""
 
     operation: Operation | None = None
-    steps: list[Step] = field(default_factory=list)
+    routed: list[Routed] = field(default_factory=list)  # one; of a DeleteObjects one for each key
     target: Target | None = None
     endpoint: str = ""
     error: S3Error | None = None
     remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a head does not say: the keys in the body, and the time of the request.
+
+    keys: of a DeleteObjects, or the one of a form.
+    at: epoch seconds; None: now.
+    router: the custom one; None: there is none.
+    """
+
+    keys: Sequence[str] = ()
+    at: float | None = None
+    router: Definition | None = None
 
 
 def snapshot_of(model: Config) -> Snapshot:
@@ -59,113 +100,242 @@ def snapshot_of(model: Config) -> Snapshot:
     return load_snapshot(0, {"instance": "explain", **compile_snapshot(model, known)})
 
 
-def try_out(request: Request, key: str, caller: Caller, model: Config) -> Outcome:
-    """Admits the request of `caller`. `key` is that of a form, which has it in its body."""
-    snapshot = snapshot_of(model)
-    callers = {**snapshot.callers, EVERYBODY.access_key_id: EVERYBODY}
-    snapshot = replace(snapshot, callers=callers)
-    trail, outcome = Trail(), Outcome(remarks=list(request.remarks))
-    head: RequestHead | None = None
-    try:
-        head = _signed(request, caller, snapshot)
-        now = time.time()
-        admitted = admit(head, snapshot, now, trail)
+def try_out(
+    request: Request,
+    caller: Caller,
+    model: Config,
+    circumstances: Circumstances = Circumstances(),
+) -> Outcome:
+    """Admits the request of `caller`."""
+    trial = _Trial(snapshot_of(model), caller, model, circumstances)
+    return trial.outcome(request)
+
+
+class _Trial:
+    """One request to a worker that has this snapshot."""
+
+    def __init__(
+        self, snapshot: Snapshot, caller: Caller, model: Config, circumstances: Circumstances
+    ) -> None:
+        self._snapshot = snapshot
+        self._caller = caller
+        self._model = model
+        self._keys = circumstances.keys
+        self._now = time.time() if circumstances.at is None else circumstances.at
+        self._router = CustomAnswers(circumstances.router, snapshot.targets)
+
+    def outcome(self, request: Request) -> Outcome:
+        outcome, trail = Outcome(remarks=list(request.remarks)), Trail()
+        head: RequestHead | None = None
+        try:
+            head = self._signed(request)
+            self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
+        except S3Error as error:
+            outcome.error = error
+        if head is not None:
+            self._tell(outcome, trail, head)
+        return outcome
+
+    def _with_caller(self, caller: Caller) -> Snapshot:
+        callers = {**self._snapshot.callers, caller.access_key_id: caller}
+        return replace(self._snapshot, callers=callers)
+
+    def _decide(
+        self, head: RequestHead, snapshot: Snapshot, trail: Trail, remarks: list[str]
+    ) -> None:
+        """Decides as a worker does. Raises S3Error."""
+        admitted = admit(head, snapshot, self._now, trail)
         if isinstance(admitted, Unadmitted):
             address = admitted.address
-            if admitted.is_form:
-                outcome.remarks.append(
-                    "a browser's form: signed and named in its body, sent as PUT"
-                )
-                form = Address(address.bucket, checked_key(key.encode()), True, head.path)
-                admit_form(head, form, caller, snapshot, now, trail)
-            else:
+            if not admitted.is_form:
                 answer_preflight(snapshot.cors, head.fields, address)
-                outcome.remarks.append("the gateway answers preflights itself, by auth.cors")
-    except S3Error as error:
-        outcome.error = error
-    _tell(outcome, trail, head, caller, snapshot, model)
-    return outcome
+                remarks.append("the gateway answers preflights itself, by auth.cors")
+                return
+            remarks.append("a browser's form: signed and named in its body, sent as PUT")
+            key = checked_key("".join(self._keys[:1]).encode())
+            form = Address(address.bucket, key, True, head.path)
+            caller = snapshot.callers[self._caller.access_key_id]
+            admitted = admit_form(head, form, caller, snapshot, self._now, trail)
+        if isinstance(admitted, Undecided):
+            found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
+            decided(admitted, found.decision, found.source, snapshot, trail)
+
+    def _body(self) -> RequestBody:
+        """Returns the body of a DeleteObjects."""
+        keys = "".join(f"<Object><Key>{escape(key)}</Key></Object>" for key in self._keys)
+        document = f"<Delete>{keys}</Delete>".encode("utf-8", "surrogateescape")
+        body = RequestBody(lambda: body.feed(document, last=True), ended=False)
+        return body
+
+    def _signed(self, request: Request) -> RequestHead:
+        """Returns the head as it would arrive. Raises S3Error if a worker would refuse it."""
+        host, limits = "localhost", self._snapshot.limits
+        bare = parse_request_head(request.raw(host), limits)
+        if self._snapshot.open or request.method == "OPTIONS":
+            return bare
+        payload = bare.fields.get(b"x-amz-content-sha256", _UNSIGNED)
+        request.headers = [pair for pair in request.headers if pair[0] not in _OWN]
+        signed = [
+            pair
+            for pair in bare.headers
+            if pair[0].startswith(b"x-amz-") and pair[0].decode("latin-1") not in _OWN
+        ]
+        credentials = Credentials(self._caller.access_key_id, self._caller.secret)
+        lines = Signer(credentials, _REGION).sign(
+            bare.method, bare.path, bare.query, host.encode(), signed, payload, self._now
+        )
+        if bare.method == b"POST" and not bare.query and b"/" not in bare.path[1:]:
+            lines = []  # a form, which is signed in its body
+        return parse_request_head(request.raw(host, lines), limits)
+
+    # What became of it
+
+    def _tell(self, outcome: Outcome, trail: Trail, head: RequestHead) -> None:
+        """Adds what is known so far, and why it ended there."""
+        address, operation = trail.address, trail.operation
+        if address is None or operation is None:
+            return
+        outcome.operation = operation
+        asked = self._asked(head)
+        if asked is None:
+            return
+        if operation.name == "DeleteObjects":
+            each = [asked._replace(key=key.encode(), prefix=None) for key in self._keys]
+        else:
+            each = [asked]
+        outcome.routed = [self._routed(one, operation) for one in each]
+        decision = trail.decision or _common(outcome.routed)
+        if operation.routed_as is not operation:
+            text = f"{operation.name} goes where its upload went: routed as {asked.operation}"
+            outcome.remarks.append(text)
+        if decision is None:
+            return
+        target = outcome.target = self._snapshot.targets[decision.target]
+        bucket = decision.rewrite.bucket_up(address.bucket) if decision.rewrite else address.bucket
+        host, _ = host_and_path(target, Address(bucket, b"", True, b"/" + bucket))
+        outcome.endpoint = f"{'https' if target.route.tls else 'http'}://{host.decode()}"
+        if outcome.error is not None:
+            outcome.remarks += self._reasons(operation, address.bucket, head, target)
+
+    def _asked(self, head: RequestHead) -> Asked | None:
+        """Returns what the rules are asked about the request.
+
+        It is admitted once more, by a caller who may do everything, so that the rules are asked.
+        """
+        own, trail = self._caller, Trail()
+        snapshot = self._with_caller(Caller(own.name, own.access_key_id, own.secret))
+        snapshot = replace(snapshot, routing=_UnfixedTable(self._snapshot.routing))
+        with contextlib.suppress(S3Error):  # the outcome has the error that the caller gets
+            self._decide(head, snapshot, trail, [])
+        return trail.asked
+
+    def _routed(self, asked: Asked, operation: Operation) -> Routed:
+        own = key = asked.key if asked.prefix is None else asked.prefix
+        steps, decision = self._by_router(asked, operation)
+        if decision is None and not any(step.won for step in steps):
+            more, decision = self._by_rules(asked)
+            steps += more
+        if decision is None:
+            return Routed(_text(own), steps, None, None)
+        bucket, rewrite = asked.bucket, decision.rewrite
+        if rewrite is not None:
+            bucket = rewrite.bucket_up(bucket)
+            if key or asked.prefix is not None:  # a request about the bucket names no key
+                key = rewrite.key_up(key)
+        return Routed(
+            _text(asked.prefix or asked.key), steps, decision, (_text(bucket), _text(key))
+        )
+
+    def _by_rules(self, asked: Asked) -> tuple[list[Step], Decision | None]:
+        """Returns the rules tried, and the decision; None: the keys are in several places."""
+        table = self._snapshot.routing
+        steps = steps_of(table, self._model.rules, asked)
+        try:
+            return steps, table.plan(asked.bucket).decide(asked)
+        except S3Error:
+            return steps, None
+
+    def _by_router(self, asked: Asked, operation: Operation) -> tuple[list[Step], Decision | None]:
+        """Returns what the custom router decides; no step has won: the rules decide."""
+        custom = self._snapshot.custom
+        if custom is None or not asked.bucket:
+            return [], None
+        reads = by_reads(custom, operation)
+        if reads is not None:
+            return [Step(None, f"routing.custom_reads: target {reads.target}", True)], reads
+        batch = operation.name == "DeleteObjects"
+        one = asked._replace(size=None, content_type=b"") if batch else asked
+        heard = self._router.heard.get(question_of(one, operation.name))
+        if heard is None:
+            return [], None  # refused before it was asked
+        said = f"{json.dumps(heard.said.value)} in {heard.said.milliseconds:.1f} ms"
+        if heard.failure:
+            refuses = "the request is refused" if custom.refuses else "the rules decide"
+            return [
+                Step(None, f"custom router failed: {heard.failure}; {refuses}", custom.refuses)
+            ], None
+        if heard.answer is None:
+            return [Step(None, f"custom router: said {said}: the rules decide", False)], None
+        decision = by_answer(heard.answer)
+        return [Step(None, f"custom router: said {said}: target {decision.target}", True)], decision
+
+    def _reasons(
+        self, operation: Operation, bucket: bytes, head: RequestHead, target: Target
+    ) -> list[str]:
+        """Says what about the identity or the target prevents the request."""
+        caller = self._caller
+        who = f"identity {caller.name}"
+        on = f" on {bucket.decode()}" if bucket else ""
+        reasons = []
+        if not caller.may(operation.name, bucket):
+            reasons.append(f"{who} is not allowed {operation.name}{on}")
+        query = parse_query(head.query) if head.query else []
+        reasons += [
+            f"{who} is not allowed {other}{on}, which a header amounts to"
+            for other in sorted(implied(operation, head.fields, query))
+            if not caller.may(other, bucket)
+        ]
+        if not caller.reaches(target.name):
+            reasons.append(f"{who} does not reach target {target.name}")
+        if target.profile.refuses(operation.name):
+            reasons.append(f"a target of profile {target.profile.name} has no {operation.name}")
+        if self._snapshot.signer(target, caller) is None:
+            reasons.append(f"target {target.name} has no credentials for this request")
+        return reasons
 
 
-def _signed(request: Request, caller: Caller, snapshot: Snapshot) -> RequestHead:
-    """Returns the head as it would arrive. Raises S3Error if a worker would refuse it."""
-    host = "localhost"
-    if snapshot.open or request.method == "OPTIONS":
-        return parse_request_head(request.raw(host), snapshot.limits)
-    bare = parse_request_head(request.raw(host), snapshot.limits)
-    payload = bare.fields.get(b"x-amz-content-sha256", _UNSIGNED)
-    request.headers = [pair for pair in request.headers if pair[0] not in _OWN]
-    signed = [
-        pair
-        for pair in bare.headers
-        if pair[0].startswith(b"x-amz-") and pair[0].decode("latin-1") not in _OWN
-    ]
-    credentials = Credentials(caller.access_key_id, caller.secret)
-    lines = Signer(credentials, _REGION).sign(
-        bare.method, bare.path, bare.query, host.encode(), signed, payload, time.time()
-    )
-    if bare.method == b"POST" and not bare.query and b"/" not in bare.path[1:]:
-        lines = []  # a form, which is signed in its body
-    return parse_request_head(request.raw(host, lines), snapshot.limits)
+def _common(routed: Sequence[Routed]) -> Decision | None:
+    """Returns where all of these go, if that is one place."""
+    decisions = [one.decision for one in routed]
+    first = decisions[0] if decisions else None
+    if first is None or not all(one is not None and one.is_same_place(first) for one in decisions):
+        return None
+    return first
 
 
-def _tell(
-    outcome: Outcome,
-    trail: Trail,
-    head: RequestHead | None,
-    caller: Caller,
-    snapshot: Snapshot,
-    model: Config,
-) -> None:
-    """Returns the outcome with what is known so far, and why it ended there."""
-    address, operation = trail.address, trail.operation
-    if address is None or operation is None or head is None:
-        return
-    outcome.operation = operation
-    if operation is PREFLIGHT and trail.decision is None:
-        return
-    routed = operation.routed_as
-    payload = head.fields.get(b"x-amz-content-sha256", b"")
-    query = parse_query(head.query) if head.query else []
-    understood = Understood(head, query, address, operation, (payload, None), NOT_PRESIGNED)
-    asked = asked_about(understood, caller, time.time())
-    outcome.steps = steps_of(snapshot.routing, model.rules, asked)
-    won = next(step for step in outcome.steps if step.won).rule
-    name = snapshot.routing.default.target if won is None else won.target
-    target = outcome.target = snapshot.targets[name]
-    host, _ = host_and_path(target, Address(address.bucket, b"", True, b"/" + address.bucket))
-    outcome.endpoint = f"{'https' if target.route.tls else 'http'}://{host.decode()}"
-    if routed is not operation:
-        text = f"{operation.name} goes where its upload went: routed as {routed.name}"
-        outcome.remarks.append(text)
-    if outcome.error is not None:
-        outcome.remarks += _reasons(operation, address.bucket, head, caller, snapshot, target)
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "backslashreplace")
 
 
-def _reasons(
-    operation: Operation,
-    bucket: bytes,
-    head: RequestHead,
-    caller: Caller,
-    snapshot: Snapshot,
-    target: Target,
-) -> list[str]:
-    """Says what about the identity or the target prevents the request."""
-    who = f"identity {caller.name}"
-    on = f" on {bucket.decode()}" if bucket else ""
-    reasons = []
-    if not caller.may(operation.name, bucket):
-        reasons.append(f"{who} is not allowed {operation.name}{on}")
-    query = parse_query(head.query) if head.query else []
-    reasons += [
-        f"{who} is not allowed {other}{on}, which a header amounts to"
-        for other in sorted(implied(operation, head.fields, query))
-        if not caller.may(other, bucket)
-    ]
-    if not caller.reaches(target.name):
-        reasons.append(f"{who} does not reach target {target.name}")
-    if target.profile.refuses(operation.name):
-        reasons.append(f"a target of profile {target.profile.name} has no {operation.name}")
-    if snapshot.signer(target, caller) is None:
-        reasons.append(f"target {target.name} has no credentials for this request")
-    return reasons
+class _UnfixedTable(RoutingTable):
+    """A routing table of which no plan is fixed, so that the trail has what rules are asked."""
+
+    def __init__(self, table: RoutingTable) -> None:
+        self.default = table.default
+        self._table = table
+
+    def plan(self, bucket: bytes) -> Plan:
+        return _UnfixedPlan(self._table.plan(bucket))
+
+
+class _UnfixedPlan(Plan):
+    """A plan that is never fixed."""
+
+    __slots__ = ("_plan",)
+
+    def __init__(self, plan: Plan) -> None:
+        self.fixed = None
+        self._plan = plan
+
+    def decide(self, asked: Asked) -> Decision:
+        return self._plan.decide(asked)

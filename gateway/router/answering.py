@@ -14,11 +14,13 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from gateway.router.confinement import end_for_memory
-from gateway.router.loading import describe
+from gateway.router.loading import Router, describe
 
 MAX_ANSWER: Final = 65536  # characters; a list of every target has fewer
 
 Reply = Callable[[list[object]], None]
+
+_PATIENCE: Final = 3600.0  # of somebody who asks once, and ends the process when it is too late
 
 
 class Answering:
@@ -65,6 +67,23 @@ class Answering:
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             if not deadline.expired():  # nobody waits any more
                 reply([number, False, f"it raised {describe(error)}"])
+
+
+def answer_once(router: Router, arguments: list[object]) -> dict[str, object]:
+    """Returns the answer to one question: a `value` or a `reason`, and how many milliseconds."""
+
+    async def ask() -> tuple[list[object], float]:
+        replies: asyncio.Queue[list[object]] = asyncio.Queue()
+        began = time.perf_counter()
+        question = [0, time.monotonic() + _PATIENCE, *arguments]
+        answering.ask(question, replies.put_nowait)
+        reply = await replies.get()
+        return reply, time.perf_counter() - began
+
+    answering = Answering(router.route_request)
+    (_, answered, value), seconds = asyncio.run(ask())
+    said = {"value": value} if answered else {"reason": value}
+    return {**said, "milliseconds": seconds * 1000}
 
 
 def _answer(number: object, value: object) -> list[object]:

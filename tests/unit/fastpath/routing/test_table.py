@@ -248,3 +248,17 @@ def test_parts_of_the_bucket_stand_in_the_rewrite_of_each_bucket() -> None:
 def test_only_keys_that_lose_their_prefix_belong_to_the_rule() -> None:
     plan = table(keyed(1, rewrite=Rewriting(strip_prefix="a*/")), keyed(2)).plan(b"b-1")
     assert [plan.decide(at(key)).target for key in (b"a*/k", b"ab/k")] == ["t1", "t2"]
+
+
+def test_an_explanation_of_a_list_across_targets_has_no_winner() -> None:
+    """`decide` refuses it; the rules concerned are shown all the same."""
+    rules = [Rule(1, 10, "b", "t1", keys=("raw/*",)), rule(2, "b"), rule(3, "b")]
+    request = asked(b"b", "ListObjectsV2")._replace(key=b"", prefix=b"ra")
+    steps = explain(table(*rules), rules, request)
+    assert [(step.rule and step.rule.number, step.won) for step in steps] == [
+        (1, False),
+        (2, False),
+    ]
+    assert steps[0].result.endswith("others do not: those are on target t1")
+    (only, default) = explain(table(rules[0]), rules[:1], request)
+    assert (only.won, default.won) == (False, False)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from fastpath.routing.asked import Asked
 from fastpath.s3.operations import OPERATIONS, Operation
 from gateway.config import load
-from gateway.explain.request import place_of, request_of
-from gateway.explain.trial import EVERYBODY, try_out
+from gateway.explain import trial
+from gateway.explain.request import length_headers, moment_of, place_of, request_of
+from gateway.explain.trial import EVERYBODY, Circumstances, try_out
 
 FULL = """
 auth:
@@ -179,7 +182,7 @@ def test_the_request_of_an_operation_is_that_operation(full: Path) -> None:
 
     def found(operation: Operation) -> str | None:
         request = request_of(place_of("x-a", "main/k"), operation.name, "", ())
-        outcome = try_out(request, "main/k", EVERYBODY, model)
+        outcome = try_out(request, EVERYBODY, model, Circumstances(("main/k",)))
         return outcome.operation and outcome.operation.name
 
     every = [*dict.fromkeys(OPERATIONS.values())]
@@ -198,3 +201,135 @@ def test_a_bucket_and_a_key_in_one_word_get_a_hint(run, full: Path) -> None:
     ):
         done = run("explain", "-c", full, *words)
         assert (done.exit_code, says in done.stderr) == (2, True)
+
+
+KEYED = (
+    FULL.partition("routing:")[0]
+    + """routing:
+  rules:
+    - {pattern: data, keys: ["raw/*"], target: lakefs, rewrite: {bucket: lake, key_prefix: main/}}
+    - {pattern: data, target: s3}
+    - {pattern: "team-{team}", target: s3, rewrite: {bucket: teams, key_prefix: "{team}/"}}
+"""
+)
+
+
+@pytest.fixture
+def keyed(tmp_path: Path) -> Path:
+    file = tmp_path / "keyed.yaml"
+    file.write_text(KEYED)
+    return file
+
+
+def test_explain_shows_the_name_that_a_target_has(run, keyed: Path) -> None:
+    assert run("explain", "-c", keyed, "team-red", "k").stdout.splitlines()[2:] == [
+        "> rule 3 (line 12) team-{team}: matches: target s3",
+        "  team-red/k is teams/red/k there",
+        "target s3: http://127.0.0.1:9000 (profile s3)",
+    ]
+    listed = run("explain", "-c", keyed, "data", "--prefix", "raw/a").stdout.splitlines()
+    assert listed[:2] == [
+        "> rule 1 (line 10) data: matches: target lakefs",
+        "  data/raw/a is lake/main/raw/a there",
+    ]
+    head = run("explain", "-c", keyed, "team-red", "--operation", "HeadBucket", "--json").stdout
+    assert json.loads(head)["upstream"] == {"bucket": "teams", "key": ""}
+
+
+def test_explain_shows_why_a_list_is_refused(run, keyed: Path) -> None:
+    assert run("explain", "-c", keyed, "data", "--prefix", "").stdout.splitlines() == [
+        "  rule 1 (line 10) data: some keys with this prefix match its keys, others do not: those "
+        "are on target lakefs",
+        "  rule 2 (line 11) data: matches: target s3",
+        "refused: 501 NotImplemented: ListObjectsV2 is not available here: the keys that it asks "
+        "for are on several storage targets. Please ask for a longer prefix.",
+    ]
+
+
+def test_explain_shows_where_each_key_of_a_batch_goes(run, keyed: Path) -> None:
+    command = ("explain", "-c", keyed, "data", "x", "--operation", "DeleteObjects")
+    assert run(*command, "--key", "raw/&").stdout.splitlines() == [
+        "key x:",
+        "  rule 1 (line 10) data: the key does not match its keys",
+        "> rule 2 (line 11) data: matches: target s3",
+        "key raw/&:",
+        "> rule 1 (line 10) data: matches: target lakefs",
+        "  data/raw/& is lake/main/raw/& there",
+        "refused: 501 NotImplemented: Deleting keys that are on several storage targets in one "
+        "request is not supported. Please delete them in several.",
+    ]
+    report = json.loads(run(*command, "--key", "y", "--json").stdout)
+    assert [(one["key"], one["rule"], one["target"]) for one in report["keys"]] == [
+        ("x", 2, "s3"),
+        ("y", 2, "s3"),
+    ]
+    assert (report["target"], report["refused"]) == ("s3", None)
+
+
+def asked_of(full: Path, words: dict[str, object]) -> Asked:
+    """What the rules are asked about a PutObject."""
+    model = load({"config": str(full)}, {}).model
+    assert model is not None
+    headers = [f"{name}: {value}" for name, value in words.items()]
+    request = request_of(place_of("x-a", "main/k"), "PutObject", "", headers)
+    with patch.object(trial, "steps_of", side_effect=trial.steps_of) as steps:
+        outcome = try_out(request, EVERYBODY, model, Circumstances(at=5.0))
+    assert outcome.error is None
+    asked = steps.call_args.args[2]
+    assert isinstance(asked, Asked)
+    return asked
+
+
+def test_rules_are_asked_about_size_type_and_time(full: Path) -> None:
+    asked = asked_of(full, {"content-length": 7, "content-type": "text/plain"})
+    assert (asked.size, asked.content_type, asked.time) == (7, b"text/plain", 5.0)
+    streamed = {
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-trailer": "x-amz-checksum-crc32",
+        "content-encoding": "aws-chunked",
+    }
+    more = length_headers(7, [f"{name}: {value}" for name, value in streamed.items()])
+    name, _, value = more[0].partition(": ")
+    assert asked_of(full, {**streamed, name: value}).size == 7
+
+
+def test_options_say_what_a_header_would(run, full: Path) -> None:
+    words = ["--size", "7", "--content-type", "text/plain", "--method", "PUT"]
+    with patch.object(trial, "steps_of", side_effect=trial.steps_of) as steps:
+        done = run("explain", "-c", full, "x-a", "main/k", *words, "--at", "1970-01-01T01:00+01:00")
+    assert "refused" not in done.stdout
+    asked = steps.call_args.args[2]
+    assert asked[0:1] + asked[4:7] == ("PutObject", 7, b"text/plain", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("12.5", 12.5),
+        ("1970-01-01", 0.0),
+        ("1970-01-01T00:00:01Z", 1.0),
+        ("1970-01-01T00:01", 60.0),
+    ],
+)
+def test_a_time_may_be_written_in_several_ways(text: str, seconds: float) -> None:
+    assert moment_of(text) == seconds
+
+
+@pytest.mark.parametrize(
+    ("flags", "hint"),
+    [
+        (["--at", "soon"], "'soon' is no time"),
+        (["--at", "1900-01-01"], "is no time"),
+        (["--at", "9" * 30], "is no time"),
+        (["--operation", "GetObject", "--method", "GET"], "give an operation or a method"),
+        (["--key", "a", "--key", "b"], "only DeleteObjects has several"),
+        (["--prefix", "a", "--key", "b"], "a list has a prefix, and no key besides"),
+        (["--size", "1", "--header", "Content-Length: 2"], "given twice: by --size"),
+    ],
+)
+def test_explain_says_which_options_do_not_go_together(
+    run, full: Path, flags: list[str], hint: str
+) -> None:
+    done = run("explain", "-c", full, "x-a", *flags)
+    assert done.exit_code == 2
+    assert hint in done.stderr

@@ -18,6 +18,9 @@ def test_is_a_configuration_again_once_the_secrets_are_back(desk: Desk) -> None:
         text = text.replace(REDACTED, secret, 1)
     again = desk.model(text)
     assert [rule.operations for rule in again.rules] == [rule.operations for rule in model.rules]
+    assert [(rule.keys, rule.rewrite) for rule in again.rules] == [
+        (rule.keys, rule.rewrite) for rule in model.rules
+    ]
     assert again.identities == model.identities
     assert again.targets == model.targets
     assert (again.listen, again.domains, again.limits) == (

@@ -35,6 +35,10 @@ routing:
       target: lakefs
       description: "versioned"
     - {{pattern: "x", target: s3}}
+    - pattern: "team-{{team}}"
+      keys: ["raw/*", "log"]
+      target: s3
+      rewrite: {{bucket: teams, key_prefix: "{{team}}/"}}
 """
 
 
@@ -113,16 +117,22 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "default_target": "s3",
         "custom": None,
     }
-    assert [(rule.number, rule.line) for rule in model.rules] == [(1, 16), (2, 21)]
+    assert [(rule.number, rule.line) for rule in model.rules] == [(1, 16), (2, 21), (3, 22)]
     assert rules == {
         "exact": {"x": 2},
         "prefixes": {"critical-": 1},
-        "globs": {},
-        "lengths": [9],
-        "kinds": [["lakefs", 0, 0], ["s3", None, None]],
-        "kind_of": [0, 1],
+        "globs": {"team-": [[3, "team-{team}"]]},
+        "lengths": [5, 9],
+        "kinds": [
+            ["lakefs", 0, 0, None, None],
+            ["s3", None, None, None, None],
+            ["s3", None, None, 0, 0],
+        ],
+        "kind_of": [0, 1, 2],
         "operations": [sorted(expand("PUT") | expand("list"))],
         "identities": [["analytics"]],
+        "keys": [["log", "raw/*"]],
+        "rewrites": [["teams", "{team}/", "", "team-{team}"]],
     }
     assert targets[1] == {
         "name": "s3",
