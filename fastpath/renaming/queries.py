@@ -13,7 +13,7 @@ was opened never goes up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from fastpath.errors import NO_SUCH_UPLOAD, S3Error
@@ -38,15 +38,15 @@ def upstream_query(raw: bytes, query: Query, operation: str, names: Names) -> tu
     values: dict[bytes, bytes] = {}
     for name, value in query:
         values.setdefault(name, value)
-    renamed = {
+    gone = _without_meaning(values, names)
+    renamed: dict[bytes, bytes | None] = {
         name: _renamed(name, value, operation, names)
         for name, value in values.items()
-        if name in _RENAMED
+        if name in _RENAMED and name not in gone
     }
+    renamed.update(dict.fromkeys(gone))
     if operation in LISTS and names.rewrite.key_prefix and PREFIX not in values:
         renamed[PREFIX] = names.rewrite.key_prefix
-    if (marker := values.get(b"key-marker")) and not marker.startswith(names.rewrite.strip_prefix):
-        renamed.update(dict.fromkeys(_WITH_KEY_MARKER))
     counts = [name for name, _ in query if name in renamed]
     if len(counts) == len(set(counts)) and all(
         values.get(name) == value for name, value in renamed.items()
@@ -61,6 +61,14 @@ def upstream_query(raw: bytes, query: Query, operation: str, names: Names) -> tu
     ]
     kept += [name + b"=" + quote_from_bytes(value, safe="~").encode() for name, value in new]
     return b"&".join(kept), [*pairs, *new]
+
+
+def _without_meaning(values: Mapping[bytes, bytes], names: Names) -> Collection[bytes]:
+    """Return the parameters that do not go up, because S3 reads them with `key-marker` alone."""
+    marker = values.get(b"key-marker")
+    if not marker:
+        return (b"upload-id-marker",) if values.get(b"upload-id-marker") else ()
+    return () if marker.startswith(names.rewrite.strip_prefix) else _WITH_KEY_MARKER & values.keys()
 
 
 def first_value(query: Query, name: bytes) -> bytes:

@@ -85,8 +85,8 @@ def _decide_by_more(
 ) -> Admitted | Undecided:
     """Decide by more than the bucket: the rest of the request, its upload, the custom router."""
     head, operation, custom = request.head, request.operation, snapshot.custom
-    upload = upload_of(request, snapshot)
     asked = trail.asked = asked_about(request, trail.caller, now)
+    upload = upload_of(request, snapshot)
     if upload is not None:
         decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
     elif custom is None or not asked.bucket:

@@ -270,10 +270,9 @@ class _Trial:
             return [], None  # refused before it was asked
         said = f"{json.dumps(heard.said.value)} in {heard.said.milliseconds:.1f} ms"
         if heard.failure:
-            refuses = "the request is refused" if custom.refuses else "the rules decide"
-            return [
-                Step(None, f"custom router failed: {heard.failure}; {refuses}", custom.refuses)
-            ], None
+            then = "the request is refused" if custom.refuses else "the rules decide"
+            failed = f"custom router failed: {heard.failure}; {then}"
+            return [Step(None, failed, custom.refuses)], None
         if heard.answer is None:
             return [Step(None, f"custom router: said {said}: the rules decide", False)], None
         decision = by_answer(heard.answer)

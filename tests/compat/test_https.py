@@ -66,9 +66,13 @@ def test_an_unsigned_trailer_crosses_and_is_signed_on(
 ) -> None:
     client = s3_client(taking[HTTPS].url, CLIENT, ca=taking[HTTPS].ca)
     heard, body = sent(client), payload(size)
-    part = {"UploadId": "u", "PartNumber": 1} if operation == "upload_part" else {}
+    where: dict[str, Any] = {"Bucket": "bucket", "Key": "object"}
+    if operation == "upload_part":
+        begun = client.create_multipart_upload(**where)
+        where |= {"UploadId": begun["UploadId"], "PartNumber": 1}
+    heard.clear()
     given = io.BytesIO(body) if kind == "stream" else body
-    getattr(client, operation)(Bucket="bucket", Key="object", Body=given, **part)
+    getattr(client, operation)(**where, Body=given)
     (headers,) = heard
     assert headers["x-amz-content-sha256"] == UNSIGNED_TRAILER
     assert headers["x-amz-trailer"] == "x-amz-checksum-crc32"

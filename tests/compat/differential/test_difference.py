@@ -91,6 +91,7 @@ def test_what_is_refused_before_the_target_has_its_status_and_code(
         "InvalidBucketName",
         "BadDigest",
         "BadDigest",
+        *["NoSuchUpload"] * 3,
     ]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from fastpath.http.head import parse_response_head
 from fastpath.renaming.answers import RenamedDocument, RenamedDocuments
 from fastpath.renaming.names import Names
+from fastpath.response.filters import Buffer
 from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element, url_encoded
 
@@ -219,7 +220,10 @@ def rewriter(
         b"HTTP/1.1 %d OK\r\nContent-Type: application/xml\r\n"
         b"Transfer-Encoding: chunked\r\n\r\n" % status
     )
-    step = RenamedDocuments(operation, names, query, upstream_query, more_errors).head(head)
+    documents = RenamedDocuments(operation, names, query, upstream_query, more_errors)
+    step = documents.head(head)
+    if isinstance(step, Buffer):  # an error that is longer than that
+        step = documents.whole(b"", complete=False)
     assert step is None or isinstance(step, RenamedDocument)
     return step
 

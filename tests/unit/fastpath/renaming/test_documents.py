@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 from fastpath.errors import NO_SUCH_KEY, NO_SUCH_UPLOAD, S3Error
 from fastpath.http.head import parse_response_head
-from fastpath.renaming.answers import RenamedDocuments, RenamedHeaders, error_for_client
+from fastpath.renaming.answers import (
+    RenamedDocument,
+    RenamedDocuments,
+    RenamedHeaders,
+    error_for_client,
+)
 from fastpath.renaming.names import Source
-from fastpath.response.filters import HeadChange
+from fastpath.response.filters import Buffer, HeadChange
 from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.operations import METHODS, MethodNotAllowed
 from fastpath.s3.xml_writer import DECLARATION, element
@@ -336,3 +341,24 @@ def test_without_a_rewrite_every_header_stays() -> None:
     head = parse_response_head(b"HTTP/1.1 200 OK\r\nLocation: /b\r\nContent-Length: 0\r\n\r\n")
     names = replace(names_of(rewrite=Rewrite()), upload_ids=Ids())
     assert RenamedHeaders(names).head(head) is None
+
+
+def test_an_error_without_a_name_of_the_targets_passes_as_it_came() -> None:
+    head = parse_response_head(
+        b"HTTP/1.1 404 No\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\n"
+    )
+    documents = RenamedDocuments("GetObject", names_of(b"k"), (), ())
+    assert isinstance(documents.head(head), Buffer)
+    assert documents.whole(b"<html>no</html>", complete=True) is None
+    renamed = documents.whole(b"<Error><Key>main/k</Key></Error>", complete=True)
+    assert isinstance(renamed, RenamedDocument)
+
+
+def test_the_marker_of_a_list_of_uploads_is_that_of_the_row_with_its_id() -> None:
+    """SeaweedFS may leave NextKeyMarker out."""
+    document = (
+        b"<ListMultipartUploadsResult><Upload><Key>main/a</Key><UploadId>one</UploadId></Upload>"
+        b"<NextUploadIdMarker>one</NextUploadIdMarker></ListMultipartUploadsResult>"
+    )
+    found = rename(document, "ListMultipartUploads", names_of())
+    assert found.count(Ids().seal(b"one", b"a")) == 2
