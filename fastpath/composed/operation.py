@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 from fastpath.composed.client_reply import ClientReply, RepliedExchange
 from fastpath.errors import ACCESS_DENIED, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.routing.identities import ANONYMOUS_CALLER
-from fastpath.signing.sigv4.sign import Unsigned
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import Call, CallFailed, CallWorker, Requester
 
@@ -87,10 +86,8 @@ class ComposedRequest:
         caller, place = self._exchange.caller, self.snapshot.targets[target]
         if not caller.reaches(target):
             raise S3Error(ACCESS_DENIED)
-        if caller is ANONYMOUS_CALLER:
-            if not place.profile.anonymous:
-                raise S3Error(ACCESS_DENIED)
-            return Destination(place, Unsigned(place.region))
+        if caller is ANONYMOUS_CALLER and not place.profile.anonymous:
+            raise S3Error(ACCESS_DENIED)
         signer = self.snapshot.signer(place, caller)
         if signer is None:
             raise S3Error(SERVICE_UNAVAILABLE)

@@ -33,7 +33,7 @@ MAX_DISCARDED_BYTES = 65536
 class ClientRequest(NamedTuple):
     """An admitted request.
 
-    bucket, key: the client's, which answers show.
+    bucket, key: the target's; `renaming` gives answers the client's.
     upstream: the target's address, for checks of names and for questions.
     query: decoded.
     fields: the headers by name, repeated ones joined with a comma.

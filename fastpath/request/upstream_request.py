@@ -34,14 +34,13 @@ from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed
 from fastpath.request.uploads import SealedIds, Upload
 from fastpath.routing.asked import Asked
-from fastpath.routing.identities import ANONYMOUS_CALLER, Caller
+from fastpath.routing.identities import Caller
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.sealed_ids import UploadOrigin
 from fastpath.routing.snapshot import Snapshot, Target
 from fastpath.routing.table import CUSTOM_ROUTER, Decision
 from fastpath.s3.addressing import COPY_SOURCE, Address
 from fastpath.s3.operations import OPERATIONS, Operation
-from fastpath.signing.sigv4.sign import Unsigned
 
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
 _SAME_NAMES = Rewrite()
@@ -61,7 +60,7 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
     source: Decision | None = None,
     upload: Upload | None = None,
 ) -> Admitted:
-    """Find the target and the signer of a request that goes where `decision` says.
+    """Return the record of a request that goes where `decision` says. Raises S3Error.
 
     `source`: where the source of a copy is; None: the rules say. `upload`: that it continues.
     """
@@ -73,34 +72,23 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
         rewrite = decision.rewrite or _SAME_NAMES
         upstream_address = upstream_address_of(address, rewrite)
         names = _names(address, upstream_address, rewrite, target, snapshot, upload)
-        check_operation(operation.name, names)
-        renamed = Renamed(names, query, *upstream_query(head.query, query, operation.name, names))
+        renamed = trail.renamed = _renamed(head, query, operation, names)
         query = renamed.upstream_query
-        trail.renamed = renamed
     check_target(target, operation, caller, upstream_address, query, head)
-    signer = (
-        Unsigned(target.region) if caller is ANONYMOUS_CALLER else snapshot.signer(target, caller)
-    )
+    signer = snapshot.signer(target, caller)
     if signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
     rewritten_headers: Query = ()
     if COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields:
         place = _check_sources(head, address, snapshot, caller, target, now, source)
-        if renamed is None and place is not None and place.rewrite is not None:
-            names = _names(address, address, _SAME_NAMES, target, snapshot, upload)
-            renamed = Renamed(names, query, head.query, query)
-        renamed, head, query_headers, rewritten_headers = _with_sources(
-            renamed, head, query_headers, place
-        )
+        names = _names(address, upstream_address, _SAME_NAMES, target, snapshot, upload)
+        renamed = renamed or Renamed(names, query, head.query, query)
+        found = _with_sources(renamed, head, query_headers, place)
+        renamed, head, query_headers, rewritten_headers = found
         trail.renamed = renamed
     translation: Translation | None = None
-    dialect = target.profile.dialect
-    if dialect is not None or operation.is_translated:
-        translation = translate(
-            dialect, _client_request(head, query, operation, upstream_address, target)
-        )
-        if renamed is not None and translation.batch is not None:
-            translation.batch.rename = partial(upstream_key, rewrite=renamed.names.rewrite)
+    if target.profile.dialect is not None or operation.is_translated:
+        translation = _translation(head, query, operation, upstream_address, target, renamed)
     return Admitted(
         operation,
         address,
@@ -118,6 +106,12 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
         renamed,
         upload is not None and upload.origin.checksum_dropped,
     )
+
+
+def _renamed(head: RequestHead, query: Query, operation: Operation, names: Names) -> Renamed:
+    """Return what the target is asked by its own names. Raises S3Error: it cannot be."""
+    check_operation(operation.name, names)
+    return Renamed(names, query, *upstream_query(head.query, query, operation.name, names))
 
 
 def _names(
@@ -151,21 +145,19 @@ def _names(
 
 
 def _with_sources(
-    renamed: Renamed | None, head: RequestHead, query_headers: Query, place: Decision | None
-) -> tuple[Renamed | None, RequestHead, Query, Query]:
+    renamed: Renamed, head: RequestHead, query_headers: Query, place: Decision | None
+) -> tuple[Renamed, RequestHead, Query, Query]:
     """Give the sources of a copy and of a rename the target's names.
 
     `place`: where the source of the copy is. Return what `with_source` returns.
     """
     headers: list[tuple[bytes, bytes]] = []
-    for name in (COPY_SOURCE, RENAME_SOURCE):
+    own = renamed.names.rewrite
+    for name, rewrite in ((COPY_SOURCE, place.rewrite if place else None), (RENAME_SOURCE, own)):
         if name not in head.fields:
             continue
-        rewrite = place.rewrite if name == COPY_SOURCE and place is not None else None
-        if name == RENAME_SOURCE and renamed is not None:
-            rewrite = renamed.names.rewrite
         value = None
-        if rewrite is not None and renamed is not None:
+        if rewrite is not None and rewrite != _SAME_NAMES:
             renamed, value = _with_source(renamed, head, name, rewrite)
         head, query_headers, more = with_source(head, name, query_headers, value)
         headers += more
@@ -182,25 +174,33 @@ def _with_source(
     return renamed._replace(names=replace(renamed.names, source=source)), value
 
 
-def _client_request(
+def _translation(
     head: RequestHead,
     query: Query,
     operation: Operation,
     upstream_address: Address,
     target: Target,
-) -> ClientRequest:
-    return ClientRequest(
-        operation.name,
-        upstream_address.bucket,
-        upstream_address.key,
-        upstream_address,
-        query,
-        head.fields,
-        head.headers,
-        target.region,
-        head.path,
-        target.drops,
+    renamed: Renamed | None,
+) -> Translation:
+    """Return how the request is translated; a dialect sees the target's names alone."""
+    translation = translate(
+        target.profile.dialect,
+        ClientRequest(
+            operation.name,
+            upstream_address.bucket,
+            upstream_address.key,
+            upstream_address,
+            query,
+            head.fields,
+            head.headers,
+            target.region,
+            head.path,
+            target.drops,
+        ),
     )
+    if renamed is not None and translation.batch is not None:
+        translation.batch.rename = partial(upstream_key, rewrite=renamed.names.rewrite)
+    return translation
 
 
 def _check_sources(  # noqa: PLR0913 (what is known of one request)

@@ -20,13 +20,13 @@ from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.response.cors import Cors, CorsRule, compile_pattern
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.globs import compile_glob
-from fastpath.routing.identities import Caller, Grant
+from fastpath.routing.identities import ANONYMOUS_CALLER, Caller, Grant
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from fastpath.routing.rules import Rulebook
 from fastpath.routing.sealed_ids import Sealer
 from fastpath.routing.table import RoutingTable
 from fastpath.signing.authentication import Accepted, Sigv2
-from fastpath.signing.sigv4.sign import Credentials, Signer
+from fastpath.signing.sigv4.sign import Credentials, Signer, Unsigned
 from fastpath.sockets.tls_settings import Certificate, TLSSettings
 
 FORMAT = 2
@@ -86,8 +86,10 @@ class Snapshot:
     sealer: Sealer  # of upload ids
     custom: CustomRouting | None = None  # `routing.custom`: a router in a process of its own
 
-    def signer(self, target: Target, caller: Caller) -> Signer | None:
+    def signer(self, target: Target, caller: Caller) -> Signer | Unsigned | None:
         """Returns the signer of `caller`'s requests to `target`; None without credentials."""
+        if caller is ANONYMOUS_CALLER:
+            return Unsigned(target.region)
         return caller.signers.get(target.name, target.signer)
 
 

@@ -12,11 +12,12 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
+from fastpath.signing.sigv4.sign import Signer
+
 if TYPE_CHECKING:
     from fastpath.ipc.log import WorkerLog
     from fastpath.routing.identities import Caller
     from fastpath.routing.snapshot import Snapshot, Target
-    from fastpath.signing.sigv4.sign import Signer
 
 # A chain answers in milliseconds, STS in a second or two; clients time out after 60.
 WAIT_SECONDS = 5.0
@@ -102,4 +103,4 @@ def _signer_now(refused: Refused, snapshot: Snapshot) -> Signer | None:
     if target is None or target.route.key != home.route.key:
         return None
     now = snapshot.signer(target, snapshot.callers.get(caller.access_key_id, caller))
-    return None if now is None or now.equals(signer) else now
+    return now if isinstance(now, Signer) and not now.equals(signer) else None

@@ -241,7 +241,7 @@ class _Resolver:
         shared_names.report_rewrites(reader, found, routing.default_target)
         self._check_cors(auth.cors)
         if not reader.problems.fatal and self._probed is None:
-            rules.report_unreached(reader)
+            rules.report_unreached(reader, self._reached)
         if auth.mode != "open" and not reader.problems.fatal:
             self._warn_of_callers(identities, loopback, anonymous=auth.anonymous == "forward")
         sealed = router.secret_file is not None or static_key(identities, targets.values())

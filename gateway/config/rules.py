@@ -5,7 +5,7 @@ Rules: what is wrong only because of other rules, `unreachable_rules` and `share
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fastpath.errors import S3Error
 from fastpath.routing.globs import part_names, split_glob
@@ -125,9 +125,8 @@ def reached_targets(reader: Reader) -> dict[str, Path]:
     return reached
 
 
-def report_unreached(reader: Reader) -> None:
+def report_unreached(reader: Reader, reached: Collection[str]) -> None:
     """Reports targets that are written, and that no request can reach."""
-    reached = reached_targets(reader)
     told = {problem.path for problem in reader.problems}
     for name in reader.members(("targets",)):
         path: Path = ("targets", name)
