@@ -152,6 +152,7 @@ class _Trial:
         self._rules = rules
         self._table = RoutingTable(Rulebook.of(rules), default_target, 100)
         self._pairs_left = MAX_PAIRS
+        self._told: set[tuple[str, str, int]] = set()  # own names: one line for many tenants
 
     def report(self, rewriting: Sequence[Rule]) -> None:
         """Reports rules that share objects with another rule, or with the default target."""
@@ -192,7 +193,10 @@ class _Trial:
             for operation in _TRIED:
                 other, target, name = self._decide(above, operation, who)
                 if (target, name) == (way.rule.target, above):
-                    self._warn(way, below, above, other, above)
+                    found = (target, above.bucket, other.number if other else 0)
+                    if found not in self._told:
+                        self._told.add(found)
+                        self._warn(way, below, above, other, above)
                     return
 
     def _report_pair(self, outer: _Way, inner: _Way) -> bool:
