@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from fastpath.dialects import delete_objects, lakefs, location_urls
+from fastpath.dialects import delete_objects, lakefs, location_urls, parts_of_buckets
 from fastpath.dialects.translation import ClientRequest, Translation
 
 PLAIN: Mapping[str, Callable[[ClientRequest], Translation]] = {
@@ -21,5 +21,7 @@ DIALECTS: Mapping[str, Callable[[ClientRequest], Translation]] = {"lakefs": lake
 def translate(dialect: str | None, client_request: ClientRequest) -> Translation:
     """Translate a request for a target of this dialect. Raises S3Error."""
     if dialect is None:
+        if client_request.is_part and client_request.operation == "CreateBucket":
+            return parts_of_buckets.CreateBucket(client_request)
         return PLAIN[client_request.operation](client_request)
     return DIALECTS[dialect](client_request)

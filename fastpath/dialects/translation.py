@@ -41,6 +41,7 @@ class ClientRequest(NamedTuple):
     region: the target's.
     sent: the raw path as the client sent it.
     drops: headers that the target would ignore are dropped rather than refused.
+    is_part: the client's bucket is a part of one at the target.
     """
 
     operation: str
@@ -53,6 +54,7 @@ class ClientRequest(NamedTuple):
     region: bytes = b""
     sent: bytes = b""
     drops: bool = False
+    is_part: bool = False
 
 
 class ErrorInstead:

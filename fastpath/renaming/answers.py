@@ -66,6 +66,7 @@ _OF_UPLOADS = frozenset(
     )
 )
 _ROWS = frozenset(("ListObjects", "ListObjectsV2"))  # that have rows of Contents
+_LISTED = re.compile(rb"<(?:Key|Prefix)>([^<]*)<")
 
 
 class RenamedDocument:
@@ -211,6 +212,7 @@ class Success:
         self._keys: Mapping[int, str] = {}  # of each row
         self._next_key = ""
         self._key_of_id: Mapping[str, str] = {}
+        self._document = b""
 
     def rename(
         self, document: bytes, start: int, more_errors: Callable[[], str] | None
@@ -220,6 +222,7 @@ class Success:
         Raises XmlError or S3Error.
         """
         prolog = document[:start]
+        self._document = document
         if self._operation in _ROWS and (cut := cut_rows(document, start)) is not None:
             pieces = self._rename_around(cut)
             if pieces is not None:
@@ -271,10 +274,10 @@ class Success:
         member = self._members.get(leaf.path)
         if member is None or (member not in _OF_UPLOADS and not self._names.are_changed):
             return None
-        if member in (Member.LISTED_KEY, Member.NEXT_KEY):
-            if not leaf.text and member is Member.NEXT_KEY:
-                return None
+        if member is Member.LISTED_KEY:
             return self._texts.renamed(leaf.text, raw)
+        if member is Member.NEXT_KEY:
+            return self._renamed_marker(leaf.text, raw) if leaf.text else None
         if member in (Member.LISTED_UPLOAD_ID, Member.NEXT_UPLOAD_ID):
             return self._sealed(leaf, member)
         value = self._value(member, leaf.text)
@@ -283,6 +286,18 @@ class Success:
         if shown == value:
             return None
         return self._texts.written(value) if encoded else Texts.plain(value)
+
+    def _renamed_marker(self, text: str, raw: bytes) -> bytes:
+        """Return the raw text of the client's marker. Raises S3Error.
+
+        It is a key or a prefix of the list. SeaweedFS encodes those, and the marker not.
+        """
+        texts, rewrite = self._texts, self._names.rewrite
+        if raw not in (listed := _LISTED.findall(self._document)):
+            key = text.encode()
+            if any(texts.read(one.decode("utf-8", "replace")) == key for one in listed):
+                return texts.written(Texts(rewrite, encoded=False).key_down(text))
+        return texts.renamed(text, raw)
 
     def _sealed(self, leaf: Leaf, member: Member) -> bytes | None:
         """Return the client's id of a listed upload, sealed with the client's name of its key."""

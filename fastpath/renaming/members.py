@@ -128,6 +128,7 @@ WITHOUT_RENAMED_BUCKETS = frozenset(
 # What a part of a bucket has. Everything else is about the whole bucket.
 OF_A_PART = frozenset(
     (
+        "CreateBucket",  # never sent: only whether the bucket exists is asked
         "DeleteObjects",
         "GetBucketLocation",
         "GetBucketVersioning",
@@ -142,9 +143,8 @@ OF_A_PART = frozenset(
 def check_operation(operation: str, names: Names) -> None:
     """Refuse an operation that renamed buckets or keys do not have. Raises S3Error."""
     rewrite = names.rewrite
-    is_part = bool(rewrite.key_prefix or rewrite.strip_prefix)
-    is_renamed = is_part or names.bucket != names.upstream_bucket
-    if is_part and is_about_whole_bucket(operation):
+    is_renamed = rewrite.is_part or names.bucket != names.upstream_bucket
+    if rewrite.is_part and is_about_whole_bucket(operation):
         raise _refused(operation, "its bucket is a part of another one at the target")
     if is_renamed and operation in WITHOUT_RENAMED_BUCKETS:
         raise _refused(operation, "its bucket has another name at the target")

@@ -196,6 +196,7 @@ def _translation(
             target.region,
             head.path,
             target.drops,
+            renamed is not None and renamed.names.rewrite.is_part,
         ),
     )
     if renamed is not None and translation.batch is not None:

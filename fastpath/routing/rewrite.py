@@ -26,6 +26,11 @@ class Rewrite:
     strip_prefix: bytes = b""
 
     @property
+    def is_part(self) -> bool:
+        """Whether the client's bucket is a part of the target's, or has a part there."""
+        return bool(self.key_prefix or self.strip_prefix)
+
+    @property
     def changes_keys(self) -> bool:
         """Whether any key has another name at the target."""
         return self.key_prefix != self.strip_prefix

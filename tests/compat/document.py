@@ -137,7 +137,7 @@ Each client below works through the gateway as it is, over http and over https: 
 and the keys, nothing else. No quirk switch is set. Each does real work, compared with the same work
 done straight at the target, and its snippet is run as it stands here. The target was SeaweedFS with
 signature checks. This run does each client's work once over either; the slow tests do it at each of
-two targets.
+two targets, and most of it in a [renamed bucket](configuration.md#rewrites) as well.
 
 | client | version | passed over http | over https | work |
 |---|---|---|---|---|

@@ -34,8 +34,18 @@ CLIENT = Keys("compat-client", "compat-client-secret")
 TARGETS = shared.NAMES
 MIB = 1024 * 1024
 SIZES = (0, 1, MIB, pytest.param(100 * MIB, marks=pytest.mark.slow))
+KEY_PREFIX = "of a renamed bucket+é/"
+# `renamed-BUCKET` is what lies below KEY_PREFIX in BUCKET.
 ROUTING = {
-    "rules": [{"pattern": "lakefs-*", "target": "lakefs"}, {"pattern": "*", "target": "s3"}],
+    "rules": [
+        {
+            "pattern": f"renamed-{kind}-{{id}}",
+            "target": target,
+            "rewrite": {"bucket": f"{kind}-{{id}}", "key_prefix": KEY_PREFIX},
+        }
+        for kind, target in (("lakefs", "lakefs"), ("plain", "s3"))
+    ]
+    + [{"pattern": "lakefs-*", "target": "lakefs"}, {"pattern": "*", "target": "s3"}],
     "default_target": "s3",
 }
 

@@ -4,12 +4,13 @@ Rules: work is a function that takes a `Place` and returns what the client told 
 straight at the target, then through the gateway, below two key prefixes of one bucket. What came
 back must be equal, and what lies on the target must be equal too, attributes included. The target
 is asked over http, the gateway over http and https: by one of its buckets each in the fast tier.
+Work in a renamed bucket, below a prefix of one of the target's, is done in `test_renamed_buckets`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ import pytest
 
 from gateway.demo.seaweed import Keys
 from tests.compat.doors import HTTP, HTTPS, Door
-from tests.compat.live import CLIENT, Side, reader
+from tests.compat.live import CLIENT, KEY_PREFIX, Side, reader
 
 # The door and the target of a comparison. Both targets are servers of one kind: the fast tier goes
 # through each door once, and to each of them once.
 OVER_HTTP = ((HTTP, "lakefs"), pytest.param((HTTP, "s3"), marks=pytest.mark.slow))
 WAYS = (*OVER_HTTP, (HTTPS, "s3"), pytest.param((HTTPS, "lakefs"), marks=pytest.mark.slow))
+RENAMED = "renamed"  # the third word of a way: by a bucket that the gateway renames
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +51,27 @@ class Place:
 
     def own(self, text: str) -> str:
         """`text` without what differs from place to place."""
-        for mine, label in ((self.prefix.rstrip("/"), "PREFIX"), (self.host, "HOST")):
+        names = {self.prefix.rstrip("/"): "PREFIX", self.host: "HOST", self.bucket: "BUCKET"}
+        for mine, label in names.items():
             text = text.replace(mine, label)
         return text.replace(str(self.directory), "DIRECTORY")
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """The two places of one test."""
+    """The two places of one test; `stored`: the second one, as the target names it."""
 
     side: Side
     direct: Place
     through: Place
+    stored: Place
 
     def run(self, work: Callable[[Place], Any]) -> Any:
         """Do the work at both and return what came of it; AssertionError where it differs."""
         wanted = work(self.direct)
         found = work(self.through)
         assert found == wanted, f"through the gateway: {found}\ndirectly: {wanted}"
-        stored, same = inventory(self.side, self.through), inventory(self.side, self.direct)
+        stored, same = inventory(self.side, self.stored), inventory(self.side, self.direct)
         assert stored == same, f"through the gateway: {stored}\ndirectly: {same}"
         assert stored, "the work left nothing to compare"
         return found
@@ -95,15 +99,16 @@ def comparison(
     prefix: str,
     tmp_path: Path,
 ) -> Comparison:
-    scheme, target = request.param
+    scheme, target, *renamed = request.param
     side = sides[target]
 
     def place(name: str, door: Door, keys: Keys) -> Place:
         (tmp_path / name).mkdir()
         return Place(door, keys, side.bucket, f"{prefix}{name}/", tmp_path / name)
 
-    return Comparison(
-        side,
-        place("straight", Door(side.here.endpoint), side.here.keys),
-        place("throughs", doors[scheme], CLIENT),
-    )
+    direct = place("straight", Door(side.here.endpoint), side.here.keys)
+    through = stored = place("throughs", doors[scheme], CLIENT)
+    if renamed:
+        through = replace(through, bucket=f"renamed-{side.bucket}")
+        stored = replace(stored, prefix=KEY_PREFIX + stored.prefix)
+    return Comparison(side, direct, through, stored)

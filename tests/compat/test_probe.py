@@ -69,8 +69,9 @@ def found(directory: Path, config: dict[str, Any], *words: str) -> tuple[dict[st
     done = probe(directory, config, "new", *words)
     assert done.exit_code == 0, done.stderr
     printed = yaml.safe_load(done.stdout)["targets"]["new"]
-    pasted = {**config, "routing": {"default_target": "new"}}
-    pasted["targets"]["new"] |= printed
+    pasted = {name: part for name, part in config.items() if name not in ("lakefs", "s3")}
+    pasted |= {"routing": {"default_target": "new"}}
+    pasted["targets"] = {"new": {**config["targets"]["new"], **printed}}  # or others warn: unused
     (directory / "pasted.yaml").write_text(json.dumps(pasted))
     loaded = load({"config": str(directory / "pasted.yaml")}, {})
     assert [problem.format() for problem in loaded.problems] == []

@@ -323,3 +323,25 @@ def test_upload_ids_are_sealed_where_no_name_is_rewritten() -> None:
     renamed = rename(document, "ListMultipartUploads", names, query)
     assert renamed == write(client, ["k", "a&"], ["c/"])
     assert rewriter("ListObjectsV2", names) is None
+
+
+@pytest.mark.parametrize("last", ["a+b", "100%2F", "grüße", "a b", "plain"])
+@pytest.mark.parametrize("key_prefix", ["main/", "of a part+é/"])
+@pytest.mark.parametrize("listed_as", ["key", "prefix"])
+def test_a_marker_may_be_plain_where_keys_are_encoded(
+    last: str, key_prefix: str, listed_as: str
+) -> None:
+    """SeaweedFS writes keys and prefixes encoded, and NextMarker as it is."""
+    rewrite = Rewrite(b"lakefs-new", key_prefix.encode())
+    client, target = sides(rewrite, {}, encoded=True)
+    target.query["prefix"] = key_prefix
+    rows = (["0", last], []) if listed_as == "key" else (["0"], [last])
+    document = list_objects(target, *rows)
+    encoded = target.key("NextMarker", rows[0][-1]).encode()
+    assert encoded in document
+    plain = f"<NextMarker>{key_prefix}{last}</NextMarker>".encode()
+    wanted = list_objects(client, *rows).replace(
+        client.key("NextMarker", rows[0][-1]).encode(), client.key("NextMarker", last).encode()
+    )
+    renamed = rename(document.replace(encoded, plain), "ListObjects", names_of(rewrite=rewrite))
+    assert renamed == wanted

@@ -262,9 +262,9 @@ def test_a_part_of_a_bucket_has_no_settings_and_is_not_deleted(rewrite: Rewrite)
             ("Object" in name and "Lock" not in name) or name in LISTS
         ):
             assert not refused(name, rewrite), operation
-    for name in ("CreateBucket", "PutObjectLockConfiguration", "Unclassified"):
+    for name in ("DeleteBucket", "PutObjectLockConfiguration", "Unclassified"):
         assert refused(name, rewrite)
-    for name in ("HeadBucket", "GetBucketLocation", "Preflight", "UploadPart", "ListParts"):
+    for name in ("HeadBucket", "CreateBucket", "Preflight", "UploadPart", "ListParts"):
         assert not refused(name, rewrite)
 
 
