@@ -1,7 +1,8 @@
 """Asks every target at the same time, and reports which setting each finding concerns.
 
 Rules: there is one thread for each target, and nobody waits for it beyond the deadline (a name
-lookup cannot be interrupted); targets that no rule leads to are listed, but not asked.
+lookup cannot be interrupted); targets that no rule leads to, and that lack a
+setting, are listed, but not asked.
 """
 
 from __future__ import annotations

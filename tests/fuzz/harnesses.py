@@ -36,6 +36,7 @@ from fastpath.renaming.answers import RenamedDocument, RenamedDocuments
 from fastpath.renaming.members import DOCUMENTS
 from fastpath.renaming.names import Names
 from fastpath.renaming.queries import upstream_query as renamed_query
+from fastpath.response.filters import Buffer
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.sealed_ids import Sealer
 from fastpath.s3.addressing import locate
@@ -246,7 +247,10 @@ def _renamed(data: bytes) -> None:
     head = parse_response_head(b"HTTP/1.1 %b X\r\nTransfer-Encoding: chunked\r\n\r\n" % status)
 
     def render(pieces: Iterator[bytes]) -> bytes:
-        step = RenamedDocuments(operation, _NAMES, (), ()).head(head)
+        documents = RenamedDocuments(operation, _NAMES, (), ())
+        step = documents.head(head)
+        if isinstance(step, Buffer):
+            step = documents.whole(b"", complete=False)
         assert isinstance(step, RenamedDocument)
         return b"".join([step.feed(piece) for piece in pieces]) + step.finish()
 

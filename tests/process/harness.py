@@ -431,9 +431,6 @@ def open_config(url: str) -> dict[str, object]:
     return {
         "auth": {"mode": "open"},
         "targets": {"main": {"profile": "generic", "endpoint": url, **keys}},
-        # They always exist; without these there would be a warning about each.
-        "lakefs": {"endpoint": url, **keys},
-        "s3": {"region": "us-east-1", **keys},
         "routing": {"default_target": "main"},
     }
 

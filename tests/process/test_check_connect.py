@@ -223,7 +223,7 @@ def test_tls_listeners(authority: trustme.CA, tmp_path: Path) -> None:
 
 
 def test_hosts_that_are_not_there(tmp_path: Path) -> None:
-    """D2: a dead port, a name that does not resolve; a target that nothing reaches is skipped."""
+    """D2: a dead port, a name that does not resolve; one without keys or rules is skipped."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     targets = {
@@ -232,7 +232,7 @@ def test_hosts_that_are_not_there(tmp_path: Path) -> None:
     }
     rules = [{"pattern": "dns-*", "target": "dns"}]
     routing = {"default_target": "dead", "rules": rules}
-    spare = {**targets, "spare": target("http://127.0.0.1:9")}
+    spare = {**targets, "spare": {"endpoint": "http://127.0.0.1:9"}}
     done = check(tmp_path, spare, "--timeout", "5", routing=routing)
     assert done.exit_code == 5
     dead, dns = findings(done)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 import re
@@ -115,7 +116,7 @@ def _prepared(source: str, config: dict[str, Any] | None = None, **flags: Any) -
 
 def address(gateway: Gateway) -> bytes:
     """The abstract address that the supervisor listens on for questions."""
-    numbers = {os.readlink(entry) for entry in _files(Path(f"/proc/{gateway.supervisor_pid}/fd"))}
+    numbers = set(_files(gateway.supervisor_pid))
     for line in Path("/proc/net/unix").read_text().splitlines():
         words = line.split()
         if len(words) == 8 and f"socket:[{words[6]}]" in numbers and "router" in words[7]:
@@ -123,8 +124,11 @@ def address(gateway: Gateway) -> bytes:
     raise AssertionError("the supervisor listens for no questions")
 
 
-def _files(directory: Path) -> Iterator[Path]:
-    yield from directory.iterdir()
+def _files(pid: int) -> Iterator[str]:
+    """What the descriptors of a process are."""
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # it was closed meanwhile
+            yield os.readlink(entry)
 
 
 class Log:
@@ -174,8 +178,7 @@ def ask(gateway: Gateway, *questions: Question, seconds: float = 10.0) -> list[A
 
 def sockets(pid: int) -> list[str]:
     """The sockets of a process, of which one that was just forked has some for a moment."""
-    links = [os.readlink(file) for file in _files(Path(f"/proc/{pid}/fd"))]
-    return [link for link in links if link.startswith("socket:")]
+    return [link for link in _files(pid) if link.startswith("socket:")]
 
 
 def gone(pid: int) -> bool:

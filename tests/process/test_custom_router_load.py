@@ -41,6 +41,7 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
             "custom": "busy_router:Router",
             "custom_path": str(tmp_path),
             "custom_reads": ["main"],
+            "custom_timeout_ms": 1000,  # the machine is busy
             "custom_memory_mb": 128,
         }
         with Gateway.start(config, 2) as running:
