@@ -228,7 +228,9 @@ class RouterClient:
 
     def _open(self) -> bool:
         """Connect; when that fails, everybody who waits is told."""
-        assert self._custom is not None  # somebody has asked
+        if self._custom is None:  # a reload has removed it while somebody waited
+            self._fail_all("there is no custom router any more")
+            return False
         try:
             self._socket = self._connect(self._custom.address)
         except OSError as error:

@@ -1,7 +1,7 @@
 """Finds the target of a request that its head alone does not decide, before the lease.
 
 The keys in the body of a DeleteObjects decide, or the answer of the custom router, which is asked
-for each of them, and for the source of a copy.
+for each of them, and for the source of a copy or a rename.
 
 Rules: a DeleteObjects goes where all of its keys go, and is refused if they go to several places;
 nothing is sent anywhere before every key has its decision; a router that fails decides nothing:
@@ -43,7 +43,10 @@ class Router(Protocol):
 
 
 class Found(NamedTuple):
-    """Where a request goes, and the source of a copy; `body`: what was read to find that out."""
+    """Where a request goes, and the source of a copy or a rename.
+
+    body: what was read to find that out.
+    """
 
     decision: Decision
     source: Decision | None
@@ -69,7 +72,7 @@ async def find_target(
         return await _find_target_of_batch(request, snapshot, router, body)
     decision, source = request.decision, None
     if request.source is not None:
-        source = await _decide(request.source, "GetObject", snapshot, router)
+        source = await _decide(request.source, request.source.operation, snapshot, router)
     if decision is None:
         decision = await _decide(request.asked, name, snapshot, router)
     return Found(decision, source)
@@ -144,6 +147,9 @@ def question_of(asked: Asked, operation: str) -> Question:
 def _by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) -> Decision:
     if answer is None:
         return _by_rules(asked, snapshot)
+    if answer.targets[0] not in snapshot.targets:
+        # A reload has added it since this request began; the next try is on the new configuration.
+        raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
     return by_answer(answer)
 
 

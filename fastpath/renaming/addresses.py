@@ -2,7 +2,8 @@
 
 Rules: raw bytes of a path that mean the same at the target stay as the client sent them; a key that
 grows past 1,024 bytes is refused; so is a key that leaves `key_prefix` once a target normalises its
-path (`main/` and `a/../../b`), because it would name what belongs to another bucket.
+path (`main/` and `a/../../b`), because it would name what belongs to another bucket; so is a key of
+which nothing is left, because its path would be the bucket's.
 """
 
 from __future__ import annotations
@@ -34,8 +35,13 @@ def upstream_address(address: Address, rewrite: Rewrite) -> Address:
 
 
 def upstream_key(key: bytes, rewrite: Rewrite) -> bytes:
-    """Return the target's name of a key. Raises S3Error InvalidURI or KeyTooLongError."""
+    """Return the target's name of a key. Raises S3Error InvalidURI or KeyTooLongError.
+
+    A key of which nothing is left has none: its path would be that of the bucket.
+    """
     renamed = key_up(key, rewrite)
+    if not renamed:
+        raise _unnamed()
     if rewrite.key_prefix and _leaves(renamed, rewrite.key_prefix):
         raise S3Error(INVALID_URI)
     return checked_key(renamed)
@@ -80,10 +86,15 @@ def key_up(key: bytes, rewrite: Rewrite) -> bytes:
     try:
         return rewrite.key_up(key)
     except ValueError:  # routing has let it through all the same: never guess another name
-        raise S3Error(
-            NOT_IMPLEMENTED,
-            message="Only keys that begin with strip_prefix are available in this bucket.",
-        ) from None
+        raise _unnamed() from None
+
+
+def _unnamed() -> S3Error:
+    return S3Error(
+        NOT_IMPLEMENTED,
+        message="Only keys that begin with strip_prefix, and go on behind it, are available in "
+        "this bucket.",
+    )
 
 
 def _quoted(name: bytes) -> bytes:

@@ -179,6 +179,8 @@ class RenamedDocuments(ResponseFilter):
         names = ErrorNames(self._names, self._query, self._upstream_query)
         try:
             read = read_leaves(body, ELEMENTS)
+            if _ERROR not in read.root:
+                raise Unexpected  # a web page may be well-formed
         except XmlError:
             if is_wide(body) or names.holds_name(document):
                 raise unreadable_response() from None

@@ -17,23 +17,25 @@ from typing import NamedTuple
 from fastpath.errors import ACCESS_DENIED, S3Error
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
+from fastpath.renaming.queries import first_value
 from fastpath.request.admitted import Admitted
 from fastpath.request.implied_operations import implied
-from fastpath.request.sources import source_of
+from fastpath.request.sources import RENAME_SOURCE, source_of
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed, Understood
 from fastpath.request.uploads import upload_of
-from fastpath.request.upstream_request import asked_to_read, upstream_request
+from fastpath.request.upstream_request import asked_to_read, asked_to_rename, upstream_request
 from fastpath.routing.asked import Asked
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
 from fastpath.routing.snapshot import Snapshot
-from fastpath.routing.table import CUSTOM_ROUTER, UPLOAD, Decision
+from fastpath.routing.table import CUSTOM_ROUTER, UPLOAD, Decision, lies_across
 from fastpath.s3.addressing import COPY_SOURCE, Address
 from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 
 _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
+_LIST_UPLOADS = OPERATIONS["ListMultipartUploads"]
 _LOOKING = frozenset({"read", "list", "delete"})  # classes of operations that `custom_reads` serve
 # Requests about many keys, which they name by a prefix.
 _BY_PREFIX = frozenset(
@@ -46,7 +48,7 @@ class Undecided(NamedTuple):
 
     asked: what it asks for; of a DeleteObjects (`is_batch`), before its keys are known.
     decision: where it goes, if that is known.
-    source: what a copy asks of its source, if the custom router decides about that.
+    source: what a copy or a rename asks of its source, if the custom router decides about that.
     """
 
     understood: Understood
@@ -89,6 +91,8 @@ def _decide_by_more(
     upload = upload_of(request, snapshot)
     if upload is not None:
         decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
+        if operation is _LIST_UPLOADS and custom is None:
+            _check_keys_after_marker(request, asked, decision, snapshot)
     elif custom is None or not asked.bucket:
         if operation is _DELETE_OBJECTS:
             return Undecided(request, asked, is_batch=True)
@@ -102,6 +106,22 @@ def _decide_by_more(
     if source is not None:
         return Undecided(request, asked, decision, source)
     return upstream_request(*request, snapshot, now, trail, decision, upload=upload)
+
+
+def _check_keys_after_marker(
+    request: Understood, asked: Asked, marker: Decision, snapshot: Snapshot
+) -> None:
+    """Refuse a list of uploads that asks for keys in other places than that of its marker.
+
+    A list goes on where its marker began, also after a reload has moved the bucket; but a marker of
+    one key must not open the keys of another rule there. Raises S3Error.
+    """
+    plan = snapshot.routing.plan(asked.bucket)
+    if plan.fixed is not None or plan.decide(asked).is_same_place(marker):
+        return
+    key = first_value(request.query, b"key-marker")
+    if plan.decide(asked._replace(key=key, prefix=None)).is_same_place(marker):
+        raise lies_across()
 
 
 def decided(
@@ -154,8 +174,12 @@ def asked_about(request: Understood, caller: Caller, now: float) -> Asked:
 def _asked_of_source(
     head: RequestHead, caller: Caller, custom: CustomRouting | None, now: float
 ) -> Asked | None:
-    """Return what a copy asks of its source; None: the custom router does not decide about it."""
-    if custom is None or custom.reads or COPY_SOURCE not in head.fields:
+    """Return what a copy or a rename asks of its source; None: the custom router is not asked."""
+    if custom is None:
+        return None
+    if RENAME_SOURCE in head.fields:
+        return asked_to_rename(source_of(head, RENAME_SOURCE), caller, now)
+    if custom.reads or COPY_SOURCE not in head.fields:
         return None
     return asked_to_read(source_of(head, COPY_SOURCE), caller, now)
 

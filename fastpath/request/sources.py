@@ -35,7 +35,7 @@ def source_of(head: RequestHead, name: bytes) -> SourceName:
             ("ArgumentName", name.decode()),
             message="Only one copy source may be given.",
         )
-    return SourceName(*locate_copy_source(_without_plus(values[0]), name.decode()))
+    return SourceName(*locate_copy_source(without_plus(values[0]), name.decode()))
 
 
 class Rewritten(NamedTuple):
@@ -55,7 +55,7 @@ def with_source(
 ) -> Rewritten:
     """Replace the source by `new`; None: by itself, without a raw `+`."""
     sent = head.fields[name]
-    value = _without_plus(sent) if new is None else new
+    value = without_plus(sent) if new is None else new
     if value == sent:
         return Rewritten(head, query_headers, ())
     others = [field for field in head.headers if field[0] != name]
@@ -66,7 +66,7 @@ def with_source(
     return Rewritten(new_head, query_headers, [(name, value)])
 
 
-def _without_plus(value: bytes) -> bytes:
-    """Escape each raw `+`; a version behind the key stays as it is."""
+def without_plus(value: bytes) -> bytes:
+    """Return a source with each raw `+` escaped; a version behind the key stays as it is."""
     key, question, version = value.partition(b"?")
     return plus_as_space(key) + question + version

@@ -28,7 +28,13 @@ from fastpath.renaming.members import check_operation
 from fastpath.renaming.names import Names, Source
 from fastpath.renaming.queries import upstream_query
 from fastpath.request.admitted import Admitted, Renamed
-from fastpath.request.sources import RENAME_SOURCE, SourceName, source_of, with_source
+from fastpath.request.sources import (
+    RENAME_SOURCE,
+    SourceName,
+    source_of,
+    with_source,
+    without_plus,
+)
 from fastpath.request.target_checks import check_target
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed
@@ -43,6 +49,7 @@ from fastpath.s3.addressing import COPY_SOURCE, Address
 from fastpath.s3.operations import OPERATIONS, Operation
 
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
+_RENAME = OPERATIONS["RenameObject"]
 _SAME_NAMES = Rewrite()
 
 
@@ -80,7 +87,7 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
         raise S3Error(SERVICE_UNAVAILABLE)
     rewritten_headers: Query = ()
     if COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields:
-        place = _check_sources(head, address, snapshot, caller, target, now, source)
+        place = _check_sources(head, address, snapshot, caller, decision, now, source)
         names = _names(address, upstream_address, _SAME_NAMES, target, snapshot, upload)
         renamed = renamed or Renamed(names, query, head.query, query)
         found = _with_sources(renamed, head, query_headers, place)
@@ -169,7 +176,7 @@ def _with_source(
 ) -> tuple[Renamed, bytes]:
     """Return the names with those of the source, and the header's value for the target."""
     bucket, key = source_of(head, name)
-    value = upstream_source(head.fields[name], name.decode(), rewrite)
+    value = upstream_source(without_plus(head.fields[name]), name.decode(), rewrite)
     source = Source(bucket, key, rewrite.bucket_up(bucket), rewrite.key_up(key))
     return renamed._replace(names=replace(renamed.names, source=source)), value
 
@@ -209,22 +216,19 @@ def _check_sources(  # noqa: PLR0913 (what is known of one request)
     address: Address,
     snapshot: Snapshot,
     caller: Caller,
-    target: Target,
+    place: Decision,
     now: float,
     decision: Decision | None,
 ) -> Decision | None:
-    """Check the sources of a copy and of a rename.
+    """Check the sources of a copy and of a rename; `place`: where the request goes.
 
     The caller must have the right to read what is copied, and it must be on the same target:
-    CopyObject across targets does not exist yet. A rename stays in its bucket; `implied` has the
-    right to delete its source. Return where the source of the copy is; None: it is no copy.
+    CopyObject across targets does not exist yet. A rename stays in its bucket and in its place;
+    `implied` has the right to delete its source. `decision`: where the source is, if the custom
+    router has said so. Return where the source of the copy is; None: it is no copy.
     """
-    if RENAME_SOURCE in head.fields and source_of(head, RENAME_SOURCE).bucket != address.bucket:
-        raise S3Error(
-            INVALID_ARGUMENT,
-            ("ArgumentName", RENAME_SOURCE.decode()),
-            message="An object can be renamed within its bucket only.",
-        )
+    if RENAME_SOURCE in head.fields:
+        _check_rename(head, address, snapshot, caller, place, now, decision)
     if COPY_SOURCE not in head.fields:
         return None
     source = source_of(head, COPY_SOURCE)
@@ -236,13 +240,55 @@ def _check_sources(  # noqa: PLR0913 (what is known of one request)
     if decision is None:
         asked = asked_to_read(source, caller, now)
         decision = snapshot.routing.plan(source.bucket).decide(asked)
-    if decision.target != target.name:
+    if decision.target != place.target:
         raise S3Error(
             NOT_IMPLEMENTED,
             ("Header", COPY_SOURCE.decode()),
             message="Copying between two storage targets is not supported.",
         )
     return decision
+
+
+def _check_rename(  # noqa: PLR0913 (what is known of one request)
+    head: RequestHead,
+    address: Address,
+    snapshot: Snapshot,
+    caller: Caller,
+    place: Decision,
+    now: float,
+    decision: Decision | None,
+) -> None:
+    """Check that a rename stays in its bucket, and that its source is where the request goes.
+
+    The target deletes the source: elsewhere, it would be another object of the same name.
+    """
+    source = source_of(head, RENAME_SOURCE)
+    if source.bucket != address.bucket:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", RENAME_SOURCE.decode()),
+            message="An object can be renamed within its bucket only.",
+        )
+    if COPY_SOURCE in head.fields:
+        raise S3Error(
+            INVALID_ARGUMENT,
+            ("ArgumentName", RENAME_SOURCE.decode()),
+            message="Only one copy source may be given.",
+        )
+    if decision is None:
+        asked = asked_to_rename(source, caller, now)
+        decision = snapshot.routing.plan(source.bucket).decide(asked)
+    if not decision.is_same_place(place):
+        raise S3Error(
+            NOT_IMPLEMENTED,
+            ("Header", RENAME_SOURCE.decode()),
+            message="Renaming between two storage targets is not supported.",
+        )
+
+
+def asked_to_rename(source: SourceName, caller: Caller, now: float) -> Asked:
+    """Return what a rename asks of its source."""
+    return Asked(_RENAME.name, caller.name, source.bucket, source.key, None, b"", now)
 
 
 def asked_to_read(source: SourceName, caller: Caller, now: float) -> Asked:

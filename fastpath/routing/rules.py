@@ -19,6 +19,7 @@ from enum import Enum
 from itertools import chain
 from typing import Any, Protocol, TypeAlias
 
+from fastpath.errors import INVALID_BUCKET_NAME, S3Error
 from fastpath.routing.asked import Asked
 from fastpath.routing.globs import (
     Matcher,
@@ -32,6 +33,7 @@ from fastpath.routing.globs import (
 )
 from fastpath.routing.key_globs import Coverage, KeyGlobs
 from fastpath.routing.rewrite import Rewrite
+from fastpath.s3.addressing import is_bucket
 
 Packed: TypeAlias = dict[str, Any]  # docs/snapshot.md, `rules`
 _Numbers: TypeAlias = "int | list[int]"  # one is by far the most frequent, and needs no list
@@ -89,13 +91,26 @@ class RewriteTemplate:
     pattern: str | None  # None: no part stands in it
 
     def rewrite(self, bucket: bytes) -> Rewrite:
-        """Return the rewrite for a bucket that the pattern matches."""
+        """Return the rewrite for a bucket that the pattern matches.
+
+        Raises S3Error InvalidBucketName: a part of its name is `..`, say, which is no name at the
+        target, and which a store may take for another place.
+        """
         new_bucket, key_prefix = self.bucket, self.key_prefix
         if self.pattern is not None:
             for name, part in parts_of(self.pattern, bucket.decode("latin-1")).items():
                 new_bucket = new_bucket.replace(f"{{{name}}}", part)
                 key_prefix = key_prefix.replace(f"{{{name}}}", part)
+            if not _are_names(new_bucket, key_prefix):
+                raise S3Error(INVALID_BUCKET_NAME, ("BucketName", bucket.decode("latin-1")))
         return Rewrite(new_bucket.encode(), key_prefix.encode(), self.strip_prefix.encode())
+
+
+def _are_names(bucket: str, key_prefix: str) -> bool:
+    """Whether a bucket, if one is given, and keys can be called that: the configuration's rules."""
+    if bucket and not is_bucket(bucket.encode()):
+        return False
+    return not any(segment in (".", "..") for segment in key_prefix.split("/"))
 
 
 @dataclass(frozen=True, slots=True)

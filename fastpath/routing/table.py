@@ -71,15 +71,16 @@ class Plan:
             if mismatch is Mismatch.ACROSS:
                 across.append(decision)
         if not all(decision.is_same_place(chosen) for decision in across):
-            raise _lies_across(asked)
+            raise lies_across()
         return chosen
 
 
-def _lies_across(asked: Asked) -> S3Error:
+def lies_across() -> S3Error:
+    """Return the error for a request about many keys that are in several places."""
     return S3Error(
         NOT_IMPLEMENTED,
-        message=f"{asked.operation} is not available here: the keys that it asks for are on "
-        "several storage targets. Please ask for a longer prefix.",
+        message="The keys that this request asks for are on several storage targets. Please ask "
+        "for a longer prefix.",
     )
 
 
@@ -98,7 +99,10 @@ class RoutingTable:
         return self._rules.prepare()
 
     def plan(self, bucket: bytes) -> Plan:
-        """Return the plan of a bucket; no rule concerns a request without one."""
+        """Return the plan of a bucket; no rule concerns a request without one.
+
+        Raises S3Error InvalidBucketName: a rule that names its parts has no name for it.
+        """
         cached = self._cache.get(bucket)
         if cached is not None:
             return cached

@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from fastpath.errors import S3Error
 from fastpath.routing.asked import Asked
 from fastpath.routing.globs import literal_glob, part_names, split_glob
 from fastpath.routing.rewrite import Rewrite
@@ -178,8 +179,13 @@ class _Trial:
         for rule in rules:
             bucket = a_bucket(rule.pattern)
             template = self._table.kind(numbers[id(rule)]).template
-            if bucket and template is not None:
-                yield _Way(rule, bucket, template.rewrite(bucket.encode()))
+            if not bucket or template is None:
+                continue
+            try:
+                rewrite = template.rewrite(bucket.encode())
+            except S3Error:
+                continue  # requests for that bucket are refused
+            yield _Way(rule, bucket, rewrite)
 
     def _report_own_name(self, way: _Way) -> None:
         """Reports that the target's name of an object is a client's name of it too."""
@@ -191,13 +197,15 @@ class _Trial:
             return
         for who in dict.fromkeys((*(way.rule.identities or ())[:1], "")):
             for operation in _TRIED:
-                other, target, name = self._decide(above, operation, who)
-                if (target, name) == (way.rule.target, above):
-                    found = (target, above.bucket, other.number if other else 0)
-                    if found not in self._told:
-                        self._told.add(found)
-                        self._warn(way, below, above, other, above)
-                    return
+                found = self._decide(above, operation, who)
+                if found is None or found[1:] != (way.rule.target, above):
+                    continue
+                other = found[0]
+                told = (way.rule.target, above.bucket, other.number if other else 0)
+                if told not in self._told:
+                    self._told.add(told)
+                    self._warn(way, below, above, other, above)
+                return
 
     def _report_pair(self, outer: _Way, inner: _Way) -> bool:
         """Reports an object that both rules lead to; the outer one's prefix begins the other's."""
@@ -245,11 +253,17 @@ class _Trial:
         place = (rule, rule.target, Name(way.target_bucket, key))
         return {one for one in _TRIED if self._decide(name, one, who) == place}
 
-    def _decide(self, name: Name, operation: str, who: str) -> tuple[Rule | None, str, Name]:
-        """Returns rule, target and the target's name of an object; no rule: the default."""
+    def _decide(self, name: Name, operation: str, who: str) -> tuple[Rule | None, str, Name] | None:
+        """Returns rule, target and the target's name of an object; no rule: the default.
+
+        None: the request is refused, because the bucket has no name at the target.
+        """
         bucket, key = name.bucket.encode(), name.key.encode()
         asked = Asked(operation, who, bucket, key, None, b"", 0.0)
-        decision = self._table.plan(bucket).decide(asked)
+        try:
+            decision = self._table.plan(bucket).decide(asked)
+        except S3Error:
+            return None
         number = decision.rule
         rule = self._rules[number - 1] if isinstance(number, int) and number else None
         if decision.rewrite is not None:

@@ -334,6 +334,21 @@ def test_without_a_custom_router_nothing_is_asked() -> None:
     run(story)
 
 
+def test_a_router_that_a_reload_removes_fails_who_waits_for_it() -> None:
+    async def story(peer: Peer) -> None:
+        faults: list[object] = []
+        peer.loop.set_exception_handler(lambda _, context: faults.append(context))
+        (task,) = peer.ask("a")
+        await peer.hear()
+        peer.client.install(SimpleNamespace(custom=None, targets={}))  # type: ignore[arg-type]
+        peer.ends[0].close()
+        with pytest.raises(RouterFailed, match="no custom router any more"):
+            await task
+        assert not faults
+
+    run(story)
+
+
 def test_nobody_of_another_user_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     name = b"s3gateway/test/" + id(monkeypatch).to_bytes(8).hex().encode()
     with socket.socket(socket.AF_UNIX) as listener:

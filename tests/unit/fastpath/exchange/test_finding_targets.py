@@ -167,6 +167,15 @@ def test_a_router_that_fails(refuses: bool, status: bytes | None) -> None:
         assert not rig.targets
 
 
+def test_a_target_that_a_reload_has_added_is_none_of_a_request_from_before() -> None:
+    """The router may answer by the new configuration; the request ends on its own."""
+    rig, _ = routed(to("added"))
+    client = rig.connect()
+    client.says(get("/b-b/k"))
+    assert b"HTTP/1.1 503 " in client.heard
+    assert not rig.defects
+
+
 def test_reads_lists_and_deletes_look_where_custom_reads_says() -> None:
     rig, router = routed(to("first"), reads=("generic",))
     for raw in (get("/b-b/k"), get("/b-b?list-type=2"), put("/b-b/k", b"", method="DELETE")):
@@ -209,6 +218,21 @@ def test_a_copy_between_two_targets_is_refused() -> None:
     client.says(put("/b-b/k", b"", "x-amz-copy-source: /a-a/s"))
     assert b" 501 " in client.heard
     assert not rig.targets
+
+
+@pytest.mark.parametrize("source", ["generic", "first"])
+def test_the_source_of_a_rename_is_a_question_of_its_own(source: str) -> None:
+    """The target deletes it: elsewhere, it would be another object of the same name."""
+    rig, router = routed(lambda asked: Answer((source if asked.key == b"s" else "generic",)))
+    client = rig.connect()
+    client.says(put("/b-b/k?renameObject", b"", "x-amz-rename-source: /b-b/s"))
+    asked = [(one.method, one.key, one.s3_operation) for one in router.asked]
+    assert asked == [(b"PUT", b"s", "RenameObject"), (b"PUT", b"k", "RenameObject")]
+    if source == "generic":
+        assert answered(rig.target) == "generic.test"
+    else:
+        assert b" 501 " in client.heard
+        assert not rig.targets
 
 
 def test_a_client_that_leaves_while_the_router_thinks_is_forgotten() -> None:

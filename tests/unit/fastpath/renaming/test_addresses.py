@@ -18,7 +18,7 @@ from fastpath.renaming.addresses import (
 )
 from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.addressing import Address, locate_copy_source
-from tests.unit.fastpath.renaming.sides import HOSTILE, MOVED, REWRITE
+from tests.unit.fastpath.renaming.sides import HOSTILE, MOVED, NEW, REWRITE
 
 NAME = "x-amz-copy-source"
 
@@ -181,3 +181,17 @@ def test_a_key_that_no_rule_routes_here_is_refused() -> None:
     with pytest.raises(S3Error) as caught:
         upstream_key(b"elsewhere/a", MOVED)
     assert caught.value.kind.status == 501
+
+
+def test_a_key_of_which_nothing_is_left_is_refused() -> None:
+    """Its path would be that of the bucket: a DeleteObject would be a DeleteBucket."""
+    stripped = Rewrite(NEW, strip_prefix=b"raw/")
+    for name in (
+        lambda: up("old", "/old/raw/", stripped),
+        lambda: upstream_key(b"raw/", stripped),
+        lambda: upstream_source(b"/old/raw/", NAME, stripped),
+    ):
+        with pytest.raises(S3Error) as caught:
+            name()
+        assert caught.value.kind.status == 501
+    assert upstream_prefix(b"raw/", stripped) == b""

@@ -260,6 +260,7 @@ def test_an_error_that_is_no_document_of_s3_passes_if_it_names_nothing(document:
         b'{"Bucket": "lakefs-new"}',
         b"<Error><Key>main/a</Key>",
         b"<!DOCTYPE x><Error><Key>main/a</Key></Error>",
+        b"<html><p>no /lakefs-new/main/a</p></html>",
         "<Error><Key>main/a</Key></Error>".encode("utf-16"),
     ],
 )

@@ -22,8 +22,9 @@ from fastpath.routing.snapshot import load_snapshot
 from fastpath.s3.addressing import Address
 from fastpath.s3.operations import OPERATIONS
 from tests.doubles.http1 import get
+from tests.doubles.rules import Rule
 from tests.doubles.signing import RawClient
-from tests.doubles.uploads import with_sealed_id
+from tests.doubles.uploads import sealed, with_sealed_id
 from tests.doubles.wire import KEY, document
 
 HOST = "gateway.test:80"
@@ -297,3 +298,25 @@ def test_the_size_of_a_framed_body_is_without_its_framing(decoded: str, size: in
     )
     assert looked_at(raw, b"STREAMING-AWS4-HMAC-SHA256-PAYLOAD").size == size
     assert looked_at(raw).size == 200  # what a plain body says of one means nothing
+
+
+@pytest.mark.parametrize(
+    ("rule", "prefix", "target"),
+    [
+        (Rule(1, 1, "b-b", "generic", keys=("raw/*",)), "raw/", "generic"),
+        (Rule(1, 1, "b-b", "generic", keys=("raw/*",)), "", None),
+        (Rule(1, 1, "b-b", "generic", keys=("raw/*",)), "log/", None),
+        (Rule(1, 1, "b-b", "first", keys=("raw/*",)), "raw/", "generic"),  # it has moved
+        (Rule(1, 1, "b-b", "first"), "", "generic"),
+    ],
+)
+def test_a_list_of_uploads_goes_on_where_it_began_and_shows_no_keys_of_another_rule(
+    rule: Rule, prefix: str, target: str | None
+) -> None:
+    """Whoever has one upload at a target could else list and abort all that are there."""
+    marker = sealed(key="raw/a", target="generic")
+    raw = get(f"/b-b?uploads&prefix={prefix}&key-marker=raw/a&upload-id-marker={marker}")
+    if target is None:
+        assert refused(raw, rules=(rule,)).kind.code == "NotImplemented"
+    else:
+        assert admitted(raw, rules=(rule,)).target.name == target

@@ -12,6 +12,7 @@ from fastpath.s3.operations import OPERATIONS, expand
 from tests.corpus import signatures
 from tests.doubles import forms
 from tests.doubles.http1 import ok
+from tests.doubles.rules import Rewriting, Rule
 from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import KEY, Rig
 from tests.unit.fastpath.clients import one
@@ -240,6 +241,33 @@ def test_a_rename_stays_in_its_bucket(path: str, source: str) -> None:
     """B2: the source of a rename is held to the rules of a copy's."""
     raw = signed("PUT", path, {"x-amz-rename-source": source})
     assert refused(raw, mode="sigv4").kind.status == 400
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "source", "code"),
+    [
+        (None, "raw/a", ""),
+        (None, "a", "NotImplemented"),
+        (Rewriting(key_prefix="main/"), "raw/a", ""),
+        (Rewriting(key_prefix="main/"), "a", "NotImplemented"),
+    ],
+)
+def test_a_rename_stays_in_its_place(rewrite: Rewriting | None, source: str, code: str) -> None:
+    """Elsewhere, the target would rename another object of the same name."""
+    other = "first" if rewrite else "generic"
+    rules = (Rule(1, 1, "b-b", other, keys=("raw/*",), rewrite=rewrite),)
+    raw = signed("PUT", "/b-b/raw/k?renameObject", {"x-amz-rename-source": f"/b-b/{source}"})
+    if code:
+        assert refused(raw, mode="sigv4", rules=rules).kind.code == code
+    else:
+        assert admitted(raw, mode="sigv4", rules=rules).target.name == other
+
+
+def test_a_request_has_one_source() -> None:
+    """Targets differ in which one they use."""
+    both = {"x-amz-rename-source": "/b-b/a", "x-amz-copy-source": "/b-b/a"}
+    raw = signed("PUT", "/b-b/k?renameObject", both)
+    assert refused(raw, mode="sigv4").kind.code == "InvalidArgument"
 
 
 def test_a_rename_source_in_the_query_is_unclassified() -> None:

@@ -19,6 +19,7 @@ from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.verify import authenticate
 from tests.corpus import sigv2
 from tests.doubles.admitted import admitted_of
+from tests.doubles.rules import Rewriting, Rule
 from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import KEY, TARGET_KEY, document
 
@@ -148,6 +149,19 @@ def test_in_a_copy_source_it_is_a_space(source: str, up: bytes, target: str) -> 
     raw = signed(target, target, method="PUT", x_amz_copy_source=source)
     _, sent = forwarded(raw)
     assert [value for name, value in sent.headers if name == b"x-amz-copy-source"] == [up]
+
+
+@pytest.mark.parametrize(
+    ("rewrite", "up"),
+    [(Rewriting("new-b", "p/"), b"/new-b/p/a%20b?versionId=a+b"), (Rewriting("b-b"), None)],
+)
+def test_in_a_copy_source_that_is_renamed(rewrite: Rewriting, up: bytes | None) -> None:
+    """A target that read it as a plus would copy another object."""
+    source = "/b-b/a+b?versionId=a+b"
+    raw = signed("/b-b/k", "/b-b/k", method="PUT", x_amz_copy_source=source)
+    _, sent = forwarded(raw, rules=(Rule(1, 1, "b-b", "first", rewrite=rewrite),))
+    values = [value for name, value in sent.headers if name == b"x-amz-copy-source"]
+    assert values == [up or b"/b-b/a%20b?versionId=a+b"]
 
 
 def test_in_a_copy_source_for_lakefs() -> None:

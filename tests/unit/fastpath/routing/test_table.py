@@ -245,6 +245,26 @@ def test_parts_of_the_bucket_stand_in_the_rewrite_of_each_bucket() -> None:
         assert fixed.rewrite == Rewrite(b"all-" + team, team + b"/" + team + b"/", b"{team}/")
 
 
+@pytest.mark.parametrize(
+    ("bucket", "rewrite"),
+    [
+        ("team-..", Rewriting("all", "{team}/")),
+        ("team-.", Rewriting("all", "main/{team}")),
+        ("team-..", Rewriting("{team}")),
+        ("team-a", Rewriting("{team}")),
+        ("team-" + "a" * 250, Rewriting("all-of-{team}")),
+    ],
+)
+def test_a_part_that_makes_no_name_at_the_target_is_refused(
+    bucket: str, rewrite: Rewriting
+) -> None:
+    """A store that normalises paths would go to another bucket, or to another one's part."""
+    routing = table(keyed(1, pattern="team-{team}", rewrite=rewrite), keyed(2, pattern="team-*"))
+    with pytest.raises(S3Error) as caught:
+        routing.plan(bucket.encode())
+    assert caught.value.kind.code == "InvalidBucketName"
+
+
 def test_only_keys_that_lose_their_prefix_belong_to_the_rule() -> None:
     plan = table(keyed(1, rewrite=Rewriting(strip_prefix="a*/")), keyed(2)).plan(b"b-1")
     assert [plan.decide(at(key)).target for key in (b"a*/k", b"ab/k")] == ["t1", "t2"]
