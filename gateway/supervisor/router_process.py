@@ -4,7 +4,8 @@
                                              |                \\--ended--> replaced, with back-off
                                              \\--ended--> the router before it answers on
 
-Rules: the listening socket outlives routers, so that questions wait for the replacement; a router
+Rules: the listening socket outlives routers, so that questions wait for the replacement, and stays
+when none is wanted, because one that leaves holds its address, which the next may need; a router
 that never was ready replaces none; its process group, and what has left that, ends with it; what it
 prints is bounded.
 """
@@ -166,9 +167,6 @@ class RouterProcess:
         for router in self.living():
             self._dismiss(router)
         self._leaving, self.current, self.next = list(self.living()), None, None
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
 
     def _dismiss(self, router: Router) -> None:
         """Has a router answer what it was asked, and leave."""

@@ -343,6 +343,20 @@ def test_a_router_that_is_replaced_answers_what_it_was_asked(tmp_path: Path) -> 
         assert asyncio.run(change()) == Answer(("s3",))  # the new one would have said lakefs
 
 
+def test_a_router_that_is_wanted_again_answers_while_the_one_before_still_leaves(
+    tmp_path: Path,
+) -> None:
+    with start(PLAIN, directory=tmp_path) as gateway:
+        config = configuration(custom_path=str(tmp_path))
+        without = {**config, "routing": {"default_target": "s3", "rules": RULES}}
+        pid = gateway.router_pid()
+        os.kill(pid, signal.SIGSTOP)  # it holds the listening socket until it is killed
+        assert gateway.reload(without)
+        assert gateway.reload(config)
+        assert ask(gateway, question("any")) == [Answer(("lakefs",))]
+        assert not gateway.log_contains("cannot be started")
+
+
 def test_a_saved_file_has_no_effect_before_a_reload(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("first")

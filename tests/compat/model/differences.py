@@ -1,0 +1,73 @@
+"""Says what a store does otherwise than S3, whoever asks it, and so what the machine leaves out.
+
+Each was seen at the store itself, past the gateway (SeaweedFS 4.48, moto 5), or stands in
+docs/lakefs.md.
+"""
+
+from __future__ import annotations
+
+from tests.compat.model.layouts import KEYS, LAKE, MAX_KEY, MOTO, OTHER, SEA, Place
+
+SEAWEED = (SEA, OTHER)
+MIN_PART = 5 << 20  # of all parts but the last, on SeaweedFS; the others are told to take any
+
+
+def of_key(place: Place, key: str) -> str | None:
+    """Why no request names this key there."""
+    name = place.up(key)
+    if place.target in SEAWEED:
+        if name.endswith("/"):
+            return "SeaweedFS keeps a directory there, and not the bytes"
+        if max(len(segment.encode()) for segment in name.split("/")) > 255:
+            return "SeaweedFS has files, whose names end at 255 bytes"
+        if any(other.startswith(f"{key}/") for other in KEYS):
+            return "SeaweedFS has a directory there too: 404 to a Range, 500 to CompleteMultipartUpload"
+    if place.target == MOTO and "\n" in name:
+        return "moto's web framework has no path with a line break: 404"
+    return None
+
+
+def of_part(place: Place, *, was_sent: bool) -> str | None:
+    """Why a part is not sent."""
+    if place.target in SEAWEED and was_sent:
+        return "SeaweedFS lists a part that was sent again as often as it was sent"
+    return None
+
+
+def of_marker(place: Place, prefix: str, delimiter: str, marker: str | None) -> str | None:
+    """Why no list begins there."""
+    if marker is None:
+        return None
+    if len(place.up(marker).encode()) > MAX_KEY:
+        return "a marker that grows too long is refused: a unit test has it"
+    if place.target == LAKE and "\n" in marker:
+        return "lakeFS cuts markers at line breaks, so they are refused"
+    if delimiter and marker.startswith(prefix) and delimiter in marker[len(prefix) :]:
+        return "stores differ about a marker inside a common prefix"
+    return of_key(place, marker)
+
+
+def of_first_version(place: Place, delimiter: str, size: int) -> str | None:
+    """Why a list is asked for in version 2."""
+    if place.target == MOTO and delimiter:
+        return "moto escapes no CommonPrefixes in version 1, though it says so"
+    if place.target == MOTO and size < len(KEYS):
+        return "moto's NextMarker is a digest"
+    return None
+
+
+def of_batch(target: str, keys: list[str]) -> str | None:
+    """Why a DeleteObjects is refused as a whole."""
+    if target == LAKE and any("\n" in key for key in keys):
+        return "lakeFS cuts keys of a batch at line breaks"
+    return None
+
+
+def of_uploads(target: str) -> str | None:
+    """Why a list of uploads below a prefix is refused."""
+    return "lakeFS filters uploads by no prefix" if target == LAKE else None
+
+
+def shows_empty_directories(target: str) -> bool:
+    """Whether lists show directories in which nothing is left."""
+    return target in SEAWEED
