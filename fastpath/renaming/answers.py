@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fastpath.errors import S3Error
@@ -65,6 +66,7 @@ _OF_UPLOADS = frozenset(
         Member.NEXT_UPLOAD_ID,
     )
 )
+_KEYS_OF_ROWS = frozenset(("Error/Key", "Upload/Key"))  # that tell what else is in the row
 _ROWS = frozenset(("ListObjects", "ListObjectsV2"))  # that have rows of Contents
 _LISTED = re.compile(rb"<(?:Key|Prefix)>([^<]*)<")
 
@@ -266,7 +268,7 @@ class Success:
         encoded = texts.get(_ENCODING_TYPE, "").strip().lower() == "url"
         self._texts = Texts(self._names.rewrite, encoded=encoded)
         self._next_key = texts.get("NextKeyMarker", "")
-        self._keys = {leaf.row: leaf.text for leaf in read.found if leaf.path == "Upload/Key"}
+        self._keys = {leaf.row: leaf.text for leaf in read.found if leaf.path in _KEYS_OF_ROWS}
         ids = [leaf for leaf in read.found if leaf.path == "Upload/UploadId"]
         self._key_of_id = {leaf.text: self._keys.get(leaf.row, "") for leaf in ids}
         return read
@@ -282,6 +284,8 @@ class Success:
             return self._renamed_marker(leaf.text, raw) if leaf.text else None
         if member in (Member.LISTED_UPLOAD_ID, Member.NEXT_UPLOAD_ID):
             return self._sealed(leaf, member)
+        if member is Member.MESSAGE:
+            return self._message(leaf)
         value = self._value(member, leaf.text)
         encoded = member in PARAMETERS
         shown = self._texts.read(leaf.text) if encoded else leaf.text.encode()
@@ -312,6 +316,14 @@ class Success:
             raise unreadable_response()
         sealed = self._names.upload_ids.seal(leaf.text.encode(), self._texts.key_down(key))
         return Texts.plain(sealed)
+
+    def _message(self, leaf: Leaf) -> bytes | None:
+        """Return the message of one error with the client's names of its key and bucket."""
+        upstream_key = self._keys.get(leaf.row, "")
+        key = self._texts.key_down(upstream_key) if upstream_key else b""
+        names = replace(self._names, key=key, upstream_key=upstream_key.encode())
+        text = ErrorNames(names, (), ()).exact("Message", leaf.text)
+        return None if text == leaf.text else Texts.plain(text.encode())
 
     def _value(self, member: Member, text: str) -> bytes:
         """Return what the request says itself."""

@@ -127,7 +127,8 @@ class ErrorNames:
 
     def _message(self, text: str) -> str:
         names = self._names
-        for before, after in self._paths.items():
+        # The longest first: `lakefs-new/main/a` has `main/a` in it.
+        for before, after in sorted(self._paths.items(), key=lambda pair: -len(pair[0])):
             if before != after and before.count("/") > 1 and before[1:] in text:
                 text = text.replace(before[1:], after[1:])
         if names.bucket != names.upstream_bucket:

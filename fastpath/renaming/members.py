@@ -38,6 +38,7 @@ class Member(IntEnum):
     NEW_UPLOAD_ID = 10  # of an upload to the request's key
     LISTED_UPLOAD_ID = 11  # of an upload to the key in the same row
     NEXT_UPLOAD_ID = 12  # of an upload to NextKeyMarker, or empty
+    MESSAGE = 13  # for people, about the key in the same row
 
 
 PARAMETERS: Mapping[Member, bytes] = {
@@ -94,7 +95,11 @@ DOCUMENTS: Mapping[str, Mapping[str, Member]] = {
     # No name in a success, but an error may have the status 200.
     "CopyObject": {},
     "UploadPartCopy": {},
-    "DeleteObjects": {"Deleted/Key": Member.LISTED_KEY, "Error/Key": Member.LISTED_KEY},
+    "DeleteObjects": {
+        "Deleted/Key": Member.LISTED_KEY,
+        "Error/Key": Member.LISTED_KEY,
+        "Error/Message": Member.MESSAGE,
+    },
     "ListObjectAnnotations": {"Bucket": Member.BUCKET, "Key": Member.KEY},
     "PutObjectAnnotation": {"Key": Member.KEY},
 }

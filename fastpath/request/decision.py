@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fastpath.errors import ACCESS_DENIED, S3Error
+from fastpath.errors import ACCESS_DENIED, INVALID_ARGUMENT, S3Error
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
 from fastpath.renaming.queries import first_value
@@ -156,7 +156,7 @@ def asked_about(request: Understood, caller: Caller, now: float) -> Asked:
     head, operation, payload = request.head, request.operation, request.signed[0]
     prefix = None
     if operation.name in _BY_PREFIX:
-        prefix = next((value for name, value in request.query if name == b"prefix"), b"")
+        prefix = _prefix_of(request.query)
     elif operation is _DELETE_OBJECTS:
         prefix = b""
     return Asked(
@@ -169,6 +169,16 @@ def asked_about(request: Understood, caller: Caller, now: float) -> Asked:
         now,
         prefix,
     )
+
+
+def _prefix_of(query: Query) -> bytes:
+    """Return the prefix of a list. Raises S3Error: stores differ in which of several they read."""
+    prefixes = [value for name, value in query if name == b"prefix"]
+    if len(prefixes) > 1:
+        raise S3Error(
+            INVALID_ARGUMENT, ("ArgumentName", "prefix"), message="Only one prefix may be given."
+        )
+    return prefixes[0] if prefixes else b""
 
 
 def _asked_of_source(

@@ -27,6 +27,7 @@ from fastpath.request.admission import VIA_PREFIX
 from fastpath.request.admitted import Admitted
 from fastpath.request.headers_not_forwarded import is_not_forwarded
 from fastpath.request.virtual_host import host_and_path
+from fastpath.s3.operations import OPERATIONS
 
 # Headers of the client's hop, and those that are written anew below.
 _DROPPED_LINES = header_line_pattern(
@@ -45,6 +46,7 @@ _DROPPED_LINES = header_line_pattern(
     )
 )
 _NOTHING: tuple[bytes, ...] = ()
+_DOWNLOAD = OPERATIONS["GetObject"]
 _RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})
 # Names in most heads, which need no further check (heads: 3,000 instructions): they are not signed,
 # and the table above says which are forwarded.
@@ -82,12 +84,13 @@ def upstream_head(
     virtual = target.virtual
     host, path = host_and_path(target, address) if virtual else (target.authority, address.path)
     query = head.query if admitted.renamed is None else admitted.renamed.raw_query
-    query, drop = upstream_query(query, admitted.presigned_names), _NOTHING
+    query = upstream_query(query, admitted.presigned_names)
+    drop = _NOTHING if admitted.renamed is None else _codings_not_asked_for(admitted, head)
     payload, length, added = admitted.payload, head.content_length, admitted.query_headers
     translation = admitted.translation
     if translation is not None:
         query = query if translation.query is None else translation.query
-        drop = translation.drop
+        drop += translation.drop
     body_headers = body_plan.body_headers if body_plan is not None else None
     if body_headers is not None:
         payload, length = body_headers.payload, body_headers.length
@@ -119,6 +122,14 @@ def upstream_head(
     kept = without_hop_by_hop(raw[raw.index(b"\r\n") :], _DROPPED_LINES, head.fields, drop)
     lines += (instead, kept[2:])
     return b"".join(lines)
+
+
+def _codings_not_asked_for(admitted: Admitted, head: RequestHead) -> tuple[bytes, ...]:
+    """Leave out which codings the client accepts, if the gateway reads the response: not all."""
+    accepted = head.fields.get(b"accept-encoding", b"identity")
+    if accepted == b"identity" or admitted.operation is _DOWNLOAD:
+        return _NOTHING
+    return (b"accept-encoding",)
 
 
 def _with_rewritten(

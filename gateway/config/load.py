@@ -26,7 +26,7 @@ from gateway.config.problems import Path as Setting
 from gateway.config.problems import Place, Problem, Problems, one_of
 from gateway.config.reading import Reader
 from gateway.config.schema import Auth, Config, Cors, Identity, Router, Routing, Target
-from gateway.config.seal_keys import read_secret_file, static_key, warn_of_random_key
+from gateway.config.seal_keys import read_secret_file, warn_of_weak_key
 from gateway.config.secrets import Files, Stamp, expand_variables
 from gateway.config.targets import TargetReader
 from gateway.config.value_types import AUTO
@@ -244,9 +244,8 @@ class _Resolver:
             rules.report_unreached(reader, self._reached)
         if auth.mode != "open" and not reader.problems.fatal:
             self._warn_of_callers(identities, loopback, anonymous=auth.anonymous == "forward")
-        sealed = router.secret_file is not None or static_key(identities, targets.values())
-        if not sealed and not reader.problems.fatal:
-            warn_of_random_key(reader)
+        if router.secret_file is None and not reader.problems.fatal:
+            warn_of_weak_key(reader, identities, targets.values())
         return Config(
             router=router.resolved(tls, seal_keys),
             auth=auth.model_copy(update={"identities": tuple(identities)}),

@@ -8,14 +8,14 @@ key; no message holds a line of the file.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 from pydantic import SecretStr
 
 from gateway.config.problems import Path, Place, Problem, Severity, format_path
 from gateway.config.reading import Reader
-from gateway.config.schema import Config, Identity, Target
+from gateway.config.schema import Config, Identity, Keys, Target
 from gateway.config.secrets import Files
 
 SECRET_FILE: Path = ("router", "secret_file")
@@ -62,12 +62,34 @@ def read_secret_file(reader: Reader, files: Files, name: str | None) -> tuple[by
     return tuple(_key(_OF_FILE, [line.encode()]) for line in lines)
 
 
-def static_key(identities: Iterable[Identity], targets: Iterable[Target]) -> bytes | None:
+def static_key(identities: Collection[Identity], targets: Collection[Target]) -> bytes | None:
     """Returns the key made of the secrets in the configuration; None if it has none."""
-    pairs = [section.keys for section in (*identities, *targets)]
-    pairs += [keys.keys for identity in identities for keys in identity.credentials.values()]
-    found = {_shown(pair.secret_access_key) for pair in pairs if pair is not None}
+    found = _static_secrets(identities, targets)
     return _key(_OF_SECRETS, sorted(found)) if found else None
+
+
+def _who_has_every_secret(
+    identities: Collection[Identity], targets: Collection[Target]
+) -> str | None:
+    """Returns the name of a client that may not do everything, and has every static secret.
+
+    It could seal an id that names any bucket of its targets.
+    """
+    found = _static_secrets(identities, targets)
+    for identity in identities:
+        if identity.allow is not None and found == _secrets((identity,)):
+            return identity.name
+    return None
+
+
+def _static_secrets(identities: Collection[Identity], targets: Collection[Target]) -> set[bytes]:
+    credentials = [keys for identity in identities for keys in identity.credentials.values()]
+    return _secrets((*identities, *targets, *credentials))
+
+
+def _secrets(sections: Iterable[Keys]) -> set[bytes]:
+    pairs = [section.keys for section in sections]
+    return {_shown(pair.secret_access_key) for pair in pairs if pair is not None}
 
 
 class SealKeys(NamedTuple):
@@ -116,12 +138,23 @@ def seal_keys(model: Config) -> tuple[bytes, ...]:
     return () if key is None else (key,)
 
 
-def warn_of_random_key(reader: Reader) -> None:
-    """Warns of a configuration that gives no key."""
-    message = (
-        "is not set, and there is no static secret to make a key of: uploads in parts are continued"
-        " neither by other replicas nor after a restart"
-    )
+def warn_of_weak_key(
+    reader: Reader, identities: Collection[Identity], targets: Collection[Target]
+) -> None:
+    """Warns of a configuration that gives no key, or one that a client with few rights can make."""
+    knows_all = _who_has_every_secret(identities, targets)
+    if static_key(identities, targets) is None:
+        message = (
+            "is not set, and there is no static secret to make a key of: uploads in parts are"
+            " continued neither by other replicas nor after a restart"
+        )
+    elif knows_all is not None:
+        message = (
+            f"is not set, and {knows_all} has every secret that the key is made of: it could make"
+            " upload ids that name buckets which it may not use"
+        )
+    else:
+        return
     reader.warn(SECRET_FILE, message, f"name a file with the output of: {MAKE_ONE}")
 
 

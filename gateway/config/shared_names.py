@@ -15,12 +15,12 @@ in common.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from fastpath.errors import S3Error
 from fastpath.routing.asked import Asked
-from fastpath.routing.globs import literal_glob, part_names, split_glob
+from fastpath.routing.globs import literal_glob, matcher, part_names, parts_of, split_glob
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import Rulebook, keys_of
 from fastpath.routing.table import RoutingTable
@@ -30,11 +30,13 @@ from gateway.config.reading import Reader
 from gateway.config.rules import LIST
 from gateway.config.schema import Rule
 
-# Rules with a rewrite, and pairs of them, that are tried: a start must not be held up.
+# Rules with a rewrite, and pairs of them, that are tried (pairs for parts, and again for prefixes):
+# a start must not be held up.
 MAX_RULES = 10_000
 MAX_PAIRS = 20_000
 _CHANGES = ("PutObject", "DeleteObject")
 _TRIED = (*_CHANGES, "GetObject", "HeadObject")
+_PART = re.compile(r"(\{[A-Za-z][A-Za-z0-9_]*\})")
 _MIGRATION = "fine while you migrate; else give each a bucket or key_prefix of its own"
 
 
@@ -145,6 +147,30 @@ def _what_is_lost(rule: Rule, names: str) -> str:
 # Several rules
 
 
+def _names_parts(rule: Rule) -> bool:
+    """Whether parts of the pattern, each once, stand in the names at the target."""
+    rewrite = rule.rewrite
+    if rewrite is None or rewrite.bucket is None:
+        return False
+    names = part_names(f"{rewrite.bucket}/{rewrite.key_prefix}") if "{" in rule.pattern else []
+    return bool(names) and len(set(names)) == len(names)
+
+
+def _glob_of_names(rule: Rule) -> str:
+    """Returns a glob of `bucket/keys` at the target, with the parts of the pattern in it."""
+    assert rule.rewrite is not None
+    assert rule.rewrite.bucket is not None
+    pieces = _PART.split(f"{rule.rewrite.bucket}/{rule.rewrite.key_prefix}")
+    return "".join(p if _PART.fullmatch(p) else literal_glob(p) for p in pieces) + "*"
+
+
+def _with_parts(pattern: str, parts: Mapping[str, str]) -> str:
+    """Returns a pattern with the text of its parts in their places."""
+    for name, text in parts.items():
+        pattern = pattern.replace(f"{{{name}}}", text)
+    return pattern
+
+
 class _Trial:
     """Tries buckets and keys on the routing table of a worker."""
 
@@ -154,12 +180,15 @@ class _Trial:
         self._table = RoutingTable(Rulebook.of(rules), default_target, 100)
         self._pairs_left = MAX_PAIRS
         self._told: set[tuple[str, str, int]] = set()  # own names: one line for many tenants
+        self._number_of = {id(rule): number for number, rule in enumerate(rules, 1)}
 
     def report(self, rewriting: Sequence[Rule]) -> None:
         """Reports rules that share objects with another rule, or with the default target."""
         groups: dict[tuple[str, str], list[_Way]] = {}
-        for way in self._ways(rewriting):
+        ways = list(self._ways(rewriting))
+        for way in ways:
             self._report_own_name(way)
+        for way in (*ways, *self._ways_into(ways)):
             groups.setdefault((way.rule.target, way.target_bucket), []).append(way)
         for ways in groups.values():
             enclosing: list[_Way] = []
@@ -167,6 +196,8 @@ class _Trial:
                 while enclosing and not way.key_prefix.startswith(enclosing[-1].key_prefix):
                     enclosing.pop()
                 for outer in reversed(enclosing):
+                    if outer.rule is way.rule:
+                        continue  # `_report_alone` tells of its own buckets
                     self._pairs_left -= 1
                     if self._pairs_left < 0:
                         return
@@ -175,17 +206,38 @@ class _Trial:
                 enclosing.append(way)
 
     def _ways(self, rules: Sequence[Rule]) -> Iterator[_Way]:
-        numbers = {id(rule): number for number, rule in enumerate(self._rules, 1)}
         for rule in rules:
-            bucket = a_bucket(rule.pattern)
-            template = self._table.kind(numbers[id(rule)]).template
-            if not bucket or template is None:
-                continue
-            try:
-                rewrite = template.rewrite(bucket.encode())
-            except S3Error:
-                continue  # requests for that bucket are refused
-            yield _Way(rule, bucket, rewrite)
+            way = self._way(rule, a_bucket(rule.pattern))
+            if way is not None:
+                yield way
+
+    def _way(self, rule: Rule, bucket: str) -> _Way | None:
+        """Returns how a rule renames a bucket; None: it does not."""
+        template = self._table.kind(self._number_of[id(rule)]).template
+        if not bucket or template is None:
+            return None
+        try:
+            return _Way(rule, bucket, template.rewrite(bucket.encode()))
+        except S3Error:
+            return None  # requests for that bucket are refused
+
+    def _ways_into(self, ways: Sequence[_Way]) -> Iterator[_Way]:
+        """Yields rules with parts, for those buckets that they send where another rule leads."""
+        left = MAX_PAIRS
+        naming = [way.rule for way in ways if _names_parts(way.rule)]
+        for rule in naming:
+            into = matcher(_glob_of_names(rule))
+            for other in ways:
+                left -= 1
+                if left < 0:
+                    return
+                names = f"{other.target_bucket}/{other.key_prefix}"
+                if other.rule is rule or other.rule.target != rule.target or not into(names):
+                    continue
+                parts = parts_of(_glob_of_names(rule), names)
+                way = self._way(rule, a_bucket(_with_parts(rule.pattern, parts)))
+                if way is not None:
+                    yield way
 
     def _report_own_name(self, way: _Way) -> None:
         """Reports that the target's name of an object is a client's name of it too."""

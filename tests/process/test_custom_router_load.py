@@ -44,7 +44,8 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
             "custom_timeout_ms": 1000,  # the machine is busy
             "custom_memory_mb": 128,
         }
-        with Gateway.start(config, 2) as running:
+        environ = {"S3GATEWAY_HEARTBEAT_SECONDS": "2"}
+        with Gateway.start(config, 2, environ=environ) as running:
             yield running
 
 

@@ -38,7 +38,8 @@ def test_only_control_has_the_secrets(
         "access_key_id": "TESTACCESSKEY",
         "secret_access_key": "${TEAM_A}",
     }
-    changed = {**config, "targets": {"main": main}}
+    lakefs = {"endpoint": target.url, "access_key_id": "TESTACCESSKEY"}
+    changed = {**config, "targets": {"main": main}, "lakefs": lakefs}
     secrets = {**SECRETS, "LC_KEPT": "kept"}
     with how.start(changed, environ=secrets, fresh=True) as gateway:
         assert gateway.request("GET", "/bucket/key").status == 200

@@ -21,7 +21,7 @@ def of_key(place: Place, key: str) -> str | None:
         if max(len(segment.encode()) for segment in name.split("/")) > 255:
             return "SeaweedFS has files, whose names end at 255 bytes"
         if any(other.startswith(f"{key}/") for other in KEYS):
-            return "SeaweedFS has a directory there too: 404 to a Range, 500 to CompleteMultipartUpload"
+            return "SeaweedFS has a directory there too: 404 to a Range, 500 to a Complete"
     if place.target == MOTO and "\n" in name:
         return "moto's web framework has no path with a line break: 404"
     return None

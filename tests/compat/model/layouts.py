@@ -147,7 +147,8 @@ def _answer(router: Router, key: str, length: int) -> Place | None:
     return Place(MOTO, "asked") if key else None
 
 
-# For each bucket, or pattern of buckets, the rules that it may have.
+# For each bucket, or pattern of buckets, the rules that it may have. No two of different patterns
+# have prefixes that overlap: the configuration would be refused.
 LAYOUTS: Mapping[str, tuple[tuple[Rule, ...], ...]] = {
     "plain": (
         (Rule("plain", SEA),),
@@ -188,13 +189,13 @@ LAYOUTS: Mapping[str, tuple[tuple[Rule, ...], ...]] = {
         (),
     ),
     "team": (
-        (Rule("team-{team}", MOTO, bucket="new", key_prefix="{team}/"),),
+        (Rule("team-{team}", MOTO, bucket="new", key_prefix="t-{team}/"),),
         (Rule("team-{team}", SEA, bucket="of-{team}"),),
-        (Rule("team-{team}", LAKE, bucket="new", key_prefix="main/{team}/"),),
+        (Rule("team-{team}", LAKE, bucket="new", key_prefix="teams/{team}/"),),
     ),
     "branched": (
         (Rule("branched", LAKE, bucket="new", key_prefix="main/"),),
-        (Rule("branched", LAKE, bucket="new", key_prefix="dev/x/"),),
+        (Rule("branched", LAKE, bucket="new", key_prefix="main/x/"),),
         (Rule("branched", MOTO),),
     ),
     "asked": (
@@ -210,7 +211,7 @@ AT_STORES = {
     MOTO: (*BUCKETS, "new"),
 }
 REPOSITORY = "new"
-BRANCHES = ("main", "dev")
+BRANCHES = ("main", "dev", "teams")
 
 KEYS = (
     "raw",
@@ -230,7 +231,7 @@ KEYS = (
     "inner",
     "out/x",
     "main/x",
-    "red/x",
+    "t-red/x",
     "p/q",
     "log/one\ntwo",
     "q?a=b#c",

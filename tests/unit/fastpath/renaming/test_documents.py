@@ -271,6 +271,23 @@ def test_an_error_that_names_the_targets_in_another_form_is_refused(document: by
     assert "main/" not in caught.value.note
 
 
+@pytest.mark.parametrize(
+    ("message", "renamed"),
+    [
+        ("cannot delete lakefs-new/main/a", "cannot delete old-bucket/a"),
+        ("no 'lakefs-new': main/a", "no 'old-bucket': a"),
+        ("Access Denied", "Access Denied"),
+    ],
+)
+def test_a_message_about_one_key_of_a_batch_is_renamed(message: str, renamed: str) -> None:
+    def document(key: str, text: str) -> bytes:
+        names = element("Key", key), element("Code", "C"), element("Message", text)
+        return root("DeleteResult", "<Error>", *names, "</Error>")
+
+    found = rename(document("main/a", message), "DeleteObjects", names_of())
+    assert found == document("a", renamed)
+
+
 def test_errors_of_keys_without_a_name_are_added_to_a_batch() -> None:
     entry = "<Error><Key>x</Key></Error>"
     for document, renamed in (

@@ -320,3 +320,12 @@ def test_a_list_of_uploads_goes_on_where_it_began_and_shows_no_keys_of_another_r
         assert refused(raw, rules=(rule,)).kind.code == "NotImplemented"
     else:
         assert admitted(raw, rules=(rule,)).target.name == target
+
+
+def test_a_list_that_rules_on_keys_route_has_one_prefix() -> None:
+    """Ceph reads the last, AWS the first: the target would list keys that are elsewhere."""
+    rules = (Rule(1, 1, "b-b", "generic", keys=("raw/*",)),)
+    error = refused(get("/b-b?list-type=2&prefix=raw/&%70refix="), rules=rules)
+    assert error.kind.code == "InvalidArgument"
+    assert admitted(get("/b-b?list-type=2&prefix=raw/"), rules=rules).target.name == "generic"
+    assert admitted(get("/b-b?list-type=2&prefix=raw/&prefix=")).target.name == "first"

@@ -16,6 +16,7 @@ from fastpath.request.upstream_head import upstream_head
 from fastpath.routing.snapshot import load_snapshot
 from tests.doubles.admitted import admitted_of
 from tests.doubles.http1 import get
+from tests.doubles.rules import Rewriting, Rule
 from tests.doubles.wire import TARGET_KEY, document
 
 OWN = {"host", "authorization", "x-amz-date", "x-amz-content-sha256", "via", "content-length"}
@@ -190,3 +191,21 @@ def test_via_is_continued() -> None:
     assert field(forwarded(get("/b-b/k")), "via") == "1.1 s3gateway-rig"
     up = forwarded(get("/b-b/k", "Via: 1.0 a", "Via: 1.1 b"))
     assert field(up, "via") == "1.0 a,1.1 b, 1.1 s3gateway-rig"
+
+
+@pytest.mark.parametrize(
+    ("path", "goes_up"),
+    [
+        ("/r-b?list-type=2", False),
+        ("/b-b?uploads", False),  # its upload ids are sealed
+        ("/r-b/k", True),  # the object is the client's to decode
+        ("/b-b?list-type=2", True),
+    ],
+)
+def test_the_codings_that_a_client_accepts_go_up_if_the_gateway_reads_nothing(
+    path: str, goes_up: bool
+) -> None:
+    """Browsers accept br and zstd, which the gateway cannot read."""
+    rules = (Rule(1, 1, "r-b", "first", rewrite=Rewriting("new-b", "main/")),)
+    up = forwarded(get(path, "Accept-Encoding: gzip, deflate, br, zstd"), rules=rules)
+    assert (b"\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n" in up) == goes_up

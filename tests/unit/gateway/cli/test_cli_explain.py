@@ -241,8 +241,8 @@ def test_explain_shows_why_a_list_is_refused(run, keyed: Path) -> None:
         "  rule 1 (line 10) data: some keys with this prefix match its keys, others do not: those "
         "are on target lakefs",
         "  rule 2 (line 11) data: matches: target s3",
-        "refused: 501 NotImplemented: ListObjectsV2 is not available here: the keys that it asks "
-        "for are on several storage targets. Please ask for a longer prefix.",
+        "refused: 501 NotImplemented: The keys that this request asks for are on several storage "
+        "targets. Please ask for a longer prefix.",
     ]
 
 

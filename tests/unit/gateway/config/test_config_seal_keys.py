@@ -140,6 +140,38 @@ def test_nobody_is_warned_who_has_a_key(desk: Desk) -> None:
     assert [line for line in desk.problems(CHAIN) if "router.secret_file" in line]
 
 
+@pytest.mark.parametrize(
+    ("identities", "targets", "warned"),
+    [
+        ("[{name: a, access_key_id: B, secret_access_key: hidden, ALLOW}]", "", True),
+        ("[{name: a, access_key_id: B, secret_access_key: hidden}]", "", False),
+        ("[{name: a, access_key_id: B, secret_access_key: hidden, ALLOW}]", S3, False),
+        (
+            "[{name: a, access_key_id: B, secret_access_key: hidden, ALLOW},"
+            " {name: c, access_key_id: D, secret_access_key: hidden-too, ALLOW}]",
+            "",
+            False,
+        ),
+        (
+            "[{name: a, access_key_id: B, secret_access_key: hidden, ALLOW,"
+            " credentials: {s3: {access_key_id: D, secret_access_key: hidden-too}}}]",
+            "",
+            False,
+        ),
+    ],
+)
+def test_a_key_that_a_client_with_few_rights_can_make_is_warned_about(
+    desk: Desk, identities: str, targets: str, warned: bool
+) -> None:
+    """Its ids could name any bucket of a target, and its rights are asked by its own bucket."""
+    listed = identities.replace("ALLOW", 'allow: [{buckets: ["a-*"], actions: [read]}]')
+    text = f"{targets or 's3: {region: eu-west-1}'}\nauth: {{identities: {listed}}}\n"
+    assert desk.load(text).model is not None, desk.problems(text)
+    told = [line for line in desk.problems(text) if "router.secret_file" in line]
+    assert bool(told) == warned
+    assert all("and a has every secret" in line for line in told)
+
+
 # One configuration after another
 
 
