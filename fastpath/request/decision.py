@@ -7,7 +7,7 @@ DeleteObjects, or on the answer of a custom router. Whoever finds that out calls
 
 Rules: no I/O; every refusal is an `S3Error`; no bucket is looked up in the routing table before
 the caller is known; the permission check gets the classified operation, never the bare HTTP method;
-an upload goes where it began, and the custom router is not asked about it.
+an upload goes where it began, and the custom router is not asked about it, but for a list of many.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from fastpath.request.implied_operations import implied
 from fastpath.request.sources import RENAME_SOURCE, source_of
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed, Understood
-from fastpath.request.uploads import upload_of
+from fastpath.request.uploads import Upload, upload_of
 from fastpath.request.upstream_request import asked_to_read, asked_to_rename, upstream_request
 from fastpath.routing.asked import Asked
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
+from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.snapshot import Snapshot
 from fastpath.routing.table import CUSTOM_ROUTER, UPLOAD, Decision, lies_across
 from fastpath.s3.addressing import COPY_SOURCE, Address
@@ -89,16 +90,17 @@ def _decide_by_more(
     head, operation, custom = request.head, request.operation, snapshot.custom
     asked = trail.asked = asked_about(request, trail.caller, now)
     upload = upload_of(request, snapshot)
-    if upload is not None:
+    if upload is not None and (custom is None or operation is not _LIST_UPLOADS):
         decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
-        if operation is _LIST_UPLOADS and custom is None:
-            _check_keys_after_marker(request, asked, decision, snapshot)
+        if operation is _LIST_UPLOADS:
+            _check_keys_after_marker(request, asked, upload, snapshot)
     elif custom is None or not asked.bucket:
         if operation is _DELETE_OBJECTS:
             return Undecided(request, asked, is_batch=True)
         decision = snapshot.routing.plan(asked.bucket).decide(asked)
     elif (by_chain := by_reads(custom, operation)) is not None:
         decision = by_chain
+        _check_marker(operation, decision, upload, asked.bucket)
     else:
         source = _asked_of_source(head, trail.caller, custom, now)
         return Undecided(request, asked, None, source, operation is _DELETE_OBJECTS)
@@ -109,7 +111,7 @@ def _decide_by_more(
 
 
 def _check_keys_after_marker(
-    request: Understood, asked: Asked, marker: Decision, snapshot: Snapshot
+    request: Understood, asked: Asked, marker: Upload, snapshot: Snapshot
 ) -> None:
     """Refuse a list of uploads that asks for keys in other places than that of its marker.
 
@@ -117,11 +119,35 @@ def _check_keys_after_marker(
     one key must not open the keys of another rule there. Raises S3Error.
     """
     plan = snapshot.routing.plan(asked.bucket)
-    if plan.fixed is not None or plan.decide(asked).is_same_place(marker):
+    if plan.fixed is not None or _is_place_of(plan.decide(asked), marker, asked.bucket):
         return
     key = first_value(request.query, b"key-marker")
-    if plan.decide(asked._replace(key=key, prefix=None)).is_same_place(marker):
+    if _is_place_of(plan.decide(asked._replace(key=key, prefix=None)), marker, asked.bucket):
         raise lies_across()
+
+
+def _check_marker(
+    operation: Operation, decision: Decision, marker: Upload | None, bucket: bytes
+) -> None:
+    """Refuse a list of uploads that the custom router sends elsewhere than its marker began.
+
+    The router may send each key elsewhere; the marker of one must not open the others there.
+    """
+    if operation is not _LIST_UPLOADS or marker is None:
+        return
+    if not _is_place_of(decision, marker, bucket):
+        raise lies_across()
+
+
+def _is_place_of(decision: Decision, upload: Upload, bucket: bytes) -> bool:
+    """Whether a decision about the client's bucket leads where an upload began."""
+    rewrite, origin = decision.rewrite or Rewrite(), upload.origin
+    began = origin.rewrite or Rewrite()
+    return (
+        (decision.target, rewrite.bucket_up(bucket)) == (origin.target, origin.bucket)
+        and rewrite.key_prefix == began.key_prefix
+        and rewrite.strip_prefix == began.strip_prefix
+    )
 
 
 def decided(
@@ -136,6 +162,7 @@ def decided(
     `source`: where the source of a copy is, if the custom router has said so. Raises S3Error.
     """
     upload = upload_of(request.understood, snapshot)
+    _check_marker(request.understood.operation, decision, upload, request.asked.bucket)
     return upstream_request(
         *request.understood, snapshot, request.asked.time, trail, decision, source, upload
     )

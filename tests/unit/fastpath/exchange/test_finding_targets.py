@@ -12,6 +12,7 @@ from fastpath.custom.client import MISSING
 from fastpath.routing.rewrite import Rewrite
 from tests.doubles.http1 import get, put
 from tests.doubles.rules import Rule
+from tests.doubles.uploads import sealed
 from tests.doubles.wire import Peer, Rig
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -184,6 +185,23 @@ def test_reads_lists_and_deletes_look_where_custom_reads_says() -> None:
     rig.connect().says(put("/b-b/k", b"body"))
     assert answered(rig.target) == "first.test"
     assert [question.method for question in router.asked] == [b"PUT"]
+
+
+@pytest.mark.parametrize("reads", [(), ("generic",)])
+def test_a_list_of_uploads_goes_on_where_it_began_or_nowhere(reads: tuple[str, ...]) -> None:
+    """The router may send each key elsewhere; the marker of one must not open all of its target."""
+    rig, router = routed(to("generic"), reads=reads)
+    for target, status in (("generic", None), ("first", b" 501 ")):
+        client = rig.connect()
+        marker = sealed(target=target)
+        client.says(get(f"/b-b?uploads&key-marker=k&upload-id-marker={marker}"))
+        if status is None:
+            assert answered(rig.target) == target + ".test"
+            assert b"&upload-id-marker=u1 HTTP/1.1" in rig.target.take()
+        else:
+            assert status in client.heard
+            assert not rig.target.heard
+    assert len(router.asked) == (0 if reads else 2)
 
 
 def test_a_list_of_buckets_is_no_question() -> None:
