@@ -15,7 +15,7 @@ auth:
   identities:
     - {name: reader, access_key_id: A, secret_access_key: hidden, allow: [{actions: [read]}]}
 s3: {endpoint: "http://127.0.0.1:9000", access_key_id: B, secret_access_key: hidden}
-lakefs: {endpoint: "http://127.0.0.1:8000", access_key_id: C, secret_access_key: hidden}
+lakefs: {endpoint: "http://127.0.0.1:8000", access_key_id: C, secret_access_key: hidden-2}
 routing:
   rules:
     - {pattern: "x-*", operations: [write], target: lakefs, description: "versioned\\twrites"}
