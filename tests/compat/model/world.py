@@ -63,7 +63,7 @@ def moto_process() -> Iterator[str]:
         [sys.executable, "-c", _MOTO],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "S3_UPLOAD_PART_MIN_SIZE": "1"},
+        env={**os.environ, "S3_UPLOAD_PART_MIN_SIZE": "0"},
     )
     with process:
         assert process.stdout is not None
@@ -197,7 +197,7 @@ def world(stores: Mapping[str, Store], directory: Path) -> Iterator[World]:
     secret = directory / "secret"
     secret.write_text("0123456789abcdef0123456789abcdef\n")
     # Parts of 5 MiB would take most of the time: how small one may be has tests of its own.
-    small_parts = patch.object(multipart, "MIN_PART_BYTES", 1)
+    small_parts = patch.object(multipart, "MIN_PART_BYTES", 0)
     with moto_process() as moto, small_parts, LakeFS() as lakefs:
         lakefs.add_repository(run + REPOSITORY, *BRANCHES[1:])
         ((key_id, key_secret),) = lakefs.keys.items()
