@@ -293,7 +293,7 @@ class Machine(RuleBasedStateMachine):
         if differences.shows_empty_directories(place.target):
             found_keys = [key for key in found_keys if not key.endswith("/")]
             found_prefixes = [name for name in found_prefixes if self.found(place, name)]
-        assert found_keys == wanted_keys, (wanted_keys, place, asked_for)
+        assert found_keys == wanted_keys, (found_keys, wanted_keys, place, asked_for)
         assert found_prefixes == wanted_prefixes, (wanted_prefixes, place, asked_for)
         self.step("")
 
