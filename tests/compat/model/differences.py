@@ -51,6 +51,8 @@ def of_first_version(place: Place, delimiter: str, size: int) -> str | None:
     """Why a list is asked for in version 2."""
     if place.target == MOTO and delimiter:
         return "moto escapes no CommonPrefixes in version 1, though it says so"
+    if place.target in SEAWEED and size < len(KEYS) and not place.key_prefix:
+        return "SeaweedFS escapes no NextMarker in version 1, so that a + becomes a space"
     if place.target == MOTO and size < len(KEYS):
         return "moto's NextMarker is a digest"
     return None
