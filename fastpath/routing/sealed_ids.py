@@ -1,15 +1,16 @@
 """Seals where a multipart upload began into the upload id that its client gets, and reads it back.
 
-    id = base64url(MAC || version and flags, target, bucket, prefixes of the rewrite, target's id)
+    id = base64url(version and flags, MAC, target, bucket, prefixes of the rewrite, target's id)
 
 Any worker of any replica that has the key continues an upload, also after the configuration sends
 its bucket elsewhere. The client's bucket and key are in the MAC and not in the id, so that an id
 opens for the object it was made for alone. No identity is in it: who may continue an upload is
 decided for each request.
 
-Rules: the same origin and id give the same text, and no other text opens to them; a text is trusted
-in nothing before its MAC is verified; `open` raises nothing, whatever a client sends; no `repr`
-shows a key.
+Rules: an id begins with a letter, because a command line takes one that begins with a hyphen for
+an option; the same origin and id give the same text, and no other text opens to them; a text is
+trusted in nothing before its MAC is verified; `open` raises nothing, whatever a client sends; no
+`repr` shows a key.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class Sealer:
             )
         sealed = _packed(origin) + upload_id
         mac = _mac(self._keys[0], _scope(bucket, key) + sealed)
-        return _encode(mac + sealed)
+        return _encode(sealed[:1] + mac + sealed[1:])
 
     def open(self, text: bytes, bucket: bytes, key: bytes) -> tuple[UploadOrigin, bytes] | None:
         """Returns the origin and the target's id; None: no key here sealed it for this object."""
@@ -93,7 +94,7 @@ class Sealer:
         raw = _decode(text)
         if raw is None:
             return None
-        given, sealed = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+        given, sealed = raw[1 : 1 + _MAC_BYTES], raw[:1] + raw[1 + _MAC_BYTES :]
         message = _scope(bucket, key) + sealed
         for own in self._keys:
             if hmac.compare_digest(_mac(own, message), given):

@@ -26,13 +26,22 @@ def test_every_replica_and_release_writes_the_same_id() -> None:
     """A change of this text strands the uploads that run during an update."""
     origin = UploadOrigin("s3", b"bucket")
     text = Sealer((KEY,)).seal(origin, b"id", b"bucket", b"key")
-    assert text == b"efrZx73_GhfhJMGWVoom4BACczMGYnVja2V0aWQ"
+    assert text == b"EHn62ce9_xoX4STBllaKJuACczMGYnVja2V0aWQ"
     assert Sealer((KEY,)).open(text, b"bucket", b"key") == (origin, b"id")
 
 
 def test_an_id_has_only_characters_of_s3s_own() -> None:
     origin = UploadOrigin("s3", bytes(range(255)))
     assert re.fullmatch(rb"[A-Za-z0-9_-]+", SEALER.seal(origin, b"\xff" * 99, b"b", b"k"))
+
+
+@pytest.mark.parametrize("dropped", [True, False])
+@pytest.mark.parametrize("rewrite", [None, Rewrite(b"", b"main/")])
+def test_an_id_begins_with_a_letter(dropped: bool, rewrite: Rewrite | None) -> None:
+    """`aws s3api upload-part --upload-id -x` takes the id for an option."""
+    origin = UploadOrigin("s3", b"bucket", rewrite, dropped)
+    firsts = {SEALER.seal(origin, b"%d" % number, b"b", b"k")[:1] for number in range(200)}
+    assert firsts == {b"E"}
 
 
 def test_the_first_key_seals() -> None:
