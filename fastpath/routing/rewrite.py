@@ -30,11 +30,6 @@ class Rewrite:
         """Whether the client's bucket is a part of the target's, or has a part there."""
         return bool(self.key_prefix or self.strip_prefix)
 
-    @property
-    def changes_keys(self) -> bool:
-        """Whether any key has another name at the target."""
-        return self.key_prefix != self.strip_prefix
-
     def bucket_up(self, bucket: bytes) -> bytes:
         """Return the target's name of a client's bucket."""
         return self.bucket or bucket
