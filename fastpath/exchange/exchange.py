@@ -22,6 +22,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastpath.composed.finding_targets import find_target, known_target
 from fastpath.composed.operation import ComposedRequest, run
 from fastpath.composed.request_body import RequestBody
 from fastpath.dialects.delete_objects import error_entries, refused_answer
@@ -34,8 +35,6 @@ from fastpath.errors import (
 )
 from fastpath.exchange import preparation
 from fastpath.exchange.error_code import ErrorCode
-from fastpath.exchange.filter_chain import FilterChain
-from fastpath.exchange.finding_targets import find_target, known_target
 from fastpath.exchange.form_upload import FormAnswer, FormUpload
 from fastpath.exchange.splice_sinks import AnswerSink, RequestSink
 from fastpath.exchange.states import (
@@ -101,6 +100,7 @@ from fastpath.s3.refusals import REFUSAL_STATUSES
 from fastpath.s3.xml_writer import error_document, without_declaration
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import ask
+from fastpath.upstream.filter_chain import FilterChain
 from fastpath.upstream.refusals import AnsweredRequest, RefusedSignatures, RegionRedirects
 from fastpath.upstream.retry import may_resend
 from fastpath.upstream.shares import holder_at

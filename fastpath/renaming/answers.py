@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 Query = Sequence[tuple[bytes, bytes]]
 
-# Bytes of a document; 1,000 of the longest keys, escaped, are 6 MiB (`exchange.filter_chain`).
+# Bytes of a document; 1,000 of the longest keys, escaped, are 6 MiB (`upstream.filter_chain`).
 MAX_DOCUMENT = 16 << 20
 
 # Bytes of an error that is looked at before its head goes on; AWS's have less than 4 KiB.

@@ -10,7 +10,7 @@
                raise S3Error         drop it and send this error instead
 
 `whole` and `reply` decide in the same way. Filters compose: what one passes on is the response that
-the next one sees (`exchange.filter_chain` runs them).
+the next one sees (`upstream.filter_chain` runs them).
 
 Rules: a filter serves one response; nothing of the response reaches the client before a filter
 has passed it on; the base class changes nothing.

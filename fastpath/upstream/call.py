@@ -9,7 +9,9 @@ Rules: a call has exactly one end: complete (its answer was read to the end, or 
 aborted (the coroutine left before) or failed (`CallFailed`). It leaves one line in the access log
 and counts once. At most WINDOW bytes of the answer wait, and one read; `send` returns once the
 target has taken what was sent before. A call is sent again as the relay is: `upstream.retry` after
-a kept connection broke, `upstream.refusals` after a refused signature or a redirect.
+a kept connection broke, `upstream.refusals` after a refused signature or a redirect. A call to a
+target that differs from S3 has a translation, as the relay has: what it makes of an error is raised
+as the S3Error.
 
 `ask` is the call for a small question, whose reply is kept to MAX_REPLY bytes.
 """
@@ -26,14 +28,18 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.http.content_codings import decoded
+from fastpath.http.framing import BY_LENGTH
+from fastpath.http.head import ResponseHead
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
-from fastpath.response.filters import Buffer, Question, Reason, Reply, SendAgain
+from fastpath.response.filters import Question, Reason, Reply, ResponseFilter, SendAgain
+from fastpath.s3.refusals import REFUSAL_STATUSES
 from fastpath.signing.sigv4.sign import Signer
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.credential_refresh import Refused
+from fastpath.upstream.filter_chain import FilterChain
 from fastpath.upstream.lessee import Lessee
-from fastpath.upstream.own_request import question_request
+from fastpath.upstream.own_request import question_request, translated
 from fastpath.upstream.refusals import (
     AnsweredRequest,
     RefusalWorker,
@@ -43,10 +49,10 @@ from fastpath.upstream.refusals import (
 from fastpath.upstream.retry import may_resend
 
 if TYPE_CHECKING:
+    from fastpath.dialects.translation import Translation
     from fastpath.http.framing import BodyKind
-    from fastpath.http.head import ResponseHead
     from fastpath.ipc.log import Logged
-    from fastpath.response.filters import Step
+    from fastpath.response.own_answer import OwnAnswer
     from fastpath.routing.identities import Caller
     from fastpath.routing.snapshot import Route, Snapshot
     from fastpath.upstream.lessee import Connection
@@ -75,11 +81,12 @@ class CallState(IntEnum):
     LEASING = 1  # it has no connection yet
     SENDING = 2  # the target gets the head and the body
     AWAITING = 3  # the target has the whole request
-    ANSWERING = 4  # the head of the answer is here
-    ANSWERED = 5  # the whole answer is here
-    COMPLETE = 6  # its answer was read, or handed over
-    ABORTED = 7  # the coroutine left before
-    FAILED = 8  # the target gave no whole answer
+    BUFFERING = 4  # an answer has begun, and the filters have not decided about it
+    ANSWERING = 5  # the head of the answer is here
+    ANSWERED = 6  # the whole answer is here
+    COMPLETE = 7  # its answer was read, or handed over
+    ABORTED = 8  # the coroutine left before
+    FAILED = 9  # the target gave no whole answer
 
 
 _ENDS = (CallState.COMPLETE, CallState.ABORTED, CallState.FAILED)
@@ -127,6 +134,7 @@ class Call:
         to: Destination,
         *,
         is_question: bool = False,
+        translation: Translation | None = None,
     ) -> None:
         """`is_question`: whoever asks looks at the answer, or at its lack, and tells the operator.
 
@@ -143,7 +151,9 @@ class Call:
         self._home = to.target
         self._to = to
         self._is_question = is_question
-        self._follows = not is_question
+        self._translation = translation
+        self._filters: FilterChain | None = None  # None: nothing looks at the answer
+        self._step: Callable[[], Awaitable[None]] | None = None  # what a filter waits for
         self._is_kept = False  # until it is handed over
         self._resent_for: frozenset[Reason] = frozenset()
         self._started = time.perf_counter()
@@ -168,7 +178,9 @@ class Call:
 
     async def __aenter__(self) -> Self:
         try:
-            if self._follows and self._request.length:
+            if self._translation is not None and await self._is_answered_here(self._translation):
+                return self
+            if not self._is_question and self._request.length:
                 await self._find_region()
             self._lease(fresh=False)
             await self._until(self._is_leased)
@@ -215,12 +227,12 @@ class Call:
         return True
 
     async def answer(self) -> ResponseHead:
-        """Wait for the head of the answer. Raises CallFailed."""
-        await self._until(self._has_answer)
-        while self._follows and await self._must_send_again():
-            self._lease(fresh=True)
-            await self._until(self._has_answer)
-        self._follows = False  # the answer is what the target says to the request
+        """Wait for the head of the answer. Raises CallFailed, and the S3Error of a translation."""
+        await self._until(self._has_answer_or_step)
+        while self._step is not None:
+            step, self._step = self._step, None
+            await step()
+            await self._until(self._has_answer_or_step)
         assert self._head is not None  # it has an answer
         return self._head
 
@@ -278,31 +290,24 @@ class Call:
         if is_whole:
             relay.answer_complete()
 
-    # --- what the target refuses of the gateway's own ---
+    # --- before the lease ---
 
-    async def _must_send_again(self) -> bool:
-        """Whether the answer is none: the request goes elsewhere, or with other credentials."""
-        assert self._head is not None  # it has an answer
-        answered = self._answered_request()
-        try:
-            for member in (
-                RegionRedirects(answered, self._worker),
-                RefusedSignatures(answered, self._worker),
-            ):
-                step = member.head(self._head)
-                if isinstance(step, Buffer):
-                    step = await self._by_body(member, step.most)
-                if isinstance(step, Question):
-                    step = member.reply(await ask(self._worker, self._requester, step, self._to))
-                if isinstance(step, SendAgain):
-                    await self._drop_answer(step)
-                    return True
-        except S3Error:  # which the filter has logged
-            self._leave()
-            failure = self._failure = CallFailed("refused the gateway's request")
-            self._end(CallState.FAILED)
-            raise failure from None
-        return False
+    async def _is_answered_here(self, translation: Translation) -> bool:
+        """Ask what the translation must know; whether it answers by itself. Raises S3Error."""
+        if translation.dropped:
+            self._worker.log.headers_dropped(self, translation.dropped)
+        if translation.first_question is not None:
+            question = translation.first_question
+            reply = await ask(self._worker, self._requester, question, self._to)
+            if reply is None:
+                self._fail(CallFailed("gave no answer to a question"))
+                assert self._failure is not None
+                raise self._failure
+            translation.on_first_reply(reply)
+        if translation.own_answer is None:
+            return False
+        self.answer_instead(translation.own_answer)
+        return True
 
     async def _find_region(self) -> None:
         """Find out where the bucket of an upload is: a body that has begun cannot be sent again."""
@@ -310,8 +315,14 @@ class Call:
         if self._worker.bucket_regions.must_ask(self._home, bucket, operation):
             await find_region(self._worker, self._requester, self, self._to, bucket)
 
-    def _answered_request(self) -> AnsweredRequest:
-        return AnsweredRequest(
+    # --- filters of the answer: filter_chain.Filtered ---
+
+    def _new_filters(self) -> FilterChain:
+        """The filters for one answer, in the order in which they see it."""
+        members: list[ResponseFilter] = []
+        if self._translation is not None:
+            members.append(self._translation)
+        answered = AnsweredRequest(
             logged=self,
             method=self._request.method,
             operation=self._request.operation,
@@ -321,20 +332,92 @@ class Call:
             signer=self._to.signer,
             resent_for=self._resent_for,
         )
+        members.append(RegionRedirects(answered, self._worker))
+        members.append(RefusedSignatures(answered, self._worker))
+        return FilterChain(members, self)
 
-    async def _by_body(self, member: RegionRedirects | RefusedSignatures, most: int) -> Step:
-        """What a filter decides by the beginning of the body, which stays to be read."""
-        await self._until(lambda: self._state is CallState.ANSWERED or self._waiting >= most)
-        is_whole = self._state is CallState.ANSWERED
-        return member.whole(b"".join(self._pieces), complete=is_whole)
+    def pass_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
+        """Take the head that the filters have passed on: it is what the target says."""
+        self._raw, self._head, self._kind = raw, head, kind
+        self._state = CallState.ANSWERING
+        self._changed()
+
+    def pass_bytes(self, data: bytes) -> None:
+        """Take a piece of the body."""
+        self._pieces.append(data)
+        self._waiting += len(data)
+        self.bytes_out += len(data)
+        if self._waiting >= WINDOW and not self._read_paused and self._connection is not None:
+            self._read_paused = True
+            self._connection.pause_reading()
+        self._changed()
+
+    def pass_end(self) -> None:
+        """Take the end of the body."""
+        self._state = CallState.ANSWERED
+        self._changed()
+
+    def ask(self, question: Question, on_reply: Callable[[Reply | None], None]) -> None:
+        """Have the coroutine ask the target what its answer, which is whole, means."""
+
+        async def find_meaning() -> None:
+            on_reply(await ask(self._worker, self._requester, question, self._to))
+
+        self._do(find_meaning)
+
+    def send_again(self, step: SendAgain) -> None:
+        """Have the coroutine send the request again, if that is possible."""
+
+        async def drop_and_lease() -> None:
+            await self._drop_answer(step)
+            self._lease(fresh=True)
+
+        self._do(drop_and_lease)
+
+    def answer_instead(self, answer: OwnAnswer) -> None:
+        """Drop the answer and take this one."""
+        self._leave()
+        fields = dict(_field(line) for line in answer.lines)
+        size = len(answer.body)
+        self._raw, self._kind = b"", BY_LENGTH
+        self._head = ResponseHead(
+            answer.status, list(fields.items()), fields, size, chunked=False, keep_alive=True
+        )
+        self.status = answer.status
+        if answer.body:
+            self.pass_bytes(answer.body)
+        self.pass_end()
+
+    def refuse_instead(self, error: S3Error) -> None:
+        """End with what a filter makes of the answer: the target failed, or an error of S3."""
+        self._leave()
+        if error.note:
+            self._worker.log.target_failed(self, error.note)
+        if error.kind is SERVICE_UNAVAILABLE:  # which was logged
+            self._failure = CallFailed("refused the gateway's request")
+            self._end(CallState.FAILED)
+        else:
+            self._failure = error
+            self._end(CallState.COMPLETE)
+        self._changed()
+
+    def _do(self, step: Callable[[], Awaitable[None]]) -> None:
+        self._step = step
+        self._changed()
 
     async def _drop_answer(self, step: SendAgain) -> None:
-        """Make ready to send the request again. Raises S3Error: that is impossible."""
-        if self.bytes_in:
-            raise S3Error(SERVICE_UNAVAILABLE)
+        """Make ready to send the request again. Raises CallFailed: that is impossible."""
         self._leave()
-        if step.reason is Reason.CREDENTIALS:
-            await self._find_other_signer()
+        self._filters = None
+        try:
+            if self.bytes_in:
+                raise S3Error(SERVICE_UNAVAILABLE)
+            if step.reason is Reason.CREDENTIALS:
+                await self._find_other_signer()
+        except S3Error as error:
+            self.refuse_instead(error)
+            assert self._failure is not None
+            raise self._failure from None
         self._pieces.clear()
         self._waiting = self.bytes_out = self.status = 0
         self._head = None
@@ -361,8 +444,8 @@ class Call:
         is_sending = self._state is CallState.SENDING
         return not (self._state is CallState.LEASING or (is_sending and self._write_paused))
 
-    def _has_answer(self) -> bool:
-        return self._state in _HAS_ANSWER
+    def _has_answer_or_step(self) -> bool:
+        return self._state in _HAS_ANSWER or self._step is not None
 
     def _has_piece(self) -> bool:
         return bool(self._pieces) or self._state in (CallState.ANSWERED, CallState.COMPLETE)
@@ -390,7 +473,7 @@ class Call:
 
     def _lease(self, *, fresh: bool) -> None:
         self._state = CallState.LEASING
-        if self._follows and self._worker.bucket_regions.any_redirected:
+        if not self._is_question and self._worker.bucket_regions.any_redirected:
             address, operation = self._request.address, self._request.operation
             self._to = self._worker.bucket_regions.destination(
                 self._home, self._to.signer, address.bucket, operation
@@ -401,7 +484,10 @@ class Call:
 
     def _head_up(self) -> bytes:
         instance = self._requester.snapshot.instance
-        return self._request.head(self._to.target, self._to.signer, instance, time.time())
+        request = self._request
+        if self._translation is not None:
+            request = translated(request, self._translation)
+        return request.head(self._to.target, self._to.signer, instance, time.time())
 
     def _request_sent(self, connection: Connection) -> None:
         self._state = CallState.AWAITING
@@ -430,21 +516,22 @@ class Call:
             self._leave()
             self._fail(CallFailed("answered before it had the whole request"))
             return
-        self._raw, self._head, self._kind = raw, head, kind
         self.status = head.status
-        self._state = CallState.ANSWERING
-        self._changed()
+        must_look = self._translation is not None or head.status in REFUSAL_STATUSES
+        if self._is_question or not must_look:
+            self.pass_head(raw, head, kind, more=more)
+            return
+        self._filters = self._new_filters()
+        self._filters.pass_head(raw, head, kind, more=more)
+        if self._state in (CallState.SENDING, CallState.AWAITING):
+            self._state = CallState.BUFFERING
+            self._changed()
 
     def answer_bytes(self, data: bytes) -> None:
-        if self._state is not CallState.ANSWERING:
-            return
-        self._pieces.append(data)
-        self._waiting += len(data)
-        self.bytes_out += len(data)
-        if self._waiting >= WINDOW and not self._read_paused and self._connection is not None:
-            self._read_paused = True
-            self._connection.pause_reading()
-        self._changed()
+        if self._filters is not None:
+            self._filters.pass_bytes(data)
+        elif self._state is CallState.ANSWERING:
+            self.pass_bytes(data)
 
     def answer_sink(self) -> None:
         """Nothing is spliced: the coroutine reads the answer."""
@@ -453,9 +540,11 @@ class Call:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        self._state = CallState.ANSWERED
         connection.release(request_read=self._was_read(connection))
-        self._changed()
+        if self._filters is not None:
+            self._filters.pass_end()
+        else:
+            self.pass_end()
 
     def _was_read(self, connection: Connection) -> bool:
         """Whether no byte of the request can wait at the target, or is missing there."""
@@ -465,7 +554,8 @@ class Call:
 
     def upstream_lost(self, reason: str, *, stale: bool) -> None:
         self._connection = None
-        if self._state in _HAS_ANSWER or not self._may_resend(stale):
+        has_begun = self._state is CallState.BUFFERING or self._state in _HAS_ANSWER
+        if has_begun or not self._may_resend(stale):
             self._fail(CallFailed(reason))
             return
         if not self._is_question:
@@ -519,6 +609,7 @@ class Call:
         if self._state in _ENDS:
             return
         self._state = state
+        self._filters = None  # they refer to the call
         if state is not CallState.COMPLETE:
             self.code = state.name.capitalize()
         self._worker.log.call_ended(self)
@@ -571,6 +662,11 @@ class Call:
             generation=self._requester.snapshot.generation,
             worker=worker,
         )
+
+
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    return name.lower(), value.strip()
 
 
 class _Pieces:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from fastpath.dialects.translation import Translation
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
 from fastpath.request.admission import VIA_PREFIX
@@ -83,6 +84,13 @@ class OwnRequest(NamedTuple):
                 b"\r\n",
             ]
         )
+
+
+def translated(request: OwnRequest, translation: Translation) -> OwnRequest:
+    """Return the request as a dialect changes it for its target."""
+    kept = [field for field in request.headers if field[0] not in translation.drop]
+    query = request.query if translation.query is None else translation.query
+    return request._replace(query=query, headers=[*kept, *translation.add])
 
 
 def question_request(question: Question) -> OwnRequest:

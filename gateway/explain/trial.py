@@ -1,7 +1,7 @@
 """Signs a request, admits it as a worker would, and returns the decision or the client's error.
 
 Rules: the outcome is that of `fastpath.request.admission` and, if the keys of a batch decide, of
-`fastpath.exchange.finding_targets`; what rules look at is the record that these make; the rules
+`fastpath.composed.finding_targets`; what rules look at is the record that these make; the rules
 that were tried are shown even if a request is refused before, provided that its bucket and
 operation are known; without an identity the caller is allowed everything, so that the rules can be
 examined alone.
@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 from fastpath.composed.request_body import RequestBody
 from fastpath.errors import S3Error
-from fastpath.exchange.finding_targets import by_answer, find_target, question_of
+from fastpath.composed.finding_targets import by_answer, find_target, question_of
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
 from fastpath.request.admission import Unadmitted, admit, admit_form

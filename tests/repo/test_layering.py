@@ -66,7 +66,7 @@ PURE_TOO = {
     "fastpath.custom.answer",
     "fastpath.custom.messages",
     "fastpath.exchange.error_code",
-    "fastpath.exchange.filter_chain",
+    "fastpath.upstream.filter_chain",
     "fastpath.exchange.form_upload",
     "fastpath.exchange.states",
     "fastpath.exchange.upload_body",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fastpath.errors import INTERNAL_ERROR, S3Error
-from fastpath.exchange.filter_chain import MAX_QUESTIONS, FilterChain
+from fastpath.upstream.filter_chain import MAX_QUESTIONS, FilterChain
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind
 from fastpath.http.head import ResponseHead, parse_response_head
 from fastpath.response.filters import (
