@@ -151,6 +151,15 @@ PRECONDITION_FAILED = Kind(
     "PreconditionFailed",
     "At least one of the pre-conditions you specified did not hold",
 )
+COPY_SOURCE_TOO_LARGE = Kind(
+    400,
+    "InvalidRequest",
+    "The specified copy source is larger than the maximum allowable size for a copy source: "
+    "5368709120",
+)
+SOURCE_CHANGED = Kind(
+    503, "ServiceUnavailable", "The source changed while it was copied. Please try again."
+)
 INVALID_PART_NUMBER = Kind(416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
 INVALID_RANGE = Kind(416, "InvalidRange", "The requested range is not satisfiable")
 

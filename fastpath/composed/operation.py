@@ -4,6 +4,8 @@
         async with request.call(own_request, request.destination("a-target")) as call: ...
         await request.reply.document(200, xml)
 
+A request about a client's bucket or object is a `subrequest`.
+
 Rules: an operation is one task, and cancelled when its client leaves, its worker ends or its
 deadline passes. A target that fails is ServiceUnavailable or, if too many wait for it, SlowDown,
 and nothing of what it said reaches the client. What is no S3Error is a defect: InternalError. An
@@ -15,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from fastpath.composed.client_reply import ClientReply, RepliedExchange
 from fastpath.errors import ACCESS_DENIED, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
@@ -25,7 +27,9 @@ from fastpath.upstream.call import Call, CallFailed, CallWorker, Requester
 
 if TYPE_CHECKING:
     from fastpath.composed.request_body import RequestBody
+    from fastpath.dialects.translation import Translation
     from fastpath.http.head import RequestHead
+    from fastpath.ipc.log import WorkerLog
     from fastpath.request.admitted import Admitted
     from fastpath.routing.snapshot import Snapshot
     from fastpath.upstream.own_request import OwnRequest
@@ -47,6 +51,13 @@ class ComposedExchange(RepliedExchange, Requester, Protocol):
         """End with this error, and cancel the operation."""
 
 
+class ComposedWorker(CallWorker, Protocol):
+    """What an operation uses of its worker."""
+
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work that outlives its request, and that a worker which leaves waits for."""
+
+
 class ComposedRequest:
     """What an operation gets: the client's request, calls to targets, the reply.
 
@@ -58,7 +69,7 @@ class ComposedRequest:
     __slots__ = ("_exchange", "_worker", "body", "length", "reply")
 
     def __init__(
-        self, worker: CallWorker, exchange: ComposedExchange, body: RequestBody, length: int
+        self, worker: ComposedWorker, exchange: ComposedExchange, body: RequestBody, length: int
     ) -> None:
         self._worker = worker
         self._exchange = exchange
@@ -93,9 +104,30 @@ class ComposedRequest:
             raise S3Error(SERVICE_UNAVAILABLE)
         return Destination(place, signer)
 
-    def call(self, request: OwnRequest, to: Destination) -> Call:
+    def call(
+        self, request: OwnRequest, to: Destination, translation: Translation | None = None
+    ) -> Call:
         """A call to a target; use it with `async with`."""
-        return Call(self._worker, self._exchange, request, to)
+        return Call(self._worker, self._exchange, request, to, translation=translation)
+
+    def warn(self, target: str, what: str) -> None:
+        """Tell the operator what a target did."""
+        log = self._worker.log
+        log.event("warning", what, request_id=self._exchange.request_id, target=target)
+
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have work done that outlives the request: what failed is undone at a target."""
+        self._worker.afterwards(work)
+
+    @property
+    def log(self) -> WorkerLog:
+        """The worker's log."""
+        return self._worker.log
+
+    @property
+    def request_id(self) -> str:
+        """The client's request."""
+        return self._exchange.request_id
 
     # --- used by the frame ---
 
@@ -116,7 +148,16 @@ class ComposedRequest:
 
 
 Operation: TypeAlias = Callable[[ComposedRequest], Coroutine[Any, Any, None]]
-Operations: TypeAlias = Mapping[str, Operation]  # by the name of S3's operation
+
+
+class Composed(NamedTuple):
+    """A composed operation, and which of the requests for an operation of S3 it answers."""
+
+    operation: Operation
+    is_for: Callable[[Admitted], bool]
+
+
+Operations: TypeAlias = Mapping[str, Composed]  # by the name of S3's operation
 
 
 async def run(operation: Operation, request: ComposedRequest) -> Callable[[], None]:

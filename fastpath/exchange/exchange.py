@@ -253,8 +253,9 @@ class Exchange:
 
     def _first_work(self, admitted: Admitted) -> tuple[Work, BodyFilter | None] | None:
         """What a coroutine does first, and what it reads the body through; None: there is none."""
-        if self._worker.composed and admitted.operation.name in self._worker.composed:
-            return self._compose(self._worker.composed[admitted.operation.name])
+        name = admitted.operation.name
+        if name in self._worker.composed and self._worker.composed[name].is_for(admitted):
+            return self._compose(self._worker.composed[name].operation)
         streaming = admitted.payload in STREAMING
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:

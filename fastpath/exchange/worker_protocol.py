@@ -41,6 +41,9 @@ class Worker(Protocol):
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have a coroutine run as a task."""
 
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work that outlives its request, and that a worker which leaves waits for."""
+
     def count_aborted(self) -> None:
         """Count a client that left before its answer was whole."""
 

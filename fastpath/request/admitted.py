@@ -15,6 +15,7 @@ from fastpath.dialects.translation import Translation
 from fastpath.errors import S3Error
 from fastpath.renaming.answers import error_for_client
 from fastpath.renaming.names import Names
+from fastpath.request.across import Across
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.routing.identities import Caller
 from fastpath.routing.snapshot import Target
@@ -58,6 +59,7 @@ class Admitted:
     translation: None: nothing is translated.
     renamed: None: the target has the client's names, and no upload is named.
     drops_checksums: its upload was begun without the checksum algorithm of its parts.
+    across: where the parts of the request are, if they may be on several targets.
     """
 
     operation: Final[Operation]
@@ -75,6 +77,12 @@ class Admitted:
     translation: Final[Translation | None]
     renamed: Final[Renamed | None]
     drops_checksums: Final[bool]
+    across: Final[Across | None] = None
+
+    @property
+    def is_across(self) -> bool:
+        """Whether the target alone cannot answer, so that a composed operation does."""
+        return self.across is not None and self.across.is_elsewhere
 
     @property
     def own_answer(self) -> OwnAnswer | None:

@@ -27,6 +27,7 @@ from fastpath.renaming.addresses import upstream_key, upstream_source
 from fastpath.renaming.members import check_operation
 from fastpath.renaming.names import Names, Source
 from fastpath.renaming.queries import upstream_query
+from fastpath.request.across import Across, CopySource, copy_source
 from fastpath.request.admitted import Admitted, Renamed
 from fastpath.request.sources import (
     RENAME_SOURCE,
@@ -35,9 +36,9 @@ from fastpath.request.sources import (
     with_source,
     without_plus,
 )
-from fastpath.request.target_checks import check_target
+from fastpath.request.target_checks import check_access, check_target
 from fastpath.request.trail import Trail
-from fastpath.request.understood import Presigned, Query, Signed
+from fastpath.request.understood import Presigned, Query, Signed, Understood
 from fastpath.request.uploads import SealedIds, Upload
 from fastpath.routing.asked import Asked
 from fastpath.routing.identities import Caller
@@ -50,6 +51,7 @@ from fastpath.s3.operations import OPERATIONS, Operation
 
 _READ_OF_A_COPY = OPERATIONS["GetObject"]
 _RENAME = OPERATIONS["RenameObject"]
+_COPIES = (OPERATIONS["CopyObject"], OPERATIONS["UploadPartCopy"])
 _SAME_NAMES = Rewrite()
 
 
@@ -74,6 +76,10 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
     caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
     target = snapshot.targets[decision.target]
     trail.decision = decision
+    copy: CopySource | None = None
+    has_source = COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields
+    if has_source:
+        copy = _check_sources(head, address, operation, snapshot, caller, decision, now, source)
     upstream_address, renamed = address, None
     if decision.rewrite is not None or operation.has_upload_ids:
         rewrite = decision.rewrite or _SAME_NAMES
@@ -81,15 +87,18 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
         names = _names(address, upstream_address, rewrite, target, snapshot, upload)
         renamed = trail.renamed = _renamed(head, query, operation, names)
         query = renamed.upstream_query
-    check_target(target, operation, caller, upstream_address, query, head)
+    if copy is not None and copy.is_elsewhere:
+        understood = Understood(head, query, address, operation, signed, presigned)
+        return request_across(understood, decision, copy, snapshot, trail, renamed)
+    check_target(target, operation, caller, upstream_address, query, head.fields)
     signer = snapshot.signer(target, caller)
     if signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
     rewritten_headers: Query = ()
-    if COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields:
-        place = _check_sources(head, address, snapshot, caller, decision, now, source)
+    if has_source:
         names = _names(address, upstream_address, _SAME_NAMES, target, snapshot, upload)
         renamed = renamed or Renamed(names, query, head.query, query)
+        place = copy.decision if copy is not None else None
         found = _with_sources(renamed, head, query_headers, place)
         renamed, head, query_headers, rewritten_headers = found
         trail.renamed = renamed
@@ -112,6 +121,48 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
         translation,
         renamed,
         upload is not None and upload.origin.checksum_dropped,
+        copy,
+    )
+
+
+def request_across(
+    request: Understood,
+    decision: Decision,
+    across: Across,
+    snapshot: Snapshot,
+    trail: Trail,
+    renamed: Renamed | None = None,
+) -> Admitted:
+    """Return the record of a request that a composed operation answers. Raises S3Error.
+
+    The operation gives each target its own names, has its own requests translated, and puts the
+    client's names into errors. `decision`: where a copy goes, or what the log says.
+    """
+    caller, (payload, proof) = trail.caller, request.signed
+    query_headers, presigned_names = request.presigned
+    target = snapshot.targets[decision.target]
+    check_access(target, caller)
+    signer = snapshot.signer(target, caller)
+    if signer is None:
+        raise S3Error(SERVICE_UNAVAILABLE)
+    trail.decision, trail.renamed = decision, None
+    return Admitted(
+        request.operation,
+        request.address,
+        request.address,
+        caller,
+        decision,
+        target,
+        signer,
+        payload,
+        proof,
+        query_headers,
+        presigned_names,
+        (),
+        None,
+        renamed,
+        False,
+        across,
     )
 
 
@@ -214,18 +265,19 @@ def _translation(
 def _check_sources(  # noqa: PLR0913 (what is known of one request)
     head: RequestHead,
     address: Address,
+    operation: Operation,
     snapshot: Snapshot,
     caller: Caller,
     place: Decision,
     now: float,
     decision: Decision | None,
-) -> Decision | None:
+) -> CopySource | None:
     """Check the sources of a copy and of a rename; `place`: where the request goes.
 
-    The caller must have the right to read what is copied, and it must be on the same target:
-    CopyObject across targets does not exist yet. A rename stays in its bucket and in its place;
-    `implied` has the right to delete its source. `decision`: where the source is, if the custom
-    router has said so. Return where the source of the copy is; None: it is no copy.
+    The caller must have the right to read what is copied, and reach the target that has it. A
+    rename stays in its bucket and in its place; `implied` has the right to delete its source.
+    `decision`: where the source is, if the custom router has said so. Return the source of the
+    copy; None: it is no copy.
     """
     if RENAME_SOURCE in head.fields:
         _check_rename(head, address, snapshot, caller, place, now, decision)
@@ -240,13 +292,16 @@ def _check_sources(  # noqa: PLR0913 (what is known of one request)
     if decision is None:
         asked = asked_to_read(source, caller, now)
         decision = snapshot.routing.plan(source.bucket).decide(asked)
-    if decision.target != place.target:
-        raise S3Error(
-            NOT_IMPLEMENTED,
-            ("Header", COPY_SOURCE.decode()),
-            message="Copying between two storage targets is not supported.",
-        )
-    return decision
+    copy = copy_source(head, decision, place)
+    if copy.is_elsewhere:
+        if operation not in _COPIES:
+            raise S3Error(
+                NOT_IMPLEMENTED,
+                ("Header", COPY_SOURCE.decode()),
+                message=f"{operation.name} does not copy.",
+            )
+        check_access(snapshot.targets[decision.target], caller)
+    return copy
 
 
 def _check_rename(  # noqa: PLR0913 (what is known of one request)

@@ -238,10 +238,10 @@ class Call:
 
     def body(self) -> AsyncIterator[bytes]:
         """The pieces of the answer's body, to its end. Raises CallFailed."""
-        return _Pieces(self._next_piece)
+        return _Pieces(self.piece)
 
-    async def _next_piece(self) -> bytes:
-        """The next piece; empty at the end."""
+    async def piece(self) -> bytes:
+        """The next piece of the answer's body; empty at its end. Raises CallFailed."""
         await self._until(self._has_piece)
         if not self._pieces:
             self._end(CallState.COMPLETE)

@@ -16,6 +16,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from fastpath.client.pipelining import Turns
+from fastpath.composed.operations import OPERATIONS
 from fastpath.custom.client import RouterClient
 from fastpath.exchange.form_upload import FormMemory
 from fastpath.ipc.counters import Slot
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from fastpath.sockets.splice import Splicer
 
 _LINE_SECONDS = 60.0  # between two lines about the same shortage
+# To undo at a target what a request has left there; what is not done by then, a repair line names.
+AFTERWARDS_SECONDS = 60.0
 TICK = 0.5  # seconds between two checks of every deadline
 
 
@@ -65,10 +68,11 @@ class WorkerState:
         self.handshakes = 0  # clients' TLS handshakes under way
         self.bucket_regions = BucketRegions()
         self.form_memory = FormMemory()
-        self.composed: Operations = {}
+        self.composed: Operations = OPERATIONS
         self.custom = RouterClient(loop, log, row)  # asked if the snapshot has a `custom`
         self.credential_refresh = CredentialRefresh(log, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
+        self._afterwards: set[asyncio.Task[None]] = set()  # work that outlives its request
         self._loop = loop
         self._pools: dict[str, Pool] = {}  # by Route.key
         self._prefix = os.urandom(4).hex().upper()
@@ -110,6 +114,19 @@ class WorkerState:
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have a coroutine run as a task."""
         return self._loop.create_task(work)
+
+    def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do work that outlives its request, for AFTERWARDS_SECONDS; a drain waits for it."""
+        task = self._loop.create_task(asyncio.wait_for(work, AFTERWARDS_SECONDS))
+        self._afterwards.add(task)
+        task.add_done_callback(self._end_afterwards)
+
+    def _end_afterwards(self, task: asyncio.Task[None]) -> None:
+        self._afterwards.discard(task)
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None and not isinstance(fault, TimeoutError):
+            self.log.crash(fault)
+        self._check_empty()
 
     def enter(self, connection: Connection) -> bool:
         """Register a connection; False if the worker has as many as it may."""
@@ -192,7 +209,8 @@ class WorkerState:
         self._check_empty()
 
     def _check_empty(self) -> None:
-        if self.draining and not self.connections and not self.handshakes:
+        is_busy = self.connections or self.handshakes or self._afterwards
+        if self.draining and not is_busy:
             self.empty.set()
 
     def cut(self) -> int:
@@ -212,6 +230,8 @@ class WorkerState:
 
     def close(self) -> None:
         """Drop all connections to targets, and to the custom router."""
+        for task in self._afterwards:
+            task.cancel()
         self.custom.close()
         for pool in self._pools.values():
             pool.close()

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape
 
+from fastpath.composed.finding_targets import by_answer, find_target, question_of
 from fastpath.composed.request_body import RequestBody
 from fastpath.errors import S3Error
-from fastpath.composed.finding_targets import by_answer, find_target, question_of
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
 from fastpath.request.admission import Unadmitted, admit, admit_form

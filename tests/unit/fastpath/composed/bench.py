@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastpath.composed.operation import ComposedRequest, Operation
+from fastpath.composed.operation import Composed, ComposedRequest, Operation
 from tests.doubles.http1 import Answer, get, read_answers
 from tests.doubles.wire import Peer, Rig
 
@@ -19,7 +19,7 @@ class Bench:
         self.rig = Rig(**options)
         if operation is not None:
             names = ("GetObject", "HeadObject", "PutObject", "CompleteMultipartUpload")
-            self.rig.worker.composed = dict.fromkeys(names, operation)
+            self.rig.worker.composed = dict.fromkeys(names, Composed(operation, lambda _: True))
         self.client: Peer = self.rig.connect()
 
     def asks(self, *lines: str, method: str = "GET", version: str = "1.1") -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fastpath.composed.operation import DEADLINE_SECONDS, ComposedRequest
+from fastpath.composed.operation import DEADLINE_SECONDS, Composed, ComposedRequest
 from fastpath.errors import NO_SUCH_KEY, S3Error
 from fastpath.ipc.counters import Slot
 from fastpath.s3.addressing import Address
@@ -80,7 +80,7 @@ def finds(target: str = "generic") -> Any:
 
 def test_other_operations_are_relayed() -> None:
     bench = Bench()
-    bench.rig.worker.composed = {"CopyObject": answer}
+    bench.rig.worker.composed = {"CopyObject": Composed(answer, lambda _: True)}
     bench.asks()
     bench.rig.target.says(ok(b"abc"))
     assert bench.answer().body == b"abc"

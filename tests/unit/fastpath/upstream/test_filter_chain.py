@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from fastpath.errors import INTERNAL_ERROR, S3Error
-from fastpath.upstream.filter_chain import MAX_QUESTIONS, FilterChain
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, BodyKind
 from fastpath.http.head import ResponseHead, parse_response_head
 from fastpath.response.filters import (
@@ -22,6 +21,7 @@ from fastpath.response.filters import (
     Step,
 )
 from fastpath.response.own_answer import OwnAnswer
+from fastpath.upstream.filter_chain import MAX_QUESTIONS, FilterChain
 
 RAW = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
 QUESTION = Question(b"/bucket", b"")

@@ -1,0 +1,52 @@
+"""UploadPartCopy from one target to an upload at another.
+
+Rules: those of `copy_object`; the upload is the client's, so that it stays if a part fails.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastpath.composed.copies.copy_object import answer_lines, result
+from fastpath.composed.copies.own_upload import put
+from fastpath.composed.copies.source import SourceReader, copied_range, find_source
+from fastpath.composed.subrequest import Place
+from fastpath.errors import S3Error
+from fastpath.request.across import CopySource
+
+if TYPE_CHECKING:
+    from fastpath.composed.operation import ComposedRequest
+
+# Header lines of the request that a part has too.
+_OF_THE_PART = (
+    b"x-amz-expected-bucket-owner",
+    b"x-amz-request-payer",
+    b"x-amz-server-side-encryption-customer-algorithm",
+    b"x-amz-server-side-encryption-customer-key",
+    b"x-amz-server-side-encryption-customer-key-md5",
+)
+
+
+async def copy_part(request: ComposedRequest) -> None:
+    """Copy bytes of an object into a part of an upload at another target."""
+    admitted = request.admitted
+    copy, renamed = admitted.across, admitted.renamed
+    assert isinstance(copy, CopySource)  # `operations` has it so
+    assert renamed is not None  # it names an upload
+    request.reply.announce_document()
+    source = await find_source(request, copy)
+    first, end = copied_range(copy, source.size)
+    place = Place(admitted.address.bucket, admitted.address.key, admitted.decision)
+    headers = [field for field in copy.headers if field[0] in _OF_THE_PART]
+    part = [pair for pair in renamed.query if pair[0] == b"partNumber"]
+    query = [*part, (b"uploadId", renamed.names.upstream_upload_id)]
+    try:
+        async with SourceReader(request, source, first, end) as reader:
+            stored = await put(
+                request, "UploadPart", place, reader, end - first, query=query, headers=headers
+            )
+    except S3Error as error:
+        raise renamed.error_for_client(error) from None
+    date = stored.head.fields.get(b"date", b"")
+    document = result("CopyPartResult", stored, date)
+    await request.reply.document(200, document, answer_lines(stored.head, source))

@@ -1,0 +1,285 @@
+"""Finds and reads the source of a copy.
+
+    HEAD -> conditions, size -> GET, and from where it broke off once more -> pieces
+
+Rules: what is read is one version of the object: each answer must have the ETag of the HEAD, also
+where the store ignores If-Match; conditions on the source are judged by the HEAD. A source that
+breaks off is read on, MAX_TRIES times in all; one that changes ends the copy.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from fastpath.composed.subrequest import Place, error_of, subrequest
+from fastpath.errors import (
+    COPY_SOURCE_TOO_LARGE,
+    INVALID_ARGUMENT,
+    INVALID_REQUEST,
+    PRECONDITION_FAILED,
+    SERVICE_UNAVAILABLE,
+    SOURCE_CHANGED,
+    S3Error,
+)
+from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX
+from fastpath.s3.addressing import COPY_SOURCE
+from fastpath.s3.conditions import CONDITIONS, Conditions
+from fastpath.upstream.call import Call, CallFailed
+
+if TYPE_CHECKING:
+    from fastpath.composed.operation import ComposedRequest
+    from fastpath.http.head import ResponseHead
+    from fastpath.request.across import CopySource
+
+MAX_SIZE = 5 << 30  # bytes of what one request copies (API reference, CopyObject, UploadPartCopy)
+MAX_TRIES = 4  # to read the source, before the copy fails
+
+RANGE_HEADER = b"x-amz-copy-source-range"
+_ON_SOURCE = COPY_SOURCE + b"-"
+_OF_THE_SOURCES_KEY = _ON_SOURCE + b"server-side-encryption-customer-"
+_CLIENTS_KEY = b"x-amz-server-side-encryption-customer-"
+_OWNER = b"x-amz-source-expected-bucket-owner"
+_PAYER = b"x-amz-request-payer"
+_RANGE = re.compile(rb"bytes=([0-9]{1,19})-([0-9]{1,19})")
+_CONTENT_RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)")
+
+Fields = Sequence[tuple[bytes, bytes]]
+
+
+class SourceObject(NamedTuple):
+    """The source, as the HEAD shows it.
+
+    query, headers: of each request for it.
+    fields: of the answer to the HEAD.
+    """
+
+    place: Place
+    query: Fields
+    headers: Fields
+    fields: Mapping[bytes, bytes]
+    size: int
+
+    @property
+    def etag(self) -> bytes:
+        """As the store writes it."""
+        return self.fields[b"etag"]
+
+    @property
+    def version(self) -> bytes:
+        """That was read; empty in a bucket without versions."""
+        return self.fields.get(b"x-amz-version-id", b"")
+
+    @property
+    def checksum(self) -> tuple[bytes, bytes] | None:
+        """Algorithm and value of a checksum of all its bytes; None: the store shows none."""
+        if self.fields.get(HEADER_PREFIX + b"type", b"FULL_OBJECT") != b"FULL_OBJECT":
+            return None
+        for algorithm in ALGORITHMS:
+            value = self.fields.get(HEADER_PREFIX + algorithm)
+            if value and b"-" not in value:
+                return algorithm, value
+        return None
+
+
+async def find_source(request: ComposedRequest, copy: CopySource) -> SourceObject:
+    """Ask for the source with a HEAD, and judge the conditions on it.
+
+    Raises S3Error: it does not exist, or must not be copied; CallFailed.
+    """
+    place = Place(copy.name.bucket, copy.name.key, copy.decision)
+    query = [(b"versionId", copy.version)] if copy.version else []
+    fields = dict(copy.headers)
+    headers = _source_headers(fields)
+    asked = [*headers, (HEADER_PREFIX + b"mode", b"ENABLED")]
+    async with subrequest(request, "HeadObject", place, query=query, headers=asked) as call:
+        head = await call.answer()
+        if head.status == 200:
+            await call.document(0)
+    if head.status != 200:
+        raise await _why_missing(request, place, query, headers)
+    etag, size = head.fields.get(b"etag"), head.content_length
+    if not etag or size is None:
+        raise unusable(request, place, "gave no ETag or no length for the source of a copy")
+    _check_conditions(fields, head.fields)
+    return SourceObject(place, query, headers, head.fields, size)
+
+
+def _source_headers(fields: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a copy that are about its source, as a read has them."""
+    headers = [
+        (_CLIENTS_KEY + name.removeprefix(_OF_THE_SOURCES_KEY), value)
+        for name, value in fields.items()
+        if name.startswith(_OF_THE_SOURCES_KEY)
+    ]
+    if _OWNER in fields:
+        headers.append((b"x-amz-expected-bucket-owner", fields[_OWNER]))
+    if _PAYER in fields:
+        headers.append((_PAYER, fields[_PAYER]))
+    return headers
+
+
+async def _why_missing(
+    request: ComposedRequest, place: Place, query: Fields, headers: Fields
+) -> S3Error:
+    """Return the error of a read: the answer to a HEAD has no document that says more."""
+    headers = [*headers, (b"range", b"bytes=0-0")]
+    async with subrequest(request, "GetObject", place, query=query, headers=headers) as call:
+        head = await call.answer()
+        if head.status < 400:  # it is there now
+            return S3Error(SOURCE_CHANGED, retry_after=1)
+        error = await error_of(request, call, head, place)
+    if head.status == 405 and query:
+        return S3Error(
+            INVALID_REQUEST,
+            message="The source of a copy request may not specifically refer to a delete marker by "
+            "version id.",
+        )
+    return error
+
+
+def _check_conditions(fields: Mapping[bytes, bytes], found: Mapping[bytes, bytes]) -> None:
+    """Judge the conditions on the source; S3 answers a copy with no 304. Raises S3Error 412."""
+    values = [fields.get(_ON_SOURCE + name) or None for name in CONDITIONS]
+    failed = Conditions(*values).check(found)
+    if failed is None:
+        return
+    of_a_304 = "If-None-Match" if values[1] else "If-Modified-Since"
+    name = dict(failed.extras).get("Condition", of_a_304)
+    raise S3Error(PRECONDITION_FAILED, ("Condition", f"{_ON_SOURCE.decode()}{name}"))
+
+
+def copied_range(copy: CopySource, size: int) -> tuple[int, int]:
+    """Return the first byte to copy and the one behind the last. Raises S3Error.
+
+    AWS errors 4.57: a range must lie in the source, and has both ends.
+    """
+    sent = dict(copy.headers).get(RANGE_HEADER)
+    first, end = 0, size
+    if sent is not None:
+        found = _RANGE.fullmatch(sent)
+        if found is None or int(found[1]) > int(found[2]):
+            raise _bad_range(
+                sent,
+                "The x-amz-copy-source-range value must be of the form bytes=first-last where "
+                "first and last are the zero-based offsets of the first and last bytes to copy",
+            )
+        first, end = int(found[1]), int(found[2]) + 1
+        if end > size:
+            text = f"Range specified is not valid for source object of size: {size}"
+            raise _bad_range(sent, text)
+    if end - first > MAX_SIZE:
+        raise S3Error(COPY_SOURCE_TOO_LARGE)
+    return first, end
+
+
+def _bad_range(sent: bytes, text: str) -> S3Error:
+    return S3Error(
+        INVALID_ARGUMENT,
+        ("ArgumentName", RANGE_HEADER.decode()),
+        ("ArgumentValue", sent.decode("latin-1")),
+        message=text,
+    )
+
+
+class SourceReader:
+    """Reads bytes of the source: an asynchronous iterator over pieces, within `async with`.
+
+    head: of the first answer.
+    """
+
+    def __init__(
+        self, request: ComposedRequest, source: SourceObject, first: int, end: int
+    ) -> None:
+        """Reads from `first` to the byte before `end`."""
+        self.head: ResponseHead
+        self._request = request
+        self._source = source
+        self._at = first
+        self._end = end
+        self._tries = 0
+        self._call: Call
+        self._pieces: object
+
+    async def __aenter__(self) -> Self:
+        await self._ask()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._call.abort()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while True:
+            try:
+                piece = await self._call.piece()
+            except CallFailed:
+                if self._tries == MAX_TRIES:
+                    raise
+                await self._ask()
+                continue
+            if piece:
+                self._at += len(piece)
+                return piece
+            if self._at != self._end:
+                raise CallFailed("sent less of an object than it had promised")
+            raise StopAsyncIteration
+
+    async def _ask(self) -> None:
+        """Ask for what is missing. Raises S3Error, CallFailed."""
+        while True:
+            self._tries += 1
+            try:
+                await self._ask_once()
+            except CallFailed:
+                if self._tries == MAX_TRIES:
+                    raise
+            else:
+                return
+
+    async def _ask_once(self) -> None:
+        source = self._source
+        headers = [*source.headers, (b"if-match", source.etag)]
+        is_part = (self._at, self._end) != (0, source.size)
+        if is_part:
+            headers.append((b"range", b"bytes=%d-%d" % (self._at, self._end - 1)))
+        self._call = subrequest(
+            self._request, "GetObject", source.place, query=source.query, headers=headers
+        )
+        self._call = await self._call.__aenter__()
+        try:
+            head = await self._call.answer()
+            await self._check(head, is_part=is_part)
+        except BaseException:
+            self._call.abort()
+            raise
+        if self._tries == 1:
+            self.head = head
+
+    async def _check(self, head: ResponseHead, *, is_part: bool) -> None:
+        """Check that the answer has the bytes that are missing, of the object that was found."""
+        source = self._source
+        if head.status == 412:
+            raise S3Error(SOURCE_CHANGED, retry_after=1)
+        if head.status >= 400:
+            raise await error_of(self._request, self._call, head, source.place)
+        if head.fields.get(b"etag") != source.etag:
+            raise S3Error(SOURCE_CHANGED, retry_after=1)
+        place = source.place
+        if head.status != (206 if is_part else 200):
+            raise unusable(self._request, place, f"answered {head.status} to a read")
+        if head.content_length != self._end - self._at:
+            raise unusable(self._request, place, "sends another length than was asked for")
+        if is_part:
+            found = _CONTENT_RANGE.fullmatch(head.fields.get(b"content-range", b""))
+            if found is None or (int(found[1]), int(found[2])) != (self._at, self._end - 1):
+                raise unusable(self._request, place, "sends another range than was asked for")
+
+
+def unusable(request: ComposedRequest, place: Place, what: str) -> S3Error:
+    """Tell the operator what a target did; return the error for the client."""
+    request.warn(place.decision.target, what)
+    return S3Error(SERVICE_UNAVAILABLE, retry_after=1)

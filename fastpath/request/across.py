@@ -1,0 +1,76 @@
+"""The records of requests that one target alone cannot answer: a composed operation does.
+
+    CopySource      a copy: its source may be on another target than its destination
+    SplitBatch      a DeleteObjects whose keys are in several places
+    AllBuckets      a ListBuckets, whose buckets are on several targets
+
+Rules: a record says where the parts of the request are, by the decisions that were made for this
+caller; what the parts ask of a target is checked when they are sent (`composed/subrequest`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+from fastpath.http.head import RequestHead
+from fastpath.http.query import parse_query
+from fastpath.request.sources import SourceName, source_of
+from fastpath.routing.table import Decision
+from fastpath.s3.addressing import COPY_SOURCE
+
+
+class CopySource(NamedTuple):
+    """The source of a copy.
+
+    version: that the client asks for; empty: the current one.
+    headers: the client's, with those that a presigner moved into the query.
+    is_elsewhere: not where the copy goes, so that no target can make the copy by itself.
+    """
+
+    name: SourceName
+    version: bytes
+    decision: Decision
+    headers: Sequence[tuple[bytes, bytes]]
+    is_elsewhere: bool
+
+
+class SplitBatch(NamedTuple):
+    """Where each key of a DeleteObjects is, by the client's name of the key."""
+
+    decisions: Mapping[bytes, Decision]
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether no target can answer by itself."""
+        return True
+
+
+class AllBuckets(NamedTuple):
+    """The names of the targets whose buckets a ListBuckets shows, in the order of configuration."""
+
+    targets: Sequence[str]
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether no target can answer by itself."""
+        return True
+
+
+Across: TypeAlias = CopySource | SplitBatch | AllBuckets
+
+
+def copy_source(head: RequestHead, decision: Decision, place: Decision) -> CopySource:
+    """Return the record of a copy. `head` is merged; `place`: where the copy goes.
+
+    Raises S3Error: it has no source that can be read.
+    """
+    sent = head.fields[COPY_SOURCE].partition(b"?")[2]
+    version = next((value for name, value in parse_query(sent) if name == b"versionId"), b"")
+    return CopySource(
+        source_of(head, COPY_SOURCE),
+        version,
+        decision,
+        head.headers,
+        decision.target != place.target,
+    )
