@@ -22,6 +22,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastpath.composed.copies.native import RefusedCopies
 from fastpath.composed.finding_targets import find_target, known_target
 from fastpath.composed.operation import ComposedRequest, run
 from fastpath.composed.request_body import RequestBody
@@ -29,6 +30,7 @@ from fastpath.dialects.delete_objects import error_entries, refused_answer
 from fastpath.errors import (
     INTERNAL_ERROR,
     INVALID_REQUEST,
+    NOT_IMPLEMENTED,
     SERVICE_UNAVAILABLE,
     SLOW_DOWN,
     S3Error,
@@ -79,6 +81,7 @@ from fastpath.ipc.counters import Slot
 from fastpath.payload.body_plan import STREAMING, BodyPlan
 from fastpath.payload.held_body import HeldBody
 from fastpath.renaming.answers import RenamedDocuments, RenamedHeaders
+from fastpath.request.across import CopySource
 from fastpath.request.admission import Unadmitted, admit
 from fastpath.request.decision import Undecided, decided
 from fastpath.request.trail import Trail
@@ -378,7 +381,12 @@ class Exchange:
         if self._must_find_region():
             await preparation.find_region(self, self._worker)
         if self.admitted.translation is not None:
-            await preparation.ask_first(self, self._worker, self.admitted.translation)
+            try:
+                await preparation.ask_first(self, self._worker, self.admitted.translation)
+            except S3Error as error:
+                if self.admitted.across is None or error.kind is not NOT_IMPLEMENTED:
+                    raise
+                return await self._copy_here()
         return partial(self._proceed, fresh=fresh)
 
     async def _find_other_signer(self) -> Callable[[], None]:
@@ -411,6 +419,16 @@ class Exchange:
         request = ComposedRequest(self._worker, self, self._body, length)
         self._reply = request.reply
         return await run(operation, request)
+
+    async def _copy_here(self) -> Callable[[], None]:
+        """Make the copy that the target does not make by itself: it has said so."""
+        admitted = self.admitted
+        assert isinstance(admitted.across, CopySource)
+        across = admitted.across._replace(is_elsewhere=True)
+        self.admitted = replace(admitted, across=across, translation=None)
+        self.trail.renamed = None  # the operation gives errors the client's names
+        self._body_plan = None  # the body, which S3 does not know, was read
+        return await self._operate(self._worker.composed[admitted.operation.name].operation, 0)
 
     @property
     def is_ended(self) -> bool:
@@ -509,6 +527,7 @@ class Exchange:
         if (
             admitted.translation is not None
             or admitted.renamed is not None
+            or admitted.across is not None
             or self._form is not None
         ):
             self._filters = self._new_filters()
@@ -753,6 +772,8 @@ class Exchange:
     def _new_filters(self) -> FilterChain:
         """The filters for one answer, in the order in which they see it."""
         members: list[ResponseFilter] = []
+        if self.admitted.across is not None:
+            members.append(RefusedCopies())
         if self.admitted.translation is not None:
             members.append(self.admitted.translation)
         if self._form is not None:
@@ -835,6 +856,8 @@ class Exchange:
         self._resent_for |= {step.reason}
         if step.reason is Reason.CREDENTIALS:
             self._run(self._find_other_signer)
+        elif step.reason is Reason.COPY:
+            self._run(self._copy_here)
         else:
             self._worker.count_retry()
             self._set_out(fresh=True)

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from fastpath.ipc.access_log import CALL, FORMS, OF_CLIENT, AccessLine
 from fastpath.ipc.counters import Slot
-from fastpath.ipc.repair_lines import LeftUpload
 
 if TYPE_CHECKING:
     from fastpath.errors import S3Error
@@ -206,12 +205,6 @@ class WorkerLog:
         if now >= self._mistakes.get(mistake, -math.inf) + SAME_MISTAKE_SECONDS:
             self._mistakes[mistake] = now  # bounded: mistakes are constants
             self.event("warning", mistake, remote=remote)
-
-    def repair(self, left: LeftUpload) -> bool:
-        return True
-
-    def repaired(self, left: LeftUpload) -> None:
-        return None
 
     def crash(self, fault: BaseException, request_id: str = "") -> None:
         """Log a defect of the gateway: what was raised and where, in one line."""

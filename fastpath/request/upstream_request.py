@@ -87,24 +87,31 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
         names = _names(address, upstream_address, rewrite, target, snapshot, upload)
         renamed = trail.renamed = _renamed(head, query, operation, names)
         query = renamed.upstream_query
+    translation: Translation | None = None
+    rewritten_headers: Query = ()
+    if copy is None or not copy.is_elsewhere:
+        try:
+            check_target(target, operation, caller, upstream_address, query, head.fields)
+            if has_source:
+                names = _names(address, upstream_address, _SAME_NAMES, target, snapshot, upload)
+                renamed = renamed or Renamed(names, query, head.query, query)
+                found = _with_sources(renamed, head, query_headers, copy)
+                renamed, head, query_headers, rewritten_headers = found
+                trail.renamed = renamed
+            if target.profile.dialect is not None or operation.is_translated:
+                translation = _translation(
+                    head, query, operation, upstream_address, target, renamed
+                )
+        except S3Error as error:
+            if copy is None or error.kind is not NOT_IMPLEMENTED:
+                raise
+            copy = copy._replace(is_elsewhere=True)  # the gateway reads and writes
     if copy is not None and copy.is_elsewhere:
         understood = Understood(head, query, address, operation, signed, presigned)
         return request_across(understood, decision, copy, snapshot, trail, renamed)
-    check_target(target, operation, caller, upstream_address, query, head.fields)
     signer = snapshot.signer(target, caller)
     if signer is None:
         raise S3Error(SERVICE_UNAVAILABLE)
-    rewritten_headers: Query = ()
-    if has_source:
-        names = _names(address, upstream_address, _SAME_NAMES, target, snapshot, upload)
-        renamed = renamed or Renamed(names, query, head.query, query)
-        place = copy.decision if copy is not None else None
-        found = _with_sources(renamed, head, query_headers, place)
-        renamed, head, query_headers, rewritten_headers = found
-        trail.renamed = renamed
-    translation: Translation | None = None
-    if target.profile.dialect is not None or operation.is_translated:
-        translation = _translation(head, query, operation, upstream_address, target, renamed)
     return Admitted(
         operation,
         address,
@@ -203,12 +210,13 @@ def _names(
 
 
 def _with_sources(
-    renamed: Renamed, head: RequestHead, query_headers: Query, place: Decision | None
+    renamed: Renamed, head: RequestHead, query_headers: Query, copy: CopySource | None
 ) -> tuple[Renamed, RequestHead, Query, Query]:
     """Give the sources of a copy and of a rename the target's names.
 
-    `place`: where the source of the copy is. Return what `with_source` returns.
+    Return what `with_source` returns.
     """
+    place = copy.decision if copy is not None else None
     headers: list[tuple[bytes, bytes]] = []
     own = renamed.names.rewrite
     for name, rewrite in ((COPY_SOURCE, place.rewrite if place else None), (RENAME_SOURCE, own)):

@@ -84,6 +84,7 @@ class Reason(Enum):
     REGION = 0  # its bucket is in another region
     CREDENTIALS = 1  # once other credentials are here
     TRANSLATION = 2  # it was translated in another way
+    COPY = 3  # the target has no such copy: the gateway reads and writes
 
 
 class SendAgain(NamedTuple):
