@@ -1,9 +1,11 @@
-"""A worker sends its log to control: access lines, events and requests for fresh credentials.
+"""A worker sends its log to control: access lines, events, repair lines and requests for fresh
+credentials.
 
 Rules: the datagram socket is bounded and lossy, so that a worker never waits for its log: a full
 socket drops lines, and the worker counts them. A datagram holds several lines in at most
 MAX_DATAGRAM bytes: an access line in its final form behind ACCESS, any other line as a JSON object.
-No line holds a secret, a signature or a body.
+A repair line is sent at once, and its caller is told whether it was. No line holds a secret, a
+signature or a body.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from fastpath.ipc.access_log import CALL, FORMS, OF_CLIENT, AccessLine
 from fastpath.ipc.counters import Slot
+from fastpath.ipc.process_identity import ProcessIdentity, this_process
+from fastpath.ipc.repair_lines import LeftUpload, RepairLine, written
 
 if TYPE_CHECKING:
     from fastpath.errors import S3Error
@@ -91,6 +95,7 @@ class WorkerLog:
         # By target and headers: when the drop was logged last, and how many requests since.
         self._dropped: dict[tuple[str, str], tuple[float, int]] = {}
         self._mistakes: dict[str, float] = {}  # clients' mistakes: when each was logged last
+        self._process: ProcessIdentity | None = None  # this one, once a repair line needs it
 
     def exchange_ended(self, exchange: Logged, how: Slot = _REQUESTS) -> None:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
@@ -177,6 +182,24 @@ class WorkerLog:
         self._write({"kind": "refresh", "target": target, "worker": self._worker})
         self.flush()
 
+    def repair(self, upload: LeftUpload) -> bool:
+        """Log, at once, that an upload was begun which may be left; whether the line was sent.
+
+        If it was not, nobody would know of the upload: its caller gives it up. A line that was sent
+        is in the socket, which outlives this process and control.
+        """
+        self.flush()  # what happened before stands before it
+        return self._send([self._repair_line(upload, is_done=False)])
+
+    def repaired(self, upload: LeftUpload) -> None:
+        """Log that such an upload is over: completed or aborted."""
+        self._take(self._repair_line(upload, is_done=True))
+
+    def _repair_line(self, upload: LeftUpload, *, is_done: bool) -> bytes:
+        if self._process is None:
+            self._process = this_process()
+        return written(RepairLine(upload, is_done, time.time(), self._worker, self._process))
+
     def headers_dropped(self, exchange: Logged, names: Collection[bytes]) -> None:
         """Count, and log at intervals, that headers were dropped which the target ignores."""
         self._row[Slot.FORGOTTEN] += 1
@@ -253,8 +276,11 @@ class WorkerLog:
         if batch:
             self._send(batch)
 
-    def _send(self, batch: list[bytes]) -> None:
+    def _send(self, batch: list[bytes]) -> bool:
+        """Send a datagram; whether it was taken."""
         try:
             self._sink.send(b"\n".join(batch))
         except OSError:  # full, or control is away: lossy by design
             self._row[Slot.LOG_DROPPED] += len(batch)
+            return False
+        return True

@@ -1,10 +1,10 @@
-"""Sends one request that changes nothing to a target, step by step, within a deadline.
+"""Sends one request to a target, step by step, within a deadline.
 
     name -> addresses -> TCP -> TLS -> request -> answer
 
 Rules: the TLS context, the signer and the parser of answers are those of a worker; every failure is
 a `Failed` with its cause; at most MAX_BODY bytes of an answer are read; a connection serves one
-request.
+request. None changes anything at the target but `abort_upload`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import socket
 import ssl
 import time
 from dataclasses import dataclass, field
+from urllib.parse import quote_from_bytes
 
 from fastpath.http.framing import BY_LENGTH, IN_CHUNKS, NO_BODY, ChunkedReader, response_body
 from fastpath.http.head import ResponseFault, ResponseHead, parse_response_head
@@ -73,17 +74,26 @@ class Attempt:
         """A signed HEAD of a bucket. Raises Failed."""
         return self._ask(b"HEAD", Address(bucket, b"", True, b"/" + bucket), signer)
 
+    def abort_upload(self, signer: Signer, bucket: bytes, key: bytes, upload_id: bytes) -> Answer:
+        """A signed AbortMultipartUpload. Raises Failed."""
+        path = f"/{quote_from_bytes(bucket)}/{quote_from_bytes(key, safe='/~')}".encode()
+        query = b"uploadId=" + quote_from_bytes(upload_id, safe="~").encode()
+        return self._ask(b"DELETE", Address(bucket, key, True, path), signer, query)
+
     def health(self) -> Answer:
         """lakeFS's own health check, which takes no signature. Raises Failed."""
         return self._ask(b"GET", Address(b"", b"", True, b"/_health"), None)
 
-    def _ask(self, method: bytes, address: Address, signer: Signer | None) -> Answer:
+    def _ask(
+        self, method: bytes, address: Address, signer: Signer | None, query: bytes = b""
+    ) -> Answer:
         host, path = host_and_path(self.target, address)
         began = time.time()
-        signed = signer.sign(method, path, b"", host, (), _EMPTY, began) if signer else []
-        head = b"%b %b HTTP/1.1\r\nhost: %b\r\n%bconnection: close\r\n\r\n" % (
+        signed = signer.sign(method, path, query, host, (), _EMPTY, began) if signer else []
+        head = b"%b %b%b HTTP/1.1\r\nhost: %b\r\n%bconnection: close\r\n\r\n" % (
             method,
             path,
+            b"?" + query if query else b"",
             host,
             b"".join(signed),
         )

@@ -1,9 +1,10 @@
-"""Reads what the workers send: writes events, passes on access lines and requests for
-credentials.
+"""Reads what the workers send: writes events and repair lines, passes on access lines and requests
+for credentials.
 
 Rules: one thread that never waits for a disk or a pipe, so that access lines do not delay an event
 or a request for credentials; text that comes from a client is escaped, so that no request can forge
-a line or move a terminal's cursor.
+a line or move a terminal's cursor. A repair line is written whatever the level of messages, and in
+text form it is the whole message: `gateway.repair` takes none that stands elsewhere.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Final
 from urllib.parse import quote
 
 from fastpath.ipc.log import ACCESS
+from fastpath.ipc.repair_lines import KIND as REPAIR
 from gateway.control.access_log_writer import AccessLog
 from gateway.control.core_thread import CoreThread
 from gateway.supervisor.notices import LEVELS, Notices
@@ -136,13 +138,21 @@ class LogReader:
             if level not in LEVELS:
                 level = "warning"
             if not self._json:
-                at = entry.get("time")
-                moment = at if isinstance(at, float) else None
-                self._notices.say(level, event_text(entry), moment)
+                self._notices.say(level, event_text(entry), _time(entry))
             elif self._notices.wants(level):
                 self._notices.line(as_json(entry))
+        elif entry.get("kind") == REPAIR:
+            if self._json:
+                self._notices.line(as_json(entry))
+            else:
+                self._notices.say("info", as_json(entry), _time(entry), always=True)
         elif entry.get("kind") == "refresh":
             self._request_credentials(str(entry.get("target")))
+
+
+def _time(entry: Entry) -> float | None:
+    at = entry.get("time")
+    return at if isinstance(at, float) else None
 
 
 def _word(value: object) -> str:

@@ -68,9 +68,14 @@ class Notices:
     def error(self, message: str) -> None:
         self.say("error", message)
 
-    def say(self, level: str, message: str, at: float | None = None) -> None:
-        """Writes one message unless its level is below the threshold; `at` is in epoch seconds."""
-        if self.wants(level):
+    def say(
+        self, level: str, message: str, at: float | None = None, *, always: bool = False
+    ) -> None:
+        """Writes one message unless its level is below the threshold; `at` is in epoch seconds.
+
+        always: whatever the threshold.
+        """
+        if always or self.wants(level):
             self.line(self._formed(level, message, time.time() if at is None else at))
 
     def line(self, text: str) -> None:

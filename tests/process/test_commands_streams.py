@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from fastpath.ipc.repair_lines import written
 from tests.process.harness import ROOT, open_config
+from tests.unit.fastpath.ipc.test_repair_lines import LINE, UPLOAD
 
 COMMANDS = {
     "serve": ["serve", "--config", "bad.yaml"],
@@ -21,6 +23,9 @@ COMMANDS = {
     "explain": ["explain", "--config", "good.yaml", "s3://bucket/key"],
     "probe": ["probe", "--config", "bad.yaml", "--bucket", "b", "main"],
     "probe dead": ["probe", "--config", "good.yaml", "--bucket", "b", "main"],
+    "repair": ["repair", "-"],
+    "repair show": ["repair", "--show", "left.log"],
+    "repair dead": ["repair", "--now", "left.log", "--config", "good.yaml"],
     "demo": ["demo", "--port", "x"],
     "version": ["version"],
     "help": ["--help"],
@@ -34,6 +39,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("streams")
     (where / "good.yaml").write_text(json.dumps(open_config("http://127.0.0.1:1")))
     (where / "bad.yaml").write_text("nonsense: true\n")
+    (where / "left.log").write_bytes(written(LINE._replace(upload=UPLOAD._replace(target="main"))))
     return where
 
 

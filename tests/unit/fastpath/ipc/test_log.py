@@ -8,6 +8,8 @@ import pytest
 
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import FLUSH_SECONDS, MAX_DATAGRAM, SAME_MISTAKE_SECONDS, WorkerLog
+from fastpath.ipc.process_identity import this_process
+from fastpath.ipc.repair_lines import LeftUpload, read
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig
 
@@ -218,3 +220,29 @@ def test_a_client_of_another_protocol_is_told_once_a_minute(hello: bytes, says: 
     rig.pass_time(SAME_MISTAKE_SECONDS + 1)
     rig.connect().says(hello)
     assert len(rig.lines("event")) == 2
+
+
+UPLOAD = LeftUpload("generic", b"b", b"\xff\n", b"id", "0A1B")
+
+
+def test_a_repair_line_is_sent_at_once_and_its_end_like_other_lines() -> None:
+    rig = Rig()
+    rig.log.event("info", "before")
+    assert rig.log.repair(UPLOAD)
+    assert [[json.loads(line)["kind"]] for line in rig.sink.datagrams] == [["event"], ["repair"]]
+    rig.log.repaired(UPLOAD)
+    assert len(rig.sink.datagrams) == 2
+    begun, done = (read(line) for line in rig.lines("repair"))
+    assert (begun.upload, begun.is_done) == (UPLOAD, False)
+    assert (done.upload, done.is_done) == (UPLOAD, True)
+    assert begun.process == this_process()
+
+
+def test_a_repair_line_that_cannot_be_sent_is_told_and_counted() -> None:
+    rig = Rig()
+    rig.sink.full = True
+    assert not rig.log.repair(UPLOAD)
+    assert rig.count(Slot.LOG_DROPPED) == 1
+    rig.sink.full = False
+    assert rig.log.repair(UPLOAD)
+    assert len(rig.lines("repair")) == 1  # nobody waits for the first one

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 
 import pytest
 
-from gateway.control.log_reader import as_json, event_text, parse
+from fastpath.ipc.repair_lines import written
+from gateway.control.log_reader import LogReader, as_json, event_text, parse
+from gateway.supervisor.notices import Notices
+from tests.unit.fastpath.ipc.test_repair_lines import LINE
 
 
 def test_an_event_says_what_else_is_known() -> None:
@@ -34,3 +39,19 @@ def test_a_json_event_is_the_entry() -> None:
 def test_what_is_no_entry_is_skipped(line: bytes) -> None:
     assert parse(line) is None
     assert parse(b'{"kind": "event"}') == {"kind": "event"}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_repair_line_is_written_whatever_the_level(
+    form: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    worker, control = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with worker, control:
+        reader = LogReader(control, None, form, Notices("error", form))
+        reader.start()
+        worker.send(b'{"kind":"event","level":"warning","message":"untold"}\n' + written(LINE))
+        reader.stop(10)
+    (line,) = capfd.readouterr().err.splitlines()
+    if form == "text":
+        line = re.fullmatch(r"2026-11-28T23:57:59\.123Z s3gateway: info: (.*)", line)[1]  # type: ignore[index]  # or it fails
+    assert line == written(LINE).decode()
