@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Protocol
 from fastpath.ipc.access_log import CALL, FORMS, OF_CLIENT, AccessLine
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.process_identity import ProcessIdentity, this_process
-from fastpath.ipc.repair_lines import LeftUpload, RepairLine, written
+from fastpath.ipc.repair_lines import BEGUN, DONE, LEFT, LeftUpload, RepairLine, written
 
 if TYPE_CHECKING:
     from fastpath.errors import S3Error
@@ -189,16 +189,20 @@ class WorkerLog:
         is in the socket, which outlives this process and control.
         """
         self.flush()  # what happened before stands before it
-        return self._send([self._repair_line(upload, is_done=False)])
+        return self._send([self._repair_line(upload, BEGUN)])
 
     def repaired(self, upload: LeftUpload) -> None:
         """Log that such an upload is over: completed or aborted."""
-        self._take(self._repair_line(upload, is_done=True))
+        self._take(self._repair_line(upload, DONE))
 
-    def _repair_line(self, upload: LeftUpload, *, is_done: bool) -> bytes:
+    def left(self, upload: LeftUpload) -> None:
+        """Log that such an upload is left: its copy has failed, and could not abort it."""
+        self._take(self._repair_line(upload, LEFT))
+
+    def _repair_line(self, upload: LeftUpload, state: str) -> bytes:
         if self._process is None:
             self._process = this_process()
-        return written(RepairLine(upload, is_done, time.time(), self._worker, self._process))
+        return written(RepairLine(upload, state, time.time(), self._worker, self._process))
 
     def headers_dropped(self, exchange: Logged, names: Collection[bytes]) -> None:
         """Count, and log at intervals, that headers were dropped which the target ignores."""

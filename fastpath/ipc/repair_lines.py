@@ -5,7 +5,8 @@
      "upload_id":"...","request_id":"...","host":"...","pid":17,"pid_namespace":4026531836,
      "started":8112}                                                   (one line; docs/repair.md)
 
-A line of the state `done` says of the same upload that it is over.
+A line of the state `done` says of the same upload that it is over; one of the state `left` says
+that its copy has failed and could not abort it.
 
 Rules: a line is ASCII without control characters, and no value can end it: bytes of a client are
 percent-encoded, which loses none of them. No line holds a secret: an upload id is of no use to
@@ -26,10 +27,12 @@ KIND: Final = "repair"
 ABORT_UPLOAD: Final = "abort-upload"
 BEGUN: Final = "begun"
 DONE: Final = "done"
+LEFT: Final = "left"
 
 _MESSAGES: Final = {
     BEGUN: "an upload was begun at the target: it is left there unless a line says that it is done",
     DONE: "the upload at the target is done",
+    LEFT: "an upload is left at the target: its copy has failed, and it could not be aborted",
 }
 _SAFE: Final = "!#$&'()*+,/:;=?@[]{}|^~`<>"  # as in the text form of the access log
 
@@ -52,10 +55,15 @@ class LeftUpload(NamedTuple):
 
 
 class RepairLine(NamedTuple):
-    """One line. `time` is in epoch seconds; `process` is the worker that wrote it."""
+    """One line.
+
+    state: BEGUN, DONE or LEFT.
+    time: in epoch seconds.
+    process: the worker that wrote it.
+    """
 
     upload: LeftUpload
-    is_done: bool
+    state: str
     time: float
     worker: int
     process: ProcessIdentity
@@ -67,7 +75,7 @@ class UnusableLine(ValueError):
 
 def written(line: RepairLine) -> bytes:
     """The line without its line feed."""
-    upload, state = line.upload, DONE if line.is_done else BEGUN
+    upload, state = line.upload, line.state
     return _encode(
         {
             "kind": KIND,
@@ -109,7 +117,7 @@ def read(entry: Mapping[str, object]) -> RepairLine:
     time, worker = _number(entry, "time"), int(_number(entry, "worker"))
     if time > _LATEST:
         raise UnusableLine("time is no time in seconds")
-    return RepairLine(upload, state == DONE, time, worker, process)
+    return RepairLine(upload, state, time, worker, process)
 
 
 def as_word(name: bytes) -> str:

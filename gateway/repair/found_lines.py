@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import IO
 
-from fastpath.ipc.repair_lines import KIND, LeftUpload, RepairLine, UnusableLine, read
+from fastpath.ipc.repair_lines import DONE, KIND, LEFT, LeftUpload, RepairLine, UnusableLine, read
 
 MAX_LINE_BYTES = 65536  # a repair line has up to 5 KiB; Docker's escapes make it twice as long
 
@@ -68,10 +68,10 @@ def find_lines(log: IO[bytes]) -> FoundLines:
             continue
         if line is None:
             continue
-        if line.is_done:
+        if line.state == DONE:
             done.add(line.upload)
-        else:
-            begun.setdefault(line.upload, Found(number, line))
+        elif line.state == LEFT or line.upload not in begun:
+            begun[line.upload] = Found(number, line)
     found.left = [one for upload, one in begun.items() if upload not in done]
     found.done = len(done)
     return found

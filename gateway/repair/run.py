@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from fastpath.composed.operation import DEADLINE_SECONDS
 from fastpath.ipc.process_identity import is_running
-from fastpath.ipc.repair_lines import LeftUpload, RepairLine
+from fastpath.ipc.repair_lines import LEFT, LeftUpload, RepairLine
 from fastpath.routing.snapshot import Snapshot, Target
 from fastpath.s3.refusals import (
     REFUSAL_STATUSES,
@@ -177,7 +177,7 @@ def _failed(why: str) -> Result:
 
 def may_run(line: RepairLine, now: float) -> str:
     """Why the copy of an upload may still run; empty if it cannot. `now` in epoch seconds."""
-    if now > line.time + DEADLINE_SECONDS:
+    if line.state == LEFT or now > line.time + DEADLINE_SECONDS:
         return ""
     running = is_running(line.process)
     if running is False:

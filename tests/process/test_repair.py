@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from fastpath.composed.operation import DEADLINE_SECONDS
 from fastpath.ipc.process_identity import ProcessIdentity, this_process
-from fastpath.ipc.repair_lines import LeftUpload, RepairLine, written
+from fastpath.ipc.repair_lines import BEGUN, DONE, LEFT, LeftUpload, RepairLine, written
 from gateway.cli.main import main
 from tests.process.test_check_connect import SECRET, hanging, listener, target
 
@@ -31,9 +31,9 @@ def line(
     process: ProcessIdentity = ENDED,
     *,
     age: float = 0.0,
-    is_done: bool = False,
+    state: str = BEGUN,
 ) -> str:
-    return written(RepairLine(upload, is_done, time.time() - age, 0, process)).decode()
+    return written(RepairLine(upload, state, time.time() - age, 0, process)).decode()
 
 
 def repair(directory: Path, lines: list[str], targets: dict[str, Any], *words: str) -> Result:
@@ -190,7 +190,7 @@ def test_a_bucket_in_another_region_is_asked_for_there(tmp_path: Path) -> None:
 def test_a_copy_that_may_run_keeps_its_upload(
     process: ProcessIdentity, told: str, tmp_path: Path
 ) -> None:
-    store = Recorder(ABORTED, ABORTED)
+    store = Recorder(ABORTED, ABORTED, ABORTED)
     with listener(store) as port:
         targets = {"store": target(f"http://127.0.0.1:{port}")}
         young = [line(process=process, age=DEADLINE_SECONDS - 60)]
@@ -201,13 +201,15 @@ def test_a_copy_that_may_run_keeps_its_upload(
         assert repair(tmp_path, young, targets, "--now").exit_code == 0
         old = [line(process=process, age=DEADLINE_SECONDS + 60)]
         assert repair(tmp_path, old, targets).exit_code == 0
-    assert len(store.heads) == 2
+        failed = [*young, line(process=process, state=LEFT)]
+        assert repair(tmp_path, failed, targets).exit_code == 0
+    assert len(store.heads) == 3
 
 
 def test_show_asks_nobody_and_reads_no_configuration(tmp_path: Path) -> None:
     over = UPLOAD._replace(upload_id=b"over")
     log = tmp_path / "gateway.log"
-    log.write_text("\n".join([line(), line(over), line(over, is_done=True), ""]))
+    log.write_text("\n".join([line(), line(over), line(over, state=DONE), ""]))
     words = ["repair", "--show", str(log), "-c", str(tmp_path / "none.yaml")]
     done = CliRunner().invoke(main, words)
     assert done.exit_code == 0, done.output

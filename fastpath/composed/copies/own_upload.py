@@ -177,6 +177,7 @@ class OwnUpload:
                 reason = failure.reason
             if seconds is not None:
                 await asyncio.sleep(seconds)
+        request.log.left(self._left)
         request.warn(
             place.decision.target,
             f"left an upload that could not be aborted ({reason}): see `s3gateway repair`",

@@ -9,7 +9,7 @@ import pytest
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import FLUSH_SECONDS, MAX_DATAGRAM, SAME_MISTAKE_SECONDS, WorkerLog
 from fastpath.ipc.process_identity import this_process
-from fastpath.ipc.repair_lines import LeftUpload, read
+from fastpath.ipc.repair_lines import BEGUN, DONE, LeftUpload, read
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig
 
@@ -233,8 +233,8 @@ def test_a_repair_line_is_sent_at_once_and_its_end_like_other_lines() -> None:
     rig.log.repaired(UPLOAD)
     assert len(rig.sink.datagrams) == 2
     begun, done = (read(line) for line in rig.lines("repair"))
-    assert (begun.upload, begun.is_done) == (UPLOAD, False)
-    assert (done.upload, done.is_done) == (UPLOAD, True)
+    assert (begun.upload, begun.state) == (UPLOAD, BEGUN)
+    assert (done.upload, done.state) == (UPLOAD, DONE)
     assert begun.process == this_process()
 
 

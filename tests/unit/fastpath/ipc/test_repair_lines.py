@@ -7,11 +7,19 @@ import json
 import pytest
 
 from fastpath.ipc.process_identity import ProcessIdentity
-from fastpath.ipc.repair_lines import LeftUpload, RepairLine, UnusableLine, read, written
+from fastpath.ipc.repair_lines import (
+    BEGUN,
+    DONE,
+    LeftUpload,
+    RepairLine,
+    UnusableLine,
+    read,
+    written,
+)
 
 PROCESS = ProcessIdentity("gateway-0", 17, 4026531836, 8112)
 UPLOAD = LeftUpload("lakefs", b"repo", b"main/a b", b"2~id/+=", "4730A96E00000001")
-LINE = RepairLine(UPLOAD, False, 1795910279.123, 3, PROCESS)
+LINE = RepairLine(UPLOAD, BEGUN, 1795910279.123, 3, PROCESS)
 
 
 def test_a_line_is_one_object_that_says_what_to_do() -> None:
@@ -34,7 +42,7 @@ def test_a_line_is_one_object_that_says_what_to_do() -> None:
         "pid_namespace": 4026531836,
         "started": 8112,
     }
-    assert json.loads(written(LINE._replace(is_done=True)))["state"] == "done"
+    assert json.loads(written(LINE._replace(state=DONE)))["state"] == "done"
 
 
 @pytest.mark.parametrize(

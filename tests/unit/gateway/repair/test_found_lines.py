@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from fastpath.ipc.access_log import AccessLine, as_json, as_text
-from fastpath.ipc.repair_lines import UnusableLine, written
+from fastpath.ipc.repair_lines import DONE as OVER
+from fastpath.ipc.repair_lines import LEFT, UnusableLine, written
 from gateway.control.log_reader import event_text
 from gateway.repair.found_lines import MAX_LINE_BYTES, find_lines, repair_line
 from tests.unit.fastpath.ipc.test_repair_lines import LINE, UPLOAD
@@ -17,7 +18,7 @@ from tests.unit.fastpath.ipc.test_repair_lines import LINE, UPLOAD
 JSON = written(LINE).decode()
 MESSAGE = "2026-11-28T23:57:59.123Z s3gateway: "
 TEXT = f"{MESSAGE}info: {JSON}"
-DONE = written(LINE._replace(is_done=True)).decode()
+DONE = written(LINE._replace(state=OVER)).decode()
 
 
 @pytest.mark.parametrize("line", [TEXT, JSON], ids=["text", "json"])
@@ -109,3 +110,11 @@ def test_an_upload_that_is_done_is_not_left_in_whatever_order() -> None:
     for lines in ([JSON, DONE], [DONE, JSON]):
         found = find_lines(io.BytesIO("\n".join(lines).encode()))
         assert (found.left, found.done) == ([], 1)
+
+
+def test_an_upload_whose_copy_has_left_it_waits_for_nothing() -> None:
+    """Its copy is over, though the worker that wrote the line may live."""
+    left = written(LINE._replace(state=LEFT)).decode()
+    for lines in ([JSON, left], [left, JSON]):
+        (one,) = find_lines(io.BytesIO("\n".join(lines).encode())).left
+        assert one.line.state == LEFT
