@@ -1,6 +1,6 @@
 """The records of requests that one target alone cannot answer: a composed operation does.
 
-    CopySource      a copy: its source may be on another target than its destination
+    CopySource      a copy, whose source may be on another target than its destination
     SplitBatch      a DeleteObjects whose keys are in several places
     AllBuckets      a ListBuckets, whose buckets are on several targets
 
@@ -25,7 +25,8 @@ class CopySource(NamedTuple):
 
     version: that the client asks for; empty: the current one.
     headers: the client's, with those that a presigner moved into the query.
-    is_elsewhere: not where the copy goes, so that no target can make the copy by itself.
+    is_elsewhere: no target makes the copy by itself: its source is on another one, or the target
+        would not do as S3 does.
     """
 
     name: SourceName
@@ -60,17 +61,9 @@ class AllBuckets(NamedTuple):
 Across: TypeAlias = CopySource | SplitBatch | AllBuckets
 
 
-def copy_source(head: RequestHead, decision: Decision, place: Decision) -> CopySource:
-    """Return the record of a copy. `head` is merged; `place`: where the copy goes.
-
-    Raises S3Error: it has no source that can be read.
-    """
+def copy_source(head: RequestHead, decision: Decision, *, is_elsewhere: bool) -> CopySource:
+    """Return the record of a copy; `head` is merged. Raises S3Error: its source cannot be read."""
     sent = head.fields[COPY_SOURCE].partition(b"?")[2]
     version = next((value for name, value in parse_query(sent) if name == b"versionId"), b"")
-    return CopySource(
-        source_of(head, COPY_SOURCE),
-        version,
-        decision,
-        head.headers,
-        decision.target != place.target,
-    )
+    source = source_of(head, COPY_SOURCE)
+    return CopySource(source, version, decision, head.headers, is_elsewhere)

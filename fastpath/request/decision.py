@@ -19,12 +19,17 @@ from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
 from fastpath.renaming.queries import first_value
 from fastpath.request.admitted import Admitted
+from fastpath.request.copies import (
+    asked_to_read,
+    asked_to_rename,
+    request_with_source,
+)
 from fastpath.request.implied_operations import implied
 from fastpath.request.sources import RENAME_SOURCE, source_of
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed, Understood
 from fastpath.request.uploads import Upload, upload_of
-from fastpath.request.upstream_request import asked_to_read, asked_to_rename, upstream_request
+from fastpath.request.upstream_request import upstream_request
 from fastpath.routing.asked import Asked
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
@@ -73,7 +78,8 @@ def decide(  # noqa: PLR0913 (what is understood of one request; no object per r
     """Check the rights, find the target and the signer; `head` and `query` are merged."""
     if trail.caller.grants is not None:
         _check_rights(head, query, operation, address, trail.caller)
-    if snapshot.custom is None and not operation.has_upload_ids:
+    has_source = COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields
+    if snapshot.custom is None and not (operation.has_upload_ids or has_source):
         decision = snapshot.routing.plan(address.bucket).fixed
         if decision is not None:
             return upstream_request(
@@ -107,7 +113,7 @@ def _decide_by_more(
     source = _asked_of_source(head, trail.caller, custom, now)
     if source is not None:
         return Undecided(request, asked, decision, source)
-    return upstream_request(*request, snapshot, now, trail, decision, upload=upload)
+    return _request_to(request, snapshot, now, trail, decision, None, upload)
 
 
 def _check_keys_after_marker(
@@ -163,9 +169,23 @@ def decided(
     """
     upload = upload_of(request.understood, snapshot)
     _check_marker(request.understood.operation, decision, upload, request.asked.bucket)
-    return upstream_request(
-        *request.understood, snapshot, request.asked.time, trail, decision, source, upload
-    )
+    now = request.asked.time
+    return _request_to(request.understood, snapshot, now, trail, decision, source, upload)
+
+
+def _request_to(  # noqa: PLR0913 (what is known of one request)
+    request: Understood,
+    snapshot: Snapshot,
+    now: float,
+    trail: Trail,
+    decision: Decision,
+    source: Decision | None,
+    upload: Upload | None,
+) -> Admitted:
+    fields = request.head.fields
+    if COPY_SOURCE in fields or RENAME_SOURCE in fields:
+        return request_with_source(request, snapshot, now, trail, decision, source, upload)
+    return upstream_request(*request, snapshot, now, trail, decision, upload)
 
 
 def by_reads(custom: CustomRouting, operation: Operation) -> Decision | None:
