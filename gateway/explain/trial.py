@@ -22,6 +22,7 @@ from fastpath.composed.request_body import RequestBody
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
+from fastpath.request.across import CopySource
 from fastpath.request.admission import Unadmitted, admit, admit_form
 from fastpath.request.decision import Undecided, by_reads, decided
 from fastpath.request.implied_operations import implied
@@ -158,7 +159,9 @@ class _Trial:
             admitted = admit_form(head, form, caller, snapshot, self._now, trail)
         if isinstance(admitted, Undecided):
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
-            decided(admitted, found.decision, found.source, snapshot, trail)
+            admitted = decided(admitted, found.decision, found.source, snapshot, trail)
+        if isinstance(admitted.across, CopySource):
+            remarks.append(_source(admitted.across))
 
     def _body(self) -> RequestBody:
         """Returns the body of a DeleteObjects."""
@@ -310,6 +313,15 @@ def _common(routed: Sequence[Routed]) -> Decision | None:
     if first is None or not all(one is not None and one.is_same_place(first) for one in decisions):
         return None
     return first
+
+
+def _source(copy: CopySource) -> str:
+    """Says where the source of a copy is, and who makes the copy."""
+    target, rule = copy.decision.target, copy.decision.rule
+    place = f"{_text(copy.name.bucket)}/{_text(copy.name.key)}"
+    chosen = f"rule {rule}" if isinstance(rule, int) and rule else rule or "the default target"
+    who = "the gateway reads there and writes here" if copy.is_elsewhere else "the target copies"
+    return f"the source {place} is on target {target} ({chosen}): {who}"
 
 
 def _text(name: bytes) -> str:

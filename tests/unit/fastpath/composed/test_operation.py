@@ -21,7 +21,7 @@ from tests.doubles.http1 import get, ok, put, read_answers
 from tests.doubles.signing import RawClient
 from tests.doubles.uploads import with_sealed_id
 from tests.doubles.wire import KEY as KEYS
-from tests.doubles.wire import Rig, document
+from tests.doubles.wire import document
 from tests.unit.fastpath.composed.bench import Bench, forever
 
 BODY = b"0123456789" * 10
@@ -580,10 +580,6 @@ def test_misuse_of_a_relay_leaks_nothing(use: str) -> None:
     assert len(bench.rig.defects) == 1
     assert bench.is_at_rest
     assert bench.rig.target.ended or use == "another method"
-
-
-def test_a_process_without_operations_has_none() -> None:
-    assert Rig().worker.composed == {}
 
 
 def test_many_small_chunks_that_were_found_are_relayed() -> None:

@@ -166,7 +166,6 @@ def test_the_type_of_a_source_is_asked_for_first() -> None:
 @pytest.mark.parametrize(
     ("reply", "status"),
     [
-        (b"HTTP/1.1 200 OK\r\nContent-Type: c/d\r\nContent-Length: 9\r\n\r\n", 501),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", 404),
         (b"garbage\r\n\r\n", 503),
     ],
@@ -177,6 +176,20 @@ def test_a_copy_that_does_not_go_up(reply: bytes, status: int) -> None:
     assert answers(client, b"PUT")[0].status == status
     assert b"PUT" not in b"".join(peer.heard for peer in rig.targets)
     assert notes(rig) == (["gave no answer to a question"] if status == 503 else [])
+    assert not rig.defects
+
+
+def test_a_copy_with_another_type_is_made_by_the_gateway() -> None:
+    rig, _ = started(TYPED)
+    rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Type: c/d\r\nContent-Length: 9\r\n\r\n")
+    found = b'HTTP/1.1 200 OK\r\nETag: "1"\r\nContent-Type: c/d\r\nContent-Length: 3\r\n\r\n'
+    rig.target.says(found)
+    rig.target.says(found + b"abc")
+    source = b"/repo/main/a%2Bb"
+    asked = [b"HEAD " + source, b"HEAD " + source, b"GET " + source, b"PUT /repo/main/to"]
+    assert lines(rig.target) == asked
+    assert b"\r\ncontent-type: a/b\r\n" in rig.target.heard
+    assert rig.target.heard.endswith(b"abc")
     assert not rig.defects
 
 

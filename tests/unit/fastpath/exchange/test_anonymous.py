@@ -99,11 +99,6 @@ def test_a_circle_is_noticed() -> None:
     assert refused(get("/b-b/k", "Via: 1.1 s3gateway-rig"), b"GET") == (400, "InvalidRequest")
 
 
-def test_a_copy_across_targets_is_refused_as_anybody_s() -> None:
-    request = put("/b-b/k", b"", "x-amz-copy-source: g-b/k")
-    assert refused(request) == (501, "NotImplemented")
-
-
 def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 

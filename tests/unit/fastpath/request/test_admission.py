@@ -11,6 +11,7 @@ import pytest
 from fastpath.errors import S3Error
 from fastpath.http.head import parse_request_head
 from fastpath.limits import Limits
+from fastpath.request.across import CopySource
 from fastpath.request.admission import admit
 from fastpath.request.admitted import Admitted
 from fastpath.request.decision import asked_about
@@ -190,10 +191,20 @@ def test_a_copy_needs_both_rights() -> None:
         assert refused(raw, **allowed(read)).kind.code == "AccessDenied"
 
 
-def test_a_copy_across_targets_is_refused() -> None:
-    error = refused(get("/g-b/k", "x-amz-copy-source: b-b/k", method="PUT"))
-    assert (error.kind.status, error.kind.code) == (501, "NotImplemented")
-    error = refused(get("/b-b/k", "x-amz-copy-source: g-b/k", method="PUT"))
+def test_a_copy_across_targets_is_made_here() -> None:
+    for place, source in (("/g-b/k", "b-b/k?versionId=v%2B1"), ("/b-b/k", "g-b/k?versionId=v%2B1")):
+        across = admitted(get(place, f"x-amz-copy-source: {source}", method="PUT")).across
+        assert isinstance(across, CopySource)
+        assert across.is_elsewhere
+        assert (across.name, across.version) == ((source[:3].encode(), b"k"), b"v+1")
+        assert across.decision.target == ("first" if source.startswith("b-b") else "generic")
+    native = admitted(get("/b-b/k", "x-amz-copy-source: b-b/k", method="PUT"))
+    assert native.across is not None
+    assert not native.is_across
+
+
+def test_only_copies_have_a_source_on_another_target() -> None:
+    error = refused(get("/g-b/k?tagging", "x-amz-copy-source: b-b/k", method="PUT"))
     assert (error.kind.status, error.kind.code) == (501, "NotImplemented")
 
 

@@ -151,7 +151,7 @@ CASES: dict[str, tuple[list[str], str | None, str | None, str | None]] = {
         ["x-a", "main/k", "--operation", "CopyObject", "--header", "x-amz-copy-source: /other/k"],
         "CopyObject",
         "lakefs",
-        "NotImplemented",
+        None,
     ),
     "a form": (["x-a", "main/k", "--operation", "PostObject"], "PutObject", "lakefs", None),
     "a preflight": (["x-a", "k", "--operation", "OPTIONS"], "Preflight", None, "AccessForbidden"),
@@ -173,6 +173,16 @@ def test_explain_does_what_the_gateway_does(run, full: Path, case: str) -> None:
     text = run("explain", "-c", full, *words).stdout
     assert ("refused: " in text) is (code is not None)
     assert "hidden" not in text
+
+
+def test_explain_says_where_the_source_of_a_copy_is(run, full: Path) -> None:
+    copy = ["--operation", "CopyObject", "--header"]
+    for source, told in (
+        ("other/k", "on target s3 (the default target): the gateway reads there and writes here"),
+        ("repo/main/k", "on target lakefs (rule 3): the target copies"),
+    ):
+        done = run("explain", "-c", full, "x-a", "main/k", *copy, f"x-amz-copy-source: {source}")
+        assert f"the source {source} is {told}" in done.stdout
 
 
 def test_the_request_of_an_operation_is_that_operation(full: Path) -> None:
