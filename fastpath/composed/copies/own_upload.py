@@ -209,7 +209,7 @@ async def put(  # noqa: PLR0913 (a request and its body)
             if not await call.send(piece):
                 break
         head = await call.answer()
-        if head.status != 200:
+        if head.status >= 300:
             raise await error_of(request, call, head, place)
         await call.document(MAX_REPLY)
     etag = head.fields.get(b"etag")
