@@ -96,6 +96,7 @@ from fastpath.response.heads import (
     own_response,
     relayed_head,
     reply_framing,
+    with_lines,
 )
 from fastpath.routing.identities import UNVERIFIED
 from fastpath.s3.operations import BODY_METHODS
@@ -452,7 +453,7 @@ class Exchange:
             self.request_id,
             keep=not self.wants_close,
             is_http10=not self.head.http_minor,
-            extra_lines=self._cors,
+            extra_lines=self._extra_lines(),
         )
         if self._client.is_paused:
             self._reply.client_paused()
@@ -711,6 +712,8 @@ class Exchange:
         self.answer_kind = kind
         ids = (self.request_id.encode(), close)
         relayed = relayed_head(raw, head, kind, self.head, ids, self._cors)
+        if self.trail.caller.sees_decisions:
+            relayed = with_lines(relayed, self.trail.decision_lines())
         if more:
             self._answer_head = relayed  # one write, and one segment, for a small answer
         else:
@@ -945,7 +948,11 @@ class Exchange:
         is_http10 = not self.head.http_minor
         self._client.send(
             own_response(
-                answer, self.request_id, keep=keep, is_http10=is_http10, extra_lines=self._cors
+                answer,
+                self.request_id,
+                keep=keep,
+                is_http10=is_http10,
+                extra_lines=self._extra_lines(),
             )
         )
         self._end(keep=keep)
@@ -972,11 +979,15 @@ class Exchange:
                 to_head=self.head.method == b"HEAD",
                 keep=keep,
                 is_http10=not self.head.http_minor,
-                extra_lines=self._cors,
+                extra_lines=self._extra_lines(),
             )
         )
         self._leave_upstream()
         self._end(keep=keep)
+
+    def _extra_lines(self) -> bytes:
+        """Header lines of an answer of the gateway's own: for a page, and about the decision."""
+        return self._cors + self.trail.decision_lines()
 
     def _may_keep(self) -> bool:
         """Whether the connection can serve another request after the gateway's own answer."""

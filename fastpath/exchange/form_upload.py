@@ -170,8 +170,8 @@ class FormUpload:
 
     def _caller(self, fields: dict[bytes, bytes]) -> Caller:
         snapshot = self._snapshot
-        if snapshot.open:
-            return OPEN_CALLER
+        if snapshot.open_caller is not None:
+            return snapshot.open_caller
         if is_anonymous(fields):
             if not snapshot.anonymous:
                 raise S3Error(ACCESS_DENIED)

@@ -143,7 +143,8 @@ def _authenticate(
     trail: Trail,
 ) -> Signed:
     """Find the caller by the signature. Raises S3Error."""
-    if snapshot.open:
+    if snapshot.open_caller is not None:
+        trail.caller = snapshot.open_caller
         return _claimed_payload(head), None
     try:
         proof = authenticate(head, query, address, snapshot.callers, snapshot.accepted, now)

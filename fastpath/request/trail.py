@@ -1,8 +1,9 @@
-"""What is known of a request so far, for its log line and for its refusal."""
+"""What is known of a request so far, for its log line, its refusal and headers of its answer."""
 
 from __future__ import annotations
 
 from fastpath.request.admitted import Renamed
+from fastpath.response.decision_headers import decision_lines
 from fastpath.routing.asked import Asked
 from fastpath.routing.identities import OPEN_CALLER, Caller
 from fastpath.routing.table import Decision
@@ -23,3 +24,12 @@ class Trail:
         self.decision: Decision | None = None
         self.renamed: Renamed | None = None
         self.verified = False  # whether the signature of its head was verified
+
+    def decision_lines(self) -> bytes:
+        """Return header lines about the decision, each with its CRLF.
+
+        Empty before the decision, and for a caller that may not see it.
+        """
+        if self.decision is None or not self.caller.sees_decisions:
+            return b""
+        return decision_lines(self.decision.target, self.decision.rule)

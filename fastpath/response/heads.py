@@ -1,7 +1,8 @@
 """Writes response heads for clients: the target's own without its hop's lines, or the gateway's.
 
 Rules: the status, reason and header lines of a relayed response stay byte for byte, unless they
-belong to the hop; every response has `x-amz-request-id`; a response to HEAD has no body.
+belong to the hop or tell another gateway's decision; every response has `x-amz-request-id`; a
+response to HEAD has no body.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from fastpath.http.hop_by_hop import (
     without_headers,
     without_hop_by_hop,
 )
+from fastpath.response.decision_headers import RULE, TARGET
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.s3.operations import MethodNotAllowed
 from fastpath.s3.xml_writer import error_document
@@ -32,6 +34,7 @@ _BODY_LINES = header_line_pattern(
 _CORS = header_line_pattern((b"access-control-[a-z-]+",))
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _LENGTH = (b"content-length",)
+_DECISION = (TARGET, RULE)
 _CLOSE = b"\r\nConnection: close"
 _KEEP = b"\r\nConnection: keep-alive"
 
@@ -59,6 +62,9 @@ def relayed_head(
     if answer.status == 204 and answer.fields.get(b"content-length", b"0") != b"0":
         # A 204 has no body, but a client might wait for one (RFC 9110 section 8.6).
         lines = without_headers(lines, _LENGTH)
+    if TARGET in answer.fields or RULE in answer.fields:
+        # Of a gateway that is the target: its decisions are not for clients of this one.
+        lines = without_headers(lines, _DECISION)
     if cors:
         lines = _CORS.sub(b"", lines) + b"\r\n" + cors[:-2]
     head = b"HTTP/1.1" + raw[8:end] + lines
@@ -71,6 +77,11 @@ def relayed_head(
     elif not request.http_minor:
         head += _KEEP
     return head + b"\r\n\r\n"
+
+
+def with_lines(head: bytes, lines: bytes) -> bytes:
+    """Return a complete head with more header lines, each with its CRLF."""
+    return head[:-2] + lines + b"\r\n"
 
 
 def document_head(

@@ -32,11 +32,15 @@ class Grant:
 
 
 class Caller(Identity):
-    """An identity with its rights. `signers`: credentials of its own, by target."""
+    """An identity with its rights.
 
-    __slots__ = ("grants", "signers", "targets")
+    signers: credentials of its own, by target.
+    sees_decisions: its answers say which target and rule they come from.
+    """
 
-    def __init__(
+    __slots__ = ("grants", "sees_decisions", "signers", "targets")
+
+    def __init__(  # noqa: PLR0913 (an identity has these parts)
         self,
         name: str,
         access_key_id: bytes,
@@ -45,11 +49,13 @@ class Caller(Identity):
         targets: frozenset[str] | None = None,
         grants: tuple[Grant, ...] | None = None,
         signers: Mapping[str, Signer | None] | None = None,
+        sees_decisions: bool = False,
     ) -> None:
         super().__init__(name, access_key_id, secret)
         self.targets = targets
         self.grants = grants
         self.signers: Mapping[str, Signer | None] = signers or {}
+        self.sees_decisions = sees_decisions
 
     def may(self, operation: str, bucket: bytes) -> bool:
         """Whether the identity is allowed to do this."""
@@ -69,8 +75,11 @@ def unverified(access_key_id: bytes) -> Caller:
 
 UNVERIFIED = "?"
 
-# The caller under `auth.mode: open`.
+# The caller under `auth.mode: open`; and of a request before it is known who sent it.
 OPEN_CALLER = Caller("", b"", b"")
+
+# The same under `auth.mode: open`, with `auth.show_decisions`.
+OPEN_CALLER_WHO_SEES = Caller("", b"", b"", sees_decisions=True)
 
 # The caller of unsigned requests under `auth.anonymous: forward`; the target decides about them.
 ANONYMOUS_CALLER = Caller("", b"", b"")

@@ -20,7 +20,13 @@ from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.response.cors import Cors, CorsRule, compile_pattern
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.globs import compile_glob
-from fastpath.routing.identities import ANONYMOUS_CALLER, Caller, Grant
+from fastpath.routing.identities import (
+    ANONYMOUS_CALLER,
+    OPEN_CALLER,
+    OPEN_CALLER_WHO_SEES,
+    Caller,
+    Grant,
+)
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
 from fastpath.routing.rules import Rulebook
 from fastpath.routing.sealed_ids import Sealer
@@ -74,7 +80,7 @@ class Snapshot:
     generation: int
     instance: bytes
     domains: tuple[bytes, ...]
-    open: bool  # `auth.mode: open`: nobody is verified
+    open_caller: Caller | None  # `auth.mode: open`: everybody; None: who sends is verified
     accepted: Accepted  # signatures of clients
     cors: Cors | None
     anonymous: bool  # `auth.anonymous: forward`: unsigned requests go up unsigned
@@ -106,7 +112,7 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         generation=generation,
         instance=document["instance"].encode(),
         domains=tuple(domain.lower().encode() for domain in document["domains"]),
-        open=document["auth"]["mode"] == "open",
+        open_caller=_open_caller(document["auth"]),
         accepted=_accepted(document["auth"]),
         cors=_cors(document["auth"]["cors"]),
         anonymous=document["auth"]["anonymous"] == "forward",
@@ -131,6 +137,12 @@ def _custom(entry: Document | None) -> CustomRouting | None:
         reads=tuple(entry["reads"]),
         address=entry["address"].encode(),
     )
+
+
+def _open_caller(entry: Document) -> Caller | None:
+    if entry["mode"] != "open":
+        return None
+    return OPEN_CALLER_WHO_SEES if entry["show_decisions"] else OPEN_CALLER
 
 
 def _accepted(entry: Document) -> Accepted:
@@ -216,6 +228,7 @@ def _caller(entry: Document, regions: Mapping[str, str], document: Document) -> 
             for target, name in entry["credentials"].items()
             if target in regions
         },
+        sees_decisions=entry["show_decisions"],
     )
 
 

@@ -88,6 +88,7 @@ def _identity(identity: Identity, model: Config) -> dict[str, object]:
             for target in identity.credentials
             if target in model.targets
         },
+        "show_decisions": model.auth.shows_decisions_to(identity),
     }
 
 

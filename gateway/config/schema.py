@@ -253,10 +253,12 @@ class Identity(Keys):
     """One entry of `auth.identities`, or a target's own pair that nobody configured (`implicit`).
 
     Without `allow` everything is allowed. `credentials` sign its requests to the targets named.
+    Without `show_decisions` that of `auth` holds.
     """
 
     name: Name
     allow: Maybe[tuple[Allow, ...]] = None
+    show_decisions: Maybe[Boolean] = None
     credentials: dict[str, Keys] = {}
     _targets: tuple[str, ...] | None = None
     _implicit: bool = False
@@ -304,7 +306,13 @@ class Auth(Section):
     anonymous: Annotated[str, Word("deny", "forward")] = "deny"
     regions: UniqueItems[Region] = ()
     cors: Maybe[Cors] = None
+    show_decisions: Boolean = False
     identities: Annotated[tuple[Identity, ...], Apart()] = ()
+
+    def shows_decisions_to(self, identity: Identity) -> bool:
+        """Whether answers to this identity say which target and rule they come from."""
+        own = identity.show_decisions
+        return self.show_decisions if own is None else own
 
 
 # targets

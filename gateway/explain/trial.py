@@ -174,7 +174,7 @@ class _Trial:
         """Returns the head as it would arrive. Raises S3Error if a worker would refuse it."""
         host, limits = "localhost", self._snapshot.limits
         bare = parse_request_head(request.raw(host), limits)
-        if self._snapshot.open or request.method == "OPTIONS":
+        if self._snapshot.open_caller is not None or request.method == "OPTIONS":
             return bare
         payload = bare.fields.get(b"x-amz-content-sha256", _UNSIGNED)
         request.headers = [pair for pair in request.headers if pair[0] not in _OWN]

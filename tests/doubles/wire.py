@@ -43,6 +43,7 @@ def document(
     regions: Iterable[str] = (),
     anonymous: str = "deny",
     cors: dict[str, Any] | None = None,
+    show_decisions: bool = False,
     profile: str = "s3",
     overrides: dict[str, Any] | None = None,
     virtual: bool = False,
@@ -85,6 +86,7 @@ def document(
             "regions": list(regions),
             "anonymous": anonymous,
             "cors": cors,
+            "show_decisions": show_decisions,
         },
         "limits": {**asdict(Limits()), **(limits or {})},
         "certificate": None,
@@ -98,6 +100,7 @@ def document(
                 "targets": None,
                 "allow": None,
                 "credentials": {},
+                "show_decisions": show_decisions,
             }
         ],
         "credentials": {name: {**key, "token": None} for name in ("first", "generic")},

@@ -145,6 +145,7 @@ def signed_rig() -> Rig:
         "targets": None,
         "allow": None,
         "credentials": {},
+        "show_decisions": False,
     }
     return Rig(mode="sigv4", sigv2="off", identities=[known])
 

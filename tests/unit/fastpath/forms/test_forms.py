@@ -350,6 +350,7 @@ def test_what_the_caller_may_not_do() -> None:
         "targets": None,
         "allow": [{"buckets": ["b-*"], "operations": ["PostObject", "GetObject"]}],
         "credentials": {},
+        "show_decisions": False,
     }
     request = post(forms.body(fields(), DATA))
     assert refused(request, identities=[identity]) == "403 AccessDenied: Access Denied"

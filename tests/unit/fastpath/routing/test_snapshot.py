@@ -23,7 +23,7 @@ def test_the_parts_arrive() -> None:
     assert snapshot.generation == 7
     assert snapshot.instance == b"rig"
     assert snapshot.domains == (b"s3.example.com",)
-    assert not snapshot.open
+    assert snapshot.open_caller is None
     assert snapshot.limits == Limits(connections=5)
     assert set(snapshot.targets) == {"first", "generic"}
     assert list(snapshot.callers) == [b"AKIDCLIENT"]
@@ -35,7 +35,12 @@ def test_the_parts_arrive() -> None:
 
 
 def test_open_mode() -> None:
-    assert load(mode="open").open
+    everybody = load(mode="open").open_caller
+    assert everybody is not None
+    assert (everybody.name, everybody.sees_decisions) == ("", False)
+    seeing = load(mode="open", show_decisions=True).open_caller
+    assert seeing is not None
+    assert seeing.sees_decisions
 
 
 def test_routes_share_a_key_only_if_connections_are_alike() -> None:
@@ -90,6 +95,12 @@ def test_grants_are_compiled() -> None:
     assert caller.may("GetObject", b"a-1")
     assert not caller.may("GetObject", b"b")
     assert not caller.reaches("generic")
+
+
+def test_who_sees_decisions() -> None:
+    hidden, told = load().callers, load(show_decisions=True).callers
+    assert not hidden[b"AKIDCLIENT"].sees_decisions
+    assert told[b"AKIDCLIENT"].sees_decisions
 
 
 def test_the_first_key_seals_and_all_verify() -> None:

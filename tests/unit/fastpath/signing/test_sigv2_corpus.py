@@ -75,6 +75,7 @@ def rig(accepts: str) -> Rig:
         "targets": None,
         "allow": None,
         "credentials": {},
+        "show_decisions": False,
     }
     return Rig(mode="sigv4", sigv2=accepts, identities=[known], domains=[DOMAIN])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fastpath.s3.operations import expand
+from gateway.config.compile import compile_snapshot
 from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
 
 ROUTED = "routing: {rules: [{pattern: 'lakefs-*', target: lakefs}]}\n"
@@ -95,6 +96,29 @@ auth:
 def test_an_empty_allow_allows_nothing(desk: Desk) -> None:
     text = "auth: {identities: [{name: a, access_key_id: K, secret_access_key: s, allow: []}]}\n"
     assert desk.model(text + S3).identities[0].allow == ()
+
+
+@pytest.mark.parametrize("by_default", [True, False])
+def test_an_identity_sees_decisions_if_it_says_so_or_auth_does(
+    desk: Desk, by_default: bool
+) -> None:
+    names = {"silent": "", "yes": ", show_decisions: true", "no": ", show_decisions: false"}
+    entries = [
+        f"{{name: {name}, access_key_id: K-{name}, secret_access_key: s{own}}}"
+        for name, own in names.items()
+    ]
+    of_auth = "show_decisions: true, " if by_default else ""
+    text = f"auth: {{{of_auth}identities: [{', '.join(entries)}]}}\n"
+    document = compile_snapshot(desk.model(text + S3), {})
+    seen = {identity["name"]: identity["show_decisions"] for identity in document["identities"]}
+    assert seen == {"silent": by_default, "yes": True, "no": False}
+    assert document["auth"]["show_decisions"] is by_default
+
+
+def test_the_key_of_a_target_sees_decisions_if_auth_says_so(desk: Desk) -> None:
+    for text, expected in ((S3, False), (S3 + "auth: {show_decisions: true}\n", True)):
+        (identity,) = compile_snapshot(desk.model(text), {})["identities"]
+        assert identity["show_decisions"] is expected
 
 
 def test_open_mode_is_for_loopback_or_for_those_who_insist(desk: Desk) -> None:

@@ -24,6 +24,7 @@ auth:
       access_key_id: AKID3
       secret_access_key: hidden-3
       allow: [{{buckets: ["a-*"], actions: [GetObject]}}]
+      show_decisions: true
       credentials: {{lakefs: {{access_key_id: AKID4, secret_access_key: hidden-4}}}}
 {S3}{LAKEFS}
 routing:
@@ -92,6 +93,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
             "regions": [],
             "anonymous": "deny",
             "cors": None,
+            "show_decisions": False,
         },
         "limits": asdict(Limits()),
         "certificate": None,
@@ -104,6 +106,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
                 "targets": None,
                 "allow": [{"buckets": ["a-*"], "operations": ["GetObject"]}],
                 "credentials": {"lakefs": "lakefs/analytics"},
+                "show_decisions": True,
             }
         ],
         "credentials": {
@@ -117,7 +120,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "default_target": "s3",
         "custom": None,
     }
-    assert [(rule.number, rule.line) for rule in model.rules] == [(1, 16), (2, 21), (3, 22)]
+    assert [(rule.number, rule.line) for rule in model.rules] == [(1, 17), (2, 22), (3, 23)]
     assert rules == {
         "exact": {"x": 2},
         "prefixes": {"critical-": 1},
