@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fastpath.composed.operation import ComposedRequest
+from fastpath.composed.operation import Composed, ComposedRequest
 from fastpath.custom.answer import Answer as RouterAnswer
 from tests.doubles import forms
 from tests.doubles.http1 import Answer, get, ok, put, read_answers
@@ -132,7 +132,7 @@ async def _reply(request: ComposedRequest) -> None:
 
 def test_the_reply_of_a_composed_operation() -> None:
     rig, client = started()
-    rig.worker.composed = {"GetObject": _reply}
+    rig.worker.composed = {"GetObject": Composed(_reply, lambda _: True)}
     client.says(signed())
     answer = one(client)
     assert (answer.body, *shown(answer)) == (b"ok", "first", "default")
