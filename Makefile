@@ -31,7 +31,7 @@ setup: .venv/.stamp ## create .venv with the gateway and all that its tests use
 	@sh .ci/venv '$(PYTHON)'
 	@touch $@
 
-demo: setup ## two real S3 servers, the gateway, an example (ONCE=1: stop after the table)
+demo: setup ## two real S3 servers, the gateway, a bucket that moves (ONCE=1: do not serve on)
 	@$(BIN)/python -m gateway.cli.main demo $(if $(call switch,ONCE),--once)
 
 test: lint type ## lint, types and the fast tests

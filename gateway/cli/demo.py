@@ -1,5 +1,4 @@
-"""`s3gateway demo` starts two S3 servers and a gateway, runs an example, and shows where objects
-are.
+"""`s3gateway demo` starts two S3 servers and a gateway, runs examples, and shows where objects are.
 
 Rules: the libraries of the demo are an extra; without them the command says what to install.
 """
@@ -14,7 +13,9 @@ from gateway.cli.options import fail
 
 
 @click.command(short_help="Show it working with two real S3 servers.")
-@click.option("--once/--no-once", default=False, help="Stop after the table instead of serving on.")
+@click.option(
+    "--once/--no-once", default=False, help="Stop after the comparison instead of serving on."
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -22,7 +23,7 @@ from gateway.cli.options import fail
     help="The gateway's port on loopback; 0 (default) takes a free one.",
 )
 def demo(once: bool, port: int) -> None:
-    """Start two S3 servers and the gateway on loopback, and run the first example through it.
+    """Start two S3 servers and the gateway on loopback, write to both, and move a bucket.
 
     Everything lives in a temporary directory and is gone afterwards.
     """

@@ -1,8 +1,8 @@
-"""`s3gateway demo`: two S3 servers, the gateway in front of them, and where each object was
-stored.
+"""`s3gateway demo`: two S3 servers, the gateway in front of them, where each object was stored, and
+a bucket that is moved from one to the other.
 
 Rules: no process and no file outlives the demo, whatever ends it; everything stays on 127.0.0.1;
-the table is read from the servers themselves, not through the gateway.
+what is shown of objects is read from the servers themselves, not through the gateway.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 def run(once: bool, port: int) -> int:
     """Runs the demo; returns the exit status. Port 0 lets the kernel choose.
 
-    With `once` it ends after the table, else it serves until it is interrupted.
+    With `once` it ends after the comparison, else it serves until it is interrupted.
     """
     try:
         # Imported here: the demo's libraries are an extra, and its package must load without them.

@@ -15,8 +15,8 @@ from types import FrameType, TracebackType
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-class Interrupted(Exception):
-    """A signal asked the demo to end."""
+class Interrupted(BaseException):
+    """A signal asked the demo to end; the examples' `except Exception` must not hide that."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import boto3
-from botocore.config import Config
 from rich.markup import escape
 from rich.table import Table
 
+from gateway.demo.clients import client_of_server
 from gateway.demo.seaweed import SeaweedServer
 
 # What the seed's rules make of the seed's example.
@@ -40,14 +39,7 @@ class WrongPlace(Exception):
 
 def read_directly(target: str, server: SeaweedServer) -> list[Landed]:
     """Return every object of every bucket of one server."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=server.endpoint,
-        aws_access_key_id=server.keys.access_key_id,
-        aws_secret_access_key=server.keys.secret_access_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}),
-    )
+    client = client_of_server(server)
     found = []
     for bucket in client.list_buckets()["Buckets"]:
         name = bucket["Name"]

@@ -1,50 +1,31 @@
-"""Runs the demo in order: servers, gateway, buckets, example, table; then it serves until
-interrupted.
+"""Runs the demo in order: servers, gateway, example, table, migration, comparison; then it serves
+until interrupted.
 
-Rules: progress goes to standard error, the table and the lines to copy go to standard output; every
-way to the end, a signal or a failure too, passes through `Stage.strike`.
+Rules: progress goes to standard error, the tables and the lines to copy go to standard output;
+every way to the end, a signal or a failure too, passes through `Stage.strike`.
 """
 
 from __future__ import annotations
 
-import time
-
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 
-from gateway.demo import object_table
+from gateway.demo import migration, object_table
+from gateway.demo.clients import client_of_gateway
 from gateway.demo.example import BUCKETS, run_example
 from gateway.demo.interrupts import Interrupted, Interrupts
 from gateway.demo.processes import GatewayFailed, Stage, plain_environment
 from gateway.demo.seaweed import SeaweedError
+from gateway.demo.voice import Voice
 
 FAILURES = (
     SeaweedError,
     GatewayFailed,
     object_table.WrongPlace,
+    migration.Differs,
     BotoCoreError,
     ClientError,
     OSError,
 )
-# Wide enough for the table; a terminal narrower than this wraps by itself.
-PLAIN_WIDTH = 120
-
-
-class Voice:
-    """Prints progress to standard error, results to standard output."""
-
-    def __init__(self) -> None:
-        self.progress = Console(stderr=True, highlight=False)
-        self.result = Console(highlight=False, soft_wrap=True)
-        if not self.result.is_terminal:
-            self.result.width = PLAIN_WIDTH
-        self._began = time.monotonic()
-
-    def tell(self, text: str) -> None:
-        seconds = time.monotonic() - self._began
-        self.progress.print(f"[dim]{seconds:5.1f} s[/dim]  {text}")
 
 
 def tell(once: bool, port: int) -> int:
@@ -77,10 +58,12 @@ def _play(stage: Stage, voice: Voice, interrupts: Interrupts, port: int) -> None
         stage.start_servers(interrupts.check)
     for name, server in stage.servers.items():
         voice.tell(f"target [bold]{name}[/bold] is {server.endpoint}")
+    voice.tell("no lakeFS is here: SeaweedFS plays it, without branches")
     with voice.progress.status("starting the gateway"):
         stage.start_gateway(port, interrupts.check)
     voice.tell(f"the gateway serves on [bold]{stage.endpoint}[/bold] with 2 workers")
-    _create_buckets(stage)
+    for bucket in BUCKETS:
+        client_of_gateway(stage).create_bucket(Bucket=bucket)
     voice.tell(f"created {' and '.join(BUCKETS)} through the gateway")
     interrupts.check()
     keys = stage.client
@@ -94,19 +77,7 @@ def _play(stage: Stage, voice: Voice, interrupts: Interrupts, port: int) -> None
     ]
     voice.result.print(object_table.table(landed))
     object_table.check(landed)
-
-
-def _create_buckets(stage: Stage) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=stage.endpoint,
-        aws_access_key_id=stage.client.access_key_id,
-        aws_secret_access_key=stage.client.secret_access_key,
-        region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 2}),
-    )
-    for bucket in BUCKETS:
-        client.create_bucket(Bucket=bucket)
+    migration.migrate(stage, voice, interrupts)
 
 
 def _serve_on(stage: Stage, voice: Voice, interrupts: Interrupts) -> None:
@@ -131,6 +102,7 @@ export AWS_ACCESS_KEY_ID={keys.access_key_id}
 export AWS_SECRET_ACCESS_KEY={keys.secret_access_key}
 export AWS_DEFAULT_REGION=us-east-1 AWS_ENDPOINT_URL_S3={stage.endpoint}
 aws s3 cp s3://lakefs-data-repo/main/data/file.txt -
+aws s3 cp s3://lakefs-data-repo/main/data/file.txt s3://traditional-s3-bucket/copied.txt
 aws s3 ls s3://traditional-s3-bucket --recursive
 
 configuration: {stage.config_path}

@@ -1,11 +1,12 @@
-"""Reads docs/cookbook.md: the configurations, requests and commands of its recipes.
+"""Reads docs/cookbook.md: the configurations, requests, programs and commands of its recipes.
 
     PUT sales/raw/a as blue of 5 bytes -> archive sales/raw/a     where it lands
     LIST sales/raw/                    -> raw/a raw/b             what is listed
     GET sales/missing                  -> 404 NoSuchKey           what the client is told
 
 Rules: a recipe is a block of YAML and what follows it, up to the next one; the first block of the
-page is the other part of every configuration, and comes behind.
+page is the other part of every configuration, and comes behind. Python before a recipe's YAML is a
+module that stands beside the configuration; behind it, a program that is run between the requests.
 """
 
 from __future__ import annotations
@@ -57,14 +58,21 @@ class Request:
         return target, Name.of(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Python that a client runs, with the gateway's address and its keys in the environment."""
+
+    source: str
+
+
 @dataclass(slots=True)
 class Recipe:
-    """`requests`: by the environment that the gateway is started with; "": none."""
+    """`steps`: by the environment that the gateway is started with; "": none."""
 
     title: str
     routing: str
     module: str = ""
-    requests: dict[str, list[Request]] = field(default_factory=dict)
+    steps: dict[str, list[Request | Program]] = field(default_factory=dict)
     commands: list[tuple[list[str], list[str]]] = field(default_factory=list)
 
     @property
@@ -77,11 +85,14 @@ class Recipe:
 
 def read() -> tuple[str, list[Recipe]]:
     """The common part of the configurations, and the recipes."""
-    common, recipes, title, module = "", [], "", ""
+    common, title, module = "", "", ""
+    recipes: list[Recipe] = []
     for found in _BLOCK.finditer(PAGE.read_text()):
         text, (kind, _, environment) = found["text"], (found["kind"] or "").partition(" ")
         if found["title"]:
             title, module = found["title"], ""
+        elif kind == "python" and recipes and recipes[-1].title == title:
+            recipes[-1].steps.setdefault("", []).append(Program(text))
         elif kind == "python":
             module = text
         elif kind == "yaml" and not common:
@@ -89,7 +100,8 @@ def read() -> tuple[str, list[Recipe]]:
         elif kind == "yaml":
             recipes.append(Recipe(title, text, module))
         elif kind == "text":
-            recipes[-1].requests[environment] = [_request(line) for line in text.splitlines()]
+            steps = recipes[-1].steps.setdefault(environment, [])
+            steps += [_request(line) for line in text.splitlines()]
         elif kind == "console":
             recipes[-1].commands += _commands(text)
     return common, recipes

@@ -7,6 +7,9 @@ what landed is read from the target directly.
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from botocore.exceptions import ClientError
 
 from gateway.demo.seaweed import Keys
 from tests.compat.live import read_directly, reader, s3_client
-from tests.compat.recipes import Name, Recipe, Request, read
+from tests.compat.recipes import Name, Program, Recipe, Request, read
 from tests.compat.shared import Store
 from tests.doubles.lakefs import LakeFS
 from tests.process.harness import Gateway
@@ -27,7 +30,7 @@ COMMON, RECIPES = read()
 CASES = [
     pytest.param(recipe, environment, id=f"{number} {recipe.title} {environment}".strip())
     for number, recipe in enumerate(RECIPES, 1)
-    for environment in recipe.requests
+    for environment in recipe.steps
 ]
 ONCE = Config(retries={"total_max_attempts": 1})
 
@@ -84,7 +87,8 @@ class Targets:
 def test_a_recipe_does_what_the_page_says(
     recipe: Recipe, environment: str, stores: dict[str, Store], tmp_path: Path
 ) -> None:
-    requests = recipe.requests[environment]
+    steps = recipe.steps[environment]
+    requests = [step for step in steps if isinstance(step, Request)]
     with LakeFS() as lakefs:
         targets = Targets(stores, lakefs)
         targets.make(request.landed for request in requests if request.landed)
@@ -94,9 +98,25 @@ def test_a_recipe_does_what_the_page_says(
         file.write_text(targets.configuration(recipe))
         (tmp_path / "media_router.py").write_text(recipe.module)
         with Gateway.start(file, 1, environment=environment or None) as running:
-            for request in requests:
-                client = s3_client(running.url, keys[request.identity], ONCE)
-                _try_out(request, client, targets)
+            for step in steps:
+                if isinstance(step, Program):
+                    _run(step, running.url, keys["application"])
+                else:
+                    _try_out(step, s3_client(running.url, keys[step.identity], ONCE), targets)
+
+
+def _run(program: Program, url: str, keys: Keys) -> None:
+    environ = {
+        "PATH": os.environ["PATH"],
+        "AWS_ENDPOINT_URL_S3": url,
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program.source], env=environ, capture_output=True, timeout=50
+    )
+    assert done.returncode == 0, done.stderr.decode()
 
 
 def _try_out(request: Request, client: Any, targets: Targets) -> None:

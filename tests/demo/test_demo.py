@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo import migration
 from tests.process.harness import Lines, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -143,7 +144,20 @@ def test_once_shows_what_landed_where_and_leaves_nothing(start: Callable[..., De
         "Hello from lakeFS!",
     ]
     s3 = [servers["s3"], "traditional-s3-bucket", "data/file.txt", "14", "Hello from S3!"]
-    assert rows == [["lakefs", *lakefs], ["s3", *s3]]
+    moved = ["200", f"{sum(len(sample.body) for sample in migration.samples()):,}"]
+    assert rows == [
+        ["lakefs", *lakefs],
+        ["s3", *s3],
+        ["s3", servers["s3"], "old-s3-bucket", *moved],
+        ["lakefs", servers["lakefs"], "lakefs-new-repo", *moved],
+    ]
+    assert [line.partition("> ")[2] for line in demo.progress if "> " in line] == [
+        "Starting migration: old-s3-bucket → lakefs-new-repo",
+        "Migrated 100 objects...",
+        "Migrated 200 objects...",
+        "Migration completed: 200 objects migrated",
+    ]
+    assert "all 200 objects arrived whole" in demo.progress.text()
     demo.assert_nothing_is_left()
 
 
@@ -164,6 +178,7 @@ def test_it_serves_on_and_the_lines_to_copy_work(
     assert said.stdout == b"b'Hello from lakeFS!'\n"
     said = subprocess.run(["sh", "-euc", shell], env=clean, capture_output=True, check=True)
     assert said.stdout.startswith(b"Hello from lakeFS!")
+    assert b"18 copied.txt\n" in said.stdout
     assert said.stdout.endswith(b"14 data/file.txt\n")
     assert demo.end(signal.SIGINT) == 0
     demo.assert_nothing_is_left()
@@ -173,8 +188,9 @@ def test_it_serves_on_and_the_lines_to_copy_work(
     ("when", "number", "status"),
     [
         (STARTING, signal.SIGINT, 130),
-        pytest.param("target s3 is", signal.SIGTERM, 143, marks=pytest.mark.slow),
-        (SERVING, signal.SIGTERM, 0),
+        ("> Starting migration", signal.SIGTERM, 143),
+        pytest.param("target s3 is", signal.SIGINT, 130, marks=pytest.mark.slow),
+        pytest.param(SERVING, signal.SIGTERM, 0, marks=pytest.mark.slow),
         pytest.param(SERVING, signal.SIGHUP, 0, marks=pytest.mark.slow),
     ],
 )
@@ -191,7 +207,7 @@ def test_a_signal_leaves_nothing(
 
 def test_a_killed_demo_leaves_no_process(start: Callable[..., Demo]) -> None:
     demo = start()
-    demo.progress.wait_for(SERVING, 40)
+    demo.progress.wait_for("the gateway serves on", 40)
     demo.wait_for_servers()
     demo.end(signal.SIGKILL)
     wait_until(lambda: not demo.processes(), "its processes are gone")

@@ -1,4 +1,4 @@
-"""The demo's example is the seed's, word for word apart from the endpoint and the keys."""
+"""The demo's examples are the seed's, word for word apart from the endpoint and the keys."""
 
 from __future__ import annotations
 
@@ -36,6 +36,28 @@ def test_the_example_is_the_seeds() -> None:
     _import, *wanted = ast.parse(seed).body
     assert without_given(function.body) == without_given(wanted)
     assert comments(ours) == comments(seed)
+
+
+def without_types(node: ast.AST) -> str:
+    """Dump the class, without what our type checker asks for."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.FunctionDef):
+            inner.returns = None
+        elif isinstance(inner, ast.arg):
+            inner.annotation = None
+    return ast.dump(node)
+
+
+def test_the_migration_loop_is_the_seeds() -> None:
+    """All but the method that the demo does not run, and the docstrings and comments with it."""
+    seed = (SEED / "08-hybrid-data-manager.py").read_text()
+    ours = inspect.getsource(example.HybridDataManager)
+    wanted = next(node for node in ast.parse(seed).body if isinstance(node, ast.ClassDef))
+    last = wanted.body.pop()
+    assert isinstance(last, ast.FunctionDef)
+    assert last.name == "sync_repositories"
+    assert without_types(ast.parse(ours).body[0]) == without_types(wanted)
+    assert all(f"{comment}\n" in seed for comment in comments(ours))
 
 
 def test_the_rules_are_the_seeds() -> None:

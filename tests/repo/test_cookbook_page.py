@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from gateway.cli.main import main
 from gateway.config import load
-from tests.compat.recipes import PAGE, Recipe, read
+from tests.compat.recipes import PAGE, Program, Recipe, read
+from tests.repo.tree import ROOT
 
 COMMON, RECIPES = read()
 TIME = re.compile(r"in \d+\.\d ms")  # that a custom router took
@@ -33,11 +34,11 @@ def written(recipe: Recipe, directory: Path) -> Path:
 def test_a_configuration_has_no_problem(recipe: Recipe, tmp_path: Path) -> None:
     """But for targets of the common part that it does not name."""
     file = written(recipe, tmp_path)
-    for environment in recipe.requests:
+    for environment in recipe.steps:
         loaded = load({"config": str(file), "environment": environment or None}, {})
         found = [problem.format() for problem in loaded.problems]
         assert [one for one in found if "is reached by no request" not in one] == []
-        assert recipe.requests[environment]
+        assert recipe.steps[environment]
 
 
 @each_recipe
@@ -52,6 +53,16 @@ def test_a_command_prints_the_lines_that_are_shown(
         assert [TIME.sub("in 0.1 ms", line) for line in printed] == shown
 
 
+def test_the_readme_shows_the_loop_of_the_recipe() -> None:
+    """So that it is run, there."""
+    (program,) = (
+        step for one in RECIPES for step in one.steps.get("", []) if isinstance(step, Program)
+    )
+    loop = program.source.replace("old-bucket", "old-s3-bucket").replace("-new", "-new-repo")
+    (_, shown) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert loop.endswith(shown)
+
+
 def test_every_recipe_is_in_the_list_and_has_a_command() -> None:
     text = PAGE.read_text()
     titles = dict.fromkeys(recipe.title for recipe in RECIPES)
@@ -61,4 +72,4 @@ def test_every_recipe_is_in_the_list_and_has_a_command() -> None:
     ]
     explained = {recipe.title for recipe in RECIPES if recipe.commands}
     assert explained == set(titles)
-    assert len(RECIPES) == 9
+    assert len(RECIPES) == 10
