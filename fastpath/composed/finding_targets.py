@@ -3,9 +3,9 @@
 The keys in the body of a DeleteObjects decide, or the answer of the custom router, which is asked
 for each of them, and for the source of a copy or a rename.
 
-Rules: a DeleteObjects goes where all of its keys go, and is refused if they go to several places;
-nothing is sent anywhere before every key has its decision; a router that fails decides nothing:
-its request is refused, or the rules decide, as the configuration says.
+Rules: a DeleteObjects goes where all of its keys go; if they go to several places, it is split
+(`delete_objects`); nothing is sent anywhere before every key has its decision; a router that fails
+decides nothing: its request is refused, or the rules decide, as the configuration says.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastpath.custom.answer import Answer, Question, RouterFailed
 from fastpath.custom.client import MISSING
-from fastpath.errors import MAX_MESSAGE_LENGTH, NOT_IMPLEMENTED, SERVICE_UNAVAILABLE, S3Error
-from fastpath.payload.delete_batch import MAX_BATCH_BYTES, keys_of
+from fastpath.errors import MAX_MESSAGE_LENGTH, SERVICE_UNAVAILABLE, S3Error
+from fastpath.payload.delete_batch import MAX_BATCH_BYTES, read_batch
+from fastpath.request.across import SplitBatch
 from fastpath.routing.table import CUSTOM_ROUTER, Decision
 from fastpath.s3.operations import OPERATIONS
 
@@ -45,12 +46,15 @@ class Router(Protocol):
 class Found(NamedTuple):
     """Where a request goes, and the source of a copy or a rename.
 
+    decision: of a DeleteObjects, where its first key is.
     body: what was read to find that out.
+    split: None: all keys of a DeleteObjects are in one place.
     """
 
     decision: Decision
     source: Decision | None
     body: bytes = b""
+    split: SplitBatch | None = None
 
 
 def known_target(request: Undecided, snapshot: Snapshot, router: Router) -> Found | None:
@@ -82,20 +86,18 @@ async def _find_target_of_batch(
     request: Undecided, snapshot: Snapshot, router: Router, body: RequestBody
 ) -> Found:
     document = await _document(body)
-    keys = list(dict.fromkeys(keys_of(document))) if document else []
+    entries = read_batch(document).entries if document else ()
+    keys = list(dict.fromkeys(entry["Key"].encode() for entry in entries))
     keys = keys or [b""]  # the target refuses such a batch
     batch = request.asked._replace(prefix=None, size=None, content_type=b"")
     asked = [batch._replace(key=key) for key in keys]
     decisions: list[Decision] = []
     for first in range(0, len(asked), _AT_ONCE):
         decisions += await _decide_all(asked[first : first + _AT_ONCE], snapshot, router)
-    if not all(decision.is_same_place(decisions[0]) for decision in decisions):
-        raise S3Error(
-            NOT_IMPLEMENTED,
-            message="Deleting keys that are on several storage targets in one request is not "
-            "supported. Please delete them in several.",
-        )
-    return Found(decisions[0], None, document)
+    if all(decision.is_same_place(decisions[0]) for decision in decisions):
+        return Found(decisions[0], None, document)
+    split = SplitBatch(dict(zip(keys, decisions, strict=True)))
+    return Found(decisions[0], None, document, split)
 
 
 async def _document(body: RequestBody) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastpath.composed.copies.copy_object import copy_object
 from fastpath.composed.copies.copy_part import copy_part
+from fastpath.composed.delete_objects import delete_objects
 from fastpath.composed.operation import Composed, Operations
 from fastpath.request.admitted import Admitted
 
@@ -14,5 +15,6 @@ def _is_across(admitted: Admitted) -> bool:
 
 OPERATIONS: Operations = {
     "CopyObject": Composed(copy_object, _is_across),
+    "DeleteObjects": Composed(delete_objects, _is_across),
     "UploadPartCopy": Composed(copy_part, _is_across),
 }

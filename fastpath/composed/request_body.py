@@ -23,7 +23,7 @@ class RequestBody:
     would be closed by a task of its own.
     """
 
-    __slots__ = ("_ask", "_filter", "_waiter", "ended")
+    __slots__ = ("_ask", "_filter", "_held", "_waiter", "ended")
 
     def __init__(
         self, ask: Callable[[], None], *, ended: bool, body_filter: BodyFilter | None = None
@@ -31,6 +31,7 @@ class RequestBody:
         """`ask` has the next piece given to `feed`, perhaps at once; `ended`: there is no body."""
         self._ask = ask
         self._filter = body_filter
+        self._held = b""
         self._waiter: asyncio.Future[bytes]
         self.ended = ended
 
@@ -38,10 +39,17 @@ class RequestBody:
         """Have what comes from now on pass through a filter."""
         self._filter = body_filter
 
+    def put_back(self, whole: bytes) -> None:
+        """Have a body that was read to its end be read once more, through the filter."""
+        self._held, self.ended = whole, False
+
     async def read(self) -> bytes:
         """The next piece; it may be empty. Raises S3Error: the body is not what it should be."""
         if self.ended:
             return b""
+        if self._held:
+            data, self._held, self.ended = self._held, b"", True
+            return data if self._filter is None else self._filter.feed(data, True)
         self._waiter = asyncio.get_running_loop().create_future()
         self._ask()
         data = await self._waiter

@@ -18,6 +18,7 @@ from fastpath.dialects import translate
 from fastpath.dialects.translation import ClientRequest, Translation
 from fastpath.errors import (
     ACCESS_DENIED,
+    NO_SUCH_BUCKET,
     NO_SUCH_KEY,
     PRECONDITION_FAILED,
     SERVICE_UNAVAILABLE,
@@ -155,13 +156,19 @@ def error_in(request: ComposedRequest, status: int, document: bytes, place: Plac
     code = found.get("Code", "")
     if not code:
         kind = _BY_STATUS.get(status, SERVICE_UNAVAILABLE)
+        if kind is NO_SUCH_KEY and not place.key:
+            kind = NO_SUCH_BUCKET
         key = place.key.decode("utf-8", "replace")
         extras = (("Key", key),) if kind is NO_SUCH_KEY else ()
         return S3Error(kind, *extras, retry_after=int(kind is SERVICE_UNAVAILABLE))
     status = status if status >= 400 else 500  # S3 writes an error into a 200 that has begun
     kind = Kind(status, code, found.get("Message", code), Source.UPSTREAM)
     others = [pair for pair in found.items() if pair[0] not in _OF_THE_ANSWER]
-    error = S3Error(kind, *others, message=kind.message)
+    return client_error(request, S3Error(kind, *others, message=kind.message), place)
+
+
+def client_error(request: ComposedRequest, error: S3Error, place: Place) -> S3Error:
+    """Put the client's names into an error that has the target's; the same error."""
     return error_for_client(error, _names(request, place))
 
 

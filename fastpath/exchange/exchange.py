@@ -362,13 +362,17 @@ class Exchange:
             return await self._find_out()
         work, body_filter = first
         self._body.set_filter(body_filter)
+        if self._held:
+            self._body.put_back(self._held)
         return await work()
 
     async def _decide(self, request: Undecided) -> Admitted:
         """Find out where a request goes, and admit it."""
         found = await find_target(request, self.snapshot, self._worker.custom, self._body)
         self._held = found.body
-        return decided(request, found.decision, found.source, self.snapshot, self.trail)
+        return decided(
+            request, found.decision, found.source, self.snapshot, self.trail, found.split
+        )
 
     async def _verify_body(self) -> Callable[[], None]:
         """Read and verify a body that goes to no target."""
@@ -410,7 +414,7 @@ class Exchange:
             length = body_plan.body_headers.length or 0
         if not body_plan.is_sent:
             self._refuse_long_ignored_body()
-        if not self.body_left:
+        if not (self.body_left or self._held):
             body_plan.filter.feed(b"", True)
         return partial(self._operate, operation, length), body_plan.filter
 

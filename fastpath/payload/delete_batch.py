@@ -44,6 +44,22 @@ class RefusedKey(NamedTuple):
     error: S3Error
 
 
+class Batch(NamedTuple):
+    """A Delete document.
+
+    entries: of each Object the texts of its children, by name.
+    quiet: the text of its Quiet; empty without one.
+    """
+
+    entries: Sequence[Mapping[str, str]]
+    quiet: str = ""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the client wants to hear of errors alone."""
+        return self.quiet.lower() in ("true", "1")
+
+
 class DeleteBatch:
     """A BodyFilter. `check_key` returns an error for a key that the target must not get.
 
@@ -111,11 +127,11 @@ class DeleteBatch:
             check.confirm()
         if not self._size:
             return b""  # the target refuses an empty body
-        left = [entry for entry in self._reader.finish() if self._passes(entry)]
+        left = [entry for entry in self._reader.finish() if self.refusal_of(entry) is None]
         return self._written(left) if self.is_rewritten else b"".join(self._body)
 
-    def _passes(self, entry: dict[str, str]) -> bool:
-        """Whether an entry goes up; its key is renamed then."""
+    def refusal_of(self, entry: dict[str, str]) -> S3Error | None:
+        """Return why an entry does not go up; None: it does, and its key is renamed now."""
         key = entry["Key"]
         version = entry.get("VersionId", "")
         if self.rename is not None:
@@ -123,13 +139,13 @@ class DeleteBatch:
                 entry["Key"] = self.rename(key.encode()).decode()
             except S3Error as error:
                 self._refuse(self.unnamed, key, RefusedKey(key, version, error))
-                return False
+                return error
             if entry["Key"] != key:
                 self.is_rewritten = True
         refusal = self._error_of(entry["Key"].encode())
         if refusal is not None:
             self._refuse(self.refused, key, RefusedKey(entry["Key"], version, refusal))
-        return refusal is None
+        return refusal
 
     def _refuse(self, refused: list[RefusedKey], key: str, entry: RefusedKey) -> None:
         self.is_rewritten = True
@@ -146,15 +162,7 @@ class DeleteBatch:
         return self._check_key(key) if self._check_key is not None else None
 
     def _written(self, left: Sequence[Mapping[str, str]]) -> bytes:
-        if not left:
-            return b""
-        quiet = element("Quiet", self._reader.quiet) if self._reader.quiet else ""
-        objects = [
-            f"<Object>{''.join(element(name, text) for name, text in entry.items())}</Object>"
-            for entry in left
-        ]
-        inner = quiet + "".join(objects)
-        return f'{DECLARATION}<Delete xmlns="{NAMESPACE}">{inner}</Delete>'.encode()
+        return write_batch(Batch(left, self._reader.quiet)) if left else b""
 
     def body_headers(self, body: bytes) -> BodyHeaders:
         """Return the headers for a body that was written anew."""
@@ -216,8 +224,19 @@ class _Reader:
             self.quiet = text.strip()
 
 
-def keys_of(document: bytes) -> list[bytes]:
-    """Return the keys of a DeleteObjects. Raises S3Error: it cannot be read."""
+def read_batch(document: bytes) -> Batch:
+    """Read the document of a DeleteObjects. Raises S3Error: it cannot be read."""
     reader = _Reader()
     reader.feed(document)
-    return [entry["Key"].encode() for entry in reader.finish()]
+    return Batch(reader.finish(), reader.quiet)
+
+
+def write_batch(batch: Batch) -> bytes:
+    """Write the document of a DeleteObjects."""
+    quiet = element("Quiet", batch.quiet) if batch.quiet else ""
+    objects = [
+        f"<Object>{''.join(element(name, text) for name, text in entry.items())}</Object>"
+        for entry in batch.entries
+    ]
+    inner = quiet + "".join(objects)
+    return f'{DECLARATION}<Delete xmlns="{NAMESPACE}">{inner}</Delete>'.encode()

@@ -7,7 +7,7 @@ after this check, and without it no target deletes anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from fastpath.errors import MALFORMED_XML, NOT_IMPLEMENTED, S3Error
 from fastpath.s3.xml_reader import Bounds, XmlError, XmlReader
@@ -52,6 +52,12 @@ class DeleteKeysCheck:
                 except S3Error:
                     return
             self._error = _check_key(name, text)
+
+
+def refusal_of(entry: Mapping[str, str]) -> S3Error | None:
+    """Return the error for one Object, by its children's names, or None."""
+    refusals = (_check_key(name, text) for name, text in entry.items())
+    return next((refusal for refusal in refusals if refusal is not None), None)
 
 
 def _check_key(name: str, text: str) -> S3Error | None:

@@ -37,7 +37,7 @@ class CopySource(NamedTuple):
 
 
 class SplitBatch(NamedTuple):
-    """Where each key of a DeleteObjects is, by the client's name of the key."""
+    """Where each key of a DeleteObjects is, by the client's name of the key, in their order."""
 
     decisions: Mapping[bytes, Decision]
 

@@ -12,12 +12,14 @@ an upload goes where it began, and the custom router is not asked about it, but 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from fastpath.errors import ACCESS_DENIED, INVALID_ARGUMENT, S3Error
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
 from fastpath.renaming.queries import first_value
+from fastpath.request.across import SplitBatch
 from fastpath.request.admitted import Admitted
 from fastpath.request.copies import (
     asked_to_read,
@@ -26,10 +28,11 @@ from fastpath.request.copies import (
 )
 from fastpath.request.implied_operations import implied
 from fastpath.request.sources import RENAME_SOURCE, source_of
+from fastpath.request.target_checks import check_access
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed, Understood
 from fastpath.request.uploads import Upload, upload_of
-from fastpath.request.upstream_request import upstream_request
+from fastpath.request.upstream_request import request_across, upstream_request
 from fastpath.routing.asked import Asked
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
@@ -162,11 +165,16 @@ def decided(
     source: Decision | None,
     snapshot: Snapshot,
     trail: Trail,
+    split: SplitBatch | None = None,
 ) -> Admitted:
     """Admit a request whose target is known now.
 
-    `source`: where the source of a copy is, if the custom router has said so. Raises S3Error.
+    `source`: where the source of a copy is, if the custom router has said so. `split`: where the
+    keys of a DeleteObjects are, if in several places. Raises S3Error.
     """
+    if split is not None:
+        shown = _first_reached(split, snapshot, trail.caller)
+        return request_across(request.understood, shown, split, snapshot, trail)
     upload = upload_of(request.understood, snapshot)
     _check_marker(request.understood.operation, decision, upload, request.asked.bucket)
     now = request.asked.time
@@ -186,6 +194,21 @@ def _request_to(  # noqa: PLR0913 (what is known of one request)
     if COPY_SOURCE in fields or RENAME_SOURCE in fields:
         return request_with_source(request, snapshot, now, trail, decision, source, upload)
     return upstream_request(*request, snapshot, now, trail, decision, upload)
+
+
+def _first_reached(split: SplitBatch, snapshot: Snapshot, caller: Caller) -> Decision:
+    """Return the decision that the log shows of a split batch: the first that the caller reaches.
+
+    If none is reached, the first of all: the request is refused by it.
+    """
+    decisions = dict.fromkeys(split.decisions.values())
+    for decision in decisions:
+        target = snapshot.targets[decision.target]
+        with suppress(S3Error):
+            check_access(target, caller)
+            if snapshot.signer(target, caller) is not None:
+                return decision
+    return next(iter(decisions))
 
 
 def by_reads(custom: CustomRouting, operation: Operation) -> Decision | None:

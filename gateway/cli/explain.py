@@ -155,9 +155,9 @@ def _lines(outcome: Outcome, place: Place) -> Iterator[str]:
         if routed.names is not None and routed.names != (place.bucket, routed.key):
             bucket, key = routed.names
             yield f"  {place.bucket}/{routed.key} is {bucket}/{key} there"
-    if outcome.target is not None:
-        name, profile = outcome.target.name, outcome.target.profile.name
-        yield f"target {name}: {outcome.endpoint} (profile {profile})"
+    for served in outcome.served:
+        name, profile = served.target.name, served.target.profile.name
+        yield f"target {name}: {served.endpoint} (profile {profile})"
     for remark in outcome.remarks:
         yield f"note: {remark}"
     if outcome.error is not None:
@@ -165,7 +165,7 @@ def _lines(outcome: Outcome, place: Place) -> Iterator[str]:
 
 
 def _report(outcome: Outcome, place: Place, identity: str | None) -> dict[str, object]:
-    operation, target, error = outcome.operation, outcome.target, outcome.error
+    operation, served, error = outcome.operation, outcome.only, outcome.error
     refused = None
     if error is not None:
         kind = error.kind
@@ -178,8 +178,8 @@ def _report(outcome: Outcome, place: Place, identity: str | None) -> dict[str, o
         "routed_as": operation.routed_as.name if operation else None,
         "identity": identity,
         "rules": first["rules"],
-        "target": target.name if target else None,
-        "endpoint": outcome.endpoint or None,
+        "target": served.target.name if served else None,
+        "endpoint": served.endpoint if served else None,
         "upstream": first["upstream"],
         "keys": [_as_report(routed) for routed in outcome.routed],
         "remarks": outcome.remarks,

@@ -66,16 +66,32 @@ class Routed:
     names: tuple[str, str] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A target that gets a request, and the URL of the endpoint that it has for the bucket."""
+
+    target: Target
+    endpoint: str
+
+
 @dataclass(slots=True)
 class Outcome:
-    """What was decided. No operation: the request was not understood; no error: it goes up."""
+    """What was decided. No operation: the request was not understood; no error: it goes up.
+
+    routed: one; of a DeleteObjects one for each key.
+    served: where it goes; several if a DeleteObjects is split.
+    """
 
     operation: Operation | None = None
-    routed: list[Routed] = field(default_factory=list)  # one; of a DeleteObjects one for each key
-    target: Target | None = None
-    endpoint: str = ""
+    routed: list[Routed] = field(default_factory=list)
+    served: list[Served] = field(default_factory=list)
     error: S3Error | None = None
     remarks: list[str] = field(default_factory=list)
+
+    @property
+    def only(self) -> Served | None:
+        """The one target; None: there is none, or there are several."""
+        return self.served[0] if len(self.served) == 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +175,7 @@ class _Trial:
             admitted = admit_form(head, form, caller, snapshot, self._now, trail)
         if isinstance(admitted, Undecided):
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
-            admitted = decided(admitted, found.decision, found.source, snapshot, trail)
+            admitted = decided(admitted, found.decision, found.source, snapshot, trail, found.split)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
 
@@ -207,18 +223,41 @@ class _Trial:
         else:
             each = [asked]
         outcome.routed = [self._routed(one, operation) for one in each]
-        decision = trail.decision or _common(outcome.routed)
         if operation.routed_as is not operation:
             text = f"{operation.name} goes where its upload went: routed as {asked.operation}"
             outcome.remarks.append(text)
-        if decision is None:
-            return
-        target = outcome.target = self._snapshot.targets[decision.target]
+        places = _places(outcome.routed)
+        if len(places) > 1:
+            served = (self._served(address, one) for one in places)
+            outcome.served = list({(one.target.name, one.endpoint): one for one in served}.values())
+            outcome.remarks += self._split(places, refused=outcome.error is not None)
+        elif trail.decision or places:
+            outcome.served = [self._served(address, trail.decision or places[0])]
+        if outcome.error is not None:
+            targets = [one.target for one in outcome.served]
+            outcome.remarks += self._reasons(operation, address.bucket, head, targets)
+
+    def _served(self, address: Address, decision: Decision) -> Served:
+        target = self._snapshot.targets[decision.target]
         bucket = decision.rewrite.bucket_up(address.bucket) if decision.rewrite else address.bucket
         host, _ = host_and_path(target, Address(bucket, b"", True, b"/" + bucket))
-        outcome.endpoint = f"{'https' if target.route.tls else 'http'}://{host.decode()}"
-        if outcome.error is not None:
-            outcome.remarks += self._reasons(operation, address.bucket, head, target)
+        return Served(target, f"{'https' if target.route.tls else 'http'}://{host.decode()}")
+
+    def _split(self, places: Sequence[Decision], *, refused: bool) -> list[str]:
+        """Says that a batch is split, and which of its keys fail all the same."""
+        if refused:
+            return []
+        remarks = [
+            f"the keys are in {len(places)} places: each gets a DeleteObjects of its own keys, and "
+            "the client one answer"
+        ]
+        names = dict.fromkeys(place.target for place in places)
+        remarks += [
+            f"identity {self._caller.name} does not reach target {name}: AccessDenied for its keys"
+            for name in names
+            if not self._caller.reaches(name)
+        ]
+        return remarks
 
     def _asked(self, head: RequestHead) -> Asked | None:
         """Returns what the rules are asked about the request.
@@ -282,9 +321,11 @@ class _Trial:
         return [Step(None, f"custom router: said {said}: target {decision.target}", True)], decision
 
     def _reasons(
-        self, operation: Operation, bucket: bytes, head: RequestHead, target: Target
+        self, operation: Operation, bucket: bytes, head: RequestHead, targets: Sequence[Target]
     ) -> list[str]:
-        """Says what about the identity or the target prevents the request."""
+        """Says what about the identity or the targets prevents the request."""
+        if not targets:
+            return []
         caller = self._caller
         who = f"identity {caller.name}"
         on = f" on {bucket.decode()}" if bucket else ""
@@ -297,22 +338,25 @@ class _Trial:
             for other in sorted(implied(operation, head.fields, query))
             if not caller.may(other, bucket)
         ]
-        if not caller.reaches(target.name):
-            reasons.append(f"{who} does not reach target {target.name}")
-        if target.profile.refuses(operation.name):
-            reasons.append(f"a target of profile {target.profile.name} has no {operation.name}")
-        if self._snapshot.signer(target, caller) is None:
-            reasons.append(f"target {target.name} has no credentials for this request")
+        for target in targets:
+            if not caller.reaches(target.name):
+                reasons.append(f"{who} does not reach target {target.name}")
+            if target.profile.refuses(operation.name):
+                reasons.append(f"a target of profile {target.profile.name} has no {operation.name}")
+            if self._snapshot.signer(target, caller) is None:
+                reasons.append(f"target {target.name} has no credentials for this request")
         return reasons
 
 
-def _common(routed: Sequence[Routed]) -> Decision | None:
-    """Returns where all of these go, if that is one place."""
-    decisions = [one.decision for one in routed]
-    first = decisions[0] if decisions else None
-    if first is None or not all(one is not None and one.is_same_place(first) for one in decisions):
-        return None
-    return first
+def _places(routed: Sequence[Routed]) -> list[Decision]:
+    """Returns the places where these go, in their order; none if one of them goes nowhere."""
+    found: list[Decision] = []
+    for one in routed:
+        if one.decision is None:
+            return []
+        if not any(one.decision.is_same_place(other) for other in found):
+            found.append(one.decision)
+    return found
 
 
 def _source(copy: CopySource) -> str:

@@ -153,9 +153,10 @@ def _list(client: Any, request: Request, body: bytes) -> str:
     return " ".join(row["Key"] for row in listed.get("Contents", []))
 
 
-def _delete(client: Any, request: Request, body: bytes) -> None:
+def _delete(client: Any, request: Request, body: bytes) -> str:
     doomed = [{"Key": name.key} for name in request.names]
-    client.delete_objects(Bucket=request.names[0].bucket, Delete={"Objects": doomed})
+    done = client.delete_objects(Bucket=request.names[0].bucket, Delete={"Objects": doomed})
+    return " ".join(row["Key"] for row in done.get("Deleted", []))
 
 
 def _copy(client: Any, request: Request, body: bytes) -> None:

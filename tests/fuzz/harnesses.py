@@ -13,6 +13,7 @@ import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fastpath.composed.delete_results import failure_of, read_rows, rows_of, write_result
 from fastpath.custom.answer import RouterFailed, read_answer
 from fastpath.custom.messages import MessageFault, MessageReader
 from fastpath.dialects.lakefs.list_answers import ListAnswer
@@ -258,6 +259,15 @@ def _renamed(data: bytes) -> None:
     assert whole == outcome(lambda _: render(_pieces(document)), document)
 
 
+def _delete_result(data: bytes) -> None:
+    """What a target says of two versions of a key can be said again, once of each."""
+    entries = [{"Key": "k"}, {"Key": "k", "VersionId": "v"}]
+    found = [row for row in rows_of(entries, read_rows(data)) if row is not None]
+    outcomes = [failure_of(row) if row.failed else row for row in found]
+    written = write_result(entries[: len(found)], outcomes, quiet=False)
+    assert len(read_rows(written)) == len(found)
+
+
 def _renamed_query(data: bytes) -> None:
     """No prefix that goes up is outside the target's, and each goes once."""
     for operation in ("ListObjects", "ListMultipartUploads", "ListParts"):
@@ -321,6 +331,7 @@ HARNESSES: dict[str, Harness] = {
     "http-chunks": _http_chunks,
     "error-xml": _error,
     "batch": _batch,
+    "delete-result": _delete_result,
     "delete-xml": lambda data: _document(DeleteKeysCheck, data),
     "completion-xml": lambda data: _document(CompletedParts, data),
     "list-xml": _listing,

@@ -48,16 +48,6 @@ def test_a_batch_goes_where_all_of_its_keys_go(keys: tuple[str, ...], target: st
     assert client.heard.endswith(DELETED)
 
 
-def test_a_batch_of_keys_in_several_places_is_refused_and_nothing_is_sent() -> None:
-    rig = Rig(rules=BY_KEY)
-    client = rig.connect()
-    client.says(put("/b-b?delete", batch("raw/1", "2"), method="POST"))
-    assert b" 501 " in client.take()
-    assert not rig.targets
-    client.says(get("/b-b/raw/1"))  # the connection serves on
-    assert answered(rig.target) == "generic.test"
-
-
 def test_a_batch_comes_in_pieces_and_waits_for_a_continue() -> None:
     rig = Rig(rules=BY_KEY)
     client = rig.connect()

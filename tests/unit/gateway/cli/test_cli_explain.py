@@ -265,9 +265,14 @@ def test_explain_shows_where_each_key_of_a_batch_goes(run, keyed: Path) -> None:
         "key raw/&:",
         "> rule 1 (line 10) data: matches: target lakefs",
         "  data/raw/& is lake/main/raw/& there",
-        "refused: 501 NotImplemented: Deleting keys that are on several storage targets in one "
-        "request is not supported. Please delete them in several.",
+        "target s3: http://127.0.0.1:9000 (profile s3)",
+        "target lakefs: http://127.0.0.1:8000 (profile lakefs)",
+        "note: the keys are in 2 places: each gets a DeleteObjects of its own keys, and the client "
+        "one answer",
     ]
+    report = json.loads(run(*command, "--key", "raw/&", "--json").stdout)
+    assert (report["target"], report["endpoint"], report["refused"]) == (None, None, None)
+    assert [one["target"] for one in report["keys"]] == ["s3", "lakefs"]
     report = json.loads(run(*command, "--key", "y", "--json").stdout)
     assert [(one["key"], one["rule"], one["target"]) for one in report["keys"]] == [
         ("x", 2, "s3"),
