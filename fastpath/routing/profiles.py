@@ -130,6 +130,8 @@ class Profile:
         deletes an empty bucket.
     mistakes_deletes: in a DeleteObjects, truncates a key at its line break and deletes another
         object, and reports a batch with a key without a path as deleted without deleting it.
+    hides_parts: the ETag of an object that came in parts looks like the MD5 of one that did not, so
+        that a reader who compares MD5s takes the object for a corrupted one.
     dialect: what translates its differences from S3 (`dialects`), or None.
     has_regions: redirects to the region of a bucket; the gateway follows these redirects.
     virtual_hosts: finds the bucket in the Host, for `addressing: auto`.
@@ -151,6 +153,7 @@ class Profile:
     overlooks: Mapping[str, frozenset[bytes]] = field(default_factory=dict)
     mistakes_keys: bool = False
     mistakes_deletes: bool = False
+    hides_parts: bool = False
     dialect: str | None = None
     has_regions: bool = False
     virtual_hosts: bool = False
@@ -228,6 +231,7 @@ PROFILES: dict[str, Profile] = {
         operations=_LAKEFS_OPERATIONS,
         overlooks=_LAKEFS_OVERLOOKS,
         mistakes_deletes=True,
+        hides_parts=True,
         lists=frozenset({"sorted", "start-after"}),
         dialect="lakefs",
     ),

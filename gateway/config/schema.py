@@ -345,6 +345,7 @@ class ProfileOverrides(Section):
     overlooks: dict[OperationName, list[FieldName]] = {}
     mistakes_keys: Boolean = False
     mistakes_deletes: Boolean = False
+    hides_parts: Boolean = False
     has_regions: Boolean = False
     virtual_hosts: Boolean = False
     lists: list[Annotated[str, Word(*sorted(LIST_FEATURES))]] = []

@@ -139,6 +139,9 @@ done straight at the target, and its snippet is run as it stands here. The targe
 signature checks. This run does each client's work once over either; the slow tests do it at each of
 two targets, and most of it in a [renamed bucket](configuration.md#rewrites) as well.
 
+boto3, aws-cli, rclone, s3fs and pyarrow also copy and move between buckets on different targets, to
+lakeFS and back among them: [what to know of that](moving-buckets.md#what-clients-then-do).
+
 | client | version | passed over http | over https | work |
 |---|---|---|---|---|
 """

@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from gateway.demo.seaweed import Keys
 from tests.compat.doors import DOORS, HTTP, HTTPS, Door, listener
 from tests.compat.live import CLIENT, MIB, command, identity, payload, payload_file, s3_client, same
+from tests.compat.shared import Store
 from tests.doubles.aws_chunked import CHECKSUMS
 from tests.doubles.enforcing import FORMS, EnforcingStore, enforcing_store
 from tests.process.harness import Gateway
@@ -46,9 +47,12 @@ def enforcers() -> Iterator[dict[str, EnforcingStore]]:
 
 
 @pytest.fixture(scope="module")
-def enforced(enforcers: dict[str, EnforcingStore], certificates: Path) -> Iterator[dict[str, Door]]:
-    """The doors of a gateway before all of them."""
-    targets = {
+def enforced(
+    enforcers: dict[str, EnforcingStore], stores: dict[str, Store], certificates: Path
+) -> Iterator[dict[str, Door]]:
+    """The doors of a gateway before all of them, and before a SeaweedFS that has other objects."""
+    other = stores["s3"]
+    targets: dict[str, dict[str, str]] = {
         name: {
             "profile": BUCKETS[name][2],
             "endpoint": store.endpoint,
@@ -57,12 +61,18 @@ def enforced(enforcers: dict[str, EnforcingStore], certificates: Path) -> Iterat
         }
         for name, store in enforcers.items()
     }
+    targets["other"] = {
+        "profile": "seaweedfs",
+        "endpoint": other.endpoint,
+        "access_key_id": other.keys.access_key_id,
+        "secret_access_key": other.keys.secret_access_key,
+    }
     document = {
         "auth": {"identities": [identity("compat", CLIENT)]},
         "router": listener(certificates),
         "targets": targets,
         "routing": {
-            "rules": [{"pattern": name, "target": name} for name in targets],
+            "rules": [{"pattern": f"{name}*", "target": name} for name in targets],
             "default_target": "aws-header",
         },
     }
@@ -139,6 +149,50 @@ def test_boto3_s_managed_upload(
     assert_stored(store, bucket, key, algorithm or "crc32")
     got = client.get_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
     assert same(got["Body"].read(), payload(SIZE))
+
+
+# The fast tier: an algorithm of parts, one of the whole object, none; a store that is never told.
+FAST_COPIES = (
+    ("aws-header", ""),
+    ("aws-header", "sha256"),
+    ("aws-header", "crc64nvme"),
+    ("generic-none", "crc32"),
+)
+COPIED = [
+    pytest.param(
+        name, algorithm, marks=() if (name, algorithm) in FAST_COPIES else pytest.mark.slow
+    )
+    for name in BUCKETS
+    for algorithm in ALGORITHMS
+]
+
+
+@pytest.mark.parametrize(("store", "algorithm"), COPIED, indirect=["store"])
+def test_boto3_s_managed_copy_from_another_target(
+    enforced: dict[str, Door],
+    store: EnforcingStore,
+    enforcers: dict[str, EnforcingStore],
+    algorithm: str,
+    prefix: str,
+) -> None:
+    """Each part gets the checksum that its store asks for, as if the store copied by itself."""
+    bucket = bucket_of(store, enforcers)
+    client = s3_client(enforced[HTTP].url, CLIENT, Config(retries={"total_max_attempts": 1}))
+    source, key = {"Bucket": f"other-{prefix[:12]}", "Key": "source"}, f"{prefix}object"
+    client.create_bucket(Bucket=source["Bucket"])
+    client.put_object(**source, Body=payload(SIZE))
+    more = {"ChecksumAlgorithm": algorithm.upper()} if algorithm else {}
+    plan = TransferConfig(multipart_threshold=5 * MIB, multipart_chunksize=5 * MIB)
+    client.copy(source, bucket, key, ExtraArgs=more, Config=plan)
+    stored = store.kept[f"/{bucket}/{key}"]
+    assert same(stored.data, payload(SIZE))
+    assert stored.parts == 3
+    told = algorithm and bucket in TOLD and algorithm in store.algorithms
+    names = {name for name in stored.checksums if name != "x-amz-checksum-type"}
+    assert names == ({f"x-amz-checksum-{algorithm}"} if told else set())
+    refused = {message.partition(" ")[0] for _, _, message in store.refused}
+    assert refused == ({"Checksum"} if told else set())  # each part once, before the store is asked
+    assert not store.uploads
 
 
 # aws-cli sends what boto3 sends: in the fast tier at one of the stores.

@@ -106,6 +106,10 @@ class EnforcingStore(RecordingStore):
             return self._complete(request, key, asked["uploadId"])
         if method == "PUT":
             return self._part(request, asked)
+        if method == "GET":
+            algorithm = self._upload(asked["uploadId"]).algorithm.upper()
+            member = f"<ChecksumAlgorithm>{algorithm}</ChecksumAlgorithm>" if algorithm else ""
+            return _response(200, {}, f"<ListPartsResult>{member}</ListPartsResult>".encode())
         self.uploads.pop(asked["uploadId"], None)
         return _response(204, {})
 

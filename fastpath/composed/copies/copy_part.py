@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastpath.composed.copies.copy_object import answer_lines, result
-from fastpath.composed.copies.own_upload import put
+from fastpath.composed.copies.own_upload import Stored, put
+from fastpath.composed.copies.part_checksum import missing_checksum
 from fastpath.composed.copies.source import SourceReader, copied_range, find_source
 from fastpath.composed.subrequest import Place
 from fastpath.errors import S3Error
@@ -39,12 +40,25 @@ async def copy_part(request: ComposedRequest) -> None:
     place = Place(admitted.address.bucket, admitted.address.key, admitted.decision)
     headers = [field for field in copy.headers if field[0] in _OF_THE_PART]
     part = [pair for pair in renamed.query if pair[0] == b"partNumber"]
-    query = [*part, (b"uploadId", renamed.names.upstream_upload_id)]
-    try:
+    upload_id = renamed.names.upstream_upload_id
+    query = [*part, (b"uploadId", upload_id)]
+
+    async def store(*checksum: tuple[bytes, bytes]) -> Stored:
+        lines = [*headers, *checksum]
         async with SourceReader(request, source, first, end) as reader:
-            stored = await put(
-                request, "UploadPart", place, reader, end - first, query=query, headers=headers
+            return await put(
+                request, "UploadPart", place, reader, end - first, query=query, headers=lines
             )
+
+    try:
+        try:
+            stored = await store()
+        except S3Error as refusal:
+            again = SourceReader(request, source, first, end)
+            checksum = await missing_checksum(request, place, upload_id, refusal, again)
+            if checksum is None:
+                raise
+            stored = await store(checksum)
     except S3Error as error:
         raise renamed.error_for_client(error) from None
     date = stored.head.fields.get(b"date", b"")
