@@ -19,6 +19,7 @@ from fastpath.custom.client import MISSING
 from fastpath.errors import MAX_MESSAGE_LENGTH, SERVICE_UNAVAILABLE, S3Error
 from fastpath.payload.delete_batch import MAX_BATCH_BYTES, read_batch
 from fastpath.request.across import SplitBatch
+from fastpath.request.decision import by_reads
 from fastpath.routing.table import CUSTOM_ROUTER, Decision
 from fastpath.s3.operations import OPERATIONS
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 # Keys of one batch that the router is asked about at a time, so that others are asked about too.
 _AT_ONCE = 100
+
+_READ = OPERATIONS["GetObject"]
 
 
 class Router(Protocol):
@@ -80,6 +83,23 @@ async def find_target(
     if decision is None:
         decision = await _decide(request.asked, name, snapshot, router)
     return Found(decision, source)
+
+
+async def decide_read(asked: Asked, snapshot: Snapshot, router: Router) -> Decision:
+    """Decide where a read goes, whatever is read. Raises S3Error.
+
+    `asked`: about a bucket, without a key.
+    """
+    custom = snapshot.custom
+    if custom is None:
+        return _by_rules(asked, snapshot)
+    decision = by_reads(custom, _READ)
+    if decision is not None:
+        return decision
+    answer = router.cached(question_of(asked, _READ.name))
+    if answer is not MISSING:
+        return _by_answer(answer, asked, snapshot)
+    return await _decide(asked, _READ.name, snapshot, router)
 
 
 async def _find_target_of_batch(

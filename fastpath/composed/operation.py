@@ -26,6 +26,7 @@ from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import Call, CallFailed, CallWorker, Requester
 
 if TYPE_CHECKING:
+    from fastpath.composed.finding_targets import Router
     from fastpath.composed.request_body import RequestBody
     from fastpath.dialects.translation import Translation
     from fastpath.http.head import RequestHead
@@ -53,6 +54,10 @@ class ComposedExchange(RepliedExchange, Requester, Protocol):
 
 class ComposedWorker(CallWorker, Protocol):
     """What an operation uses of its worker."""
+
+    @property
+    def custom(self) -> Router:
+        """Who answers for the custom router."""
 
     def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that outlives its request, and that a worker which leaves waits for."""
@@ -118,6 +123,11 @@ class ComposedRequest:
     def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
         """Have work done that outlives the request: what failed is undone at a target."""
         self._worker.afterwards(work)
+
+    @property
+    def router(self) -> Router:
+        """Who answers for the custom router."""
+        return self._worker.custom
 
     @property
     def log(self) -> WorkerLog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fastpath.composed.bucket_lists.list_buckets import list_buckets
 from fastpath.composed.copies.copy_object import copy_object
 from fastpath.composed.copies.copy_part import copy_part
 from fastpath.composed.delete_objects import delete_objects
@@ -16,5 +17,6 @@ def _is_across(admitted: Admitted) -> bool:
 OPERATIONS: Operations = {
     "CopyObject": Composed(copy_object, _is_across),
     "DeleteObjects": Composed(delete_objects, _is_across),
+    "ListBuckets": Composed(list_buckets, _is_across),
     "UploadPartCopy": Composed(copy_part, _is_across),
 }

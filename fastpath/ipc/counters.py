@@ -66,6 +66,7 @@ class Slot(IntEnum):
     ROUTER_ASKED = 30  # questions to the custom router's process
     ROUTER_FAILED = 31  # those of them without an answer that could be used
     ROUTER_CACHED = 32  # questions that a kept answer decided
+    LISTS_FAILED = 33  # targets that failed to list their buckets for a list of all
 
 
 CELL_BYTES: Final = 8

@@ -226,6 +226,16 @@ class WorkerLog:
             requests=str(count + 1),  # since the last such line
         )
 
+    def list_failed(self, request_id: str, target: str, reason: str, *, refused: bool) -> None:
+        """Count and log that a target did not list its buckets for a list of all.
+
+        `refused`: the client gets no list at all.
+        """
+        self._row[Slot.LISTS_FAILED] += 1
+        then = "the list is refused" if refused else "they are missing from the list"
+        message = f"the target does not list its buckets: {reason}; {then}"
+        self.event("warning", message, request_id=request_id, target=target)
+
     def client_mistaken(self, mistake: str, remote: str) -> None:
         """Log, at intervals, that a client speaks another protocol than its listener."""
         now = self._loop.time()

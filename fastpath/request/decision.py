@@ -15,11 +15,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import NamedTuple
 
-from fastpath.errors import ACCESS_DENIED, INVALID_ARGUMENT, S3Error
+from fastpath.errors import ACCESS_DENIED, INVALID_ARGUMENT, SERVICE_UNAVAILABLE, S3Error
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
 from fastpath.renaming.queries import first_value
-from fastpath.request.across import SplitBatch
+from fastpath.request.across import AllBuckets, SplitBatch
 from fastpath.request.admitted import Admitted
 from fastpath.request.copies import (
     asked_to_read,
@@ -28,22 +28,24 @@ from fastpath.request.copies import (
 )
 from fastpath.request.implied_operations import implied
 from fastpath.request.sources import RENAME_SOURCE, source_of
-from fastpath.request.target_checks import check_access
+from fastpath.request.target_checks import check_access, check_target
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed, Understood
 from fastpath.request.uploads import Upload, upload_of
 from fastpath.request.upstream_request import request_across, upstream_request
 from fastpath.routing.asked import Asked
+from fastpath.routing.bucket_lists import BucketLists
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.snapshot import Snapshot
-from fastpath.routing.table import CUSTOM_ROUTER, UPLOAD, Decision, lies_across
+from fastpath.routing.table import CUSTOM_ROUTER, DEFAULT_RULE, UPLOAD, Decision, lies_across
 from fastpath.s3.addressing import COPY_SOURCE, Address
 from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 
 _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
+_LIST_BUCKETS = OPERATIONS["ListBuckets"]
 _LIST_UPLOADS = OPERATIONS["ListMultipartUploads"]
 _LOOKING = frozenset({"read", "list", "delete"})  # classes of operations that `custom_reads` serve
 # Requests about many keys, which they name by a prefix.
@@ -82,7 +84,7 @@ def decide(  # noqa: PLR0913 (what is understood of one request; no object per r
     if trail.caller.grants is not None:
         _check_rights(head, query, operation, address, trail.caller)
     has_source = COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields
-    if snapshot.custom is None and not (operation.has_upload_ids or has_source):
+    if snapshot.custom is None and not (operation.needs_more or has_source):
         decision = snapshot.routing.plan(address.bucket).fixed
         if decision is not None:
             return upstream_request(
@@ -98,6 +100,8 @@ def _decide_by_more(
     """Decide by more than the bucket: the rest of the request, its upload, the custom router."""
     head, operation, custom = request.head, request.operation, snapshot.custom
     asked = trail.asked = asked_about(request, trail.caller, now)
+    if operation is _LIST_BUCKETS and snapshot.bucket_lists is not None:
+        return _list_of_all_buckets(request, snapshot.bucket_lists, snapshot, trail)
     upload = upload_of(request, snapshot)
     if upload is not None and (custom is None or operation is not _LIST_UPLOADS):
         decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
@@ -117,6 +121,32 @@ def _decide_by_more(
     if source is not None:
         return Undecided(request, asked, decision, source)
     return _request_to(request, snapshot, now, trail, decision, None, upload)
+
+
+def _list_of_all_buckets(
+    request: Understood, lists: BucketLists, snapshot: Snapshot, trail: Trail
+) -> Admitted:
+    """Admit a list of the buckets of every target that the caller may list. Raises S3Error.
+
+    A target that it does not reach is left out: that the target exists is none of its business.
+    """
+    caller, default, failure = trail.caller, snapshot.routing.default, S3Error(ACCESS_DENIED)
+    listed: list[str] = []
+    for name in lists.shown_to(caller.name):
+        target = snapshot.targets[name]
+        try:
+            check_target(target, request.operation, caller, request.address, (), {})
+        except S3Error as error:
+            failure = error
+            continue
+        if snapshot.signer(target, caller) is not None:
+            listed.append(name)
+        else:
+            failure = S3Error(SERVICE_UNAVAILABLE)
+    if not listed:
+        raise failure
+    decision = default if default.target in listed else Decision(listed[0], DEFAULT_RULE)
+    return request_across(request, decision, AllBuckets(listed), snapshot, trail)
 
 
 def _check_keys_after_marker(

@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 
 _SPECIAL = re.compile(r"[*?\[{]")
+_PART = re.compile(r"\{([A-Za-z][A-Za-z0-9_]*)\}")
 _TOKEN = re.compile(
     r"(?P<star>\*+)|\{(?P<part>[A-Za-z][A-Za-z0-9_]*)\}|\[!?\]?[^\]]*\]|.", re.DOTALL
 )
@@ -37,6 +38,15 @@ def parts_of(pattern: str, name: str) -> Mapping[str, str]:
     """Return what the named parts of a glob match in a name that it matches."""
     found = re.fullmatch(_expression(pattern), name)
     return found.groupdict() if found is not None else {}
+
+
+def split_parts(pattern: str) -> list[str] | None:
+    """Return text, name of a part, text, and so on, a text last.
+
+    None: the pattern has something else, so that its names are not made of its parts alone.
+    """
+    pieces = _PART.split(pattern)
+    return None if any(map(_SPECIAL.search, pieces[::2])) else pieces
 
 
 def _expression(pattern: str) -> str:

@@ -127,6 +127,11 @@ class Kind:
     def unconditional(self) -> bool:
         return self.operations is None and self.identities is None and self.keys is None
 
+    @property
+    def takes_reads(self) -> bool:
+        """Whether the rule may take the read of a bucket's objects, whatever their keys."""
+        return self.keys is None and (self.operations is None or "GetObject" in self.operations)
+
     def mismatch(self, asked: Asked) -> Mismatch | None:
         """Why the rule does not match the request; None: it does. The bucket matches already."""
         if self.operations is not None and asked.operation not in self.operations:
@@ -298,6 +303,35 @@ class Rulebook:
         """Returns the kind of the rule of that number."""
         return self._kinds[self._kind_of[number - 1]]
 
+    @property
+    def catch_all(self) -> int | None:
+        """The number of the first rule that takes every request for a bucket; None without one."""
+        found: list[int] = []
+        _add(found, self._prefixes.get(""))  # of the pattern `*`
+        return next((number for number in found if self.kind(number).unconditional), None)
+
+    def reading_kinds(self) -> list[Kind]:
+        """Returns the kinds of rules that may take the read of a bucket."""
+        indexes = set(self._kind_of[: self.catch_all])
+        return [kind for index in sorted(indexes) if (kind := self._kinds[index]).takes_reads]
+
+    def renamed_buckets(self) -> Iterator[tuple[str, str, RewriteTemplate]]:
+        """Yields pattern, target and rewrite of rules whose reads are of buckets with other names.
+
+        Rules for a prefix (`name-*`) are left out: what `*` matched is in no rewrite.
+        """
+        if not any(_renames_bucket(kind) for kind in self._kinds):
+            return
+        for name, numbers in self._exact.items():
+            for number in (numbers,) if isinstance(numbers, int) else numbers:
+                kind = self.kind(number)
+                if _renames_bucket(kind) and kind.template is not None:
+                    yield name, kind.target, kind.template
+        for number, pattern in chain.from_iterable(self._globs.values()):
+            kind = self.kind(number)
+            if _renames_bucket(kind) and kind.template is not None:
+                yield pattern, kind.target, kind.template
+
     def numbers(self, bucket: bytes) -> list[int]:
         """Returns the rules that match by name, in order, up to the first that always matches."""
         name = bucket.decode("latin-1")  # any bytes; a pattern's are ASCII in either reading
@@ -346,6 +380,10 @@ class Rulebook:
         if made is None:
             made = self._matchers[pattern] = matcher(pattern)
         return made
+
+
+def _renames_bucket(kind: Kind) -> bool:
+    return kind.template is not None and bool(kind.template.bucket) and kind.takes_reads
 
 
 def _add(found: list[int], numbers: _Numbers | None) -> None:

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.response.cors import Cors, CorsRule, compile_pattern
+from fastpath.routing.bucket_lists import BucketLists, bucket_lists
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.identities import (
@@ -91,6 +92,7 @@ class Snapshot:
     routing: RoutingTable
     sealer: Sealer  # of upload ids
     custom: CustomRouting | None = None  # `routing.custom`: a router in a process of its own
+    bucket_lists: BucketLists | None = None  # None: the default target answers a ListBuckets
 
     def signer(self, target: Target, caller: Caller) -> Signer | Unsigned | None:
         """Returns the signer of `caller`'s requests to `target`; None without credentials."""
@@ -108,6 +110,9 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
     targets = {entry["name"]: _target(entry, document) for entry in document["targets"]}
     regions = {target["name"]: target["region"] for target in document["targets"]}
     callers = [_caller(entry, regions, document) for entry in document["identities"]]
+    rules, custom = Rulebook(document["rules"]), _custom(document.get("custom"))
+    routing = RoutingTable(rules, document["default_target"], limits.cached_buckets)
+    refuses = document["list_buckets_failure"] == "refuse"
     return Snapshot(
         generation=generation,
         instance=document["instance"].encode(),
@@ -120,11 +125,10 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         certificate=None if certificate is None else Certificate(**certificate),
         callers={caller.access_key_id: caller for caller in callers},
         targets=targets,
-        routing=RoutingTable(
-            Rulebook(document["rules"]), document["default_target"], limits.cached_buckets
-        ),
+        routing=routing,
         sealer=Sealer([bytes.fromhex(key) for key in document["seal_keys"]]),
-        custom=_custom(document.get("custom")),
+        custom=custom,
+        bucket_lists=bucket_lists(routing, custom, targets, refuses=refuses),
     )
 
 

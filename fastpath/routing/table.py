@@ -18,6 +18,7 @@ from typing import Protocol
 
 from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.routing.asked import Asked
+from fastpath.routing.client_names import ClientNames
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.lru import LRU
 from fastpath.routing.rewrite import Rewrite
@@ -89,6 +90,7 @@ class RoutingTable:
 
     def __init__(self, rules: Rulebook, default_target: str, cached_buckets: int) -> None:
         self.default = Decision(default_target, DEFAULT_RULE)
+        self.client_names = ClientNames(rules)
         self._rules = rules
         self._cache: LRU[bytes, Plan] = LRU(cached_buckets)
         # By the numbers of their rules, and the bucket if a rule names parts of it.
@@ -96,7 +98,18 @@ class RoutingTable:
 
     def prepare(self) -> Iterator[None]:
         """Prepare the rules in steps, so that the first requests need not wait for it."""
-        return self._rules.prepare()
+        yield from self._rules.prepare()
+        yield from self.client_names.prepare()
+
+    def reading_targets(self) -> dict[str, frozenset[str] | None]:
+        """Return the targets that the read of some bucket goes to, and whose read; None: all's."""
+        found: dict[str, frozenset[str] | None] = {}
+        for kind in self._rules.reading_kinds():
+            known, who = found.get(kind.target, frozenset()), kind.identities
+            found[kind.target] = None if known is None or who is None else known | who
+        if self._rules.catch_all is None:
+            found[self.default.target] = None
+        return found
 
     def plan(self, bucket: bytes) -> Plan:
         """Return the plan of a bucket; no rule concerns a request without one.
@@ -119,6 +132,12 @@ class RoutingTable:
     def kind(self, number: int) -> Kind:
         """Return the kind of the rule of that number."""
         return self._rules.kind(number)
+
+    @property
+    def renames_buckets(self) -> bool:
+        """Whether a read may be of a bucket that has another name at its target."""
+        kinds = self._rules.reading_kinds()
+        return any(kind.template is not None and kind.template.bucket for kind in kinds)
 
     def _names_parts(self, number: int) -> bool:
         template = self.kind(number).template

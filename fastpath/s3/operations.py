@@ -39,6 +39,7 @@ class Operation:
     routed_as: Operation = field(init=False, repr=False)
     is_translated: bool = field(init=False, repr=False, default=False)  # for every target
     has_upload_ids: bool = field(init=False, repr=False, default=False)  # asked for, or answered
+    needs_more: bool = field(init=False, repr=False, default=False)  # than its bucket, to be routed
 
     def __post_init__(self) -> None:
         self.routed_as = self
@@ -238,7 +239,8 @@ def _build() -> None:
     for name in _MULTIPART:
         OPERATIONS[name].routed_as = OPERATIONS["CreateMultipartUpload"]
     for name in ("CreateMultipartUpload", *_MULTIPART):
-        OPERATIONS[name].has_upload_ids = True
+        OPERATIONS[name].has_upload_ids = OPERATIONS[name].needs_more = True
+    OPERATIONS["ListBuckets"].needs_more = True  # all targets
     for name in _TRANSLATED:
         OPERATIONS[name].is_translated = True
     OPERATIONS["Preflight"] = Operation("Preflight", "read", "OPTIONS")

@@ -44,19 +44,21 @@ if TYPE_CHECKING:
     show_default=True,
     help="Form of the answer.",
 )
-@click.argument("bucket")
+@click.argument("bucket", default="")
 @click.argument("key", default="")
 def explain(bucket: str, key: str, identity: str | None, **values: Any) -> None:
     """Print the rules that are tried for a request, in order, and the target that serves it; or
     the error that its client gets.
 
-    BUCKET may be an address with its key: s3://bucket/key. Without an identity, one that may do
-    everything is assumed.
+    BUCKET may be an address with its key: s3://bucket/key; only ListBuckets has none. Without an
+    identity, one that may do everything is assumed.
     """
     from gateway.explain.request import Unclear, place_of
     from gateway.explain.trial import try_out
 
     words = {name: values.pop(name) for name in _WORDS}
+    if not bucket and words["operation"] != "ListBuckets":
+        raise click.UsageError("Missing argument 'BUCKET'.")
     try:
         place = place_of(bucket, key)
         place, request, circumstances = _described(place, words)
@@ -180,6 +182,7 @@ def _report(outcome: Outcome, place: Place, identity: str | None) -> dict[str, o
         "rules": first["rules"],
         "target": served.target.name if served else None,
         "endpoint": served.endpoint if served else None,
+        "targets": [one.target.name for one in outcome.served],
         "upstream": first["upstream"],
         "keys": [_as_report(routed) for routed in outcome.routed],
         "remarks": outcome.remarks,

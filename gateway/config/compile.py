@@ -40,6 +40,7 @@ def compile_snapshot(
         "rules": pack(model.rules),
         "default_target": model.default_target,
         "custom": _custom(model.routing, router_address),
+        "list_buckets_failure": model.routing.list_buckets_failure,
     }
 
 

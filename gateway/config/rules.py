@@ -106,7 +106,7 @@ _set = object.__setattr__  # rules are frozen, and not made twice
 
 def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
     if operations == {"ListBuckets"}:
-        return "can never match: ListBuckets names no bucket", "it goes to routing.default_target"
+        return "can never match: ListBuckets names no bucket", "it shows the buckets of all targets"
     hint = "an upload is routed by CreateMultipartUpload"
     return "can never match: parts follow their upload", hint
 

@@ -454,6 +454,7 @@ class Routing(Section):
     custom_failure: Annotated[str, Word("refuse", "fall_through")] = "refuse"
     custom_reads: Annotated[UniqueItems[Text], OneOrMore] = ()
     custom_memory_mb: PositiveWhole = 512
+    list_buckets_failure: Annotated[str, Word("skip", "refuse")] = "skip"
     fallback: Later = None
     fallback_on: Later = None
     rules: Annotated[tuple[Rule, ...], Apart()] = ()

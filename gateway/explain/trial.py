@@ -22,8 +22,9 @@ from fastpath.composed.request_body import RequestBody
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
-from fastpath.request.across import CopySource
+from fastpath.request.across import AllBuckets, CopySource
 from fastpath.request.admission import Unadmitted, admit, admit_form
+from fastpath.request.admitted import Admitted
 from fastpath.request.decision import Undecided, by_reads, decided
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
@@ -32,7 +33,7 @@ from fastpath.response.cors import answer_preflight
 from fastpath.routing.asked import Asked
 from fastpath.routing.identities import Caller
 from fastpath.routing.snapshot import Snapshot, Target, load_snapshot
-from fastpath.routing.table import Decision, Plan, RoutingTable, Step
+from fastpath.routing.table import DEFAULT_RULE, Decision, Plan, RoutingTable, Step
 from fastpath.routing.table import explain as steps_of
 from fastpath.s3.addressing import Address, checked_key
 from fastpath.s3.operations import Operation
@@ -79,7 +80,7 @@ class Outcome:
     """What was decided. No operation: the request was not understood; no error: it goes up.
 
     routed: one; of a DeleteObjects one for each key.
-    served: where it goes; several if a DeleteObjects is split.
+    served: where it goes; several if a DeleteObjects is split, or of a ListBuckets.
     """
 
     operation: Operation | None = None
@@ -140,13 +141,16 @@ class _Trial:
         self._keys = circumstances.keys
         self._now = time.time() if circumstances.at is None else circumstances.at
         self._router = CustomAnswers(circumstances.router, snapshot.targets)
+        self._listed: Sequence[str] = ()  # whose buckets a ListBuckets shows
 
     def outcome(self, request: Request) -> Outcome:
         outcome, trail = Outcome(remarks=list(request.remarks)), Trail()
         head: RequestHead | None = None
         try:
             head = self._signed(request)
-            self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
+            admitted = self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
+            if admitted is not None and isinstance(admitted.across, AllBuckets):
+                self._listed = admitted.across.targets
         except S3Error as error:
             outcome.error = error
         if head is not None:
@@ -159,15 +163,15 @@ class _Trial:
 
     def _decide(
         self, head: RequestHead, snapshot: Snapshot, trail: Trail, remarks: list[str]
-    ) -> None:
-        """Decides as a worker does. Raises S3Error."""
+    ) -> Admitted | None:
+        """Decides as a worker does; None: the gateway answers itself. Raises S3Error."""
         admitted = admit(head, snapshot, self._now, trail)
         if isinstance(admitted, Unadmitted):
             address = admitted.address
             if not admitted.is_form:
                 answer_preflight(snapshot.cors, head.fields, address)
                 remarks.append("the gateway answers preflights itself, by auth.cors")
-                return
+                return None
             remarks.append("a browser's form: signed and named in its body, sent as PUT")
             key = checked_key("".join(self._keys[:1]).encode())
             form = Address(address.bucket, key, True, head.path)
@@ -178,6 +182,7 @@ class _Trial:
             admitted = decided(admitted, found.decision, found.source, snapshot, trail, found.split)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
+        return admitted
 
     def _body(self) -> RequestBody:
         """Returns the body of a DeleteObjects."""
@@ -227,7 +232,10 @@ class _Trial:
             text = f"{operation.name} goes where its upload went: routed as {asked.operation}"
             outcome.remarks.append(text)
         places = _places(outcome.routed)
-        if len(places) > 1:
+        if self._listed:
+            listed = (Decision(name, DEFAULT_RULE) for name in self._listed)
+            outcome.served = [self._served(address, one) for one in listed]
+        elif len(places) > 1:
             served = (self._served(address, one) for one in places)
             outcome.served = list({(one.target.name, one.endpoint): one for one in served}.values())
             outcome.remarks += self._split(places, refused=outcome.error is not None)
@@ -272,6 +280,9 @@ class _Trial:
         return trail.asked
 
     def _routed(self, asked: Asked, operation: Operation) -> Routed:
+        if operation.name == "ListBuckets" and self._snapshot.bucket_lists is not None:
+            text = "one list of the buckets of these targets, each where a read of it would go"
+            return Routed("", [Step(None, text, True)], self._snapshot.routing.default, None)
         own = key = asked.key if asked.prefix is None else asked.prefix
         steps, decision = self._by_router(asked, operation)
         if decision is None and not any(step.won for step in steps):

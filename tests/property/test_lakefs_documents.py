@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastpath.dialects.lakefs.continuation_tokens import make_token, read_token
 from fastpath.dialects.lakefs.list_answers import ListAnswer
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
 from fastpath.dialects.lakefs.part_answers import CopiedPartAnswer, PartsAnswer
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
+from fastpath.s3.continuation_tokens import make_token, read_token
 from fastpath.s3.xml_writer import url_encoded
 from tests.doubles.lakefs.xml import DECLARATION, element
 

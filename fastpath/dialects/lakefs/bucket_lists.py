@@ -5,66 +5,19 @@ Rules: streaming; the rows of one page are taken from the whole list, which must
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
-from fastpath.dialects.lakefs.continuation_tokens import make_token, read_token
 from fastpath.dialects.lakefs.document_reader import DocumentReader, Row, unreadable_response
 from fastpath.dialects.lakefs.list_answers import OWNER
-from fastpath.dialects.lakefs.list_requests import invalid
-from fastpath.errors import INVALID_URI, S3Error
+from fastpath.s3.bucket_listing import BucketListing
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element
 
-MAX_BUCKETS = 10000  # of one page, as of S3
-_SERVICE = b""  # instead of a bucket, in tokens
-
-Query = Sequence[tuple[bytes, bytes]]
+TOKEN_SCOPE = b""  # of continuation tokens: no bucket is called that
 
 
-@dataclass(frozen=True, slots=True)
-class BucketListing:
-    """A requested page: buckets with `prefix` after `mark`."""
-
-    prefix: str
-    mark: str
-    max_buckets: int
-
-    @property
-    def is_paged(self) -> bool:
-        """Whether the order of the buckets matters."""
-        return bool(self.mark) or self.max_buckets < MAX_BUCKETS
-
-    @property
-    def query(self) -> bytes:
-        """The query for lakeFS."""
-        return f"prefix={quote(self.prefix, safe='')}".encode() if self.prefix else b""
-
-
-def read_bucket_listing(query: Query) -> BucketListing:
-    """Read which page a query asks for (AWS errors 4.22, 4.25). Raises S3Error."""
-    values: dict[bytes, bytes] = {}
-    for name, value in query:
-        values.setdefault(name, value)
-    try:
-        prefix = values.get(b"prefix", b"").decode()
-    except UnicodeDecodeError:
-        raise S3Error(INVALID_URI) from None
-    mark = ""
-    if b"continuation-token" in values:
-        mark = read_token(_SERVICE, values[b"continuation-token"]) or ""
-        if not mark or not mark.startswith(prefix):
-            raise invalid("continuation-token", "The continuation token provided is incorrect")
-    return BucketListing(prefix, mark, _max_buckets(values.get(b"max-buckets", b"")))
-
-
-def _max_buckets(sent: bytes) -> int:
-    if not sent:
-        return MAX_BUCKETS
-    if not sent.isdigit() or len(sent) > 9 or not 1 <= int(sent) <= MAX_BUCKETS:
-        text = f"Argument max-buckets must be an integer between 1 and {MAX_BUCKETS}"
-        raise invalid("max-buckets", text, sent.decode("utf-8", "replace"))
-    return int(sent)
+def upstream_query(listing: BucketListing) -> bytes:
+    """Return the query for lakeFS."""
+    return f"prefix={quote(listing.prefix, safe='')}".encode() if listing.prefix else b""
 
 
 class BucketsAnswer:
@@ -90,7 +43,7 @@ class BucketsAnswer:
         self._reader.finish()
         parts = [self._head(), "</Buckets>"]
         if self._is_truncated:
-            parts.append(element("ContinuationToken", make_token(_SERVICE, self._last)))
+            parts.append(element("ContinuationToken", self._listing.token(self._last)))
         if self._listing.prefix:
             parts.append(element("Prefix", self._listing.prefix))
         return "".join([*parts, "</ListAllMyBucketsResult>"]).encode()

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from fastpath.dialects.lakefs.continuation_tokens import make_token
 from fastpath.dialects.lakefs.document_reader import DocumentReader, Event, Row, unreadable_response
 from fastpath.dialects.lakefs.list_positions import PageProgress, is_exact
 from fastpath.dialects.lakefs.list_requests import Listing
+from fastpath.s3.continuation_tokens import make_token
 from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element, url_encoded
 
 _CONTENTS, _PREFIXES = "Contents", "CommonPrefixes"

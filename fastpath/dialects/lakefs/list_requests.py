@@ -18,10 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from fastpath.dialects.lakefs.continuation_tokens import read_token
 from fastpath.dialects.lakefs.list_positions import INEXACT, Position, is_exact, read_position
 from fastpath.dialects.lakefs.name_checks import is_branch
 from fastpath.errors import INVALID_ARGUMENT, INVALID_URI, NOT_IMPLEMENTED, S3Error
+from fastpath.s3.continuation_tokens import read_token
 
 MAX_KEYS = 1000  # of one page, as of S3
 _MAX_ROWS = 10000  # that lakeFS gives at once

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from fastpath.dialects.lakefs.bucket_lists import BucketsAnswer, read_bucket_listing
+from fastpath.dialects.lakefs.bucket_lists import TOKEN_SCOPE, BucketsAnswer, upstream_query
 from fastpath.dialects.lakefs.error_translation import ErrorAnswer
 from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import read_listing
@@ -16,6 +16,7 @@ from fastpath.dialects.lakefs.request import Request
 from fastpath.dialects.translation import ClientRequest
 from fastpath.http.head import ResponseHead
 from fastpath.response.filters import Step
+from fastpath.s3.bucket_listing import read_bucket_listing
 
 
 class ListObjects(Request):
@@ -42,8 +43,8 @@ class ListBuckets(Request):
 
     def __init__(self, client_request: ClientRequest) -> None:
         super().__init__(client_request)
-        self._listing = read_bucket_listing(client_request.query)
-        self.query = self._listing.query
+        self._listing = read_bucket_listing(client_request.query, TOKEN_SCOPE)
+        self.query = upstream_query(self._listing)
 
     def success(self, head: ResponseHead) -> Step:
         return BucketsAnswer(self._listing)

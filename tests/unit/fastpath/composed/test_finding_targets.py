@@ -194,13 +194,6 @@ def test_a_list_of_uploads_goes_on_where_it_began_or_nowhere(reads: tuple[str, .
     assert len(router.asked) == (0 if reads else 2)
 
 
-def test_a_list_of_buckets_is_no_question() -> None:
-    rig, router = routed(to("generic"))
-    rig.connect().says(get("/"))
-    assert answered(rig.target) == "first.test"
-    assert not router.asked
-
-
 def test_each_key_of_a_batch_is_a_question_of_its_own() -> None:
     rig, router = routed(to("generic"))
     rig.connect().says(put("/b-b?delete", batch(*map(str, range(250)), "7"), method="POST"))

@@ -6,10 +6,11 @@ import re
 
 import pytest
 
-from fastpath.dialects.lakefs.bucket_lists import BucketsAnswer, read_bucket_listing
-from fastpath.dialects.lakefs.continuation_tokens import make_token
+from fastpath.dialects.lakefs.bucket_lists import TOKEN_SCOPE, BucketsAnswer, upstream_query
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
+from fastpath.s3.bucket_listing import read_bucket_listing
+from fastpath.s3.continuation_tokens import make_token
 from tests.doubles.lakefs.xml import DECLARATION, element
 
 NAMES = ["one", "repo", "two"]
@@ -27,7 +28,7 @@ def repositories(names: list[str]) -> bytes:
 
 
 def page(query: str, names: list[str] = NAMES, size: int = 7) -> str:
-    rewriter = BucketsAnswer(read_bucket_listing(parse_query(query.encode())))
+    rewriter = BucketsAnswer(read_bucket_listing(parse_query(query.encode()), TOKEN_SCOPE))
     document = repositories(names)
     out = b"".join(rewriter.feed(document[at : at + size]) for at in range(0, len(document), size))
     return (out + rewriter.finish()).decode()
@@ -59,7 +60,8 @@ def test_pages_of_buckets(size: int) -> None:
 def test_no_buckets() -> None:
     assert "<Buckets></Buckets>" in page("", [])
     assert "<Prefix>o</Prefix>" in page("prefix=o", [])
-    assert read_bucket_listing([(b"prefix", b"o &")]).query == b"prefix=o%20%26"
+    listing = read_bucket_listing([(b"prefix", b"o &")], TOKEN_SCOPE)
+    assert upstream_query(listing) == b"prefix=o%20%26"
 
 
 def test_pages_need_an_order() -> None:

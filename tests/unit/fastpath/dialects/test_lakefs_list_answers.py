@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from fastpath.dialects.lakefs.continuation_tokens import read_token
 from fastpath.dialects.lakefs.list_answers import ListAnswer, empty_list
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
+from fastpath.s3.continuation_tokens import read_token
 from tests.doubles.lakefs.xml import DECLARATION, element
 
 NAMESPACE = b'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'

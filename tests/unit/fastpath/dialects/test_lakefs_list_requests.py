@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from fastpath.dialects.lakefs.continuation_tokens import make_token, read_token
 from fastpath.dialects.lakefs.list_positions import Position
 from fastpath.dialects.lakefs.list_requests import Listing, read_listing
 from fastpath.errors import S3Error
 from fastpath.http.query import parse_query
+from fastpath.s3.continuation_tokens import make_token, read_token
 
 BUCKET = b"repo"
 

@@ -62,7 +62,8 @@ def goes_up(name: str, bucket: str) -> None:
     body = request["body"]
     body = body.encode() if isinstance(body, str) else bytes(body or b"")
     asked = with_sealed_id(target)
-    heard = sent(Rig(), request["method"], asked, headers, body)
+    rig = Rig(rules=()) if path == "/" else Rig()  # several targets answer a ListBuckets together
+    heard = sent(rig, request["method"], asked, headers, body)
     ((head, found),) = read_requests(heard)
     first, *lines = head.decode().split("\r\n")
     method, up, version = first.split(" ")

@@ -55,7 +55,7 @@ def asked(*requests: bytes, **changes: Any) -> tuple[Rig, Peer]:
     ],
 )
 def test_the_bucket_stands_in_the_host_if_it_can(target: str, line: str, host: str) -> None:
-    rig, _ = asked(get(target))
+    rig, _ = asked(get(target), rules=())
     head = head_of(rig.target)
     assert head.startswith(f"GET {line} HTTP/1.1\r\nhost: {host}".encode())
     assert rig.loop.connects == [("first.test", 9000)]
@@ -109,7 +109,7 @@ def test_buckets_share_connections_over_plain_http() -> None:
 
 
 def test_under_tls_each_bucket_has_connections_of_its_own() -> None:
-    rig, client = asked(get("/one/k"), tls=True)
+    rig, client = asked(get("/one/k"), tls=True, rules=())
     first = rig.target
     first.says(ok())
     client.says(get("/two/k"))

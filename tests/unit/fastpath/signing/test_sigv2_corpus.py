@@ -77,7 +77,7 @@ def rig(accepts: str) -> Rig:
         "credentials": {},
         "show_decisions": False,
     }
-    return Rig(mode="sigv4", sigv2=accepts, identities=[known], domains=[DOMAIN])
+    return Rig(mode="sigv4", sigv2=accepts, identities=[known], domains=[DOMAIN], rules=())
 
 
 @pytest.mark.parametrize("accepts", ["presigned", "all", "off"])

@@ -55,6 +55,28 @@ def test_explain_says_when_no_rule_matches(run, full: Path) -> None:
     ]
 
 
+def test_explain_says_whose_buckets_are_listed(run, full: Path) -> None:
+    command = ("explain", "-c", full, "--operation", "ListBuckets")
+    lists = "> one list of the buckets of these targets, each where a read of it would go"
+    lines = ["target lakefs: http://127.0.0.1:8000 (profile lakefs)"]
+    lines.append("target s3: http://127.0.0.1:9000 (profile s3)")
+    assert sorted(run(*command).stdout.splitlines()) == [lists, *lines]
+    report = json.loads(run(*command, "--json").stdout)
+    assert (report["target"], sorted(report["targets"])) == (None, ["lakefs", "s3"])
+    refused = run(*command, "--identity", "reader").stdout
+    assert "note: identity reader is not allowed ListBuckets" in refused
+    assert "refused: 403 AccessDenied: Access Denied" in refused
+    assert run("explain", "-c", full).exit_code == 2
+
+
+def test_explain_says_when_one_target_lists_its_buckets(run, tmp_path: Path) -> None:
+    file = tmp_path / "one.yaml"
+    file.write_text('s3: {endpoint: "http://127.0.0.1:9", access_key_id: B, secret_access_key: h}')
+    command = ("explain", "-c", file, "--operation", "ListBuckets")
+    assert "> no rule matched: default target s3" in run(*command).stdout.splitlines()
+    assert json.loads(run(*command, "--json").stdout)["targets"] == ["s3"]
+
+
 def test_explain_says_what_would_stop_the_request(run, full: Path) -> None:
     command = ("explain", "-c", full, "x-a", "--identity", "reader", "--operation")
     assert run(*command, "UploadPart").stdout.splitlines()[-3:] == [
@@ -156,7 +178,7 @@ CASES: dict[str, tuple[list[str], str | None, str | None, str | None]] = {
     "a form": (["x-a", "main/k", "--operation", "PostObject"], "PutObject", "lakefs", None),
     "a preflight": (["x-a", "k", "--operation", "OPTIONS"], "Preflight", None, "AccessForbidden"),
     "a list": (["repo", "main/", "--operation", "ListObjectsV2"], "ListObjectsV2", "lakefs", None),
-    "the buckets": (["any", "--operation", "ListBuckets"], "ListBuckets", "s3", None),
+    "the buckets": (["any", "--operation", "ListBuckets"], "ListBuckets", None, None),
     "a bad header": (["x-a", "k", "--header", "a b: c"], None, None, "BadRequest"),
 }
 

@@ -119,6 +119,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         },
         "default_target": "s3",
         "custom": None,
+        "list_buckets_failure": "skip",
     }
     assert [(rule.number, rule.line) for rule in model.rules] == [(1, 17), (2, 22), (3, 23)]
     assert rules == {
