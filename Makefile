@@ -60,8 +60,9 @@ fuzz: setup ## look for inputs that break a parser (SECONDS=60 for each, PARSER=
 		|| echo 'fuzz: no atheris for this Python; plain mutations instead'
 	@for name in $(PARSER); do nice $(BIN)/python -m tests.fuzz.run $$name $(SECONDS) || exit 1; done
 
-huge: setup ## one PUT and one GET of GIB=20, and the memory that they took
+huge: setup ## one PUT and one GET of GIB=20, a copy of 5 GiB, and the memory that they took
 	@$(BIN)/python -m tests.process.huge $(GIB)
+	@$(BIN)/python -m tests.process.huge_copy 5120
 
 docs load chart chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release" >&2; exit 2

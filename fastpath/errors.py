@@ -158,7 +158,16 @@ COPY_SOURCE_TOO_LARGE = Kind(
     "5368709120",
 )
 SOURCE_CHANGED = Kind(
-    503, "ServiceUnavailable", "The source changed while it was copied. Please try again."
+    503,
+    "ServiceUnavailable",
+    "The source changed while it was copied. Please try again.",
+    Source.UPSTREAM,
+)
+SOURCE_DAMAGED = Kind(
+    503,
+    "ServiceUnavailable",
+    "The source of the copy does not match its own checksum. Please try again.",
+    Source.UPSTREAM,
 )
 INVALID_PART_NUMBER = Kind(416, "InvalidPartNumber", "The requested partnumber is not satisfiable")
 INVALID_RANGE = Kind(416, "InvalidRange", "The requested range is not satisfiable")

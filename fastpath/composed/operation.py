@@ -110,10 +110,15 @@ class ComposedRequest:
         return Destination(place, signer)
 
     def call(
-        self, request: OwnRequest, to: Destination, translation: Translation | None = None
+        self,
+        request: OwnRequest,
+        to: Destination,
+        translation: Translation | None = None,
+        named: Callable[[S3Error], S3Error] | None = None,
     ) -> Call:
         """A call to a target; use it with `async with`."""
-        return Call(self._worker, self._exchange, request, to, translation=translation)
+        worker, exchange = self._worker, self._exchange
+        return Call(worker, exchange, request, to, translation=translation, named=named)
 
     def warn(self, target: str, what: str) -> None:
         """Tell the operator what a target did."""

@@ -28,6 +28,7 @@ from fastpath.errors import (
 )
 from fastpath.renaming.addresses import upstream_key
 from fastpath.renaming.answers import error_for_client
+from fastpath.renaming.error_names import ELEMENTS, ErrorNames
 from fastpath.renaming.names import Names
 from fastpath.request.target_checks import check_target
 from fastpath.request.uploads import SealedIds
@@ -51,8 +52,10 @@ Fields = Sequence[tuple[bytes, bytes]]
 MAX_ERROR = 65536  # bytes of an error document; AWS's have less than 1 KiB
 
 _SAME_NAMES = Rewrite()
-# Elements of an error document that are of the target's answer, not of the error.
-_OF_THE_ANSWER = frozenset({"Code", "Message", "RequestId", "HostId", "Resource", "Region"})
+# Elements of an error document that are of the target and its request, not of the error.
+_OF_THE_ANSWER = frozenset(
+    {"Code", "Message", "RequestId", "HostId", "Resource", "Region", "Endpoint"}
+)
 # For an answer without a document: to HEAD, or of a store that writes none.
 _BY_STATUS: Mapping[int, Kind] = {
     403: ACCESS_DENIED,
@@ -87,27 +90,35 @@ def subrequest(  # noqa: PLR0913 (what a request is)
     payload: bytes = UNSIGNED_PAYLOAD,
     length: int | None = None,
     translation: Translation | None = None,
+    names: Names | None = None,
 ) -> Call:
     """Return a call for S3's `operation` on `place`; use it with `async with`. Raises S3Error.
 
     query: decoded, without the operation's own sub-resource unless it has a value.
     length: of the body; None: it has none.
     translation: that `translation_of` made before, if the operation looks at it.
+    names: for its errors, of a request that names more than its place.
     """
     to = request.destination(place.decision.target)
+
+    def named(error: S3Error) -> S3Error:
+        return client_error(request, error, place, names)
+
     address = _upstream_address(place)
     (_, method, sub_resource), _ = request_shape(OPERATIONS[operation])
-    names = [name for name, _ in query]
-    if sub_resource != b"-" and sub_resource not in names:
+    if sub_resource != b"-" and sub_resource not in (name for name, _ in query):
         query = [(sub_resource, b""), *query]
     caller, fields = request.admitted.caller, dict(headers)
     check_target(to.target, OPERATIONS[operation], caller, address, query, fields)
     if translation is None and to.target.profile.dialect is not None:
-        translation = translation_of(
-            operation, place, to.target, query=query, headers=headers, length=length
-        )
+        try:
+            translation = translation_of(
+                operation, place, to.target, query=query, headers=headers, length=length
+            )
+        except S3Error as error:
+            raise named(error) from None
     own = OwnRequest(operation, method, address, _encoded(query), headers, payload, length)
-    return request.call(own, to, translation)
+    return request.call(own, to, translation, named)
 
 
 def translation_of(
@@ -119,7 +130,10 @@ def translation_of(
     headers: Fields = (),
     length: int | None = None,
 ) -> Translation:
-    """Return how a subrequest is translated for its target. Raises S3Error: it cannot be sent."""
+    """Return how a subrequest is translated for its target.
+
+    Raises S3Error, with the target's names: it cannot be sent.
+    """
     address = _upstream_address(place)
     fields = dict(headers)
     if length is not None:
@@ -143,18 +157,31 @@ def translation_of(
 
 
 async def error_of(
-    request: ComposedRequest, call: Call, head: ResponseHead, place: Place
+    request: ComposedRequest,
+    call: Call,
+    head: ResponseHead,
+    place: Place,
+    names: Names | None = None,
 ) -> S3Error:
     """Return the error that a target has answered, with the client's names. Raises CallFailed."""
     document = await call.document(MAX_ERROR)
-    return error_in(request, head.status, document or b"", place)
+    return error_in(request, head.status, document or b"", place, names)
 
 
-def error_in(request: ComposedRequest, status: int, document: bytes, place: Place) -> S3Error:
-    """Return the error in a document, with the client's names; without one, what `status` says."""
+def error_in(
+    request: ComposedRequest,
+    status: int,
+    document: bytes,
+    place: Place,
+    names: Names | None = None,
+) -> S3Error:
+    """Return the error in a document, with the client's names; without one, what `status` says.
+
+    A redirect is no error of the client's: the gateway has followed those that it can.
+    """
     found = read_error(document) if document else {}
     code = found.get("Code", "")
-    if not code:
+    if not code or 300 <= status < 400:
         kind = _BY_STATUS.get(status, SERVICE_UNAVAILABLE)
         if kind is NO_SUCH_KEY and not place.key:
             kind = NO_SUCH_BUCKET
@@ -162,14 +189,18 @@ def error_in(request: ComposedRequest, status: int, document: bytes, place: Plac
         extras = (("Key", key),) if kind is NO_SUCH_KEY else ()
         return S3Error(kind, *extras, retry_after=int(kind is SERVICE_UNAVAILABLE))
     status = status if status >= 400 else 500  # S3 writes an error into a 200 that has begun
+    shown = ErrorNames(names or names_of(request, place), (), ())
+    found |= {name: shown.renamed(name, text) for name, text in found.items() if name in ELEMENTS}
     kind = Kind(status, code, found.get("Message", code), Source.UPSTREAM)
     others = [pair for pair in found.items() if pair[0] not in _OF_THE_ANSWER]
-    return client_error(request, S3Error(kind, *others, message=kind.message), place)
+    return S3Error(kind, *others, retry_after=int(status == 503))
 
 
-def client_error(request: ComposedRequest, error: S3Error, place: Place) -> S3Error:
+def client_error(
+    request: ComposedRequest, error: S3Error, place: Place, names: Names | None = None
+) -> S3Error:
     """Put the client's names into an error that has the target's; the same error."""
-    return error_for_client(error, _names(request, place))
+    return error_for_client(error, names or names_of(request, place))
 
 
 def _upstream_address(place: Place) -> Address:
@@ -189,7 +220,8 @@ def _encoded(query: Fields) -> bytes:
     ).encode()
 
 
-def _names(request: ComposedRequest, place: Place) -> Names:
+def names_of(request: ComposedRequest, place: Place) -> Names:
+    """Return the client's names and the target's of a place."""
     address = _upstream_address(place)
     origin = UploadOrigin(place.decision.target, address.bucket, place.decision.rewrite)
     return Names(

@@ -126,7 +126,7 @@ class CallWorker(RefusalWorker, Protocol):
 class Call:
     """One request to a target, made by `async with`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a call is)
         self,
         worker: CallWorker,
         requester: Requester,
@@ -135,10 +135,12 @@ class Call:
         *,
         is_question: bool = False,
         translation: Translation | None = None,
+        named: Callable[[S3Error], S3Error] | None = None,
     ) -> None:
         """`is_question`: whoever asks looks at the answer, or at its lack, and tells the operator.
 
         Otherwise the call goes where its bucket is, and refreshes credentials that are refused.
+        `named`: gives an error of the translation other names than the target's.
         """
         self.request_id = requester.request_id
         self.status = 0
@@ -152,6 +154,7 @@ class Call:
         self._to = to
         self._is_question = is_question
         self._translation = translation
+        self._named = named
         self._filters: FilterChain | None = None  # None: nothing looks at the answer
         self._step: Callable[[], Awaitable[None]] | None = None  # what a filter waits for
         self._is_kept = False  # until it is handed over
@@ -170,6 +173,7 @@ class Call:
         self._waiting = 0  # bytes in `_pieces`
         self._failure: Exception | None = None
         self._wakes: set[asyncio.Future[None]] = set()
+        self._on_early: Callable[[], object] | None = None
 
     def __repr__(self) -> str:
         return f"<Call {self.request_id} {self._request.operation} {self._state.name}>"
@@ -216,6 +220,7 @@ class Call:
         is_first = not self.bytes_in
         self.bytes_in += len(data)
         is_last = self.bytes_in == length
+        self._check_body(data, is_last=is_last)
         if is_last:
             connection.look_for_answer()
         if is_first:
@@ -225,6 +230,28 @@ class Call:
         if is_last:
             self._request_sent(connection)
         return True
+
+    def on_early(self, stop: Callable[[], object]) -> None:
+        """Have `stop` called if the target answers, or fails, before it has the whole body.
+
+        For a sender that waits for its next piece meanwhile; `send` says the same to others.
+        """
+        self._on_early = stop
+        self._tell_early()
+
+    def _tell_early(self) -> None:
+        is_early = self._state > CallState.SENDING and self.bytes_in < (self._request.length or 0)
+        if is_early and self._on_early is not None:
+            stop, self._on_early = self._on_early, None
+            stop()
+
+    def _check_body(self, data: bytes, *, is_last: bool) -> None:
+        """Have the translation look at the body. Raises S3Error."""
+        check = self._translation.check if self._translation is not None else None
+        if check is not None:
+            check.update(data)
+            if is_last:
+                check.confirm()
 
     async def answer(self) -> ResponseHead:
         """Wait for the head of the answer. Raises CallFailed, and the S3Error of a translation."""
@@ -273,6 +300,8 @@ class Call:
         assert self._kind is not None
         connection = self._connection
         is_whole = self._state is CallState.ANSWERED
+        if self._filters is not None and not is_whole:
+            raise RuntimeError("the rest of this answer must pass through its filters")
         if connection is not None:  # which this call has paused, or the connection itself
             connection.resume_reading()
         relay.take_over(connection)
@@ -303,11 +332,20 @@ class Call:
                 self._fail(CallFailed("gave no answer to a question"))
                 assert self._failure is not None
                 raise self._failure
-            translation.on_first_reply(reply)
+            self._take_first_reply(translation, reply)
         if translation.own_answer is None:
             return False
         self.answer_instead(translation.own_answer)
         return True
+
+    def _take_first_reply(self, translation: Translation, reply: Reply) -> None:
+        try:
+            translation.on_first_reply(reply)
+        except S3Error as error:
+            raise self._with_names(error) from None
+
+    def _with_names(self, error: S3Error) -> S3Error:
+        return error if self._named is None else self._named(error)
 
     async def _find_region(self) -> None:
         """Find out where the bucket of an upload is: a body that has begun cannot be sent again."""
@@ -338,6 +376,8 @@ class Call:
 
     def pass_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """Take the head that the filters have passed on: it is what the target says."""
+        if self._filters is not None and not self._filters.rewrites:
+            self._filters = None  # none of them looks at the body
         self._raw, self._head, self._kind = raw, head, kind
         self._state = CallState.ANSWERING
         self._changed()
@@ -397,7 +437,7 @@ class Call:
             self._failure = CallFailed("refused the gateway's request")
             self._end(CallState.FAILED)
         else:
-            self._failure = error
+            self._failure = self._with_names(error)
             self._end(CallState.COMPLETE)
         self._changed()
 
@@ -465,6 +505,7 @@ class Call:
             raise self._failure
 
     def _changed(self) -> None:
+        self._tell_early()
         for wake in self._wakes:
             if not wake.done():
                 wake.set_result(None)

@@ -13,6 +13,7 @@ import hashlib
 import os
 import resource
 from collections.abc import Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastpath.client.pipelining import Turns
@@ -72,6 +73,7 @@ class WorkerState:
         self.custom = RouterClient(loop, log, row)  # asked if the snapshot has a `custom`
         self.credential_refresh = CredentialRefresh(log, loop.time)
         self.empty = asyncio.Event()  # set once a draining worker has no connection left
+        self._tasks: set[asyncio.Task[None]] = set()  # of exchanges
         self._afterwards: set[asyncio.Task[None]] = set()  # work that outlives its request
         self._loop = loop
         self._pools: dict[str, Pool] = {}  # by Route.key
@@ -112,17 +114,28 @@ class WorkerState:
         return pool
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Have a coroutine run as a task."""
-        return self._loop.create_task(work)
+        """Have a coroutine run as a task, whose end a drain waits for.
+
+        One that is cancelled may still have something to undo: see `afterwards`.
+        """
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end_task)
+        return task
+
+    def _end_task(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._check_empty()
 
     def afterwards(self, work: Coroutine[Any, Any, None]) -> None:
         """Do work that outlives its request, for AFTERWARDS_SECONDS; a drain waits for it."""
         task = self._loop.create_task(asyncio.wait_for(work, AFTERWARDS_SECONDS))
         self._afterwards.add(task)
-        task.add_done_callback(self._end_afterwards)
+        task.add_done_callback(partial(self._end_afterwards, work))
 
-    def _end_afterwards(self, task: asyncio.Task[None]) -> None:
+    def _end_afterwards(self, work: Coroutine[Any, Any, None], task: asyncio.Task[None]) -> None:
         self._afterwards.discard(task)
+        work.close()  # Python complains of one that was cancelled before it began
         fault = None if task.cancelled() else task.exception()
         if fault is not None and not isinstance(fault, TimeoutError):
             self.log.crash(fault)
@@ -209,7 +222,7 @@ class WorkerState:
         self._check_empty()
 
     def _check_empty(self) -> None:
-        is_busy = self.connections or self.handshakes or self._afterwards
+        is_busy = self.connections or self.handshakes or self._tasks or self._afterwards
         if self.draining and not is_busy:
             self.empty.set()
 

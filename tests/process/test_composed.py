@@ -23,7 +23,7 @@ import pytest
 import uvloop
 
 from fastpath.composed import operation
-from fastpath.composed.operation import ComposedRequest
+from fastpath.composed.operation import Composed, ComposedRequest
 from fastpath.ipc.log import ACCESS
 from fastpath.upstream.call import WINDOW
 from fastpath.upstream.own_request import OwnRequest
@@ -266,7 +266,7 @@ def test_what_an_operation_has_found_is_spliced(worker: LiveWorker) -> None:
             await call.answer()
             await request.reply.relay(call)
 
-    worker.worker.composed = {"GetObject": find}
+    worker.worker.composed = {"GetObject": Composed(find, lambda _: True)}
     data = random.Random(3).randbytes(4 * MIB)
     with worker.client() as client:
         client.sendall(get("/b-b/k"))

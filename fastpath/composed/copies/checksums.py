@@ -1,42 +1,60 @@
 """The checksum of a copy: verified on the way, and given to the destination.
 
 Rules: if the source shows a checksum of all its bytes, the last of them go to the destination only
-after it was found right. The destination gets the value if the source has it, else a trailer where
-it takes one over TLS, else none (docs/copies.md).
+after it was found right; one that is wrong is the store's fault, and no later try hides it. The
+destination gets the value if the source has it, else a trailer where it takes one over TLS, else
+none (docs/moving-buckets.md).
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from fastpath.errors import BAD_DIGEST, S3Error
+from fastpath.composed.copies.source import SourceObject, unusable
+from fastpath.errors import SOURCE_DAMAGED, S3Error
 from fastpath.payload.checksum_support import checksum_support_of
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, encode, encoded_size
 from fastpath.payload.framers import ChunkFramer
 from fastpath.routing.snapshot import Target
 from fastpath.signing.sigv4.verify import STREAMING_UNSIGNED_TRAILER
 
+if TYPE_CHECKING:
+    from fastpath.composed.operation import ComposedRequest
+
 
 class Verification:
     """Verifies the bytes of a source, which come in order; some may come again."""
 
-    def __init__(self, checksum: tuple[bytes, bytes] | None, size: int) -> None:
+    def __init__(
+        self,
+        request: ComposedRequest,
+        source: SourceObject,
+        checksum: tuple[bytes, bytes] | None,
+    ) -> None:
         """`checksum`: algorithm and value; None: nothing is verified."""
-        self._value = checksum[1] if checksum is not None else b""
+        self._request = request
+        self._place = source.place
+        self._algorithm, self._value = checksum if checksum is not None else (b"", b"")
         self._checksum = ALGORITHMS[checksum[0]][0]() if checksum is not None else None
-        self._size = size
+        self._size = source.size
         self._at = 0  # bytes that were read
+        self._is_wrong = False
 
     def read(self, at: int, piece: bytes) -> None:
         """Read the piece at this offset. Raises S3Error: it is the last, and they do not match."""
         end = at + len(piece)
-        if self._checksum is None or end <= self._at:
+        if self._checksum is None or end < self._at:
             return
-        self._checksum.update(memoryview(piece)[self._at - at :] if at < self._at else piece)
-        self._at = end
-        if end == self._size and encode(self._checksum.digest()) != self._value:
-            raise S3Error(BAD_DIGEST)
+        if end > self._at:
+            self._checksum.update(memoryview(piece)[max(0, self._at - at) :])
+            self._at = end
+            if end == self._size:
+                self._is_wrong = encode(self._checksum.digest()) != self._value
+        if end == self._size and self._is_wrong:
+            name = self._algorithm.decode().upper()
+            unusable(self._request, self._place, f"sent an object that has not its {name}")
+            raise S3Error(SOURCE_DAMAGED, retry_after=1)
 
 
 class Trailer:

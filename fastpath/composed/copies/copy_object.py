@@ -5,15 +5,17 @@
                           (PutObject of any size where the ETag of parts looks like an MD5)
     HEAD of the object -> LastModified
 
-Rules: nothing is sent to the destination before the source was judged; at most a window of the
+Rules: nothing is sent to the destination before the source was checked; at most a window of the
 object is in memory; a copy that fails leaves no object. What the destination cannot hold is refused
 or dropped there, as it would be of the client's own PutObject (`forgets`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,10 +29,13 @@ from fastpath.composed.copies.checksums import (
     takes_trailer,
 )
 from fastpath.composed.copies.new_object import (
+    CONDITIONS,
+    OF_THE_DATA,
     TAGGING,
     check_directives,
     copies_tags,
     new_headers,
+    only,
     wanted_checksum,
 )
 from fastpath.composed.copies.own_upload import OwnUpload, Stored, put
@@ -73,7 +78,7 @@ async def copy_object(request: ComposedRequest) -> None:
     if source.size > MAX_SIZE:
         raise S3Error(COPY_SOURCE_TOO_LARGE)
     stored = await _Copy(request, copy, source, place).make()
-    modified = await _last_modified(request, place, stored)
+    modified = await _last_modified(request, place, only(OF_THE_DATA, copy.headers), stored)
     document = result("CopyObjectResult", stored, modified)
     await request.reply.document(200, document, answer_lines(stored.head, source))
 
@@ -90,11 +95,15 @@ class _Copy:
         self._source = source
         self._place = place
         self._target = request.snapshot.targets[place.decision.target]
-        self._verification = Verification(source.checksum, source.size)
+        self._verification = Verification(request, source, source.checksum)
         self._algorithm = wanted_checksum(self._fields, source.checksum)
+        self._tags: bytes | None = None  # until they were asked for
 
     async def make(self) -> Stored:
         """Make the object. Raises S3Error, CallFailed: there is none."""
+        # Before the read, if the HEAD shows that there are any: a copy that has a connection to the
+        # source and waits for another one could wait for those who do the same.
+        await self._find_tags(self._source.fields)
         is_small = self._source.size <= WHOLE
         # rclone compares what looks like an MD5 with that of the source, and deletes the copy.
         needs_md5 = self._target.profile.hides_parts
@@ -140,7 +149,11 @@ class _Copy:
         source, request = self._source, self._request
         async with SourceReader(request, source, 0, 1) as reader:
             headers = await self._headers(reader.head)
-        conditions = [field for field in headers if field[0] in (b"if-match", b"if-none-match")]
+            async for _ in reader:
+                pass  # read to its end, the connection is kept
+        # What the destination would not take of one PutObject, it does not get in parts.
+        subrequest(request, "PutObject", self._place, headers=headers, length=source.size)
+        conditions = only(CONDITIONS, headers)
         others = [field for field in headers if field not in conditions]
         upload = await OwnUpload.begin(request, self._place, others)
         try:
@@ -148,8 +161,8 @@ class _Copy:
                 end = min(first + PART, source.size)
                 await upload.put_part(partial(self._opened, first, end), end - first)
             return await upload.complete(conditions, source.size)
-        except BaseException:  # also if the client has left
-            upload.abort()
+        except (Exception, asyncio.CancelledError):  # also if the client has left
+            upload.abort_afterwards()
             raise
 
     @asynccontextmanager
@@ -161,15 +174,18 @@ class _Copy:
     async def _headers(self, found: ResponseHead) -> list[tuple[bytes, bytes]]:
         """Return the headers of the new object; `found`: of the answer to the read."""
         headers = new_headers(self._copy.headers, found.fields)
-        counts = (found.fields, self._source.fields)
-        if copies_tags(self._fields) and any(
-            fields.get(b"x-amz-tagging-count", b"0") != b"0" for fields in counts
-        ):
-            self._check_rights_to_tags()
-            tags = await tags_of(self._request, self._source)
-            if tags:
-                headers.append((TAGGING, tags))
+        await self._find_tags(found.fields)
+        if self._tags:
+            headers.append((TAGGING, self._tags))
         return headers
+
+    async def _find_tags(self, shown: Mapping[bytes, bytes]) -> None:
+        """Ask for the tags of the source, if it has any and they are copied. Raises S3Error."""
+        if self._tags is not None or not copies_tags(self._fields):
+            return
+        if shown.get(b"x-amz-tagging-count", b"0") != b"0":
+            self._check_rights_to_tags()
+            self._tags = await tags_of(self._request, self._source)
 
     def _check_rights_to_tags(self) -> None:
         """API reference, CopyObject, "Permissions". Raises S3Error AccessDenied."""
@@ -181,12 +197,15 @@ class _Copy:
             raise S3Error(ACCESS_DENIED)
 
 
-async def _last_modified(request: ComposedRequest, place: Place, stored: Stored) -> bytes:
-    """Return the Last-Modified of a new object; that of its answer if another has replaced it."""
+async def _last_modified(
+    request: ComposedRequest, place: Place, headers: Fields, stored: Stored
+) -> bytes:
+    """Return the Last-Modified of a new object; the Date of its answer if another replaced it."""
     try:
-        async with subrequest(request, "HeadObject", place) as call:
+        async with subrequest(request, "HeadObject", place, headers=headers) as call:
             head = await call.answer()
-        if head.status == 200 and head.fields.get(b"etag") == stored.etag:
+            await call.document(0)
+        if head.status == 200 and bare(head.fields.get(b"etag", b"")) == bare(stored.etag):
             return head.fields.get(b"last-modified", b"")
     except (CallFailed, S3Error):  # the copy is made all the same
         pass
@@ -194,14 +213,19 @@ async def _last_modified(request: ComposedRequest, place: Place, stored: Stored)
 
 
 def result(root: str, stored: Stored, modified: bytes) -> bytes:
-    """Write the document that answers a copy."""
-    parts = []
-    if modified:
-        parts.append(element("LastModified", _as_iso(modified)))
-    parts.append(element("ETag", f'"{stored.etag.decode().strip(chr(34))}"'))
-    parts += _checksums(stored.head.fields)
+    """Write the document that answers a copy. `modified`: an HTTP-date; else it is now."""
+    parts = [
+        element("LastModified", _as_iso(modified)),
+        element("ETag", f'"{bare(stored.etag).decode("latin-1")}"'),
+        *_checksums(stored.head.fields),
+    ]
     inner = "".join(parts)
     return f'{DECLARATION}<{root} xmlns="{NAMESPACE}">{inner}</{root}>'.encode()
+
+
+def bare(etag: bytes) -> bytes:
+    """Return an ETag without its quotes."""
+    return etag.removeprefix(b"W/").strip(b'"')
 
 
 def _checksums(fields: Mapping[bytes, bytes]) -> list[str]:
@@ -217,7 +241,10 @@ def _checksums(fields: Mapping[bytes, bytes]) -> list[str]:
 
 
 def _as_iso(date: bytes) -> str:
-    moment = parsedate_to_datetime(date.decode("latin-1"))
+    try:
+        moment = parsedate_to_datetime(date.decode("latin-1"))
+    except ValueError:
+        moment = datetime.now(UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastpath.composed.copies.checksums import Verification, VerifiedPieces
 from fastpath.composed.copies.copy_object import answer_lines, result
+from fastpath.composed.copies.new_object import OF_THE_DATA, only
 from fastpath.composed.copies.own_upload import Stored, put
 from fastpath.composed.copies.part_checksum import missing_checksum
 from fastpath.composed.copies.source import SourceReader, copied_range, find_source
@@ -17,15 +19,6 @@ from fastpath.request.across import CopySource
 
 if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
-
-# Header lines of the request that a part has too.
-_OF_THE_PART = (
-    b"x-amz-expected-bucket-owner",
-    b"x-amz-request-payer",
-    b"x-amz-server-side-encryption-customer-algorithm",
-    b"x-amz-server-side-encryption-customer-key",
-    b"x-amz-server-side-encryption-customer-key-md5",
-)
 
 
 async def copy_part(request: ComposedRequest) -> None:
@@ -38,29 +31,34 @@ async def copy_part(request: ComposedRequest) -> None:
     source = await find_source(request, copy)
     first, end = copied_range(copy, source.size)
     place = Place(admitted.address.bucket, admitted.address.key, admitted.decision)
-    headers = [field for field in copy.headers if field[0] in _OF_THE_PART]
     part = [pair for pair in renamed.query if pair[0] == b"partNumber"]
     upload_id = renamed.names.upstream_upload_id
     query = [*part, (b"uploadId", upload_id)]
+    headers = only(OF_THE_DATA, copy.headers)
+    known = source.checksum if end - first == source.size else None
 
     async def store(*checksum: tuple[bytes, bytes]) -> Stored:
-        lines = [*headers, *checksum]
+        verification = Verification(request, source, known)
         async with SourceReader(request, source, first, end) as reader:
             return await put(
-                request, "UploadPart", place, reader, end - first, query=query, headers=lines
+                request,
+                "UploadPart",
+                place,
+                VerifiedPieces(reader, first, verification),
+                end - first,
+                query=query,
+                headers=[*headers, *checksum],
+                names=renamed.names,
             )
 
     try:
-        try:
-            stored = await store()
-        except S3Error as refusal:
-            again = SourceReader(request, source, first, end)
-            checksum = await missing_checksum(request, place, upload_id, refusal, again)
-            if checksum is None:
-                raise
-            stored = await store(checksum)
-    except S3Error as error:
-        raise renamed.error_for_client(error) from None
+        stored = await store()
+    except S3Error as refusal:
+        again = SourceReader(request, source, first, end)
+        missing = await missing_checksum(request, place, upload_id, refusal, again)
+        if missing is None:
+            raise
+        stored = await store(missing)
     date = stored.head.fields.get(b"date", b"")
     document = result("CopyPartResult", stored, date)
     await request.reply.document(200, document, answer_lines(stored.head, source))

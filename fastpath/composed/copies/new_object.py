@@ -5,16 +5,17 @@
     x-amz-checksum-algorithm   that of the request, else the source's
 
 Rules: API reference, CopyObject. Storage class, encryption, rights, locks and the redirect of a
-web site are never the source's: the request has them, or the destination's defaults count.
+web site are never the source's: the request has them, or the destination's defaults count. Of the
+request's other headers none goes on: one that S3 ignores on a copy may change what a PutObject does
+(`x-amz-write-offset-bytes`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from fastpath.errors import INVALID_ARGUMENT, NOT_IMPLEMENTED, S3Error
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX
-from fastpath.s3.addressing import COPY_SOURCE
 from fastpath.s3.metadata import METADATA_PREFIX
 
 METADATA_DIRECTIVE = b"x-amz-metadata-directive"
@@ -31,23 +32,35 @@ _SYSTEM_METADATA = (
     b"content-type",
     b"expires",
 )
-# Headers of a copy that say how to copy, or that are of the client's own request.
-_OF_THE_COPY = frozenset(
+_DEFAULT_TYPE = b"binary/octet-stream"  # S3's; other stores guess one from the bytes, or the key
+# Headers of each request about the destination, and about its data.
+OF_EACH_REQUEST = (b"x-amz-expected-bucket-owner", b"x-amz-request-payer")
+_CLIENTS_KEY = b"x-amz-server-side-encryption-customer-"
+OF_THE_DATA = (
+    *OF_EACH_REQUEST,
+    *(_CLIENTS_KEY + part for part in (b"algorithm", b"key", b"key-md5")),
+)
+# Headers of a copy that a PutObject and a CreateMultipartUpload have too, with the same meaning.
+_OF_THE_OBJECT = frozenset(
     {
-        METADATA_DIRECTIVE,
-        TAGGING_DIRECTIVE,
-        TAGGING,
-        _ALGORITHM,
-        b"x-amz-object-annotation-directive",
-        b"x-amz-content-sha256",
-        b"x-amz-date",
-        b"x-amz-security-token",
-        b"x-amz-sdk-checksum-algorithm",
-        b"x-amz-source-expected-bucket-owner",
-        b"x-amz-user-agent",
+        *OF_THE_DATA,
+        b"x-amz-acl",
+        b"x-amz-grant-full-control",
+        b"x-amz-grant-read",
+        b"x-amz-grant-read-acp",
+        b"x-amz-grant-write-acp",
+        b"x-amz-object-lock-legal-hold",
+        b"x-amz-object-lock-mode",
+        b"x-amz-object-lock-retain-until-date",
+        b"x-amz-server-side-encryption",
+        b"x-amz-server-side-encryption-aws-kms-key-id",
+        b"x-amz-server-side-encryption-bucket-key-enabled",
+        b"x-amz-server-side-encryption-context",
+        b"x-amz-storage-class",
+        b"x-amz-website-redirect-location",
     }
 )
-_CONDITIONS = (b"if-match", b"if-none-match")
+CONDITIONS = (b"if-match", b"if-none-match")
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -85,13 +98,7 @@ def new_headers(request: Fields, source: Mapping[bytes, bytes]) -> list[tuple[by
     metadata that no header can hold.
     """
     sent = dict(request)
-    headers = [
-        field
-        for field in sent.items()
-        if field[0].startswith(b"x-amz-")
-        and field[0] not in _OF_THE_COPY
-        and not field[0].startswith((COPY_SOURCE, METADATA_PREFIX))
-    ]
+    headers = [field for field in sent.items() if field[0] in _OF_THE_OBJECT]
     replaces = sent.get(METADATA_DIRECTIVE) == b"REPLACE"
     described = sent if replaces else source
     if not replaces and source.get(b"x-amz-missing-meta", b"0") != b"0":
@@ -106,10 +113,17 @@ def new_headers(request: Fields, source: Mapping[bytes, bytes]) -> list[tuple[by
         if described.get(name)
     ]
     headers += [field for field in described.items() if field[0].startswith(METADATA_PREFIX)]
-    headers += [(name, sent[name]) for name in _CONDITIONS if sent.get(name)]
+    if not described.get(b"content-type"):
+        headers.append((b"content-type", _DEFAULT_TYPE))
+    headers += [(name, sent[name]) for name in CONDITIONS if sent.get(name)]
     if sent.get(TAGGING_DIRECTIVE) == b"REPLACE" and sent.get(TAGGING):
         headers.append((TAGGING, sent[TAGGING]))
     return [field for field in headers if field[1] or field[0].startswith(METADATA_PREFIX)]
+
+
+def only(names: Collection[bytes], headers: Fields) -> list[tuple[bytes, bytes]]:
+    """Return the headers that have one of these names."""
+    return [field for field in headers if field[0] in names]
 
 
 def wanted_checksum(

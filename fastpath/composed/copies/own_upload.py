@@ -11,15 +11,24 @@ also when its client has left.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
-from fastpath.composed.copies.source import unusable
+from fastpath.composed.copies.new_object import OF_EACH_REQUEST, OF_THE_DATA, only
+from fastpath.composed.copies.source import SourceLost, unusable
 from fastpath.composed.documents import read_fields
 from fastpath.composed.subrequest import Place, error_in, error_of, subrequest
-from fastpath.errors import NO_SUCH_UPLOAD, SERVICE_UNAVAILABLE, S3Error
+from fastpath.errors import (
+    NO_SUCH_UPLOAD,
+    PRECONDITION_FAILED,
+    SERVICE_UNAVAILABLE,
+    SOURCE_CHANGED,
+    SOURCE_DAMAGED,
+    S3Error,
+)
 from fastpath.ipc.repair_lines import LeftUpload
 from fastpath.renaming.addresses import upstream_key
 from fastpath.s3.error_documents import read_error
@@ -30,11 +39,25 @@ from fastpath.upstream.call import MAX_REPLY, CallFailed
 if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
     from fastpath.http.head import ResponseHead
+    from fastpath.renaming.names import Names
+    from fastpath.upstream.call import Call
 
-# A part that failed is sent again after so many seconds.
+# A part, or a Complete, that failed is sent again after so many seconds.
 _PART_WAITS = (0.5, 2.0)
 # The same for aborting, which goes on when the client has left.
 _ABORT_WAITS = (0.5, 2.0, 8.0)
+# Errors about the body of an upload, which is not the client's here.
+_ABOUT_THE_BODY = frozenset(
+    {
+        "BadDigest",
+        "IncompleteBody",
+        "InvalidDigest",
+        "MalformedTrailerError",
+        "RequestTimeout",
+        "XAmzContentChecksumMismatch",
+        "XAmzContentSHA256Mismatch",
+    }
+)
 
 Fields = Sequence[tuple[bytes, bytes]]
 Pieces = Callable[[], AbstractAsyncContextManager[AsyncIterable[bytes]]]
@@ -50,9 +73,14 @@ class Stored(NamedTuple):
 class OwnUpload:
     """One upload; made by `begin`."""
 
-    def __init__(self, request: ComposedRequest, place: Place, upload_id: bytes) -> None:
+    def __init__(
+        self, request: ComposedRequest, place: Place, headers: Fields, upload_id: bytes
+    ) -> None:
+        """`headers`: that it was begun with."""
         self._request = request
         self._place = place
+        self._headers = only(OF_EACH_REQUEST, headers)
+        self._headers_of_data = only(OF_THE_DATA, headers)
         self._upload_id = upload_id
         self._etags: list[bytes] = []  # of the parts, in order
         self._left = LeftUpload(
@@ -65,7 +93,20 @@ class OwnUpload:
 
     @classmethod
     async def begin(cls, request: ComposedRequest, place: Place, headers: Fields) -> OwnUpload:
-        """Begin an upload, and write its repair line. Raises S3Error, CallFailed."""
+        """Begin an upload, and write its repair line. Raises S3Error, CallFailed.
+
+        A client that leaves meanwhile does not end the request: the target would make an upload
+        whose id nobody knows.
+        """
+        creating = asyncio.ensure_future(cls._create(request, place, headers))
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            request.afterwards(_abort_new(creating))
+            raise
+
+    @classmethod
+    async def _create(cls, request: ComposedRequest, place: Place, headers: Fields) -> OwnUpload:
         async with subrequest(request, "CreateMultipartUpload", place, headers=headers) as call:
             head = await call.answer()
             if head.status != 200:
@@ -74,9 +115,9 @@ class OwnUpload:
         upload_id = read_fields(document or b"", "InitiateMultipartUploadResult").get("UploadId")
         if not upload_id:
             raise unusable(request, place, "began an upload and gave no id for it")
-        upload = cls(request, place, upload_id.encode())
+        upload = cls(request, place, headers, upload_id.encode())
         if not request.log.repair(upload._left):
-            upload.abort()
+            upload.abort_afterwards()
             request.warn(place.decision.target, "no copy: its repair line cannot be written")
             raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
         return upload
@@ -97,14 +138,25 @@ class OwnUpload:
         number = b"%d" % (len(self._etags) + 1)
         query = [(b"partNumber", number), (b"uploadId", self._upload_id)]
         async with pieces() as source:
-            stored = await put(self._request, "UploadPart", self._place, source, size, query=query)
+            stored = await put(
+                self._request,
+                "UploadPart",
+                self._place,
+                source,
+                size,
+                query=query,
+                headers=self._headers_of_data,
+            )
         return stored.etag
 
     async def complete(self, headers: Fields, size: int) -> Stored:
         """Make the object of the parts; `headers`: conditions. Raises S3Error, CallFailed."""
         try:
             stored = await self._complete(headers)
-        except CallFailed:  # whether it was completed is unknown
+        except (CallFailed, S3Error) as failure:
+            if not _may_pass(failure):
+                raise
+            await asyncio.sleep(_PART_WAITS[0])
             stored = await self._complete_again(headers, size)
         self._request.log.repaired(self._left)
         return stored
@@ -122,7 +174,7 @@ class OwnUpload:
             "CompleteMultipartUpload",
             place,
             query=[(b"uploadId", self._upload_id)],
-            headers=[*headers, (b"content-type", b"application/xml")],
+            headers=[*self._headers, *headers, (b"content-type", b"application/xml")],
             payload=hashlib.sha256(body).hexdigest().encode(),
             length=len(body),
         ) as call:
@@ -141,27 +193,44 @@ class OwnUpload:
         try:
             return await self._complete(headers)
         except S3Error as error:
-            if error.kind.code != NO_SUCH_UPLOAD.code:
+            # The upload is gone, or its own object does not meet the condition.
+            if error.kind.code not in (NO_SUCH_UPLOAD.code, PRECONDITION_FAILED.code):
                 raise
-            async with subrequest(self._request, "HeadObject", self._place) as call:
+            stored = await self._made_before(size)
+            if stored is None:
+                raise
+            return stored
+
+    async def _made_before(self, size: int) -> Stored | None:
+        """Return the object that an earlier Complete has made; None: it has made none."""
+        try:
+            async with subrequest(
+                self._request, "HeadObject", self._place, headers=self._headers_of_data
+            ) as call:
                 head = await call.answer()
-            etag = head.fields.get(b"etag", b"")
-            has_parts = etag.strip(b'"').endswith(b"-%d" % len(self._etags))
-            if head.status != 200 or head.content_length != size or not has_parts:
-                raise
-            return Stored(etag, head)
+                await call.document(0)
+        except S3Error:
+            return None
+        etag = head.fields.get(b"etag", b"")
+        has_parts = etag.strip(b'"').endswith(b"-%d" % len(self._etags))
+        if head.status != 200 or head.content_length != size or not has_parts:
+            return None
+        return Stored(etag, head)
 
-    def abort(self) -> None:
+    def abort_afterwards(self) -> None:
         """Have the upload aborted, however long the client stays."""
-        self._request.afterwards(self._abort())
+        self._request.afterwards(self.abort())
 
-    async def _abort(self) -> None:
+    async def abort(self) -> None:
+        """Abort the upload, however often that must be tried."""
         request, place = self._request, self._place
         query = [(b"uploadId", self._upload_id)]
         reason = ""
         for seconds in (*_ABORT_WAITS, None):
             try:
-                async with subrequest(request, "AbortMultipartUpload", place, query=query) as call:
+                async with subrequest(
+                    request, "AbortMultipartUpload", place, query=query, headers=self._headers
+                ) as call:
                     head = await call.answer()
                     document = await call.document(MAX_REPLY) or b""
                 if head.status < 300 or head.status == 404:
@@ -184,6 +253,13 @@ class OwnUpload:
         )
 
 
+async def _abort_new(creating: asyncio.Future[OwnUpload]) -> None:
+    """Abort an upload as soon as it has an id."""
+    with contextlib.suppress(S3Error, CallFailed):  # there is none
+        upload = await creating
+        await upload.abort()
+
+
 async def put(  # noqa: PLR0913 (a request and its body)
     request: ComposedRequest,
     operation: str,
@@ -194,6 +270,7 @@ async def put(  # noqa: PLR0913 (a request and its body)
     query: Fields = (),
     headers: Fields = (),
     payload: bytes = UNSIGNED_PAYLOAD,
+    names: Names | None = None,
 ) -> Stored:
     """Send an object or a part to its target. Raises S3Error, CallFailed: nothing is stored."""
     async with subrequest(
@@ -204,20 +281,52 @@ async def put(  # noqa: PLR0913 (a request and its body)
         headers=headers,
         payload=payload,
         length=length,
+        names=names,
     ) as call:
-        async for piece in pieces:
-            if not await call.send(piece):
-                break
+        await _send_all(call, pieces)
         head = await call.answer()
         if head.status >= 300:
-            raise await error_of(request, call, head, place)
+            error = await error_of(request, call, head, place, names)
+            if error.kind.code in _ABOUT_THE_BODY:
+                raise unusable(request, place, f"refused the bytes of a copy: {error.kind.code}")
+            raise error
         await call.document(MAX_REPLY)
+    if call.bytes_in != length:
+        raise unusable(request, place, "answered before it had the whole request")
     etag = head.fields.get(b"etag")
     if not etag:
         raise unusable(request, place, "stored data and gave no ETag for it")
     return Stored(etag, head)
 
 
+async def _send_all(call: Call, pieces: AsyncIterable[bytes]) -> None:
+    """Send the pieces, until the target has answered, even while no piece comes."""
+    loop = asyncio.get_running_loop()
+    is_sending = True
+
+    def stop() -> None:
+        if is_sending:
+            sending.reschedule(loop.time())
+
+    try:
+        async with asyncio.timeout(None) as sending:
+            call.on_early(lambda: loop.call_soon(stop))
+            try:
+                async for piece in pieces:
+                    if not await call.send(piece):
+                        return
+            finally:
+                is_sending = False
+    except TimeoutError:
+        if not sending.expired():
+            raise
+
+
 def _may_pass(failure: CallFailed | S3Error) -> bool:
     """Whether the same request may succeed a little later."""
-    return isinstance(failure, CallFailed) or failure.kind.status >= 500
+    if isinstance(failure, CallFailed):
+        return not isinstance(failure, SourceLost)
+    kind = failure.kind
+    if kind in (SOURCE_CHANGED, SOURCE_DAMAGED):  # the whole copy may, later
+        return False
+    return kind.status in (500, 502, 503, 504)

@@ -3,12 +3,13 @@
     HEAD -> conditions, size -> GET, and from where it broke off once more -> pieces
 
 Rules: what is read is one version of the object: each answer must have the ETag of the HEAD, also
-where the store ignores If-Match; conditions on the source are judged by the HEAD. A source that
+where the store ignores If-Match; conditions on the source are evaluated by the HEAD. A source that
 breaks off is read on, MAX_TRIES times in all; one that changes ends the copy.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 5 << 30  # bytes of what one request copies (API reference, CopyObject, UploadPartCopy)
 MAX_TRIES = 4  # to read the source, before the copy fails
+_WAITS = (0.0, 0.5, 2.0)  # seconds before the second try, the third and the fourth
 
 RANGE_HEADER = b"x-amz-copy-source-range"
 _ON_SOURCE = COPY_SOURCE + b"-"
@@ -87,7 +89,7 @@ class SourceObject(NamedTuple):
 
 
 async def find_source(request: ComposedRequest, copy: CopySource) -> SourceObject:
-    """Ask for the source with a HEAD, and judge the conditions on it.
+    """Ask for the source with a HEAD, and evaluate the conditions on it.
 
     Raises S3Error: it does not exist, or must not be copied; CallFailed.
     """
@@ -98,8 +100,7 @@ async def find_source(request: ComposedRequest, copy: CopySource) -> SourceObjec
     asked = [*headers, (HEADER_PREFIX + b"mode", b"ENABLED")]
     async with subrequest(request, "HeadObject", place, query=query, headers=asked) as call:
         head = await call.answer()
-        if head.status == 200:
-            await call.document(0)
+        await call.document(0)
     if head.status != 200:
         raise await _why_missing(request, place, query, headers)
     etag, size = head.fields.get(b"etag"), head.content_length
@@ -130,7 +131,7 @@ async def _why_missing(
     headers = [*headers, (b"range", b"bytes=0-0")]
     async with subrequest(request, "GetObject", place, query=query, headers=headers) as call:
         head = await call.answer()
-        if head.status < 400:  # it is there now
+        if head.status < 300 or head.status == 416:  # it is there now; 416: and empty
             return S3Error(SOURCE_CHANGED, retry_after=1)
         error = await error_of(request, call, head, place)
     if head.status == 405 and query:
@@ -143,7 +144,7 @@ async def _why_missing(
 
 
 def _check_conditions(fields: Mapping[bytes, bytes], found: Mapping[bytes, bytes]) -> None:
-    """Judge the conditions on the source; S3 answers a copy with no 304. Raises S3Error 412."""
+    """Evaluate the conditions on the source; S3 answers a copy with no 304. Raises S3Error 412."""
     values = [fields.get(_ON_SOURCE + name) or None for name in CONDITIONS]
     failed = Conditions(*values).check(found)
     if failed is None:
@@ -186,6 +187,10 @@ def _bad_range(sent: bytes, text: str) -> S3Error:
     )
 
 
+class SourceLost(CallFailed):
+    """The source gave no whole answer, however often it was asked."""
+
+
 class SourceReader:
     """Reads bytes of the source: an asynchronous iterator over pieces, within `async with`.
 
@@ -219,9 +224,8 @@ class SourceReader:
         while True:
             try:
                 piece = await self._call.piece()
-            except CallFailed:
-                if self._tries == MAX_TRIES:
-                    raise
+            except CallFailed as failure:
+                await self._wait_after(failure)
                 await self._ask()
                 continue
             if piece:
@@ -232,16 +236,21 @@ class SourceReader:
             raise StopAsyncIteration
 
     async def _ask(self) -> None:
-        """Ask for what is missing. Raises S3Error, CallFailed."""
+        """Ask for what is missing. Raises S3Error, SourceLost."""
         while True:
             self._tries += 1
             try:
                 await self._ask_once()
-            except CallFailed:
-                if self._tries == MAX_TRIES:
-                    raise
+            except CallFailed as failure:
+                await self._wait_after(failure)
             else:
                 return
+
+    async def _wait_after(self, failure: CallFailed) -> None:
+        """Wait for the next try. Raises SourceLost after the last."""
+        if self._tries == MAX_TRIES:
+            raise SourceLost(failure.reason, overload=failure.overload)
+        await asyncio.sleep(_WAITS[self._tries - 1])
 
     async def _ask_once(self) -> None:
         source = self._source
@@ -254,13 +263,21 @@ class SourceReader:
         )
         self._call = await self._call.__aenter__()
         try:
-            head = await self._call.answer()
+            head = await self._answer()
             await self._check(head, is_part=is_part)
         except BaseException:
             self._call.abort()
             raise
         if self._tries == 1:
             self.head = head
+
+    async def _answer(self) -> ResponseHead:
+        try:
+            return await self._call.answer()
+        except S3Error as error:  # of a translation
+            if error.kind is PRECONDITION_FAILED:
+                raise S3Error(SOURCE_CHANGED, retry_after=1) from None
+            raise
 
     async def _check(self, head: ResponseHead, *, is_part: bool) -> None:
         """Check that the answer has the bytes that are missing, of the object that was found."""
