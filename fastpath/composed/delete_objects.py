@@ -17,6 +17,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fastpath.composed.calls import (
+    MAX_ERROR,
+    Place,
+    call_at,
+    client_error,
+    error_in,
+    translation_of,
+)
 from fastpath.composed.delete_results import (
     Entry,
     Failure,
@@ -26,14 +34,6 @@ from fastpath.composed.delete_results import (
     read_rows,
     rows_of,
     write_result,
-)
-from fastpath.composed.subrequest import (
-    MAX_ERROR,
-    Place,
-    client_error,
-    error_in,
-    subrequest,
-    translation_of,
 )
 from fastpath.errors import (
     INTERNAL_ERROR,
@@ -175,7 +175,7 @@ class _Group:
         body = write_batch(Batch(entries))  # not quiet: each key is to have its row
         digests = batch.body_headers(body)
         headers = [*self._headers, (b"content-type", b"application/xml"), *digests.add]
-        async with subrequest(
+        async with call_at(
             self._request,
             "DeleteObjects",
             self._place,

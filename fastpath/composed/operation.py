@@ -4,7 +4,7 @@
         async with request.call(own_request, request.destination("a-target")) as call: ...
         await request.reply.document(200, xml)
 
-A request about a client's bucket or object is a `subrequest`.
+Calls about a bucket or an object of the client are made by `calls.call_at`.
 
 Rules: an operation is one task, and cancelled when its client leaves, its worker ends or its
 deadline passes. A target that fails is ServiceUnavailable or, if too many wait for it, SlowDown,

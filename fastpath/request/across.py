@@ -5,7 +5,7 @@
     AllBuckets      a ListBuckets, whose buckets are on several targets
 
 Rules: a record says where the parts of the request are, by the decisions that were made for this
-caller; what the parts ask of a target is checked when they are sent (`composed/subrequest`).
+caller; what the parts ask of a target is checked when they are sent (`composed/calls`).
 """
 
 from __future__ import annotations

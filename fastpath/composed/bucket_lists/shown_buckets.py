@@ -16,8 +16,8 @@ from heapq import nsmallest
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from fastpath.composed.calls import Place
 from fastpath.composed.finding_targets import decide_read
-from fastpath.composed.subrequest import Place
 from fastpath.errors import INVALID_BUCKET_NAME, S3Error
 from fastpath.routing.asked import Asked
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from fastpath.composed.subrequest import Fields, Place, error_of, subrequest
+from fastpath.composed.calls import Fields, Place, call_at, error_of
 from fastpath.errors import ACCESS_DENIED, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
 from fastpath.routing.table import DEFAULT_RULE, Decision
 from fastpath.s3.bucket_listing import MAX_BUCKETS
@@ -113,7 +113,7 @@ async def _read_page(
     request: ComposedRequest, target: str, query: Fields, reader: BucketsReader, take: Take
 ) -> None:
     place = Place(b"", b"", Decision(target, DEFAULT_RULE))
-    async with subrequest(request, "ListBuckets", place, query=query) as call:
+    async with call_at(request, "ListBuckets", place, query=query) as call:
         head = await call.answer()
         if head.status != 200:
             raise await error_of(request, call, head, place)

@@ -20,6 +20,7 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fastpath.composed.calls import Place, call_at
 from fastpath.composed.copies.checksums import (
     FramedPieces,
     Trailer,
@@ -41,7 +42,6 @@ from fastpath.composed.copies.new_object import (
 from fastpath.composed.copies.own_upload import OwnUpload, Stored, put
 from fastpath.composed.copies.source import MAX_SIZE, SourceObject, SourceReader, find_source
 from fastpath.composed.copies.tags import tags_of
-from fastpath.composed.subrequest import Place, subrequest
 from fastpath.errors import ACCESS_DENIED, COPY_SOURCE_TOO_LARGE, S3Error
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX
 from fastpath.request.across import CopySource
@@ -152,7 +152,7 @@ class _Copy:
             async for _ in reader:
                 pass  # read to its end, the connection is kept
         # What the destination would not take of one PutObject, it does not get in parts.
-        subrequest(request, "PutObject", self._place, headers=headers, length=source.size)
+        call_at(request, "PutObject", self._place, headers=headers, length=source.size)
         conditions = only(CONDITIONS, headers)
         others = [field for field in headers if field not in conditions]
         upload = await OwnUpload.begin(request, self._place, others)
@@ -202,7 +202,7 @@ async def _last_modified(
 ) -> bytes:
     """Return the Last-Modified of a new object; the Date of its answer if another replaced it."""
     try:
-        async with subrequest(request, "HeadObject", place, headers=headers) as call:
+        async with call_at(request, "HeadObject", place, headers=headers) as call:
             head = await call.answer()
             await call.document(0)
         if head.status == 200 and bare(head.fields.get(b"etag", b"")) == bare(stored.etag):

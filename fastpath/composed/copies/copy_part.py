@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastpath.composed.calls import Place
 from fastpath.composed.copies.checksums import Verification, VerifiedPieces
 from fastpath.composed.copies.copy_object import answer_lines, result
 from fastpath.composed.copies.new_object import OF_THE_DATA, only
 from fastpath.composed.copies.own_upload import Stored, put
 from fastpath.composed.copies.part_checksum import missing_checksum
 from fastpath.composed.copies.source import SourceReader, copied_range, find_source
-from fastpath.composed.subrequest import Place
 from fastpath.errors import S3Error
 from fastpath.request.across import CopySource
 

@@ -17,10 +17,10 @@ from collections.abc import AsyncIterable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
+from fastpath.composed.calls import Place, call_at, error_in, error_of
 from fastpath.composed.copies.new_object import OF_EACH_REQUEST, OF_THE_DATA, only
 from fastpath.composed.copies.source import SourceLost, unusable
 from fastpath.composed.documents import read_fields
-from fastpath.composed.subrequest import Place, error_in, error_of, subrequest
 from fastpath.errors import (
     NO_SUCH_UPLOAD,
     PRECONDITION_FAILED,
@@ -107,7 +107,7 @@ class OwnUpload:
 
     @classmethod
     async def _create(cls, request: ComposedRequest, place: Place, headers: Fields) -> OwnUpload:
-        async with subrequest(request, "CreateMultipartUpload", place, headers=headers) as call:
+        async with call_at(request, "CreateMultipartUpload", place, headers=headers) as call:
             head = await call.answer()
             if head.status != 200:
                 raise await error_of(request, call, head, place)
@@ -169,7 +169,7 @@ class OwnUpload:
         )
         opening = f'{DECLARATION}<CompleteMultipartUpload xmlns="{NAMESPACE}">'
         body = f"{opening}{parts}</CompleteMultipartUpload>".encode()
-        async with subrequest(
+        async with call_at(
             request,
             "CompleteMultipartUpload",
             place,
@@ -204,7 +204,7 @@ class OwnUpload:
     async def _made_before(self, size: int) -> Stored | None:
         """Return the object that an earlier Complete has made; None: it has made none."""
         try:
-            async with subrequest(
+            async with call_at(
                 self._request, "HeadObject", self._place, headers=self._headers_of_data
             ) as call:
                 head = await call.answer()
@@ -228,7 +228,7 @@ class OwnUpload:
         reason = ""
         for seconds in (*_ABORT_WAITS, None):
             try:
-                async with subrequest(
+                async with call_at(
                     request, "AbortMultipartUpload", place, query=query, headers=self._headers
                 ) as call:
                     head = await call.answer()
@@ -273,7 +273,7 @@ async def put(  # noqa: PLR0913 (a request and its body)
     names: Names | None = None,
 ) -> Stored:
     """Send an object or a part to its target. Raises S3Error, CallFailed: nothing is stored."""
-    async with subrequest(
+    async with call_at(
         request,
         operation,
         place,

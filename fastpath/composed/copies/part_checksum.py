@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fastpath.composed.calls import Place, call_at
 from fastpath.composed.copies.source import SourceReader
 from fastpath.composed.documents import read_fields
-from fastpath.composed.subrequest import Place, subrequest
 from fastpath.errors import INVALID_REQUEST, S3Error
 from fastpath.payload.checksum_support import drops_checksums_of_parts
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX, encode
@@ -54,7 +54,7 @@ async def _algorithm_of(request: ComposedRequest, place: Place, upload_id: bytes
         return None  # so it was not told of one
     query = [(b"max-parts", b"1"), (b"uploadId", upload_id)]
     try:
-        async with subrequest(request, "ListParts", place, query=query) as call:
+        async with call_at(request, "ListParts", place, query=query) as call:
             head = await call.answer()
             document = await call.document(MAX_REPLY) or b""
     except (CallFailed, S3Error):

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from fastpath.composed.subrequest import Place, error_of, subrequest
+from fastpath.composed.calls import Place, call_at, error_of
 from fastpath.errors import (
     COPY_SOURCE_TOO_LARGE,
     INVALID_ARGUMENT,
@@ -98,7 +98,7 @@ async def find_source(request: ComposedRequest, copy: CopySource) -> SourceObjec
     fields = dict(copy.headers)
     headers = _source_headers(fields)
     asked = [*headers, (HEADER_PREFIX + b"mode", b"ENABLED")]
-    async with subrequest(request, "HeadObject", place, query=query, headers=asked) as call:
+    async with call_at(request, "HeadObject", place, query=query, headers=asked) as call:
         head = await call.answer()
         await call.document(0)
     if head.status != 200:
@@ -129,7 +129,7 @@ async def _why_missing(
 ) -> S3Error:
     """Return the error of a read: the answer to a HEAD has no document that says more."""
     headers = [*headers, (b"range", b"bytes=0-0")]
-    async with subrequest(request, "GetObject", place, query=query, headers=headers) as call:
+    async with call_at(request, "GetObject", place, query=query, headers=headers) as call:
         head = await call.answer()
         if head.status < 300 or head.status == 416:  # it is there now; 416: and empty
             return S3Error(SOURCE_CHANGED, retry_after=1)
@@ -258,7 +258,7 @@ class SourceReader:
         is_part = (self._at, self._end) != (0, source.size)
         if is_part:
             headers.append((b"range", b"bytes=%d-%d" % (self._at, self._end - 1)))
-        self._call = subrequest(
+        self._call = call_at(
             self._request, "GetObject", source.place, query=source.query, headers=headers
         )
         self._call = await self._call.__aenter__()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from fastpath.composed.calls import call_at, error_of
 from fastpath.composed.copies.source import SourceObject, unusable
-from fastpath.composed.subrequest import error_of, subrequest
 from fastpath.s3.xml_reader import XmlError, XmlReader
 from fastpath.upstream.call import MAX_REPLY
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def tags_of(request: ComposedRequest, source: SourceObject) -> bytes:
     """Return the tags of the source, as `x-amz-tagging` has them. Raises S3Error, CallFailed."""
     place = source.place
-    async with subrequest(
+    async with call_at(
         request, "GetObjectTagging", place, query=source.query, headers=source.headers
     ) as call:
         head = await call.answer()

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from fastpath.composed.calls import Place
 from fastpath.composed.copies import copy_object
 from fastpath.composed.copies.source import MAX_TRIES, SourceObject
-from fastpath.composed.subrequest import Place
 from fastpath.routing.table import Decision
 from tests.doubles.http1 import ok, put
 from tests.doubles.uploads import with_sealed_id

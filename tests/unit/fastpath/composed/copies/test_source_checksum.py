@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fastpath.composed.calls import Place
 from fastpath.composed.copies.source import SourceObject
-from fastpath.composed.subrequest import Place
 from fastpath.routing.table import Decision
 
 WHOLE, OF_PARTS = b'"59e4abccf541d671db9c206cbbc37bfe"', b'"59e4abccf541d671db9c206cbbc37bfe-2"'

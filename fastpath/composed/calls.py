@@ -1,9 +1,9 @@
-"""Requests to targets that an operation makes about its client's buckets and objects.
+"""Calls to targets about buckets and objects of the client.
 
     place    a bucket or an object by the client's names, and the decision about it
              -> rights at the target -> names there -> translation -> Call
 
-Rules: a subrequest is checked and translated as a request of the client's own would be, because the
+Rules: such a call is checked and translated as a request of the client's own would be, because the
 gateway's credentials sign it; a target gets its own names alone, and an error of it has the
 client's; what a target says of the gateway's own signature reaches no client.
 """
@@ -80,7 +80,7 @@ class Place(NamedTuple):
         return self.decision.rewrite or _SAME_NAMES
 
 
-def subrequest(  # noqa: PLR0913 (what a request is)
+def call_at(  # noqa: PLR0913 (what a request is)
     request: ComposedRequest,
     operation: str,
     place: Place,
@@ -130,7 +130,7 @@ def translation_of(
     headers: Fields = (),
     length: int | None = None,
 ) -> Translation:
-    """Return how a subrequest is translated for its target.
+    """Return how a call is translated for its target.
 
     Raises S3Error, with the target's names: it cannot be sent.
     """
