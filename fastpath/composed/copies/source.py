@@ -208,7 +208,6 @@ class SourceReader:
         self._end = end
         self._tries = 0
         self._call: Call
-        self._pieces: object
 
     async def __aenter__(self) -> Self:
         await self._ask()
