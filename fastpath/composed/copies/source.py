@@ -194,7 +194,7 @@ class SourceLost(CallFailed):
 class SourceReader:
     """Reads bytes of the source: an asynchronous iterator over pieces, within `async with`.
 
-    head: of the first answer.
+    head: of the last answer.
     """
 
     def __init__(
@@ -267,8 +267,7 @@ class SourceReader:
         except BaseException:
             self._call.abort()
             raise
-        if self._tries == 1:
-            self.head = head
+        self.head = head
 
     async def _answer(self) -> ResponseHead:
         try:

@@ -6,7 +6,12 @@ docs/lakefs.md.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.compat.model.layouts import KEYS, LAKE, MAX_KEY, MOTO, OTHER, SEA, Place
+
+if TYPE_CHECKING:
+    from tests.compat.model.across import Condition, How
 
 SEAWEED = (SEA, OTHER)
 MIN_PART = 5 << 20  # of all parts but the last, on SeaweedFS; the others are told to take any
@@ -31,6 +36,53 @@ def of_part(place: Place, *, was_sent: bool) -> str | None:
     """Why a part is not sent."""
     if place.target in SEAWEED and was_sent:
         return "SeaweedFS lists a part that was sent again as often as it was sent"
+    return None
+
+
+def of_copy(place: Place, origin: Place, how: How, *, had_tags: bool) -> str | None:
+    """Why an object is not copied: only if the store itself makes the copy.
+
+    had_tags: an object of this name, at any time.
+    """
+    if place.target != MOTO or origin.target != MOTO:
+        return None
+    if how.if_absent:
+        return "moto copies onto an object in spite of If-None-Match"
+    if how.condition is not None and how.condition[0] in ("IfMatch", "IfUnmodifiedSince"):
+        return "moto copies in spite of these conditions"
+    if had_tags and how.tags is None:
+        return "moto's copy of an object without tags has those of an older one of its name"
+    return None
+
+
+def of_copied_part(
+    place: Place, origin: Place, condition: Condition | None, *, is_there: bool, is_within: bool
+) -> str | None:
+    """Why a part is not copied: only if the store itself makes it.
+
+    is_there: its source; is_within: so is its range.
+    """
+    if place.target != origin.target or place.target == LAKE:
+        return None
+    if not is_within:
+        return "moto takes any range, and SeaweedFS has another code for one that is too long"
+    if place.target == MOTO and not is_there:
+        return "moto answers 404 without a document"
+    if place.target == MOTO and condition is not None:
+        return "moto copies parts in spite of conditions"
+    return None
+
+
+def of_missing_source(place: Place, origin: Place) -> tuple[str, ...]:
+    """Codes of a part whose source is missing, if the gateway cannot ask what they mean."""
+    # lakeFS has this one for all that is wrong with a source.
+    return ("InvalidArgument",) if place.target == origin.target == LAKE else ()
+
+
+def of_digest(place: Place, origin: Place) -> str | None:
+    """Why the ETag of a copied part is not the digest of its bytes."""
+    if place.target == origin.target and place.target in SEAWEED:
+        return "SeaweedFS has that of the source"
     return None
 
 

@@ -12,19 +12,20 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.compat.model.machine import Machine
-from tests.compat.model.world import world
+from tests.compat.model.across import Across
+from tests.compat.model.world import World, world
 from tests.compat.shared import Store
 from tests.property.depth import DEPTH
 
 ENOUGH = 3000
+SOME = 25  # steps whose store failed: of each kind
 
 
-def play(stores: Mapping[str, Store], directory: Path, plays: int, steps: int) -> tuple[int, int]:
-    """Return how many steps agreed with the model, and how many of them were refused."""
+def play(stores: Mapping[str, Store], directory: Path, plays: int, steps: int) -> World:
+    """Return what has counted the steps that agreed with the model."""
     with world(stores, directory) as at:
         run_state_machine_as_test(
-            lambda: Machine(at),  # type: ignore[arg-type]  # whatever makes one will do
+            lambda: Across(at),  # type: ignore[arg-type]  # whatever makes one will do
             settings=settings(
                 max_examples=plays,
                 stateful_step_count=steps,
@@ -40,7 +41,7 @@ def play(stores: Mapping[str, Store], directory: Path, plays: int, steps: int) -
                 report_multiple_bugs=False,
             ),
         )
-        return at.steps, at.refused
+        return at
 
 
 @pytest.fixture
@@ -55,9 +56,9 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 
 def test_a_short_play_agrees_with_the_model(stores: Mapping[str, Store], tmp_path: Path) -> None:
-    steps, refused = play(stores, tmp_path, 2 * DEPTH, 40)
-    assert steps > 40
-    assert refused
+    played = play(stores, tmp_path, 2 * DEPTH, 40)
+    assert played.steps > 40
+    assert played.refused
 
 
 @pytest.mark.slow
@@ -65,6 +66,11 @@ def test_a_short_play_agrees_with_the_model(stores: Mapping[str, Store], tmp_pat
 def test_thousands_of_steps_agree_with_the_model(
     stores: Mapping[str, Store], tmp_path: Path, say: Callable[[str], None]
 ) -> None:
-    steps, refused = play(stores, tmp_path, 60, 80)
-    say(f"{steps} steps agree with the model; {refused} were refused, as it says")
-    assert steps >= ENOUGH
+    played = play(stores, tmp_path, 48, 80)
+    say(
+        f"{played.steps} steps agree with the model; {played.refused} were refused, as it says; "
+        f"{played.failed} failed because a store did, {played.withstood} succeeded though one did"
+    )
+    assert played.steps >= ENOUGH
+    assert played.failed >= SOME
+    assert played.withstood >= SOME

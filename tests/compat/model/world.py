@@ -1,18 +1,20 @@
 """Owns the stores of the model-based test and the gateway before them, and reads what they hold.
 
 Rules: moto and the lakeFS double have no other user; the SeaweedFS servers have, so that names of
-buckets begin with those of the run.
+buckets begin with those of the run. The gateway reaches each store through a proxy, which can fail;
+what a store holds is read past both.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,6 +23,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from gateway.demo.seaweed import Keys
 from tests.compat.live import CLIENT, identity, s3_client
@@ -28,17 +31,19 @@ from tests.compat.model.layouts import (
     AT_STORES,
     BRANCHES,
     LAKE,
+    MAX_KEY,
     MOTO,
     OTHER,
     REPOSITORY,
     SEA,
     Layout,
 )
+from tests.compat.model.objects import About, Objects, Pairs, Stored
 from tests.compat.shared import Store
+from tests.doubles.breaking_proxy import BreakingProxy, Fault
 from tests.doubles.lakefs import LakeFS, multipart
+from tests.doubles.lakefs.store import Blob
 from tests.process.harness import Gateway, wait_until
-
-Objects = dict[tuple[str, str, str], bytes]
 
 MOTO_KEYS = Keys("moto-key", "moto-secret")
 # Ends when its standard input does: with the test process, however that ends.
@@ -73,12 +78,20 @@ def moto_process() -> Iterator[str]:
 
 
 @dataclass
+class Struck:
+    """How often a fault has struck; 0: nothing failed."""
+
+    times: int = 0
+
+
+@dataclass
 class World:
     """Everything that outlives one play of the machine."""
 
     run: str
     gateway: Gateway
     stores: Mapping[str, Any]  # boto3's clients, past the gateway
+    proxies: Mapping[str, BreakingProxy]  # by target: what the gateway takes for the store
     moto: str
     lakefs: LakeFS
     directory: Path
@@ -88,6 +101,8 @@ class World:
     routers: list[int] = field(default_factory=list)  # pids of all that have answered
     steps: int = 0
     refused: int = 0  # steps that were answered by an error, as the model says
+    failed: int = 0  # steps that failed because a store did
+    withstood: int = 0  # steps that did what they were to do though a store failed
 
     def full(self, bucket: str) -> str:
         return self.run + bucket
@@ -108,26 +123,87 @@ class World:
                 wait_until(partial(_is_gone, pid), "the old one leaves")
             self.routers = [int(ready[1])]
 
-    def holds(self, place: tuple[str, str, str]) -> bool:
-        """Whether there is such an object, by the store itself."""
+    @contextlib.contextmanager
+    def failing(
+        self, target: str, fault: Fault | None, meanwhile: Callable[[], object] | None = None
+    ) -> Iterator[Struck]:
+        """Within: a store fails. Afterwards: how often it did, and nothing is on its way to any.
+
+        meanwhile: called once, in the moment when it first fails.
+        """
+        struck = Struck()
+        if fault is not None:
+            self.proxies[target].begin(fault, meanwhile)
+        try:
+            yield struck
+        finally:
+            if fault is not None:
+                struck.times = sum(proxy.end() for proxy in self.proxies.values())
+
+    def read(self, place: tuple[str, str, str]) -> Stored | None:
+        """An object, from the store itself; None: there is none."""
         target, bucket, key = place
+        if not key or len(key.encode()) > MAX_KEY:
+            return None  # no object has such a name
         if target == LAKE:
             branch, _, path = key.partition("/")
-            return path in self._branch(branch)
-        return key in _keys(self.stores[target], self.full(bucket), key)
+            return _of_blob(self._branch(branch).get(path))
+        client, named = self.stores[target], {"Bucket": self.full(bucket), "Key": key}
+        try:
+            answer = client.get_object(**named)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return None
+        tags = client.get_object_tagging(**named)["TagSet"] if answer.get("TagCount") else ()
+        about = About(
+            answer.get("ContentType", ""),
+            _pairs(answer["Metadata"]),
+            _pairs({row["Key"]: row["Value"] for row in tags}),
+        )
+        return Stored(answer["Body"].read(), about)
+
+    def write(self, place: tuple[str, str, str], stored: Stored) -> None:
+        """Put an object into its store."""
+        target, bucket, key = place
+        about = stored.about
+        if target == LAKE:
+            branch, _, path = key.partition("/")
+            digest = hashlib.md5(stored.body, usedforsecurity=False).hexdigest()
+            blob = Blob(stored.body, about.content_type, dict(about.metadata), digest)
+            self._branch(branch)[path] = blob
+            return
+        named = {"Bucket": self.full(bucket), "Key": key}
+        self.stores[target].put_object(**named, Body=stored.body, **about.described, **about.tagged)
 
     def objects(self) -> Objects:
         """What all stores hold, read from themselves."""
-        found: Objects = {}
-        for target, client in self.stores.items():
-            for bucket in AT_STORES[target]:
-                for key in _keys(client, self.full(bucket)):
-                    answer = client.get_object(Bucket=self.full(bucket), Key=key)
-                    found[target, bucket, key] = answer["Body"].read()
-        for branch in BRANCHES:
-            for key, blob in self._branch(branch).items():
-                found[LAKE, REPOSITORY, f"{branch}/{key}"] = blob.data
-        return found
+        places = [
+            (target, bucket, key)
+            for target, client in self.stores.items()
+            for bucket in AT_STORES[target]
+            for key in _keys(client, self.full(bucket))
+        ]
+        places += [
+            (LAKE, REPOSITORY, f"{branch}/{key}")
+            for branch in BRANCHES
+            for key in self._branch(branch)
+        ]
+        return {place: found for place in places if (found := self.read(place)) is not None}
+
+    def uploads(self) -> list[tuple[str, str, str]]:
+        """Where uploads are in progress, by the stores themselves."""
+        found = [
+            (target, bucket, upload["Key"])
+            for target, client in self.stores.items()
+            for bucket in AT_STORES[target]
+            for upload in _uploads(client, self.full(bucket))
+        ]
+        found += [
+            (LAKE, REPOSITORY, f"{upload.branch}/{upload.key}")
+            for upload in self.lakefs.store.uploads.values()
+        ]
+        return sorted(found)
 
     def clear(self) -> None:
         """Delete all objects and uploads."""
@@ -139,7 +215,7 @@ class World:
             for bucket in map(self.full, AT_STORES[target]):
                 for key in _keys(client, bucket):
                     client.delete_object(Bucket=bucket, Key=key)
-                for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
+                for upload in _uploads(client, bucket):
                     named = {"Key": upload["Key"], "UploadId": upload["UploadId"]}
                     client.abort_multipart_upload(Bucket=bucket, **named)
         for branch in BRANCHES:
@@ -158,6 +234,21 @@ def _is_gone(pid: int) -> bool:
 def _keys(client: Any, bucket: str, prefix: str = "") -> list[str]:
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     return [row["Key"] for page in pages for row in page.get("Contents", ())]
+
+
+def _uploads(client: Any, bucket: str) -> list[Any]:
+    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket)
+    return [row for page in pages for row in page.get("Uploads", ())]
+
+
+def _of_blob(blob: Any) -> Stored | None:
+    if blob is None:
+        return None
+    return Stored(blob.data, About(blob.content_type, _pairs(blob.metadata)))
+
+
+def _pairs(found: Mapping[str, str]) -> Pairs:
+    return tuple(sorted(found.items()))
 
 
 def _reset(moto: str) -> None:
@@ -198,7 +289,7 @@ def world(stores: Mapping[str, Store], directory: Path) -> Iterator[World]:
     secret.write_text("0123456789abcdef0123456789abcdef\n")
     # Parts of 5 MiB would take most of the time: how small one may be has tests of its own.
     small_parts = patch.object(multipart, "MIN_PART_BYTES", 0)
-    with moto_process() as moto, small_parts, LakeFS() as lakefs:
+    with moto_process() as moto, small_parts, LakeFS() as lakefs, contextlib.ExitStack() as stack:
         lakefs.add_repository(run + REPOSITORY, *BRANCHES[1:])
         ((key_id, key_secret),) = lakefs.keys.items()
         endpoints = {
@@ -207,16 +298,20 @@ def world(stores: Mapping[str, Store], directory: Path) -> Iterator[World]:
             MOTO: ("generic", moto, MOTO_KEYS),
             LAKE: ("lakefs", lakefs.endpoint, Keys(key_id, key_secret)),
         }
+        proxies = {
+            name: stack.enter_context(_proxy(endpoint))
+            for name, (_, endpoint, _) in endpoints.items()
+        }
         document = {
             "targets": {
                 name: {
                     "profile": profile,
-                    "endpoint": endpoint,
+                    "endpoint": proxies[name].url,
                     "region": "us-east-1",
                     "access_key_id": keys.access_key_id,
                     "secret_access_key": keys.secret_access_key,
                 }
-                for name, (profile, endpoint, keys) in endpoints.items()
+                for name, (profile, _, keys) in endpoints.items()
             },
             "auth": {"identities": [identity("compat", CLIENT)]},
             "router": {"secret_file": str(secret)},
@@ -231,5 +326,12 @@ def world(stores: Mapping[str, Store], directory: Path) -> Iterator[World]:
         first = configuration(document, run, directory, Layout())
         with Gateway.start(first, 2) as gateway:
             client = s3_client(gateway.url, CLIENT, _NO_RETRIES)
-            yield World(run, gateway, direct, moto, lakefs, directory, document, client)
+            yield World(run, gateway, direct, proxies, moto, lakefs, directory, document, client)
             client.close()
+
+
+def _proxy(endpoint: str) -> BreakingProxy:
+    url = urlsplit(endpoint)
+    assert url.hostname is not None
+    assert url.port is not None
+    return BreakingProxy(url.hostname, url.port)
