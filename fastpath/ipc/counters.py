@@ -67,6 +67,7 @@ class Slot(IntEnum):
     ROUTER_FAILED = 31  # those of them without an answer that could be used
     ROUTER_CACHED = 32  # questions that a kept answer decided
     LISTS_FAILED = 33  # targets that failed to list their buckets for a list of all
+    UPLOADS_LEFT = 34  # uploads of failed copies that could not be aborted (docs/repair.md)
 
 
 CELL_BYTES: Final = 8

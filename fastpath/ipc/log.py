@@ -196,7 +196,8 @@ class WorkerLog:
         self._take(self._repair_line(upload, DONE))
 
     def left(self, upload: LeftUpload) -> None:
-        """Log that such an upload is left: its copy has failed, and could not abort it."""
+        """Count and log that such an upload is left: its copy failed, and could not abort it."""
+        self._row[Slot.UPLOADS_LEFT] += 1
         self._take(self._repair_line(upload, LEFT))
 
     def _repair_line(self, upload: LeftUpload, state: str) -> bytes:

@@ -125,7 +125,7 @@ class Profile:
     operations: all that it has, or None if there is no list.
     lacks: operations that it would take for others, so the gateway does not send them.
     overlooks: by operation, query parameters and headers that change its meaning and that the
-        target ignores, so the gateway refuses a request with one.
+        target ignores, so the gateway refuses a request with one, and makes such a copy itself.
     mistakes_keys: takes a key of only `/` and `\\` for the bucket itself: a DeleteObject of one
         deletes an empty bucket.
     mistakes_deletes: in a DeleteObjects, truncates a key at its line break and deletes another

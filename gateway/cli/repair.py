@@ -37,7 +37,8 @@ def repair(file: str, show: bool, now: bool, timeout: float, **values: Any) -> N
 
     FILE is a log of the gateway in either form, with whatever else is in it; - is standard input.
     An upload that a line says is done is only counted. It may be run again at any time: an upload
-    that is gone is not an error.
+    that is gone is not an error. With --show, uploads that are left are no failure, and no
+    configuration is read.
     """
     from gateway.repair.found_lines import find_lines
 
@@ -81,13 +82,14 @@ def _repair(values: dict[str, Any], seconds: float, *, now: bool) -> Repair:
 
 
 def _shown(found: Found) -> str:
-    from fastpath.ipc.repair_lines import as_word
+    from fastpath.ipc.repair_lines import LEFT, as_word
     from gateway.repair.run import moment
 
     line, upload = found.line, found.line.upload
     place = f"{as_word(upload.bucket)}/{as_word(upload.key)}"
-    begun = f"begun {moment(line.time)} for request {upload.request_id}"
-    return f"target {upload.target}: {place} upload {as_word(upload.upload_id)}, {begun}"
+    state = "left" if line.state == LEFT else "begun"  # what happened at that time
+    said = f"{state} {moment(line.time)} for request {upload.request_id}"
+    return f"target {upload.target}: {place} upload {as_word(upload.upload_id)}, {said}"
 
 
 def _summary(found: FoundLines, outcomes: Counter[Outcome]) -> str:

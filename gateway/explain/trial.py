@@ -241,6 +241,8 @@ class _Trial:
             outcome.remarks += self._split(places, refused=outcome.error is not None)
         elif trail.decision or places:
             outcome.served = [self._served(address, trail.decision or places[0])]
+        if operation.name == "DeleteObjects" and outcome.error is None:
+            outcome.remarks += self._refused_keys()
         if outcome.error is not None:
             targets = [one.target for one in outcome.served]
             outcome.remarks += self._reasons(operation, address.bucket, head, targets)
@@ -265,6 +267,16 @@ class _Trial:
             for name in names
             if not self._caller.reaches(name)
         ]
+        return remarks
+
+    def _refused_keys(self) -> list[str]:
+        """Says which keys of a batch fail alone, whatever their target would say."""
+        remarks = []
+        for key in self._keys:
+            try:
+                checked_key(key.encode())
+            except S3Error as error:
+                remarks.append(f"key {key} fails alone: {error.kind.code}: {error.message}")
         return remarks
 
     def _asked(self, head: RequestHead) -> Asked | None:

@@ -157,18 +157,6 @@ def test_a_copy_within_one_target_is_passed_on(client: Any, side: Side, prefix: 
     assert_landed(side, f"{prefix}two", b"copied")
 
 
-def test_a_copy_across_targets_is_refused(door: Door, sides: dict[str, Side], prefix: str) -> None:
-    client = s3_client(door.url, CLIENT, ca=door.ca)
-    source = {"Bucket": sides["s3"].bucket, "Key": f"{prefix}one"}
-    client.put_object(**source, Body=b"stays")
-    lakefs = sides["lakefs"]
-    with pytest.raises(ClientError) as refused:
-        client.copy_object(Bucket=lakefs.bucket, Key=f"{prefix}two", CopySource=source)
-    assert refused.value.response["Error"]["Code"] == "NotImplemented"
-    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    assert read_directly(lakefs.here, lakefs.bucket, f"{prefix}two") is None
-
-
 def test_the_targets_own_keys_reach_every_target_without_identities(
     implicit_gateway: Gateway, stores: dict[str, Store], side: Side, prefix: str
 ) -> None:

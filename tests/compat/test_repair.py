@@ -30,6 +30,7 @@ from tests.unit.fastpath.ipc.test_repair_lines import LINE
 _LEAVING = """
 def change():
     import os
+    from fastpath.composed.operation import Composed
     from fastpath.ipc.repair_lines import LeftUpload
     from fastpath.worker.state import WorkerState
 
@@ -44,7 +45,7 @@ def change():
 
     install = WorkerState.install
     def install_too(self, snapshot):
-        self.composed = {"HeadObject": leave}
+        self.composed = {"HeadObject": Composed(leave, lambda _: True)}
         install(self, snapshot)
     WorkerState.install = install_too
 in_child(workers, change)

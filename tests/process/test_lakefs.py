@@ -161,11 +161,6 @@ def test_a_sub_resource_that_lakefs_lacks(
         ("HEAD", "?versionId=1", {}),
         ("PUT", "", {"x-amz-rename-source": "/repo/main/b.txt"}),
         ("PUT", "", {"x-amz-write-offset-bytes": "10"}),
-        (
-            "PUT",
-            "",
-            {"x-amz-copy-source": "repo/main/a.txt", "if-match": '"other"'},
-        ),
     ],
 )
 def test_what_lakefs_overlooks_does_not_reach_it(

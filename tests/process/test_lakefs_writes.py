@@ -95,25 +95,54 @@ def test_another_failure_of_a_copy_is_for_the_operator(client: Client, lakefs: L
     assert b"cannot be copied" in answer.body
 
 
-@pytest.mark.parametrize("condition", [{"if_none_match": "*"}, {"if_match": "x"}])
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ({"if_none_match": "*"}, (412, "PreconditionFailed")),
+        ({"if_match": "x"}, (501, "NotImplemented")),
+    ],
+)
 def test_a_condition_on_the_destination(
-    client: Client, lakefs: LakeFS, condition: dict[str, str]
+    client: Client, lakefs: LakeFS, condition: dict[str, str], expected: tuple[int, str]
 ) -> None:
-    """lakeFS overlooks it, and would overwrite the object."""
-    assert said(copy(client, to=PATH, **condition)) == (501, "NotImplemented")
-    assert not lakefs.seen
+    """A copy of lakeFS would overwrite the object; a PutObject of it has the first condition."""
+    client.send("PUT", TO, b"another")
+    assert said(copy(client, **condition)) == expected
+    assert stored(lakefs, "copy") == b"another"
 
 
-def test_a_copy_keeps_its_type_or_is_refused(client: Client, lakefs: LakeFS) -> None:
-    """lakeFS gives it the source's, whatever is asked for."""
+def test_a_copy_where_no_object_is(client: Client, lakefs: LakeFS) -> None:
+    assert copy(client, if_none_match="*").status == 200
+    assert stored(lakefs, "copy") == OBJECT
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ({"content_type": "image/png"}, "image/png"),
+        ({"content_type": "text/plain"}, "text/plain"),  # the source's
+        ({}, "binary/octet-stream"),
+    ],
+)
+def test_a_copy_has_the_type_that_is_asked_for(
+    client: Client, lakefs: LakeFS, sent: dict[str, str], expected: str
+) -> None:
+    """A copy of lakeFS has that of its source."""
     replace = {"x_amz_metadata_directive": "REPLACE", "x_amz_meta_a": "new"}
-    answer = copy(client, content_type="image/png", **replace)
-    assert said(answer) == (501, "NotImplemented")
-    assert stored(lakefs, "copy") is None
-    assert copy(client, content_type="text/plain", **replace).status == 200
-    assert client.send("HEAD", TO).fields["x-amz-meta-a"] == "new"
-    assert copy(client, content_type="image/png").status == 200  # S3 looks at it with REPLACE only
-    assert said(copy(client, "/repo/main/no", content_type="a/b", **replace)) == (404, "NoSuchKey")
+    assert copy(client, **sent, **replace).status == 200
+    fields = client.send("HEAD", TO).fields
+    assert (fields["content-type"], fields["x-amz-meta-a"]) == (expected, "new")
+    assert stored(lakefs, "copy") == OBJECT
+
+
+def test_a_type_counts_with_replace_alone(client: Client) -> None:
+    assert copy(client, content_type="image/png").status == 200
+    assert client.send("HEAD", TO).fields["content-type"] == "text/plain"
+
+
+def test_a_copy_with_a_type_of_what_is_missing(client: Client) -> None:
+    replace = {"x_amz_metadata_directive": "REPLACE", "content_type": "a/b"}
+    assert said(copy(client, "/repo/main/no", **replace)) == (404, "NoSuchKey")
 
 
 @pytest.mark.parametrize("directive", ["replace", "OTHER"])

@@ -218,6 +218,14 @@ def test_show_asks_nobody_and_reads_no_configuration(tmp_path: Path) -> None:
     assert done.stderr == f"{log}: uploads: 1 left, 1 done\n"
 
 
+def test_a_time_is_told_with_what_happened_then(tmp_path: Path) -> None:
+    log = tmp_path / "gateway.log"
+    for state in (BEGUN, LEFT):
+        log.write_text(line(state=state))
+        done = CliRunner().invoke(main, ["repair", "--show", str(log)])
+        assert f", {state} 20" in done.stdout
+
+
 def test_a_log_without_repair_lines_is_fine_without_a_configuration() -> None:
     done = CliRunner().invoke(main, ["repair", "-", "-c", "none.yaml"], input="nothing\n")
     assert (done.exit_code, done.stdout) == (0, "")

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastpath.ipc.process_identity import ProcessIdentity
-from fastpath.ipc.repair_lines import LeftUpload, RepairLine, written
+from fastpath.ipc.repair_lines import BEGUN, DONE, LEFT, LeftUpload, RepairLine, written
 from gateway.repair.found_lines import repair_line
 from tests.property.depth import EXAMPLES
 
@@ -16,7 +16,7 @@ _NUMBERS = st.integers(0, 2**63)
 _LINES = st.builds(
     RepairLine,
     st.builds(LeftUpload, _WORDS, _NAMES, _NAMES, _NAMES, _WORDS),
-    st.booleans(),
+    st.sampled_from([BEGUN, DONE, LEFT]),
     st.floats(0, 2**36),
     st.integers(0, 255),
     st.builds(ProcessIdentity, _WORDS, _NUMBERS, _NUMBERS, _NUMBERS),

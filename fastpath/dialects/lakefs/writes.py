@@ -132,7 +132,9 @@ class CopyObject(Write):
         if directive not in (b"COPY", b"REPLACE"):
             text = "Unknown metadata directive."
             raise invalid(_DIRECTIVE.decode(), text, directive.decode("latin-1"))
-        self._type = client_request.fields.get(b"content-type") if directive == b"REPLACE" else None
+        # S3 replaces the type with the metadata; lakeFS keeps that of the source.
+        sent = client_request.fields.get(b"content-type") or _DEFAULT_TYPE
+        self._type = sent if directive == b"REPLACE" else None
         if self._type is not None or self._source.must_be_checked:
             self.first_question = self._source.question()
 

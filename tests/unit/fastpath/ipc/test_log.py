@@ -9,7 +9,7 @@ import pytest
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import FLUSH_SECONDS, MAX_DATAGRAM, SAME_MISTAKE_SECONDS, WorkerLog
 from fastpath.ipc.process_identity import this_process
-from fastpath.ipc.repair_lines import BEGUN, DONE, LeftUpload, read
+from fastpath.ipc.repair_lines import BEGUN, DONE, LEFT, LeftUpload, read
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Rig
 
@@ -236,6 +236,14 @@ def test_a_repair_line_is_sent_at_once_and_its_end_like_other_lines() -> None:
     assert (begun.upload, begun.state) == (UPLOAD, BEGUN)
     assert (done.upload, done.state) == (UPLOAD, DONE)
     assert begun.process == this_process()
+
+
+def test_an_upload_that_is_left_is_told_and_counted() -> None:
+    rig = Rig()
+    rig.log.left(UPLOAD)
+    (left,) = (read(line) for line in rig.lines("repair"))
+    assert (left.upload, left.state) == (UPLOAD, LEFT)
+    assert rig.count(Slot.UPLOADS_LEFT) == 1
 
 
 def test_a_repair_line_that_cannot_be_sent_is_told_and_counted() -> None:

@@ -278,6 +278,13 @@ def test_explain_shows_why_a_list_is_refused(run, keyed: Path) -> None:
     ]
 
 
+def test_explain_shows_which_key_of_a_batch_fails_alone(run, keyed: Path) -> None:
+    command = ("explain", "-c", keyed, "data", "--operation", "DeleteObjects")
+    said = run(*command, "--key", "x", "--key", "../x").stdout.splitlines()
+    assert said[-1] == "note: key ../x fails alone: InvalidURI: Couldn't parse the specified URI."
+    assert not [line for line in said if line.startswith(("note: key x", "refused"))]
+
+
 def test_explain_shows_where_each_key_of_a_batch_goes(run, keyed: Path) -> None:
     command = ("explain", "-c", keyed, "data", "x", "--operation", "DeleteObjects")
     assert run(*command, "--key", "raw/&").stdout.splitlines() == [
