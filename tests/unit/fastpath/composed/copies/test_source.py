@@ -243,6 +243,17 @@ def test_a_source_that_breaks_off_is_read_on_from_there() -> None:
     assert copy.ended().status == 200
 
 
+def test_a_source_that_breaks_off_before_it_answers_is_read_again() -> None:
+    copy = Copying()
+    copy.finds()
+    copy.source.hears("GET ")
+    copy.source.says(b"garbage\r\n\r\n")
+    copy.reads(ETAG, "x-amz-meta-a: b")
+    assert copy.stores().fields["x-amz-meta-a"] == "b"
+    copy.shows()
+    assert copy.ended().status == 200
+
+
 def test_a_source_that_breaks_off_again_and_again() -> None:
     copy = Copying()
     copy.finds()
