@@ -24,6 +24,7 @@ from fastpath.errors import ACCESS_DENIED, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Err
 from fastpath.routing.identities import ANONYMOUS_CALLER
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import Call, CallFailed, CallWorker, Requester
+from fastpath.upstream.credential_refresh import signer_in_force
 
 if TYPE_CHECKING:
     from fastpath.composed.finding_targets import Router
@@ -107,7 +108,7 @@ class ComposedRequest:
         signer = self.snapshot.signer(place, caller)
         if signer is None:
             raise S3Error(SERVICE_UNAVAILABLE)
-        return Destination(place, signer)
+        return Destination(place, signer_in_force(place, caller, signer, self._worker.snapshot))
 
     def call(
         self,

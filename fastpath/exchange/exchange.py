@@ -381,17 +381,20 @@ class Exchange:
 
     async def _find_out(self, *, fresh: bool = False) -> Callable[[], None]:
         """Find out what must be known before the request is sent."""
-        if self.admitted.translation is not None:
-            self._begin_translation(self.admitted.translation, fresh=fresh)
+        translation, is_copy = self.admitted.translation, self.admitted.across is not None
+        if translation is not None and not is_copy:
+            self._begin_translation(translation, fresh=fresh)
         if self._must_find_region():
             await preparation.find_region(self, self._worker)
-        if self.admitted.translation is not None:
+        if translation is not None:
             try:
-                await preparation.ask_first(self, self._worker, self.admitted.translation)
+                await preparation.ask_first(self, self._worker, translation)
             except S3Error as error:
-                if self.admitted.across is None or error.kind is not NOT_IMPLEMENTED:
+                if not is_copy or error.kind is not NOT_IMPLEMENTED:
                     raise
                 return await self._copy_here()
+            if is_copy:  # made here, its own requests have translations that begin
+                self._begin_translation(translation, fresh=fresh)
         return partial(self._proceed, fresh=fresh)
 
     async def _find_other_signer(self) -> Callable[[], None]:

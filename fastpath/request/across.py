@@ -24,7 +24,7 @@ class CopySource(NamedTuple):
     """The source of a copy.
 
     version: that the client asks for; empty: the current one.
-    headers: the client's, with those that a presigner moved into the query.
+    headers: the client's, each once, with those that a presigner moved into the query.
     is_elsewhere: no target makes the copy by itself: its source is on another one, or the target
         would not do as S3 does.
     """
@@ -66,4 +66,5 @@ def copy_source(head: RequestHead, decision: Decision, *, is_elsewhere: bool) ->
     sent = head.fields[COPY_SOURCE].partition(b"?")[2]
     version = next((value for name, value in parse_query(sent) if name == b"versionId"), b"")
     source = source_of(head, COPY_SOURCE)
-    return CopySource(source, version, decision, head.headers, is_elsewhere)
+    headers = tuple(head.fields.items())  # lines of one name are one header
+    return CopySource(source, version, decision, headers, is_elsewhere)

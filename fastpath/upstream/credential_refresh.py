@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from fastpath.signing.sigv4.sign import Signer
+from fastpath.signing.sigv4.sign import Signer, Unsigned
 
 if TYPE_CHECKING:
     from fastpath.ipc.log import WorkerLog
@@ -94,6 +94,20 @@ class CredentialRefresh:
         for waiter, (_, until) in self._waiting.items():
             if until <= now and not waiter.done():
                 waiter.set_result(None)
+
+
+def signer_in_force(
+    home: Target, caller: Caller, signer: Signer | Unsigned, snapshot: Snapshot
+) -> Signer | Unsigned:
+    """Return who signs what is sent only now for a request that began with `signer`.
+
+    Temporary credentials may expire while the request is served; they were renewed before that in
+    `snapshot`, which is the one in force. The signer is for the region of the other one.
+    """
+    if not isinstance(signer, Signer) or not signer.temporary:
+        return signer
+    now = _signer_now(Refused(home, caller, signer), snapshot)
+    return signer if now is None else now.in_region(signer.region)
 
 
 def _signer_now(refused: Refused, snapshot: Snapshot) -> Signer | None:

@@ -29,6 +29,7 @@ from fastpath.composed.copies.checksums import (
     accepts,
     takes_trailer,
 )
+from fastpath.composed.copies.content_md5 import asks_for_md5, md5_of
 from fastpath.composed.copies.new_object import (
     CONDITIONS,
     OF_THE_DATA,
@@ -121,9 +122,19 @@ class _Copy:
         return not is_known and takes_trailer(self._target, algorithm)
 
     async def _put_whole(self) -> Stored:
+        try:
+            return await self._put_whole_with(())
+        except S3Error as refusal:
+            if not asks_for_md5(refusal):
+                raise
+        async with self._opened(0, self._source.size) as pieces:
+            md5 = await md5_of(pieces)
+        return await self._put_whole_with([md5])
+
+    async def _put_whole_with(self, more: Fields) -> Stored:
         source, request = self._source, self._request
         async with SourceReader(request, source, 0, source.size) as reader:
-            headers = await self._headers(reader.head)
+            headers = [*await self._headers(reader.head), *more]
             pieces = VerifiedPieces(reader, 0, self._verification)
             if self._needs_trailer():
                 assert self._algorithm is not None  # it is what the trailer has

@@ -18,6 +18,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
 from fastpath.composed.calls import Place, call_at, error_in, error_of
+from fastpath.composed.copies.content_md5 import asks_for_md5, md5_of
 from fastpath.composed.copies.new_object import OF_EACH_REQUEST, OF_THE_DATA, only
 from fastpath.composed.copies.source import SourceLost, unusable
 from fastpath.composed.documents import read_fields
@@ -58,6 +59,10 @@ _ABOUT_THE_BODY = frozenset(
         "XAmzContentSHA256Mismatch",
     }
 )
+# Errors about an upload, which is not the client's either.
+_ABOUT_THE_UPLOAD = frozenset(
+    {"EntityTooSmall", "InvalidPart", "InvalidPartOrder", "MalformedXML", NO_SUCH_UPLOAD.code}
+)
 
 Fields = Sequence[tuple[bytes, bytes]]
 Pieces = Callable[[], AbstractAsyncContextManager[AsyncIterable[bytes]]]
@@ -83,6 +88,7 @@ class OwnUpload:
         self._headers_of_data = only(OF_THE_DATA, headers)
         self._upload_id = upload_id
         self._etags: list[bytes] = []  # of the parts, in order
+        self._needs_md5 = False  # with each part
         self._left = LeftUpload(
             place.decision.target,
             place.rewrite.bucket_up(place.bucket),
@@ -129,12 +135,31 @@ class OwnUpload:
                 self._etags.append(await self._put_part(pieces, size))
             except (CallFailed, S3Error) as failure:
                 if seconds is None or not _may_pass(failure):
-                    raise
+                    raise self._for_client(failure) from None
                 await asyncio.sleep(seconds)
             else:
                 return
 
+    def _for_client(self, failure: CallFailed | S3Error) -> CallFailed | S3Error:
+        """Return what is told of a failure to a client that knows of no upload."""
+        if isinstance(failure, S3Error) and failure.kind.code in _ABOUT_THE_UPLOAD:
+            what = f"refused the upload of a copy: {failure.kind.code}"
+            return unusable(self._request, self._place, what)
+        return failure
+
     async def _put_part(self, pieces: Pieces, size: int) -> bytes:
+        if not self._needs_md5:
+            try:
+                return await self._put_part_with(pieces, size, ())
+            except S3Error as refusal:
+                if not asks_for_md5(refusal):
+                    raise
+            self._needs_md5 = True
+        async with pieces() as source:
+            md5 = await md5_of(source)
+        return await self._put_part_with(pieces, size, [md5])
+
+    async def _put_part_with(self, pieces: Pieces, size: int, more: Fields) -> bytes:
         number = b"%d" % (len(self._etags) + 1)
         query = [(b"partNumber", number), (b"uploadId", self._upload_id)]
         async with pieces() as source:
@@ -145,7 +170,7 @@ class OwnUpload:
                 source,
                 size,
                 query=query,
-                headers=self._headers_of_data,
+                headers=[*self._headers_of_data, *more],
             )
         return stored.etag
 
@@ -155,7 +180,7 @@ class OwnUpload:
             stored = await self._complete(headers)
         except (CallFailed, S3Error) as failure:
             if not _may_pass(failure):
-                raise
+                raise self._for_client(failure) from None
             await asyncio.sleep(_PART_WAITS[0])
             stored = await self._complete_again(headers, size)
         self._request.log.repaired(self._left)
@@ -195,10 +220,10 @@ class OwnUpload:
         except S3Error as error:
             # The upload is gone, or its own object does not meet the condition.
             if error.kind.code not in (NO_SUCH_UPLOAD.code, PRECONDITION_FAILED.code):
-                raise
+                raise self._for_client(error) from None
             stored = await self._made_before(size)
             if stored is None:
-                raise
+                raise self._for_client(error) from None
             return stored
 
     async def _made_before(self, size: int) -> Stored | None:

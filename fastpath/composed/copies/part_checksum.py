@@ -1,6 +1,7 @@
 """Finds the checksum that a store asks for with a copied part.
 
-    the store has refused the part -> ListParts: the algorithm of the upload
+    the store has refused the part -> Content-MD5, if that is what it asks for
+                                   -> ListParts: the algorithm of the upload
                                    -> the bytes of the source, read once more: the value
 
 Rules: a store that copies by itself computes the checksum of a part. What algorithm an upload was
@@ -12,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastpath.composed.calls import Place, call_at
+from fastpath.composed.copies.content_md5 import asks_for_md5, md5_of
 from fastpath.composed.copies.source import SourceReader
 from fastpath.composed.documents import read_fields
 from fastpath.errors import INVALID_REQUEST, S3Error
@@ -35,6 +37,9 @@ async def missing_checksum(
     upload_id: the target's. reader: of the bytes of the part, not yet opened. Raises S3Error,
     CallFailed: they cannot be read.
     """
+    if asks_for_md5(refusal):
+        async with reader:
+            return await md5_of(reader)
     if refusal.kind.code != INVALID_REQUEST.code:
         return None
     algorithm = await _algorithm_of(request, place, upload_id)

@@ -280,7 +280,7 @@ class SourceReader:
     async def _check(self, head: ResponseHead, *, is_part: bool) -> None:
         """Check that the answer has the bytes that are missing, of the object that was found."""
         source = self._source
-        if head.status == 412:
+        if head.status in (412, 416):  # 416: it is shorter now, and If-Match was ignored
             raise S3Error(SOURCE_CHANGED, retry_after=1)
         if head.status >= 400:
             raise await error_of(self._request, self._call, head, source.place)

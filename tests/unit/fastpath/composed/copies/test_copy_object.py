@@ -107,6 +107,15 @@ def test_a_directive_that_s3_does_not_have(line: str) -> None:
     assert copy.rig.targets == []
 
 
+def test_header_lines_of_one_name_are_one_value() -> None:
+    """As S3 has them, and as a PutObject of the client's own would have passed them on."""
+    lines = ["x-amz-metadata-directive: REPLACE", "x-amz-meta-a: 1", "x-amz-meta-a: 2"]
+    copy = Copying(put("/g-b/k", b"", "x-amz-copy-source: b-b/source", *lines))
+    copy.finds()
+    copy.reads()
+    assert copy.stores().fields["x-amz-meta-a"] == "1,2"
+
+
 def test_a_type_of_a_checksum_is_none() -> None:
     copy = Copying()
     copy.finds()

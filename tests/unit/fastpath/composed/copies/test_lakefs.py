@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from fastpath.composed.copies import copy_object
+from fastpath.ipc.counters import Slot
 from tests.doubles.http1 import ok, put
 from tests.doubles.rules import Rewriting, Rule
 from tests.doubles.uploads import initiated
+from tests.doubles.wire import Rig
 from tests.unit.fastpath.composed.copies.bench import ETAG, OBJECT, Copying, error, found, ranged
 
 RULES = (
@@ -41,9 +43,10 @@ def test_a_copy_to_lakefs() -> None:
     assert copy.ended().status == 200
 
 
+LOCK = "x-amz-object-lock-mode: GOVERNANCE"
 FORGOTTEN = [
     ("Content-Encoding: gzip", "content-encoding"),
-    ("x-amz-object-lock-mode: GOVERNANCE", "x-amz-object-lock-mode"),
+    (LOCK, "x-amz-object-lock-mode"),
     ("x-amz-object-lock-legal-hold: ON", "x-amz-object-lock-legal-hold"),
     ("x-amz-website-redirect-location: /x", "x-amz-website-redirect-location"),
     ("x-amz-tagging: a=b", "x-amz-tagging"),
@@ -78,6 +81,18 @@ def test_or_dropped_and_the_operator_is_told(line: str, name: str) -> None:
     assert (told["headers"], told["target"]) == (name, "first")
     copy.shows()
     assert copy.ended().status == 200
+
+
+def test_a_request_whose_headers_were_dropped_counts_once() -> None:
+    """lakeFS would have made the copy itself, but for its type."""
+    rig = Rig(profile="lakefs", forgets="drop", rules=RULES)
+    lines = ["x-amz-metadata-directive: REPLACE", "Content-Type: text/y", LOCK]
+    rig.connect().says(put("/repo/main/k", b"", "x-amz-copy-source: repo/main/s", *lines))
+    rig.target.says(found(3, ETAG, "Content-Type: text/x"))  # asked for its type
+    rig.target.says(found(3, ETAG, "Content-Type: text/x"))
+    rig.target.says(ok(b"abc", ETAG, "Content-Type: text/x"))
+    assert b"PUT /repo/main/k" in rig.target.heard
+    assert rig.count(Slot.FORGOTTEN) == 1
 
 
 def test_tags_of_the_source_are_among_them() -> None:
@@ -146,7 +161,9 @@ def test_a_large_copy_to_lakefs(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     copy.destination.says(ok(f"<ListPartsResult>{parts}</ListPartsResult>".encode()))
     answer = copy.answer(b"PUT")
-    assert (answer.status, answer.code) == (400, "InvalidPart")
+    assert (answer.status, answer.code) == (503, "ServiceUnavailable")
+    (told,) = copy.rig.lines("event")
+    assert told["message"] == "refused the upload of a copy: InvalidPart"
     copy.destination.hears("DELETE /repo/main/k?uploadId=u1 ")
     copy.destination.says(error("NoSuchKey", "404 Not Found"))  # as lakeFS says it of an upload
     assert copy.over == copy.left != []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 import zlib
+from typing import Any
 
 import pytest
 
@@ -266,7 +268,6 @@ def test_a_part_that_fails_again_and_again() -> None:
     ("code", "status"),
     [
         ("AccessDenied", "403 Forbidden"),
-        ("NoSuchUpload", "404 Not Found"),
         ("NotImplemented", "501 Not Implemented"),
     ],
 )
@@ -276,6 +277,57 @@ def test_what_does_not_pass_is_not_tried_again(code: str, status: str) -> None:
     copy.destination.hears("PUT ")
     copy.destination.says(error(code, status))
     copy.fails(int(status[:3]), code)
+
+
+def test_what_is_wrong_with_the_upload_is_no_fault_of_the_client() -> None:
+    """Who asked for a copy has begun no upload: a 404 would say that the source is missing."""
+    copy = begun()
+    copy.reads_part(1)
+    copy.destination.hears("PUT ")
+    gone = error("NoSuchUpload", "404 Not Found", "<UploadId>u1</UploadId>")
+    copy.destination.says(gone)
+    assert b"u1" not in copy.fails(503, "ServiceUnavailable").body
+    (told,) = copy.rig.lines("event")
+    assert told["message"] == "refused the upload of a copy: NoSuchUpload"
+
+    copy = last_part_sent()
+    copy.completes(error("InvalidPart", "400 Bad Request"))
+    copy.fails(503, "ServiceUnavailable")
+
+
+def test_a_store_that_wants_the_md5_of_one_part_gets_that_of_the_next_at_once() -> None:
+    copy = begun()
+    copy.reads_part(1)
+    copy.destination.hears("PUT ")
+    wants = error("InvalidRequest", "400 Bad Request", "<Message>Content-MD5 is missing</Message>")
+    copy.destination.says(wants)
+    for number in range(1, PARTS + 1):
+        first, end = copy.reads_part(number)
+        digest = hashlib.md5(OBJECT[first:end], usedforsecurity=False).digest()
+        sent = copy.puts(number).fields["content-md5"]
+        assert sent == base64.b64encode(digest).decode()
+    copy.completes(ok(completed()))
+    copy.shows('"m-3"')
+    assert copy.ended().status == 200
+
+
+def test_temporary_credentials_that_are_renewed_sign_what_is_sent_from_then_on() -> None:
+    """A copy may take longer than they are good for; what has a body cannot be sent again."""
+
+    def credentials(key: str) -> dict[str, Any]:
+        one = {"access_key_id": key, "secret_access_key": "secret", "token": "token"}
+        return {"credentials": {"first": one, "generic": one}}
+
+    copy = LargeCopy(**credentials("ASIAOLD"))
+    copy.begins()
+    assert "Credential=ASIAOLD/" in copy.puts(1).fields["authorization"]
+    copy.rig.install(**credentials("ASIANEW"))
+    for number in range(2, PARTS + 1):
+        assert "Credential=ASIANEW/" in copy.puts(number).fields["authorization"]
+    closing = copy.completes(ok(completed()))
+    assert "Credential=ASIANEW/" in closing.fields["authorization"]
+    copy.shows('"m-3"')
+    assert copy.ended().status == 200
 
 
 def test_a_source_that_changes_between_two_parts() -> None:
@@ -359,7 +411,7 @@ def test_an_upload_that_is_gone_and_has_made_no_such_object(shown: bytes) -> Non
     copy.completes(error("NoSuchUpload", "404 Not Found"))
     copy.destination.hears("HEAD ")
     copy.destination.says(shown)
-    copy.fails(404, "NoSuchUpload")
+    copy.fails(503, "ServiceUnavailable")
 
 
 @pytest.mark.parametrize(
