@@ -138,7 +138,6 @@ class Across(Machine):
         how=st.just(PLAIN) | hows,
         fault=faults,
         at_source=ends,
-        changes=st.booleans(),
     )
     def copy_while_a_store_fails(
         self,
@@ -150,14 +149,28 @@ class Across(Machine):
         how: How,
         fault: Fault,
         at_source: bool,
-        changes: bool,
     ) -> None:
         named = self.some_key(data, source)
         if fresh is not None:
             self.write(source, named, fresh, data.draw(abouts))
-        if changes:  # a condition may hold before, and not afterwards
-            how = how._replace(condition=None)
-        self.make_copy(bucket, key, source, named, how, fault, at_source=at_source, changes=changes)
+        self.make_copy(bucket, key, source, named, how, fault, at_source=at_source)
+
+    @rule(
+        bucket=buckets,
+        key=keys,
+        source=buckets,
+        data=st.data(),
+        body=large_bodies,
+        after=st.sampled_from([600, 1300, 3000, 50_000, 500_000]),
+    )
+    def copy_what_changes(
+        self, bucket: str, key: str, source: str, data: st.DataObject, body: bytes, after: int
+    ) -> None:
+        """Copy an object that is overwritten when its source breaks off, and then read on."""
+        named = self.some_key(data, source)
+        self.write(source, named, body, About())
+        fault = Fault(FaultKind.ANSWER_BREAKS, after)
+        self.make_copy(bucket, key, source, named, PLAIN, fault, at_source=True, changes=True)
 
     @rule(bucket=buckets, source=buckets, data=st.data())
     def migrate_while_stores_fail(self, bucket: str, source: str, data: st.DataObject) -> None:
