@@ -41,7 +41,14 @@ REQUESTS: dict[str, tuple[Callable[[], list[bytes]], bytes]] = {
 
 
 def path(name: str) -> list[tuple[str, str]]:
-    """The calls of this request: file and function, in order."""
+    """The calls of this request: file and function, in order.
+
+    The shortest of three paths: in another second, dates are written anew.
+    """
+    return min((_path(name) for _ in range(3)), key=len)
+
+
+def _path(name: str) -> list[tuple[str, str]]:
     make, answer = REQUESTS[name]
     rig = Rig(mode="sigv4")
     client = rig.connect()
