@@ -185,7 +185,7 @@ class _Trial:
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
             admitted = decided(admitted, found.placed, found.source, snapshot, trail, found.split)
         if isinstance(admitted, Looking):  # as if nothing were found
-            admitted = looked(admitted, admitted.placed, snapshot, trail)
+            admitted = looked(admitted, admitted.placed, (), snapshot, trail)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
         return admitted

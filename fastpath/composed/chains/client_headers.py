@@ -1,4 +1,4 @@
-"""Says what of the client's request each place on a chain is asked: its headers and parameters."""
+"""Says which headers and parameters of a client each place of a chain gets, and what goes back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastpath.request.headers_not_forwarded import is_not_forwarded
 
 if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
-    from fastpath.http.head import RequestHead
+    from fastpath.http.head import RequestHead, ResponseHead
     from fastpath.request.admitted import Admitted
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -39,6 +39,11 @@ _DROPPED = re.compile(
     )
 )
 
+# Of an answer: what a document of the gateway's own has anew.
+_OF_THE_BODY = frozenset(
+    {b"connection", b"content-length", b"content-type", b"keep-alive", b"transfer-encoding"}
+)
+
 
 def forwarded_headers(request: ComposedRequest) -> Fields:
     """Return the client's headers, those of a presigned URL too, that go up with a request."""
@@ -58,3 +63,8 @@ def forwarded_query(head: RequestHead, admitted: Admitted) -> Fields:
     """Return the client's parameters, without its signature."""
     raw = upstream_query(head.query, admitted.presigned_names)
     return parse_query(raw) if raw else ()
+
+
+def lines_without_body(head: ResponseHead) -> list[bytes]:
+    """Return the header lines of a place's answer, for an answer of the gateway's own."""
+    return [b"%b: %b" % field for field in head.headers if field[0] not in _OF_THE_BODY]
