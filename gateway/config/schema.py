@@ -431,7 +431,7 @@ class Conditions(Section):
 
     @property
     def zone_file(self) -> str | None:
-        """The TZif file of the time zone, in base64: a worker has no time zone data."""
+        """The TZif file of the time zone in base64; None: hours are of the local time."""
         return None if self.timezone is None else zone_file(self.timezone)
 
 
