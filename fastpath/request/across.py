@@ -3,6 +3,7 @@
     CopySource      a copy, whose source may be on another target than its destination
     SplitBatch      a DeleteObjects whose keys are in several places
     AllBuckets      a ListBuckets, whose buckets are on several targets
+    MergedList      a ListObjects whose keys may be in several places
 
 Rules: a record says where the parts of the request are, by the decisions that were made for this
 caller; what the parts ask of a target is checked when they are sent (`composed/calls`).
@@ -10,12 +11,14 @@ caller; what the parts ask of a target is checked when they are sent (`composed/
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 from fastpath.http.head import RequestHead
 from fastpath.http.query import parse_query
 from fastpath.request.sources import SourceName, source_of
+from fastpath.routing.chain import Chain
+from fastpath.routing.key_globs import Coverage
 from fastpath.routing.table import Decision
 from fastpath.s3.addressing import COPY_SOURCE
 
@@ -58,7 +61,28 @@ class AllBuckets(NamedTuple):
         return True
 
 
-Across: TypeAlias = CopySource | SplitBatch | AllBuckets
+class MergedList(NamedTuple):
+    """Where the keys of a ListObjects are.
+
+    places: that may have keys with the list's prefix, in the order in which reads look; two or
+        more.
+    takes_all: each of these places shows every key with the prefix, so that none is looked up.
+    chain_of: the chain of a client's key, for a read of this caller.
+    coverage: of each place, how many of the keys that begin with a prefix it shows.
+    """
+
+    places: Sequence[Decision]
+    takes_all: bool
+    chain_of: Callable[[bytes], Chain]
+    coverage: Callable[[bytes], Sequence[Coverage]]
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether no target can answer by itself."""
+        return True
+
+
+Across: TypeAlias = CopySource | SplitBatch | AllBuckets | MergedList
 
 
 def copy_source(head: RequestHead, decision: Decision, *, is_elsewhere: bool) -> CopySource:
