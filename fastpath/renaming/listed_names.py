@@ -24,6 +24,10 @@ from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.addressing import MAX_KEY_BYTES
 from fastpath.s3.xml_writer import escaped, url_encoded
 
+_LINE_BREAK = 10
+# What an escape consists of comes before it: the sign of all of them, and that of a space.
+_ORDER_OF_ESCAPES = b"%+ "
+_FEW_SIGNS = 16
 _HIGHEST = ("\U0010ffff" * 8).encode()
 # What stands in a text as it is, encoded or not: AWS encodes the tilde.
 _SAFE = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./*"
@@ -132,7 +136,7 @@ class ListedNames:
             joined = b"" if self._encoded == page.encoded else b"".join(page.texts)
             if not joined.translate(None, _SAFE):
                 return self._rows_of_texts(page)
-        texts = [self._written(key) for key in keys]
+        texts = self._all_written(keys)
         return [
             text + row[len(old) :]
             for text, old, row in zip(texts, page.texts, page.rows, strict=True)
@@ -151,6 +155,22 @@ class ListedNames:
             else self._written(self._rewrite.key_down(key)) + row[len(text) :]
             for key, text, row in zip(page.keys, page.texts, page.rows, strict=True)
         ]
+
+    def _all_written(self, keys: list[bytes]) -> list[bytes]:
+        """Return names as the client gets them, many at once if possible."""
+        joined = b"\n".join(keys)
+        if not self._encoded:
+            joined = self._written(joined)
+        elif len(unsafe := set(joined.translate(None, _SAFE)) - {_LINE_BREAK}) <= _FEW_SIGNS:
+            for sign in sorted(unsafe, key=lambda sign: _ORDER_OF_ESCAPES.find(sign) % 4):
+                name = bytes((sign,))
+                joined = joined.replace(name, self._written(name))
+        else:
+            return [self._written(key) for key in keys]
+        texts = joined.split(b"\n")
+        if len(texts) != len(keys):  # a key has a line break
+            return [self._written(key) for key in keys]
+        return texts
 
     def _written(self, key: bytes) -> bytes:
         """Return a name as the client gets it."""

@@ -26,6 +26,8 @@ ROW_ENDS = b"</Contents>"
 BETWEEN_ROWS = ROW_ENDS + ROW_BEGINS
 KEY_ENDS = b"</Key>"
 
+_PERCENT = b"%25"  # which would make other escapes
+_FEW_ESCAPES = 8
 _ROOT = "ListBucketResult"
 _ROW = "Contents"
 # Of the document around its rows, and a Key that was not cut out with them.
@@ -94,8 +96,18 @@ def _is_utf8(prolog: bytes) -> bool:
 
 
 def _decoded_all(texts: Sequence[bytes], joined: bytes) -> list[bytes]:
-    """Decode many texts at once, which takes a fifth of the time."""
-    keys = unquote_to_bytes(joined.replace(b"+", b" ")).split(b"\n")
+    """Decode many texts at once: mostly the same few characters are escaped in all of them."""
+    names = joined.replace(b"+", b" ")
+    for _ in range(_FEW_ESCAPES):
+        at = names.find(b"%")
+        escape = names[at : at + 3]
+        if at < 0 or escape == _PERCENT:
+            break
+        decoded = unquote_to_bytes(escape)
+        if decoded in (escape, b"\n"):
+            break
+        names = names.replace(escape, decoded)
+    keys = (unquote_to_bytes(names) if b"%" in names else names).split(b"\n")
     if len(keys) != len(texts):  # a key has a line break
         return [_decoded(text) for text in texts]
     return keys

@@ -96,7 +96,10 @@ def cases(draw: st.DrawFn) -> Case:
         shared = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
         up = (rewrite or Rewrite()).key_prefix.decode()
         stored = draw(st.lists(st.sampled_from([up, up, ""]), min_size=1, max_size=1))[0]
-        objects = {f"{stored}{key}": f"{number}-{at}" for at, key in enumerate({*own, *shared})}
+        objects = {
+            f"{stored}{key}": f"{number}-{at}"
+            for at, key in enumerate(dict.fromkeys([*own, *shared]))
+        }
         target = draw(st.sampled_from(["first", "generic"]))
         places.append(
             Shown(target, ListedStore(objects, style), rewrite, draw(st.sampled_from(GLOBS)))

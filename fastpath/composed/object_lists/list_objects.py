@@ -145,7 +145,8 @@ class _Merge:
     async def _add(self, parts: Sequence[Names]) -> None:
         """Take names that come next, as far as there is room."""
         rows = self._rows_of(parts)
-        prefixes = frozenset(name for part in parts for name in part.prefixes)
+        # Where keys are grouped here, one that is shown may be found after the prefix was taken.
+        prefixes = frozenset(name for part in parts for name in part.prefixes if name > self.last)
         names = sorted(rows.keys() | prefixes) if prefixes else sorted(rows)
         at_once = _LOOKS_AT_ONCE if prefixes and not self._merged.takes_all else len(names)
         while names and not self.is_truncated:
