@@ -95,9 +95,10 @@ async def serve(count: int, started: Callable[[int], None]) -> None:
         await server.serve_forever()
 
 
+def _print(port: int) -> None:
+    sys.stdout.write(f"{port}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    asyncio.run(
-        serve(
-            int(sys.argv[1]) if len(sys.argv) > 1 else COUNT, lambda port: print(port, flush=True)
-        )
-    )
+    asyncio.run(serve(int(sys.argv[1]) if len(sys.argv) > 1 else COUNT, _print))

@@ -12,10 +12,9 @@ from xml.etree import ElementTree
 from fastpath.composed.object_lists.list_objects import list_objects
 from fastpath.composed.operation import Composed, ComposedRequest
 from fastpath.request.across import MergedList
-from fastpath.routing.chain import Chain
+from fastpath.routing.chain import Chain, Decision
 from fastpath.routing.key_globs import Coverage, KeyGlobs
 from fastpath.routing.rewrite import Rewrite
-from fastpath.routing.table import Decision
 from tests.doubles.http1 import Answer, get, ok, read_answers, read_requests
 from tests.doubles.listed_store import ListedStore
 from tests.doubles.wire import Peer
@@ -124,7 +123,7 @@ class Merging(Bench):
 
     def play(self) -> None:
         """Have every store answer until none is asked."""
-        while any([self._answers(peer) for peer in self.rig.targets]):
+        while [peer for peer in self.rig.targets if self._answers(peer)]:
             pass
 
     def _answers(self, peer: Peer) -> bool:
