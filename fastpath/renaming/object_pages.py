@@ -12,18 +12,16 @@ the document says that it has.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from fastpath.renaming.leaves import Leaves, read_leaves
-from fastpath.renaming.list_rows import cut_rows
-from fastpath.s3.xml_reader import Bounds, Unexpected, XmlError, XmlReader
+from fastpath.renaming.list_rows import Rows, cut_rows
+from fastpath.s3.object_listing import BETWEEN_ROWS, ROW_BEGINS, ROW_ENDS
+from fastpath.s3.xml_reader import Bounds, Unexpected, XmlReader
 from fastpath.s3.xml_writer import escaped
 
-ROW_BEGINS = b"<Contents><Key>"
-ROW_ENDS = b"</Contents>"
-BETWEEN_ROWS = ROW_ENDS + ROW_BEGINS
 KEY_ENDS = b"</Key>"
 
 _PERCENT = b"%25"  # which would make other escapes
@@ -31,10 +29,16 @@ _FEW_ESCAPES = 8
 _ROOT = "ListBucketResult"
 _ROW = "Contents"
 # Of the document around its rows, and a Key that was not cut out with them.
-_LEAVES = frozenset(
-    {"IsTruncated", "KeyCount", "NextContinuationToken", "EncodingType", "Prefix", "Key"}
-)
 _PREFIX = "CommonPrefixes/Prefix"
+# The document around its rows, as AWS writes it: texts, empty elements, common prefixes.
+_ELEMENTS = (
+    rb"(?:<(\w+)>[^<&]*</\1>|<\w+/>"
+    rb"|<CommonPrefixes><Prefix>[^<&]*</Prefix></CommonPrefixes>)*+"
+)
+_BEFORE = re.compile(rb'<ListBucketResult(?: xmlns="[^"<>&]*")?>' + _ELEMENTS)
+_AFTER = re.compile(_ELEMENTS + rb"</ListBucketResult>\s*")
+_TEXTS = re.compile(rb"<(\w+)>([^<]*)</")
+_PREFIXES = re.compile(rb"<CommonPrefixes><Prefix>([^<]*)<")
 # A key of 1,024 bytes has 3,072 characters once it is encoded.
 _BOUNDS = Bounds(depth=16, text=16384, tag=4096)
 
@@ -69,18 +73,18 @@ def read_object_page(document: bytes) -> ObjectPage:
 
 
 def _cut_page(document: bytes) -> ObjectPage | None:
-    """Cut the rows out of a document; None: they are not written as AWS writes them."""
+    """Cut the rows out of a document; None: it is not written as AWS writes it."""
     start = document.find(b"<" + _ROOT.encode())
-    if start < 0 or not _is_utf8(document[:start]) or (cut := cut_rows(document, start)) is None:
+    if start < 0 or not _is_utf8(document[:start]):
         return None
-    if b"!" in cut.raw:  # a comment or a section of character data may hold anything
+    cut = cut_rows(document, start)
+    if cut is None and b"Contents" not in document:
+        cut = Rows(b"", document[start:], document.find(b">", start) + 1 - start)
+    # A comment or a section of character data may hold anything.
+    if cut is None or b"!" in cut.raw or (around := _around(cut.rest, cut.at)) is None:
         return None
-    try:
-        around = _Around(read_leaves(cut.rest, _LEAVES, cut.at))
-    except XmlError:
-        return None
-    rows = cut.raw[len(ROW_BEGINS) : -len(ROW_ENDS)].split(BETWEEN_ROWS)
-    if around.count != len(rows) + len(around.prefixes):
+    rows = _rows(cut.raw)
+    if around.names != len(rows) + len(around.prefixes):
         return None
     texts = [row.partition(b"<")[0] for row in rows]
     joined = b"\n".join(texts)
@@ -91,8 +95,52 @@ def _cut_page(document: bytes) -> ObjectPage | None:
     return ObjectPage(keys, texts, rows, around.prefixes, around.token, around.encoded, is_plain)
 
 
+def _rows(raw: bytes) -> list[bytes]:
+    """Split rows; the beginning of the first and the end of the last are taken off."""
+    if not raw:
+        return []
+    rows = raw.split(BETWEEN_ROWS)
+    rows[0] = rows[0][len(ROW_BEGINS) :]
+    rows[-1] = rows[-1][: -len(ROW_ENDS)]
+    return rows
+
+
 def _is_utf8(prolog: bytes) -> bool:
     return b"encoding" not in prolog or b"utf-8" in prolog.lower()
+
+
+class _Around(NamedTuple):
+    """What a document says beside its rows; `names`: how many it has, -1 if it does not say so."""
+
+    names: int
+    prefixes: list[bytes]
+    token: str
+    encoded: bool
+
+
+def _around(rest: bytes, at: int) -> _Around | None:
+    """Read a document whose rows were cut out; None: they did not stand between its elements.
+
+    It may also be written in another way, or be no list.
+    """
+    if not (_BEFORE.fullmatch(rest, 0, at) and _AFTER.fullmatch(rest, at)) or b"\r" in rest:
+        return None
+    texts = dict(_TEXTS.findall(rest))
+    encoded = texts.get(b"EncodingType", b"").lower() == b"url"
+    count = texts.get(b"KeyCount", b"")
+    prefixes = _PREFIXES.findall(rest)
+    if not all(prefixes):
+        return None
+    if encoded:
+        prefixes = [_decoded(prefix) for prefix in prefixes]
+    try:
+        token = _next_token(
+            texts.get(b"IsTruncated", b"").decode(),
+            texts.get(b"NextContinuationToken", b"").decode(),
+        )
+    except (Unexpected, UnicodeDecodeError):
+        return None
+    return _Around(int(count) if count.isdigit() else -1, prefixes, token, encoded)
 
 
 def _decoded_all(texts: Sequence[bytes], joined: bytes) -> list[bytes]:
@@ -117,25 +165,8 @@ def _decoded(text: bytes) -> bytes:
     return unquote_to_bytes(text.replace(b"+", b" "))
 
 
-class _Around:
-    """What a document says beside its rows. Raises Unexpected: it is no list, or half of one."""
-
-    def __init__(self, read: Leaves) -> None:
-        texts = {leaf.path: leaf.text.strip() for leaf in read.found}
-        if read.root != _ROOT or f"{_ROW}/Key" in texts:
-            raise Unexpected
-        self.encoded = texts.get("EncodingType", "").lower() == "url"
-        self.token = _next_token(texts)
-        count = texts.get("KeyCount", "")
-        self.count = int(count) if count.isascii() and count.isdigit() else -1
-        self.prefixes = [
-            _name(leaf.text, encoded=self.encoded) for leaf in read.found if leaf.path == _PREFIX
-        ]
-
-
-def _next_token(texts: Mapping[str, str]) -> str:
+def _next_token(is_truncated: str, token: str) -> str:
     """Return where the next page begins; empty: there is none. Raises Unexpected."""
-    is_truncated, token = texts.get("IsTruncated"), texts.get("NextContinuationToken", "")
     if is_truncated not in ("true", "false") or (is_truncated == "true" and not token):
         raise Unexpected
     return token if is_truncated == "true" else ""
@@ -166,7 +197,7 @@ def _read_page(document: bytes) -> ObjectPage:
             for text, (_, rest) in zip(texts, reader.rows, strict=True)
         ],
         [_name(prefix, encoded=encoded) for prefix in reader.prefixes],
-        _next_token(fields),
+        _next_token(fields.get("IsTruncated", ""), fields.get("NextContinuationToken", "")),
         encoded,
         is_plain=False,
     )

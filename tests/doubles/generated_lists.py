@@ -30,7 +30,7 @@ _HEAD = re.compile(rb"GET /([a-z]+)/?\?([^ ]*) ")
 
 def key_of(number: int) -> str:
     """The key of a number; keys are in the order of numbers."""
-    return f"data/year=2026/part-{number:09}.parquet"
+    return f"data/2026/part-{number:09}.parquet"
 
 
 def _is_first(number: int) -> bool:
@@ -56,7 +56,7 @@ def page(bucket: str, query: str, count: int = COUNT) -> bytes:
     rows = []
     for number in shown:
         key = key_of(number)
-        rows.append(_ROW.format(key=key.replace("=", "%3D") if encoded else key, number=number))
+        rows.append(_ROW.format(key=key, number=number))
     more = len(numbers) > size
     following = f"<NextContinuationToken>{shown[-1] + 1}</NextContinuationToken>" if more else ""
     encoding = "<EncodingType>url</EncodingType>" if encoded else ""
