@@ -24,7 +24,7 @@ from fastpath.s3.xml_writer import DECLARATION, NAMESPACE, element, url_encoded
 
 MAX_KEYS = 1000  # of one page, as of S3
 
-# What stands before a row, after it, and between two of them; a row begins with the text of its key.
+# What stands before a row, after it, between two; a row begins with the text of its key.
 ROW_BEGINS = b"<Contents><Key>"
 ROW_ENDS = b"</Contents>"
 BETWEEN_ROWS = ROW_ENDS + ROW_BEGINS
