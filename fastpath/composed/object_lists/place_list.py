@@ -26,7 +26,7 @@ from fastpath.s3.xml_reader import XmlError
 if TYPE_CHECKING:
     from fastpath.composed.object_lists.shown_keys import ShownKeys
     from fastpath.composed.operation import ComposedRequest
-    from fastpath.routing.table import Decision
+    from fastpath.routing.chain import Decision
     from fastpath.s3.object_listing import ObjectListing
     from fastpath.upstream.call import Call
 

@@ -114,7 +114,7 @@ class Merging(Bench):
             await list_objects(request)
 
         names = ("ListObjects", "ListObjectsV2")
-        self.rig.worker.composed = dict.fromkeys(names, Composed(run, lambda _: True))
+        self.rig.worker.composed = dict.fromkeys(names, Composed(run, is_always=True))
 
     def ask(self, query: str = "list-type=2", *lines: str, play: bool = True) -> None:
         self.client.says(get(f"/{BUCKET}?{query}", *lines))
