@@ -1,0 +1,1 @@
+"""Gateways that do what chains must not: what the plays are for is to find each of them."""
