@@ -38,7 +38,7 @@ from fastpath.signing.sigv4.sign import Signer
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.credential_refresh import Refused
 from fastpath.upstream.filter_chain import FilterChain
-from fastpath.upstream.lessee import Lessee
+from fastpath.upstream.lessee import Failure, Lessee
 from fastpath.upstream.own_request import question_request, translated
 from fastpath.upstream.refusals import (
     AnsweredRequest,
@@ -72,6 +72,7 @@ class CallFailed(Exception):
         super().__init__(reason)
         self.reason = reason
         self.overload = overload
+        self.how = Failure.OVERLOAD if overload else Failure.REFUSED
 
 
 class CallState(IntEnum):
@@ -404,6 +405,10 @@ class Call:
             on_reply(await ask(self._worker, self._requester, question, self._to))
 
         self._do(find_meaning)
+
+    def remove_hiding(self, on_reply: Callable[[Reply | None], None]) -> None:
+        """Remove nothing: whoever stores by a call does that itself."""
+        on_reply(None)
 
     def send_again(self, step: SendAgain) -> None:
         """Have the coroutine send the request again, if that is possible."""

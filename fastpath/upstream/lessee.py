@@ -5,6 +5,7 @@ Rules: a lessee is called exactly once at the end of its lease, unless it gave t
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -12,6 +13,18 @@ if TYPE_CHECKING:
     from fastpath.http.head import ResponseHead
     from fastpath.limits import Timeouts
     from fastpath.sockets.splice import Sink
+
+
+class Failure(IntEnum):
+    """Why a target gave no whole answer."""
+
+    OVERLOAD = 0  # too many requests wait for it
+    REFUSED = (
+        1  # no connection: refused, no address, TLS; or its breaker is open, or it is disabled
+    )
+    TIMEOUT = 2  # no connection or no answer in time
+    BROKEN = 3  # the connection broke before or in the answer
+    UNUSABLE = 4  # it answered, and the gateway cannot use that: another place would be no remedy
 
 
 class Connection(Protocol):
