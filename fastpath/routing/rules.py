@@ -375,7 +375,8 @@ class Rulebook:
         identities = [frozenset(words) for words in packed["identities"]]
         keys = [KeyGlobs(patterns) for patterns in packed["keys"]]
         rewrites = [RewriteTemplate(*entry) for entry in packed["rewrites"]]
-        conditions = [read_conditions(entry, packed["zones"]) for entry in packed["conditions"]]
+        zones: list[str] = packed["zones"]
+        conditions = [read_conditions(entry, zones) for entry in packed["conditions"]]
         fallbacks = [Fallback.of(*entry) for entry in packed["fallbacks"]]
         self._kinds = [
             Kind(
