@@ -125,7 +125,8 @@ class Worker:
         known = self.known
         status = 0 if answer is None else answer.status
         known.answers[status] = known.answers.get(status, 0) + 1
-        if answer is not None and answer.whole and status < 500:
+        is_forbidden = status == 403 and any("forbidden" in one for one in known.went_wrong(began))
+        if answer is not None and answer.whole and status < 500 and not is_forbidden:
             return False
         if answer is not None and status == 501:
             if any(word in self.what for word in MAY_LACK):

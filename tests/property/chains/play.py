@@ -40,8 +40,13 @@ ENDS: Mapping[str, tuple[bool, str]] = {
     "503": (False, "503"),
     "500": (False, "500"),
     "503, but done": (True, "503"),
+    "forbidden": (False, "403"),
 }
-_ERRORS = {"503": ("503 Slow", "SlowDown"), "500": ("500 Bad", "InternalError")}
+_ERRORS = {
+    "503": ("503 Slow", "SlowDown"),
+    "500": ("500 Bad", "InternalError"),
+    "403": ("403 No", "AccessDenied"),
+}
 
 
 @dataclass(slots=True)

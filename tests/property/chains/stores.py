@@ -7,6 +7,7 @@ key is good at each store, whatever stands before it in a chain.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import socket
@@ -14,7 +15,7 @@ from typing import Any, Protocol, cast
 from unittest.mock import patch
 
 import moto.s3.models as moto_models
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.server import create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from tests.doubles.lakefs import LakeFS, multipart
@@ -31,6 +32,12 @@ TARGETS = (SORTED, MOTO, LAKE)
 
 # A part may be small: how small is for other tests.
 _SMALL_PARTS = patch.object(moto_models, "S3_UPLOAD_PART_MIN_SIZE", 0)
+
+
+@functools.cache
+def _app() -> Any:  # moto is untyped here
+    """Make moto's application for S3, which takes as long as a whole play."""
+    return create_backend_app("s3")
 
 
 class Store(Protocol):
@@ -72,8 +79,8 @@ class Moto:
     """moto, called as the WSGI server calls it; its state is of the whole process."""
 
     def __init__(self) -> None:
-        self._app = DomainDispatcherApplication(create_backend_app)
-        self._call("POST", "/moto-api/reset")
+        for backend in moto_models.s3_backends[_ACCOUNT].values():
+            backend.reset()
         self._call("PUT", f"/{BUCKET}")
 
     def answer(self, head: bytes, body: bytes) -> bytes:
@@ -108,7 +115,7 @@ class Moto:
         ).get_environ()
         made |= {"RAW_URI": target, "REQUEST_URI": target}
         with _SMALL_PARTS:
-            pieces, status, found = run_wsgi_app(self._app, made, buffered=True)
+            pieces, status, found = run_wsgi_app(_app(), made, buffered=True)
         return status, list(found), b"".join(pieces)
 
     def put(self, key: str, body: bytes) -> None:

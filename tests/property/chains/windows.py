@@ -66,13 +66,30 @@ def _without_crowds(events: Sequence[Event]) -> list[Event]:
     return [event for event in events if not any(is_within(event, crowd) for crowd in crowds)]
 
 
-def _with_late_deletes(events: Sequence[Event]) -> list[Event]:
-    """Let a delete that overlaps writes take effect until the last of these has ended."""
+def _with_undone(events: Sequence[Event]) -> list[Event]:
+    """Let each write that overlaps a delete be undone by it, so that an older one shows."""
+    deletes = [event for event in events if event.leaves == _GONE]
+    return [
+        replace(event, is_sure=False)
+        if event.is_sure
+        and event.leaves - _GONE
+        and any(_overlap(event, delete) for delete in deletes)
+        else event
+        for event in events
+    ]
+
+
+def _with_removed(events: Sequence[Event]) -> list[Event]:
+    """Let each write that overlaps another be removed by that, until the last of them has ended."""
     ends = {
         id(one): max(write.ended for write in crowd) for crowd in _crowds(events) for one in crowd
     }
     return [
-        replace(event, ended=ends.get(id(event), event.ended)) if event.leaves == _GONE else event
+        event
+        if id(event) not in ends
+        else replace(event, ended=ends[id(event)])
+        if event.leaves == _GONE
+        else replace(event, is_sure=False)
         for event in events
     ]
 
@@ -84,9 +101,12 @@ WINDOWS: tuple[Window, ...] = (
     # A delete has passed the place of one write when that comes, and then removes what hid it: of
     # three that overlap, a read sees the second, and later ones see the first.
     Window("overlapping writes show in any order", "writes-that-overlap", _without_crowds),
-    # A write to a later place is stored, and then deleted; a third client stores the key at an
-    # earlier place, and then the first removes it there, as what hides its own.
-    Window("a delete takes effect late", "a-delete-takes-effect-late", _with_late_deletes),
+    # A delete has passed the last place when a write comes there, and then another one before it:
+    # what it removes is the second, and the first shows again.
+    Window("a delete undoes the newer of two writes", "a-delete-and-two-writes", _with_undone),
+    # A write to a later place is stored, and then deleted or overwritten; another client stores the
+    # key at an earlier place, and then the first removes it there, as what hides its own.
+    Window("a write removes a newer one", "a-write-and-a-newer-one", _with_removed),
 )
 
 
