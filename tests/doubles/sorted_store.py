@@ -219,6 +219,8 @@ class SortedStore:
         match asked.method:
             case "HEAD" if not names:
                 return _response(asked, 200)
+            case "GET" if names == {"location"}:
+                return _document(asked, "LocationConstraint", "")
             case "GET" if names <= _LIST_PARAMETERS:
                 return self._list(asked)
             case "POST" if names == {"delete"}:
