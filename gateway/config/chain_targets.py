@@ -13,13 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from fastpath.errors import S3Error
+from fastpath.routing.asked import Asked
+from fastpath.routing.chain import Chain
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
+from fastpath.routing.rules import Fallback, Rulebook, keys_of
+from fastpath.routing.table import RoutingTable
+from gateway.config.globs import a_bucket, common_key
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
 from gateway.config.rules import LIST
 from gateway.config.schema import Routing, Rule, Target
 
 SORTED = "sorted"
+MAX_RULES = 10_000  # with conditions, of which a bucket is tried: a start must not be held up
 _PASTE = "{lists: [sorted, start-after, encoding-type]}"
 
 
@@ -36,7 +43,8 @@ def report_targets(
     """Reports targets that cannot be in the chains that they are in."""
     profiles = {name: _profile(target) for name, target in targets.items()}
     told: set[str] = set()
-    for target, path in _members(reader, rules, routing):
+    members = (*_members(reader, rules, routing), *_of_conditions(rules, routing))
+    for target, path in members:
         profile = profiles.get(target)
         if profile is None or target in told:
             continue
@@ -72,6 +80,45 @@ def _named(reader: Reader, path: Path, names: Sequence[str]) -> Iterator[_Member
     listed = isinstance(reader.tree.get((*path, "fallback")), list)
     for index, name in enumerate(names):
         yield _Member(name, (*path, "fallback", index) if listed else (*path, "fallback"))
+
+
+def table_of(rules: Sequence[Rule], routing: Routing) -> RoutingTable:
+    """Returns the routing table that workers will have, to try requests on."""
+    behind = Fallback.of(routing.fallback, routing.fallback_on)
+    return RoutingTable(Rulebook.of(rules), routing.default_target, 100, behind)
+
+
+def _of_conditions(rules: Sequence[Rule], routing: Routing) -> Iterator[_Member]:
+    """Yields the targets that conditions put into chains; a bucket of each rule is tried."""
+    conditional = [rule for rule in rules if rule.conditions is not None][:MAX_RULES]
+    if not conditional:
+        return
+    table = table_of(rules, routing)
+    numbers = {number: rule.number - 1 for number, rule in enumerate(rules, 1)}
+    for rule in conditional:
+        chain = _chain(table, rule)
+        for decision in chain.places[: chain.candidates] if chain is not None else ():
+            number = decision.rule
+            at: Path = ("routing", "default_target")
+            if isinstance(number, int) and number:
+                at = (*LIST, numbers[number], "target")
+            yield _Member(decision.target, at)
+
+
+def _chain(table: RoutingTable, rule: Rule) -> Chain | None:
+    """Returns where an object of the rule's may be; None: there is one place, or no such object."""
+    who = rule.identities[0] if rule.identities else ""
+    glob = next(iter(keys_of(rule) or ("?*",)))
+    bucket, key = a_bucket(rule.pattern).encode(), common_key(glob, "?*")
+    if not bucket or key is None:
+        return None
+    try:
+        chain = table.plan(bucket).chain(
+            Asked("GetObject", who, bucket, key.encode(), None, b"", 0.0)
+        )
+    except S3Error:  # the bucket has no name at the target
+        return None
+    return chain if len(chain.places) > 1 else None
 
 
 def _unsorted(target: str, profile: Profile) -> str:

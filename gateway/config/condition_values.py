@@ -6,7 +6,12 @@ time zone data, which control packs for workers.
 
 from __future__ import annotations
 
+import base64
+import importlib.resources
 import re
+import zoneinfo
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler
@@ -32,6 +37,9 @@ _PRODUCT: Final = re.compile(r"[0-9]{1,15}(?: ?\* ?[0-9]{1,15}){1,4}\Z")
 _TYPE_TOKEN: Final = r"[A-Za-z0-9!#$%&'+.^_`|~-]+"
 _TYPE: Final = re.compile(rf"{_TYPE_TOKEN}/(?:{_TYPE_TOKEN}|\*)\Z")
 _TOP_LEVEL: Final = ("application", "audio", "font", "image", "model", "text", "video")
+
+# No segment begins with a dot, so that no name leads out of the directory.
+_ZONE: Final = re.compile(r"[A-Za-z0-9_+-]+(?:/[A-Za-z0-9_+-]+)*\Z")
 
 _HOUR: Final = re.compile(r"[0-9]{1,2}\Z")
 _CLOCK: Final = re.compile(r"([0-9]{1,2}):[0-9]{2}(?::[0-9]{2})?\Z")
@@ -91,15 +99,41 @@ def _two(value: object) -> object:
 
 def _timezone(name: str) -> str:
     """Checks that the zone is among the time zone data of this machine."""
-    import zoneinfo
-
-    try:
-        return zoneinfo.ZoneInfo(name).key
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # a directory, a path upwards
-        known = zoneinfo.available_timezones()
+    if zone_file(name):
+        return name
+    known = zoneinfo.available_timezones()
     if not known:
         raise fault("cannot be looked up: this machine has no time zone data", "install tzdata")
     raise fault("is no time zone", did_you_mean(name, known) or "such as Europe/Berlin")
+
+
+def zone_file(name: str) -> str:
+    """Returns the TZif file of a zone in base64; empty if there is none of that name.
+
+    A worker gets it in its snapshot, because a container may have no time zone data for it to read.
+    """
+    if not _ZONE.match(name):
+        return ""
+    for directory in (*map(Path, zoneinfo.TZPATH), *_of_package()):
+        path = directory / name
+        if path.is_file():
+            return _packed(path, path.stat().st_mtime_ns)
+    return ""
+
+
+def _of_package() -> list[Path]:
+    """Returns where the Python package `tzdata` has its files, if it is installed."""
+    try:
+        return [Path(str(importlib.resources.files("tzdata")), "zoneinfo")]
+    except ModuleNotFoundError:
+        return []
+
+
+@lru_cache(maxsize=64)
+def _packed(path: Path, stamp: int) -> str:
+    """Packs a file, once for as long as it stays as it is: many rules name the same zone."""
+    content = path.read_bytes()
+    return base64.b64encode(content).decode() if content.startswith(b"TZif") else ""
 
 
 class _Outcomes:

@@ -237,10 +237,11 @@ class _Resolver:
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
         chains.check_routing(reader, routing, found)
+        rules.resolve_fallbacks(found, routing)
         chain_targets.report_targets(reader, found, routing, targets)
         self.router = read_custom(reader, self._files, routing, known)
         unreachable_rules.report_unreachable(reader, found)
-        shared_names.report_rewrites(reader, found, routing.default_target)
+        shared_names.report_rewrites(reader, found, routing)
         self._check_cors(auth.cors)
         if not reader.problems.fatal and self._probed is None:
             rules.report_unreached(reader, self._reached)

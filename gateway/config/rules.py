@@ -15,7 +15,7 @@ from gateway.config.globs import can_match, common_key, covers_keys
 from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
 from gateway.config.rule_operations import ABOUT_NO_KEY, ROUTED
-from gateway.config.schema import Rewrite, Rule
+from gateway.config.schema import Rewrite, Routing, Rule
 from gateway.config.yaml_tree import DEFAULT_TARGET
 
 LIST: Path = ("routing", "rules")
@@ -104,6 +104,13 @@ def _check_rewrite(reader: Reader, path: Path, rule: Rule, rewrite: Rewrite) -> 
 
 
 _set = object.__setattr__  # rules are frozen, and not made twice
+
+
+def resolve_fallbacks(rules: Iterable[Rule], routing: Routing) -> None:
+    """Gives rules with a fallback, and no `fallback_on` of their own, that of `routing`."""
+    for rule in rules:
+        if rule.fallback and rule.fallback_on is None:
+            _set(rule, "fallback_on", routing.fallback_on)
 
 
 def _never_asked(operations: frozenset[str]) -> tuple[str, str]:

@@ -34,6 +34,7 @@ from gateway.config.condition_values import (
     Outcomes,
     Size,
     TimeZone,
+    zone_file,
 )
 from gateway.config.credential_sources import DEFAULT_REGION, CredentialSource, KeyPair
 from gateway.config.value_types import (
@@ -427,6 +428,11 @@ class Conditions(Section):
     content_types: Maybe[Annotated[UniqueItems[ContentType], OneOrMore]] = None
     time_range: Maybe[Hours] = None
     timezone: Maybe[TimeZone] = None
+
+    @property
+    def zone_file(self) -> str | None:
+        """The TZif file of the time zone in base64; None: hours are of the local time."""
+        return None if self.timezone is None else zone_file(self.timezone)
 
 
 @pydantic_dataclass(

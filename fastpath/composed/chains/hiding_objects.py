@@ -21,7 +21,6 @@ from fastpath.s3.error_documents import read_error
 from fastpath.upstream.call import CallFailed
 
 if TYPE_CHECKING:
-
     from fastpath.composed.operation import ComposedRequest
     from fastpath.http.head import ResponseHead
     from fastpath.response.filters import Step
