@@ -196,8 +196,7 @@ class _Trial:
             if admitted.why in _LOOKS:
                 remarks.append(_LOOKS[admitted.why])
             remarks += [
-                f"what target {place.target} has of the key, where reads look before, is then "
-                "deleted there"
+                f"then the key is deleted at target {place.target}, where reads look before"
                 for place in places_before(admitted.placed)
             ]
             admitted = looked(admitted, admitted.placed, (), snapshot, trail)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from fastpath.http.hop_by_hop import HOP_BY_HOP, fields_of_connection
 from fastpath.http.query import parse_query, upstream_query
 from fastpath.request.headers_not_forwarded import is_not_forwarded
+from fastpath.response.decision_headers import RULE, TARGET
 
 if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
@@ -39,9 +40,19 @@ _DROPPED = re.compile(
     )
 )
 
-# Of an answer: what a document of the gateway's own has anew.
-_OF_THE_BODY = frozenset(
-    {b"connection", b"content-length", b"content-type", b"keep-alive", b"transfer-encoding"}
+# Headers of an answer that one of the gateway's own has anew, and those of its hop.
+_OF_THE_ANSWER = re.compile(
+    b"|".join(
+        (
+            *HOP_BY_HOP,
+            b"access-control-.*",
+            b"content-length",
+            b"content-type",
+            b"date",
+            b"server",
+            *(name.lower() for name in (TARGET, RULE)),
+        )
+    )
 )
 
 
@@ -67,4 +78,9 @@ def forwarded_query(head: RequestHead, admitted: Admitted) -> Fields:
 
 def lines_without_body(head: ResponseHead) -> list[bytes]:
     """Return the header lines of a place's answer, for an answer of the gateway's own."""
-    return [b"%b: %b" % field for field in head.headers if field[0] not in _OF_THE_BODY]
+    of_hop = fields_of_connection(head.fields)
+    return [
+        b"%b: %b" % field
+        for field in head.headers
+        if not (field[0] in of_hop or _OF_THE_ANSWER.fullmatch(field[0]))
+    ]
