@@ -14,7 +14,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -68,7 +68,7 @@ def running() -> Iterator[tuple[Gateway, Stores]]:
         yield stack.enter_context(Gateway.start(configuration(stores), 1)), stores
 
 
-def configuration(stores: Stores) -> dict[str, object]:
+def configuration(stores: Stores) -> dict[str, Any]:
     closed = socket.create_server(("127.0.0.1", 0))
     port = closed.getsockname()[1]
     closed.close()
@@ -572,15 +572,12 @@ def test_several_candidates_have_neither_versions_nor_settings(
 
 
 def test_an_identity_must_reach_every_target_that_its_request_comes_to(stores: Stores) -> None:
-    identity = {
-        "name": "half",
-        "access_key_id": "HALFKEY",
-        "secret_access_key": "half-secret",
-        "credentials": {"first": KEYS},
-    }
-    config = {**configuration(stores), "auth": {"identities": [identity]}}
-    with Gateway.start(config, 1) as gateway:
-        client = RawClient(*gateway.address, "HALFKEY", "half-secret")
+    """Without identities, a target's key pair reaches the targets that it belongs to."""
+    config = configuration(stores)
+    del config["auth"]
+    config["targets"]["first"] |= {"access_key_id": "FIRSTKEY", "secret_access_key": "first-secret"}
+    with Gateway.start(config, 1, listen=("0.0.0.0:0",)) as gateway:
+        client = RawClient("127.0.0.1", gateway.address[1], "FIRSTKEY", "first-secret")
         stores.first.holds("moved", "k", SMALL)
         assert client.send("GET", b"/moved/k") == (200, SMALL)
         assert client.send("GET", b"/moved/missing")[0] == 403
