@@ -70,6 +70,36 @@ class Slot(IntEnum):
     UPLOADS_LEFT = 34  # uploads of failed copies that could not be aborted (docs/repair.md)
 
 
+class TargetGauge(IntEnum):
+    """The gauges of a target's block: states, of which no sum means anything.
+
+    DISABLED and HEALTH are words of control's row (`Page.control_target`), which workers read; the
+    others are each worker's own, in its row. Nobody reads or writes them in block 0, because
+    targets without a block of their own share it: none of those can be disabled.
+    """
+
+    DISABLED = 0  # 1 while an operator has the target disabled, else 0
+    HEALTH = 1  # what active checks say: a `Health`
+    BREAKER = 2  # of the worker's connections to the target: a `BreakerState`
+    BREAKER_SINCE = 3  # epoch seconds in which it opened; 0 while it is closed
+
+
+class Health(IntEnum):
+    """What active checks say of a target (`TargetGauge.HEALTH`)."""
+
+    UNKNOWN = 0  # it is not checked, or not yet
+    HEALTHY = 1
+    UNHEALTHY = 2
+
+
+class BreakerState(IntEnum):
+    """Whether a worker sends requests to a target (`TargetGauge.BREAKER`)."""
+
+    CLOSED = 0  # it does
+    HALF_OPEN = 1  # one request at a time tries whether the target is back
+    OPEN = 2  # requests are refused at once
+
+
 CELL_BYTES: Final = 8
 SLOTS: Final = 64  # fixed cells of a row; 512 bytes, so that no two workers share a cache line
 
@@ -238,6 +268,10 @@ class Page:
     def target(self, number: int, block: int) -> TargetBlock:
         """The cells of a target's block in a row."""
         return TargetBlock(self._block_cells(number, block))
+
+    def control_target(self, block: int) -> TargetBlock:
+        """The cells of a target's block in control's row, which outlive control."""
+        return self.target(self.layout.rows + 1, block)
 
     def _read_names(self) -> None:
         """Reads the names that were assigned since the last time, maybe by another process."""
