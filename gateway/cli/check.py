@@ -46,6 +46,7 @@ def check(form: str, strict: bool, connect: bool, timeout: float, **values: Any)
     reached or refuses its credentials, 0 otherwise.
     """
     loaded = load(values)
+    digest = _digest(loaded)
     reports = _connect(loaded, timeout) if connect and loaded.model is not None else []
     own = loaded.problems + loaded.notes
     asked = [problem for report in reports for problem in report.problems]
@@ -59,19 +60,32 @@ def check(form: str, strict: bool, connect: bool, timeout: float, **values: Any)
         report = {"ok": ok, "problems": [problem.as_dict() for problem in problems]}
         if connect:
             report["targets"] = [one.as_dict() for one in reports]
+        report["digest"] = digest
         click.echo(json.dumps(report, indent=2))
     else:
         print_problems(problems, to_stderr=False)
         for one in reports:
             click.echo(_line(one), err=True)
         what = values["config"] or "the environment"
-        click.echo(f"{what}: {_summary(len(errors), len(warnings))}", err=True)
+        from gateway.config.digest import SHOWN
+
+        named = f" (digest {digest[:SHOWN]})" if digest else ""
+        click.echo(f"{what}: {_summary(len(errors), len(warnings))}{named}", err=True)
         if connect and loaded.model is None:
             click.echo("no target was asked: mend the configuration first", err=True)
     if failed:
         raise SystemExit(EXIT_TARGET)
     if errors or strictly:
         fail()
+
+
+def _digest(loaded: Loaded) -> str | None:
+    """Returns the digest that gateways with this configuration have; None if it has errors."""
+    if loaded.model is None:
+        return None
+    from gateway.config.digest import digest
+
+    return digest(loaded.model)
 
 
 def _connect(loaded: Loaded, seconds: float) -> list[Report]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,14 @@ def full(tmp_path: Path) -> Path:
 def test_a_configuration_in_order(run, full: Path) -> None:
     result = run("check", "--config", full)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"{full}: ok\n"
+    assert re.fullmatch(rf"{re.escape(str(full))}: ok \(digest [0-9a-f]{{16}}\)\n", result.stderr)
+
+
+def test_the_digest_is_whole_in_json_and_none_with_errors(run, full: Path) -> None:
+    digest = json.loads(run("check", "--config", full, "--format", "json").stdout)["digest"]
+    assert f"(digest {digest[:16]})" in run("check", "--config", full).stderr
+    full.write_text("routr: 1")
+    assert json.loads(run("check", "--config", full, "--format", "json").stdout)["digest"] is None
 
 
 def test_without_identities_it_is_said_who_may_connect(run) -> None:
