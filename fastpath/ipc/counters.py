@@ -73,15 +73,18 @@ class Slot(IntEnum):
 class TargetGauge(IntEnum):
     """The gauges of a target's block: states, of which no sum means anything.
 
-    DISABLED and HEALTH are words of control's row (`Page.control_target`), which workers read; the
-    others are each worker's own, in its row. Nobody reads or writes them in block 0, because
-    targets without a block of their own share it: none of those can be disabled.
+    DISABLED, HEALTH and HEALTH_UNTIL are words of control's row (`Page.control_target`), which
+    workers read; the others are each worker's own, in its row. Nobody reads or writes them in
+    block 0, because targets without a block of their own share it: none of those can be disabled.
+    HEALTH_UNTIL is a few intervals of checks ahead, so that a control which has died and does not
+    come back shuts off no target for good.
     """
 
     DISABLED = 0  # 1 while an operator has the target disabled, else 0
     HEALTH = 1  # what active checks say: a `Health`
     BREAKER = 2  # of the worker's connections to the target: a `BreakerState`
     BREAKER_SINCE = 3  # epoch seconds in which it opened; 0 while it is closed
+    HEALTH_UNTIL = 4  # control's: epoch seconds until which HEALTH counts; 0: for good
 
 
 class Health(IntEnum):
