@@ -268,6 +268,11 @@ class Page:
             found = self._blocks.get(name, _SHARED_BLOCK)
         return found
 
+    def names(self) -> list[str]:
+        """Returns the targets that have a block, those of earlier configurations included."""
+        self._read_names()
+        return list(self._blocks)
+
     def target(self, number: int, block: int) -> TargetBlock:
         """The cells of a target's block in a row."""
         return TargetBlock(self._block_cells(number, block))
