@@ -39,11 +39,12 @@ class _Target(NamedTuple):
 
 
 class _Told:
-    """What the log knows of a breaker."""
+    """What status and log say of a breaker that has opened."""
 
-    __slots__ = ("at", "is_open", "next")
+    __slots__ = ("at", "is_open", "next", "second")
 
     def __init__(self) -> None:
+        self.second = 0  # of the epoch, when it opened
         self.at = float("-inf")  # when it was last said that it opened
         self.is_open = False  # that was said, and not yet that it closed
         self.next = 0.0  # when to say that it still is
@@ -95,6 +96,8 @@ class Breakers:
 
     def changed(self, breaker: Breaker, before: BreakerState) -> None:
         """Note that a breaker has another state than `before`."""
+        if before is BreakerState.CLOSED:
+            self._told.setdefault(breaker, _Told()).second = int(time.time())
         self._settle()
         if breaker.state is BreakerState.CLOSED:
             self._tell_closed(breaker)
@@ -153,7 +156,7 @@ class Breakers:
         state = BreakerState.CLOSED if breaker is None else breaker.state
         since = 0
         if breaker is not None and state is not BreakerState.CLOSED:
-            since = int(time.time() - (self._clock() - breaker.opened_at))
+            since = self._told[breaker].second
         target.cells.own[TargetGauge.BREAKER] = state
         target.cells.own[TargetGauge.BREAKER_SINCE] = since
 
@@ -165,8 +168,7 @@ class Breakers:
         return ",".join(one.name for one in self._targets if one.route in keys) or breaker.name
 
     def _tell_opened(self, breaker: Breaker) -> None:
-        now = self._clock()
-        told = self._told.setdefault(breaker, _Told())
+        now, told = self._clock(), self._told[breaker]
         if now < told.at + LINE_SECONDS:
             return  # a sweep says it, if it is still open then
         told.at, told.is_open = now, True
@@ -179,8 +181,8 @@ class Breakers:
         )
 
     def _tell_closed(self, breaker: Breaker) -> None:
-        told = self._told.get(breaker)
-        if told is not None and told.is_open:
+        told = self._told[breaker]
+        if told.is_open:
             told.is_open = False
             seconds = self._clock() - breaker.opened_at
             self._log.event(
