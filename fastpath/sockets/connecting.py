@@ -24,18 +24,10 @@ STAGGER_SECONDS = 0.25
 
 
 class Address(NamedTuple):
-    """One address of a host, as the operating system takes it."""
+    """One address of a host. `text` has its scope, if it is one of a link: fe80::1%2."""
 
     family: int
-    place: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return str(self.place[0])
-
-    @property
-    def has_scope(self) -> bool:
-        """Whether it is an IPv6 address of one link only."""
-        return len(self.place) > 3 and bool(self.place[3])
+    text: str
 
 
 class ConnectFailed(OSError):
@@ -84,7 +76,7 @@ class Endpoint:
     async def _addresses(self) -> list[Address]:
         """The addresses of the host. Raises OSError."""
         if _is_literal(self._host):
-            return [Address(socket.AF_UNSPEC, (self._host, self._port))]
+            return [Address(socket.AF_UNSPEC, self._host)]
         task = self._resolving
         if task is None:
             task = self._resolving = self._loop.create_task(self._resolve())
@@ -93,7 +85,7 @@ class Endpoint:
 
     async def _resolve(self) -> list[Address]:
         found = await self._loop.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        return list(in_turns(Address(int(family), place) for family, _, _, _, place in found))
+        return list(in_turns(_address(family, place) for family, _, _, _, place in found))
 
     def _end_resolving(self, task: asyncio.Task[list[Address]]) -> None:
         self._resolving = None
@@ -117,11 +109,10 @@ class _Attempt:
         context: ssl.SSLContext | None,
         server_name: str | None,
     ) -> tuple[asyncio.BaseTransport, P]:
-        if len(addresses) == 1 and not addresses[0].has_scope:
+        if len(addresses) == 1:
             self._tried[addresses[0]] = None
-            host, port = addresses[0].place[:2]
             return await self._loop.create_connection(
-                factory, host, port, ssl=context, server_hostname=server_name
+                factory, addresses[0].text, self._port, ssl=context, server_hostname=server_name
             )
         connected = await self._race(addresses)
         try:
@@ -169,7 +160,7 @@ class _Attempt:
         one = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             one.setblocking(False)
-            await self._loop.sock_connect(one, address.place)
+            await self._loop.sock_connect(one, (address.text, self._port))
         except BaseException:
             one.close()
             raise
@@ -177,7 +168,7 @@ class _Attempt:
 
     def fault(self, last: Exception, *, is_late: bool) -> Exception:
         """What to raise for the failure: it names the addresses that were tried."""
-        tried = [(str(address), fault or last) for address, fault in self._tried.items()]
+        tried = [(address.text, fault or last) for address, fault in self._tried.items()]
         if not tried:
             return socket.gaierror(socket.EAI_AGAIN, "no answer in time") if is_late else last
         if [address for address, _ in tried] == [self._host] or not isinstance(last, OSError):
@@ -192,6 +183,12 @@ def in_turns(addresses: Iterable[Address]) -> Iterator[Address]:
         families.setdefault(address.family, []).append(address)
     turns = zip_longest(*families.values())
     return (address for address in chain.from_iterable(turns) if address is not None)
+
+
+def _address(family: int, place: tuple[Any, ...]) -> Address:
+    """The address of a place of `getaddrinfo`, of which uvloop would drop the scope."""
+    host, scope = str(place[0]), place[3] if len(place) > 3 else 0
+    return Address(int(family), f"{host}%{scope}" if scope and "%" not in host else host)
 
 
 def _is_literal(host: str) -> bool:

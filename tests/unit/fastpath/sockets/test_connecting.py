@@ -44,7 +44,9 @@ class Net(StillLoop):
         if self.holds_names:
             await waits
         return [
-            (V6, 1, 6, "", (one, port, 0, 0)) if ":" in one else (V4, 1, 6, "", (one, port))
+            (V6, 1, 6, "", (one, port, 0, 3 if one.startswith("fe80") else 0))
+            if ":" in one
+            else (V4, 1, 6, "", (one, port))
             for one in self.hosts
         ]
 
@@ -92,10 +94,10 @@ class Connect:
 
 def test_families_take_turns() -> None:
     def addresses(*hosts: str) -> list[Address]:
-        return [Address(V6 if ":" in host else V4, (host, 1)) for host in hosts]
+        return [Address(V6 if ":" in host else V4, host) for host in hosts]
 
     given = addresses("::1", "::2", "::3", "10.0.0.1", "::1", "10.0.0.2")
-    assert [str(one) for one in in_turns(given)] == ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"]
+    assert [one.text for one in in_turns(given)] == ["::1", "10.0.0.1", "::2", "10.0.0.2", "::3"]
 
 
 def test_a_second_address_is_tried_while_the_first_is_silent() -> None:
@@ -202,6 +204,12 @@ def test_connects_at_a_time_share_one_look_up_and_later_ones_make_their_own() ->
     assert len(net.resolving) == 2
     first.endpoint.close()
     net.settle()
+
+
+def test_an_address_of_a_link_keeps_its_scope() -> None:
+    net = Net("fe80::1")
+    Connect(net)
+    assert net.used == [("fe80::1%3", 9000)]
 
 
 def test_a_dns_that_does_not_answer_is_named() -> None:
