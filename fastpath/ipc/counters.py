@@ -25,7 +25,7 @@ import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -177,6 +177,13 @@ class TargetBlock:
         )
 
 
+class TargetCells(NamedTuple):
+    """The gauges of a target that a worker reads, in control's row, and writes, in its own."""
+
+    words: memoryview
+    own: memoryview
+
+
 class Page:
     """The shared page. Only the supervisor acquires and retires rows, and assigns blocks."""
 
@@ -280,6 +287,13 @@ class Page:
     def control_target(self, block: int) -> TargetBlock:
         """The cells of a target's block in control's row, which outlive control."""
         return self.target(self.layout.rows + 1, block)
+
+    def cells(self, number: int, name: str) -> TargetCells | None:
+        """A target's gauges for the worker of this row; None: it has no block of its own."""
+        block = self.block(name)
+        if block == _SHARED_BLOCK:
+            return None
+        return TargetCells(self.control_target(block).gauges, self.target(number, block).gauges)
 
     def _read_names(self) -> None:
         """Reads the names that were assigned since the last time, maybe by another process."""

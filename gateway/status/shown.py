@@ -40,9 +40,6 @@ def _targets(found: Mapping[str, Any], now: float) -> Iterator[str]:
             f"breaker of worker {breaker['worker']} {breaker['state']}{_since(breaker, now)}"
             for breaker in target["breakers"]
         ]
-        opened = [one for one in target["breakers"] if one["state"] == "open"]
-        if opened and len(opened) == len(found["workers"]):
-            facts.append("no worker sends it requests")
         where = f" ({target['endpoint']})" if target["endpoint"] else ""
         yield f"target {target['name']}{where}: {'; '.join(facts)}"
 

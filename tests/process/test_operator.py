@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ import pytest
 from gateway.control import operator_socket
 from gateway.control.operator_socket import MAX_CONNECTIONS
 from gateway.status.address import address
-from tests.doubles.target import Target
+from tests.doubles.target import Fault, Target
 from tests.process.harness import ROOT, Gateway, wait_until
 
 OBJECT = b"0123456789" * 100
@@ -173,20 +174,37 @@ def test_a_disabled_target_stays_so_over_reloads_and_a_new_control(two: dict[str
         assert [one["name"] for one in status(gateway)["targets"]] == ["main"]
 
 
-@pytest.mark.xfail(reason="workers do not look at the cell yet", strict=True)
 def test_requests_for_a_disabled_target_are_refused_and_no_others(
     two: dict[str, Any], other: Target
 ) -> None:
+    """Workers see it within half a second; from then on the target is sent nothing."""
     with Gateway.start(two) as gateway:
-        assert gateway.request("GET", "/other/key").status == 200
+
+        def statuses() -> set[int]:
+            """On connections to both workers, most probably."""
+            return {gateway.request("GET", "/other/key").status for _ in range(8)}
+
+        assert statuses() == {200}
         assert operate(gateway, "disable", "second").returncode == 0
+        wait_until(lambda: statuses() == {503}, "the target is asked no more")
         seen = len(other.requests)
-        answer = gateway.request("GET", "/other/key")
-        assert answer.status == 503
+        assert gateway.request("GET", "/other/key").headers["retry-after"]
         assert len(other.requests) == seen
         assert gateway.request("GET", "/bucket/key").status == 200
         assert operate(gateway, "enable", "second").returncode == 0
-        assert gateway.request("GET", "/other/key").status == 200
+        wait_until(lambda: statuses() == {200}, "the target is asked again")
+
+
+def test_the_status_shows_open_breakers(two: dict[str, Any], other: Target) -> None:
+    with Gateway.start(two, workers=1) as gateway:
+        other.fault = Fault.REFUSE
+        for _ in range(6):
+            assert gateway.request("GET", "/other/key").status == 503
+        (breaker,) = target_of(gateway, "second")["breakers"]
+        assert breaker["worker"] == 0
+        assert breaker["state"] in ("open", "half-open")
+        assert abs(breaker["since"] - time.time()) < 60
+        assert "breaker of worker 0 " in operate(gateway, "status").stdout
 
 
 def test_disabling_the_last_target_is_done_and_told(config: dict[str, Any]) -> None:

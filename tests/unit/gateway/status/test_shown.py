@@ -56,11 +56,8 @@ def test_health_and_breakers() -> None:
     breakers = [{"worker": 0, "state": "open", "since": NOW - 600}]
     assert shown({**TARGET, "health": health, "breakers": breakers})[3] == (
         "target s3 (http://127.0.0.1:9000): enabled; health unhealthy since 2023-11-14T22:22:38Z "
-        "(42 s): refused; breaker of worker 0 open since 2023-11-14T22:13:20Z (10 min); "
-        "no worker sends it requests"
+        "(42 s): refused; breaker of worker 0 open since 2023-11-14T22:13:20Z (10 min)"
     )
-    breakers[0]["state"] = "half-open"
-    assert "no worker" not in shown({**TARGET, "breakers": breakers})[3]
 
 
 def test_what_an_operator_should_act_on() -> None:
