@@ -39,6 +39,7 @@ def compile_snapshot(
         "targets": [_target(name, target, credentials) for name, target in model.targets.items()],
         "rules": pack(model.rules),
         "default_target": model.default_target,
+        "fallback": {"targets": [], "passes": []},
         "custom": _custom(model.routing, router_address),
         "list_buckets_failure": model.routing.list_buckets_failure,
     }

@@ -107,6 +107,7 @@ def document(
         "targets": [target("first", profile), target("generic", "generic")],
         "rules": pack(rules),
         "default_target": "first",
+        "fallback": {"targets": [], "passes": []},
         "list_buckets_failure": "skip",
         **changes,
     }
