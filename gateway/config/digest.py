@@ -5,7 +5,8 @@ operator can see when a change has reached all of them.
 
 Rules: a secret is no part of it, nor is the content of a file that the configuration names, nor
 what only a restart puts in force and flags say for each replica (addresses, number of workers);
-every other setting is, and of a rule all but its description and its line.
+every other setting is, and of a rule all but its description and its line. A time zone is its name,
+as its file differs from machine to machine.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ import hashlib
 import json
 from typing import Final
 
-from fastpath.routing.rules import pack
+from fastpath.routing.rules import Packed, pack
 from gateway.config.effective import effective
 from gateway.config.schema import Config, Router
 
 SHOWN: Final = 16  # characters that are printed for people, of 64
 
 
-def packed_rules(model: Config) -> str:
-    """Returns the rules as the text that workers get."""
-    return json.dumps(pack(model.rules), separators=(",", ":"))
+def digest(model: Config, packed: Packed | None = None) -> str:
+    """Returns 64 hexadecimal digits; `packed` are the model's rules, if that is made already."""
+    settings = effective(_without_boot(model.without_rules()))
+    rules = {**(pack(model.rules) if packed is None else packed), "zones": _zones(model)}
+    text = json.dumps([settings, rules], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def digest(model: Config, rules: str | None = None) -> str:
-    """Returns 64 hexadecimal digits; `rules` are the packed ones, if they are made already."""
-    settings = json.dumps(effective(_without_boot(model.without_rules())), sort_keys=True)
-    rules = packed_rules(model) if rules is None else rules
-    return hashlib.sha256(f"{settings}\n{rules}".encode()).hexdigest()
+def _zones(model: Config) -> list[str | None]:
+    """Returns the names of time zones in the order of the rules, instead of their files."""
+    zones = (getattr(rule.conditions, "timezone", None) for rule in model.rules)
+    return list(dict.fromkeys(zones))
 
 
 def _without_boot(model: Config) -> Config:

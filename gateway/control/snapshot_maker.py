@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fastpath.routing.rules import pack
 from gateway import config
 from gateway.config.compile import compile_snapshot
-from gateway.config.digest import digest, packed_rules
+from gateway.config.digest import digest
 from gateway.config.load import without_collector
 from gateway.config.problems import Place
 from gateway.config.seal_keys import SECRET_FILE, SealKeys, warning_of_change
@@ -131,10 +132,10 @@ def _read(
     if seal_keys.changed(earlier):
         place = loaded.tree.place(SECRET_FILE) or Place(loaded.source)
         warnings += (warning_of_change(place).format(),)
-    rules = packed_rules(loaded.model)
+    rules = pack(loaded.model.rules)
     return Publication(
         model=model,
-        rules=rules,
+        rules=json.dumps(rules, separators=(",", ":")),
         keyring=Keyring(model, previous=previous.keyring if previous else None),
         seal_keys=seal_keys,
         lifelong=lifelong,
@@ -143,7 +144,7 @@ def _read(
         router=loaded.router.encoded() if loaded.router else b"",
         text=loaded.text or "",
         stamps=loaded.stamps,
-        digest=digest(model, rules),
+        digest=digest(loaded.model, rules),
         checks=checks_of(model, chained_targets(loaded.model)),
     )
 
