@@ -241,7 +241,9 @@ class _Side:
 
 
 def _words(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(map(str, value))}]"
+    return str(value)
 
 
 # Examples

@@ -22,7 +22,7 @@ from gateway.control.health_checks import (
     chained_targets,
     checks_of,
 )
-from tests.unit.gateway.config.loading import Desk, desk
+from tests.unit.gateway.config.loading import LAKEFS, Desk, desk
 
 __all__ = ["desk"]
 
@@ -236,6 +236,27 @@ def test_one_that_hangs_fails_and_is_not_asked_twice_at_once(
 
     asyncio.run(play())
     assert rig.most == 1
+
+
+def test_one_that_hangs_delays_no_other(
+    rig: Rig, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs = threading.Event()
+
+    def get(attempt: Attempt, path: bytes) -> object:
+        if attempt.target.name == "lakefs":
+            hangs.wait(10)
+        return SimpleNamespace(status=200)
+
+    async def play() -> None:
+        monkeypatch.setattr(Attempt, "get", get)
+        both = desk.model(LAKEFS + TARGET.format("generic", f", health: {rig.settings}"))
+        rig.checks.apply(checks_of(both, ("lakefs",)))
+        await rig.until(lambda: rig.checks.reports()["one"].state is Health.HEALTHY)
+        assert rig.checks.reports()["lakefs"].checked is None
+        hangs.set()
+
+    asyncio.run(play())
 
 
 def test_a_reload_goes_on_with_what_it_did_not_change(rig: Rig) -> None:

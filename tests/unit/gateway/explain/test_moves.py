@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.config.schema import Rule
+from gateway.config.value_types import is_later
 from gateway.explain.moves import Behaviour, Move, Place, moves, remarks, warnings
 from gateway.explain.shown_moves import as_dict, table
 from tests.unit.gateway.config.loading import Desk, desk
 
 __all__ = ["desk"]
 
-TARGET = '  {}: {{endpoint: "http://127.0.0.1:{}", access_key_id: A, secret_access_key: hidden}}\n'
+TARGET = (
+    '  {}: {{profile: s3, region: a, endpoint: "http://127.0.0.1:{}", access_key_id: A, '
+    "secret_access_key: hidden}}\n"
+)
 TARGETS = "targets:\n" + "".join(
     TARGET.format(name, 9000 + number) for number, name in enumerate(("one", "two", "three"))
 )
@@ -119,6 +124,49 @@ def test_a_row_as_json(desk: Desk) -> None:
     shown = as_dict(move)
     assert (shown["pattern"], shown["bucket"], shown["key"]) == ("a-*", "a-x", None)
     assert (shown["old"], shown["changed"]) == (both, list(both))
+
+
+# Chains
+
+with_chains = pytest.mark.skipif(
+    is_later(Rule.model_fields["fallback"].metadata), reason="rules have no fallback yet"
+)
+
+
+def warned(desk: Desk, old: str, new: str) -> list[str]:
+    return [line for move in moves(desk.model(old), desk.model(new)) for line in warnings(move)]
+
+
+@with_chains
+def test_the_steps_of_a_move_with_a_fallback(desk: Desk) -> None:
+    alone, behind = "pattern: a, target: two", "pattern: a, target: two, fallback: [three]"
+    moved = text("pattern: a, target: three, fallback: [two]")
+    assert compared(desk, text(alone), text(behind)) == ["a two -> two > three the same"]
+    assert warned(desk, text(alone), text(behind)) == []
+    assert compared(desk, text(behind), moved) == ["a two > three -> three > two two -> three"]
+    (swapped,) = warned(desk, text(behind), moved)
+    assert swapped.startswith("reads look at three before two now")
+    (at_once,) = warned(desk, text(alone), moved)
+    assert at_once.startswith("while replicas differ")
+
+
+@with_chains
+def test_places_that_conditions_choose_among(desk: Desk) -> None:
+    plain = "pattern: a, target: three"
+    small = "pattern: a, target: two, conditions: {max_size: 1000}"
+    smaller = small.replace("1000", "500, time_range: [2, 6]")
+    assert compared(desk, text(plain), text(small, plain)) == [
+        "a three -> two > three three -> two (max_size 1000) | three"
+    ]
+    assert compared(desk, text(small, plain), text(smaller, plain)) == [
+        "a the same two (max_size 1000) | three -> two (max_size 500, time_range [2, 6]) | three"
+    ]
+
+
+@with_chains
+def test_a_fallback_of_the_default_target(desk: Desk) -> None:
+    new = text().replace("default_target: one", "default_target: one\n  fallback: [two]")
+    assert compared(desk, text(), new) == ["* one -> one > two the same"]
 
 
 # Warnings
