@@ -49,6 +49,12 @@ def test_a_pattern_that_moves(desk: Desk) -> None:
     assert compared(desk, old, new) == ["a-* two -> three two -> three"]
 
 
+def test_a_bucket_is_an_example_of_its_narrowest_pattern(desk: Desk) -> None:
+    """`x` would be one of `*` too."""
+    old, new = text('pattern: "x*", target: two'), text('pattern: "x*", target: three')
+    assert compared(desk, old, new) == ["x* two -> three two -> three"]
+
+
 def test_the_default_moves_what_no_rule_takes(desk: Desk) -> None:
     old, new = text("pattern: a-*, target: two"), text("pattern: a-*, target: two", default="three")
     assert compared(desk, old, new) == ["* one -> three one -> three"]
