@@ -234,7 +234,7 @@ def _check_keys_after_marker(
     if plan.fixed is not None or _is_place_of(plan.decide(asked), marker, asked.bucket):
         return
     key = first_value(request.query, b"key-marker")
-    if _is_place_of(plan.decide(asked._replace(key=key)), marker, asked.bucket):
+    if _is_place_of(plan.decide(asked._replace(key=key, prefix=None)), marker, asked.bucket):
         raise lies_across()
 
 

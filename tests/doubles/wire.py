@@ -76,7 +76,7 @@ def document(
 
     key = {"access_key_id": TARGET_KEY[0], "secret_access_key": TARGET_KEY[1]}
     return {
-        "format": 2,
+        "format": 3,
         "environment": None,
         "instance": "rig",
         "domains": list(domains),

@@ -84,7 +84,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
     rules = document.pop("rules")
     targets = document.pop("targets")
     assert document == {
-        "format": 2,
+        "format": 3,
         "environment": None,
         "domains": ["s3.example.com"],
         "auth": {
@@ -118,6 +118,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
             },
         },
         "default_target": "s3",
+        "fallback": {"targets": [], "passes": []},
         "custom": None,
         "list_buckets_failure": "skip",
     }
@@ -128,10 +129,13 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "globs": {"team-": [[3, "team-{team}"]]},
         "lengths": [5, 9],
         "kinds": [
-            ["lakefs", 0, 0, None, None],
-            ["s3", None, None, None, None],
-            ["s3", None, None, 0, 0],
+            ["lakefs", 0, 0, None, None, None, None],
+            ["s3", None, None, None, None, None, None],
+            ["s3", None, None, 0, 0, None, None],
         ],
+        "conditions": [],
+        "zones": [],
+        "fallbacks": [],
         "kind_of": [0, 1, 2],
         "operations": [sorted(expand("PUT") | expand("list"))],
         "identities": [["analytics"]],
