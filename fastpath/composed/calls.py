@@ -32,9 +32,9 @@ from fastpath.renaming.error_names import ELEMENTS, ErrorNames
 from fastpath.renaming.names import Names
 from fastpath.request.target_checks import check_target
 from fastpath.request.uploads import SealedIds
+from fastpath.routing.chain import Decision
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.sealed_ids import UploadOrigin
-from fastpath.routing.table import Decision
 from fastpath.s3.addressing import Address
 from fastpath.s3.error_documents import read_error
 from fastpath.s3.operations import OPERATIONS, request_shape
@@ -108,7 +108,7 @@ def call_at(  # noqa: PLR0913 (what a request is)
     (_, method, sub_resource), _ = request_shape(OPERATIONS[operation])
     if sub_resource != b"-" and sub_resource not in (name for name, _ in query):
         query = [(sub_resource, b""), *query]
-    caller, fields = request.admitted.caller, dict(headers)
+    caller, fields = request.caller, dict(headers)
     check_target(to.target, OPERATIONS[operation], caller, address, query, fields)
     if translation is None and to.target.profile.dialect is not None:
         try:

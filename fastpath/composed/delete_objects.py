@@ -2,6 +2,9 @@
 
     entries of the client -> those of each place -> a DeleteObjects there -> a row for each entry
 
+A key that several places may have is deleted at each of them, the last in the order of reads first;
+its row is that of the place where reads look first, or of the first that failed.
+
 Rules: nothing is sent before the client's document was verified and read as a whole. Each entry has
 one row in the answer, in the client's order: what its target says of it, or an error. A place that
 fails as a whole fails its own entries alone; the others are deleted. Nothing that a target may have
@@ -47,12 +50,14 @@ from fastpath.payload.delete_batch import Batch, DeleteBatch, read_batch, write_
 from fastpath.payload.delete_keys import refusal_of
 from fastpath.renaming.addresses import upstream_key
 from fastpath.request.across import SplitBatch
+from fastpath.routing.plan import has_several_targets
 from fastpath.s3.error_documents import read_error
 from fastpath.upstream.call import CallFailed
 
 if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
     from fastpath.dialects.translation import Translation
+    from fastpath.routing.chain import Decision
     from fastpath.routing.snapshot import Target
 
 # Requests of one client's request that are under way: a custom router may send each of 1,000 keys
@@ -79,33 +84,55 @@ async def delete_objects(request: ComposedRequest) -> None:
     document = b"".join([piece async for piece in request.body])
     batch = read_batch(document)
     request.reply.announce_document()
-    groups = _groups(request, batch.entries, split)
+    outcomes: dict[int, Outcome] = {}
+    places = {}
+    for number, entry in enumerate(batch.entries):
+        chain = split.chains[entry["Key"].encode()]
+        if entry.get("VersionId") and chain.candidates > 1:
+            refusal = has_several_targets()
+            outcomes[number] = Failure(refusal.kind.code, refusal.message)
+        else:
+            places[number] = chain.places[:1] if entry.get("VersionId") else chain.places
     at_once = asyncio.Semaphore(AT_ONCE)
-    async with asyncio.TaskGroup() as tasks:
+    charged: set[bytes] = set()
+    for depth in range(max(map(len, places.values()), default=0) - 1, -1, -1):
+        groups = _groups(request, batch.entries, _at_depth(places, depth, outcomes))
+        async with asyncio.TaskGroup() as tasks:
+            for group in groups:
+                tasks.create_task(group.delete(at_once))
         for group in groups:
-            tasks.create_task(group.delete(at_once))
-    outcomes = {number: outcome for group in groups for number, outcome in group.outcomes.items()}
+            outcomes |= group.outcomes
+            charged |= {group.charged} - {b""}
     in_order = [outcomes[number] for number in range(len(batch.entries))]
     result = write_result(batch.entries, in_order, quiet=batch.is_quiet)
-    charged = {group.charged for group in groups if group.charged}
     lines = [b"%b: %b" % (_CHARGED, value) for value in charged]
     await request.reply.document(200, result, lines)
 
 
+def _at_depth(
+    places: Mapping[int, Sequence[Decision]], depth: int, outcomes: Mapping[int, Outcome]
+) -> Mapping[int, Decision]:
+    """Return the entries that are deleted now, and where: none that has failed before."""
+    return {
+        number: decisions[depth]
+        for number, decisions in places.items()
+        if depth < len(decisions) and not isinstance(outcomes.get(number), Failure)
+    }
+
+
 def _groups(
-    request: ComposedRequest, entries: Sequence[Entry], split: SplitBatch
+    request: ComposedRequest, entries: Sequence[Entry], places: Mapping[int, Decision]
 ) -> Sequence[_Group]:
     """Return the entries by the place where they are, in the order of the first of each."""
     bucket = request.admitted.address.bucket
     fields = {**request.head.fields, **dict(request.admitted.query_headers)}
     headers = [(name, fields[name]) for name in _FORWARDED if name in fields]
     groups: dict[tuple[object, ...], _Group] = {}
-    for number, entry in enumerate(entries):
-        decision = split.decisions[entry["Key"].encode()]
+    for number, decision in places.items():
         place = decision.target, decision.rewrite
         if place not in groups:
             groups[place] = _Group(request, Place(bucket, b"", decision), headers)
-        groups[place].entries[number] = entry
+        groups[place].entries[number] = entries[number]
     return list(groups.values())
 
 

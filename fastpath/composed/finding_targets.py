@@ -19,8 +19,9 @@ from fastpath.custom.client import MISSING
 from fastpath.errors import MAX_MESSAGE_LENGTH, SERVICE_UNAVAILABLE, S3Error
 from fastpath.payload.delete_batch import MAX_BATCH_BYTES, read_batch
 from fastpath.request.across import SplitBatch
-from fastpath.request.decision import by_reads
-from fastpath.routing.table import CUSTOM_ROUTER, Decision
+from fastpath.request.chains import Placed
+from fastpath.request.decision import by_reads, placed_by
+from fastpath.routing.chain import CUSTOM_ROUTER, Chain, Decision
 from fastpath.s3.operations import OPERATIONS
 
 if TYPE_CHECKING:
@@ -49,13 +50,13 @@ class Router(Protocol):
 class Found(NamedTuple):
     """Where a request goes, and the source of a copy or a rename.
 
-    decision: of a DeleteObjects, where its first key is.
+    placed: of a DeleteObjects, where its first key is.
     body: what was read to find that out.
     split: None: all keys of a DeleteObjects are in one place.
     """
 
-    decision: Decision
-    source: Decision | None
+    placed: Placed
+    source: Chain | None
     body: bytes = b""
     split: SplitBatch | None = None
 
@@ -77,29 +78,30 @@ async def find_target(
     name = request.understood.operation.name
     if request.is_batch:
         return await _find_target_of_batch(request, snapshot, router, body)
-    decision, source = request.decision, None
+    placed, source = request.placed, None
     if request.source is not None:
-        source = await _decide(request.source, request.source.operation, snapshot, router)
-    if decision is None:
-        decision = await _decide(request.asked, name, snapshot, router)
-    return Found(decision, source)
+        found = await _decide(request.source, request.source.operation, snapshot, router)
+        source = found.chain
+    if placed is None:
+        placed = await _decide(request.asked, name, snapshot, router)
+    return Found(placed, source)
 
 
-async def decide_read(asked: Asked, snapshot: Snapshot, router: Router) -> Decision:
-    """Decide where a read goes, whatever is read. Raises S3Error.
+async def decide_read(asked: Asked, snapshot: Snapshot, router: Router) -> Chain:
+    """Decide where reads look, whatever is read. Raises S3Error.
 
     `asked`: about a bucket, without a key.
     """
     custom = snapshot.custom
     if custom is None:
-        return _by_rules(asked, snapshot)
-    decision = by_reads(custom, _READ)
-    if decision is not None:
-        return decision
+        return _by_rules(asked, snapshot).chain
+    chain = by_reads(custom, _READ)
+    if chain is not None:
+        return chain
     answer = router.cached(question_of(asked, _READ.name))
     if answer is not MISSING:
-        return _by_answer(answer, asked, snapshot)
-    return await _decide(asked, _READ.name, snapshot, router)
+        return _by_answer(answer, asked, snapshot).chain
+    return (await _decide(asked, _READ.name, snapshot, router)).chain
 
 
 async def _find_target_of_batch(
@@ -111,13 +113,14 @@ async def _find_target_of_batch(
     keys = keys or [b""]  # the target refuses such a batch
     batch = request.asked._replace(prefix=None, size=None, content_type=b"")
     asked = [batch._replace(key=key) for key in keys]
-    decisions: list[Decision] = []
+    found: list[Placed] = []
     for first in range(0, len(asked), _AT_ONCE):
-        decisions += await _decide_all(asked[first : first + _AT_ONCE], snapshot, router)
-    if all(decision.is_same_place(decisions[0]) for decision in decisions):
-        return Found(decisions[0], None, document)
-    split = SplitBatch(dict(zip(keys, decisions, strict=True)))
-    return Found(decisions[0], None, document, split)
+        found += await _decide_all(asked[first : first + _AT_ONCE], snapshot, router)
+    alone = not any(placed.is_along for placed in found)
+    if alone and all(placed.decision.is_same_place(found[0].decision) for placed in found):
+        return Found(found[0], None, document)
+    chains = [placed.chain for placed in found]
+    return Found(found[0], None, document, SplitBatch(dict(zip(keys, chains, strict=True))))
 
 
 async def _document(body: RequestBody) -> bytes:
@@ -134,13 +137,16 @@ async def _document(body: RequestBody) -> bytes:
 
 async def _decide_all(
     asked: Sequence[Asked], snapshot: Snapshot, router: Router
-) -> Sequence[Decision]:
+) -> Sequence[Placed]:
     if snapshot.custom is None:
         return [_by_rules(one, snapshot) for one in asked]
+    if snapshot.custom.reads:
+        chain = snapshot.custom.chain_of_reads
+        return [Placed(chain, chain.primary)] * len(asked)
     return await asyncio.gather(*(_decide(one, "DeleteObjects", snapshot, router) for one in asked))
 
 
-async def _decide(asked: Asked, operation: str, snapshot: Snapshot, router: Router) -> Decision:
+async def _decide(asked: Asked, operation: str, snapshot: Snapshot, router: Router) -> Placed:
     """Ask the custom router; `operation`: the client's."""
     custom = snapshot.custom
     assert custom is not None  # nothing else leaves the decision about one key open
@@ -166,20 +172,24 @@ def question_of(asked: Asked, operation: str) -> Question:
     )
 
 
-def _by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) -> Decision:
+def _by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) -> Placed:
     if answer is None:
         return _by_rules(asked, snapshot)
-    if answer.targets[0] not in snapshot.targets:
+    if not all(target in snapshot.targets for target in answer.targets):
         # A reload has added it since this request began; the next try is on the new configuration.
         raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
-    return by_answer(answer)
+    chain, custom = by_answer(answer), snapshot.custom
+    if custom is not None and custom.reads:  # which say where reads look, whatever is answered
+        return Placed(custom.chain_of_reads, chain.primary)
+    return Placed(chain, chain.primary)
 
 
-def by_answer(answer: Answer) -> Decision:
-    """Return the decision that an answer of the custom router means."""
-    return Decision(answer.targets[0], CUSTOM_ROUTER, answer.rewrite)
+def by_answer(answer: Answer) -> Chain:
+    """Return the places that an answer of the custom router means."""
+    first, *others = answer.targets
+    fallbacks = [Decision(target, CUSTOM_ROUTER) for target in others]
+    return Chain((Decision(first, CUSTOM_ROUTER, answer.rewrite), *fallbacks))
 
 
-def _by_rules(asked: Asked, snapshot: Snapshot) -> Decision:
-    plan = snapshot.routing.plan(asked.bucket)
-    return plan.fixed or plan.decide(asked)
+def _by_rules(asked: Asked, snapshot: Snapshot) -> Placed:
+    return placed_by(snapshot.routing.plan(asked.bucket), asked)

@@ -16,8 +16,8 @@ target is called for the client only if the client's identity reaches it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from fastpath.composed.client_reply import ClientReply, RepliedExchange
 from fastpath.errors import ACCESS_DENIED, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
@@ -33,8 +33,13 @@ if TYPE_CHECKING:
     from fastpath.http.head import RequestHead
     from fastpath.ipc.log import WorkerLog
     from fastpath.request.admitted import Admitted
+    from fastpath.request.trail import Trail
+    from fastpath.routing.chain import Decision
+    from fastpath.routing.identities import Caller
     from fastpath.routing.snapshot import Snapshot
     from fastpath.upstream.own_request import OwnRequest
+
+T = TypeVar("T")
 
 # Each wait inside an operation has a deadline of its own; this one is for an operation that makes
 # too little progress between them. 5 GiB, the most that one request of S3 uploads or copies, take
@@ -48,6 +53,7 @@ class ComposedExchange(RepliedExchange, Requester, Protocol):
     """The exchange that an operation runs for."""
 
     admitted: Admitted
+    trail: Trail
 
     def refuse(self, error: S3Error) -> None:
         """End with this error, and cancel the operation."""
@@ -97,6 +103,15 @@ class ComposedRequest:
     def snapshot(self) -> Snapshot:
         """The configuration that the request began with."""
         return self._exchange.snapshot
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return self._exchange.caller
+
+    def served_by(self, decision: Decision) -> None:
+        """Note, for the log and for who may see it, which place the answer is of."""
+        self._exchange.trail.decision = decision
 
     def destination(self, target: str) -> Destination:
         """A target by its name, with the signer for this client. Raises S3Error."""
@@ -167,10 +182,14 @@ Operation: TypeAlias = Callable[[ComposedRequest], Coroutine[Any, Any, None]]
 
 
 class Composed(NamedTuple):
-    """A composed operation, and which of the requests for an operation of S3 it answers."""
+    """A composed operation.
+
+    is_always: it answers each request for an operation of S3, not only those that one target alone
+        cannot answer.
+    """
 
     operation: Operation
-    is_for: Callable[[Admitted], bool]
+    is_always: bool = False
 
 
 Operations: TypeAlias = Mapping[str, Composed]  # by the name of S3's operation
@@ -195,6 +214,14 @@ async def run(operation: Operation, request: ComposedRequest) -> Callable[[], No
     finally:
         deadline.cancel()
         request.reply.close(failed=failed)
+
+
+async def awaited(work: Awaitable[T]) -> T:
+    """Await a part of a request that is no operation; a target that fails is an S3Error."""
+    try:
+        return await work
+    except (CallFailed, ExceptionGroup) as failure:
+        raise _error_for_client(failure) from None
 
 
 def _error_for_client(failure: S3Error | CallFailed | ExceptionGroup[Exception]) -> S3Error:

@@ -1,22 +1,27 @@
-"""The operations that a composed operation may answer instead of the relay, and when it does."""
+"""The operations that a composed operation answers, if one target alone cannot."""
 
 from __future__ import annotations
 
 from fastpath.composed.bucket_lists.list_buckets import list_buckets
+from fastpath.composed.chains.delete import delete_object
+from fastpath.composed.chains.read import read
 from fastpath.composed.copies.copy_object import copy_object
 from fastpath.composed.copies.copy_part import copy_part
 from fastpath.composed.delete_objects import delete_objects
 from fastpath.composed.operation import Composed, Operations
-from fastpath.request.admitted import Admitted
-
-
-def _is_across(admitted: Admitted) -> bool:
-    return admitted.is_across
-
 
 OPERATIONS: Operations = {
-    "CopyObject": Composed(copy_object, _is_across),
-    "DeleteObjects": Composed(delete_objects, _is_across),
-    "ListBuckets": Composed(list_buckets, _is_across),
-    "UploadPartCopy": Composed(copy_part, _is_across),
+    "CopyObject": Composed(copy_object),
+    "DeleteObject": Composed(delete_object),
+    "DeleteObjects": Composed(delete_objects),
+    "GetBucketLocation": Composed(read),
+    "GetObject": Composed(read),
+    "GetObjectAcl": Composed(read),
+    "GetObjectAttributes": Composed(read),
+    "GetObjectTagging": Composed(read),
+    "GetObjectTorrent": Composed(read),
+    "HeadBucket": Composed(read),
+    "HeadObject": Composed(read),
+    "ListBuckets": Composed(list_buckets),
+    "UploadPartCopy": Composed(copy_part),
 }

@@ -22,9 +22,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from fastpath.composed.chains.first_look import look_first, with_replaced
+from fastpath.composed.chains.hiding_objects import HidingObjects, removed
 from fastpath.composed.copies.native import RefusedCopies
 from fastpath.composed.finding_targets import find_target, known_target
-from fastpath.composed.operation import ComposedRequest, run
+from fastpath.composed.operation import ComposedRequest, awaited, run
 from fastpath.composed.request_body import RequestBody
 from fastpath.dialects.delete_objects import error_entries, refused_answer
 from fastpath.errors import (
@@ -76,6 +78,7 @@ from fastpath.http.framing import (
     may_have_unannounced_body,
     request_body,
 )
+from fastpath.http.hop_by_hop import with_other_headers
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.counters import Slot
 from fastpath.payload.body_plan import STREAMING, BodyPlan
@@ -83,6 +86,8 @@ from fastpath.payload.held_body import HeldBody
 from fastpath.renaming.answers import RenamedDocuments, RenamedHeaders
 from fastpath.request.across import CopySource
 from fastpath.request.admission import Unadmitted, admit
+from fastpath.request.admitted import Admitted
+from fastpath.request.chains import Looking, looked
 from fastpath.request.decision import Undecided, decided
 from fastpath.request.trail import Trail
 from fastpath.request.upstream_head import upstream_head
@@ -119,7 +124,7 @@ if TYPE_CHECKING:
     from fastpath.http.head import RequestHead, ResponseHead
     from fastpath.payload.delete_batch import DeleteBatch
     from fastpath.payload.filters import BodyFilter
-    from fastpath.request.admitted import Admitted, Renamed
+    from fastpath.request.admitted import Renamed
     from fastpath.response.filters import Question, Reply, ResponseFilter, SendAgain
     from fastpath.response.own_answer import OwnAnswer
     from fastpath.routing.identities import Caller
@@ -235,15 +240,23 @@ class Exchange:
         admitted = admit(self.head, self.snapshot, now, self.trail)
         if isinstance(admitted, Unadmitted):
             self._begin_unadmitted(admitted, now)
-        elif isinstance(admitted, Undecided):
-            request_body(self.head, streaming=admitted.understood.signed[0] in STREAMING)
-            known = known_target(admitted, self.snapshot, self._worker.custom)
-            if known is None:
-                self._run(partial(self._find_target, admitted))
-            else:
-                self._begin(decided(admitted, known.decision, None, self.snapshot, self.trail))
-        else:
+        elif isinstance(admitted, Admitted):
             self._begin(admitted)
+        else:
+            self._begin_undecided(admitted)
+
+    def _begin_undecided(self, request: Undecided | Looking) -> None:
+        """Find out where a request goes; what the router has said before needs no coroutine."""
+        request_body(self.head, streaming=request.understood.signed[0] in STREAMING)
+        if isinstance(request, Undecided):
+            known = known_target(request, self.snapshot, self._worker.custom)
+            if known is not None:
+                found = decided(request, known.placed, None, self.snapshot, self.trail)
+                if isinstance(found, Admitted):
+                    self._begin(found)
+                    return
+                request = found
+        self._run(partial(self._find_target, request))
 
     def _begin(self, admitted: Admitted) -> None:
         """Send an admitted request on its way, or find out first what must be known."""
@@ -258,9 +271,11 @@ class Exchange:
 
     def _first_work(self, admitted: Admitted) -> tuple[Work, BodyFilter | None] | None:
         """What a coroutine does first, and what it reads the body through; None: there is none."""
-        name = admitted.operation.name
-        if name in self._worker.composed and self._worker.composed[name].is_for(admitted):
-            return self._compose(self._worker.composed[name].operation)
+        composed, across = self._worker.composed.get(admitted.operation.name), admitted.across
+        if composed is not None and (
+            composed.is_always or (across is not None and across.is_elsewhere)
+        ):
+            return self._compose(composed.operation)
         streaming = admitted.payload in STREAMING
         request_body(self.head, streaming=streaming)
         if streaming or self.body_left or self.head.method in BODY_METHODS:
@@ -355,7 +370,7 @@ class Exchange:
         self._filter, self._body_plan = form.file, form.body_plan
         return await self._find_out()
 
-    async def _find_target(self, request: Undecided) -> Callable[[], None]:
+    async def _find_target(self, request: Undecided | Looking) -> Callable[[], None]:
         """Find out where the request goes, and begin as if its head had said so."""
         self.admitted = await self._decide(request)
         first = self._first_work(self.admitted)
@@ -367,13 +382,33 @@ class Exchange:
             self._body.put_back(self._held)
         return await work()
 
-    async def _decide(self, request: Undecided) -> Admitted:
+    async def _decide(self, request: Undecided | Looking) -> Admitted:
         """Find out where a request goes, and admit it."""
-        found = await find_target(request, self.snapshot, self._worker.custom, self._body)
-        self._held = found.body
-        return decided(
-            request, found.decision, found.source, self.snapshot, self.trail, found.split
-        )
+        if isinstance(request, Undecided):
+            found = await find_target(request, self.snapshot, self._worker.custom, self._body)
+            self._held = found.body
+            placed = decided(
+                request, found.placed, found.source, self.snapshot, self.trail, found.split
+            )
+            if isinstance(placed, Admitted):
+                return placed
+            request = placed
+        return await self._look_first(request)
+
+    async def _look_first(self, request: Looking) -> Admitted:
+        """Look for the object that a request is about, and admit it."""
+        own = ComposedRequest(self._worker, self, self._body, 0)
+        seen = await awaited(look_first(own, request))
+        if seen.replaces:
+            request = request._replace(
+                understood=request.understood._replace(
+                    head=with_replaced(request.understood.head, seen.replaces)
+                )
+            )
+            added = [field for field in seen.replaces.items() if field[1]]
+            self._sent_raw = with_other_headers(self._sent_raw, seen.replaces, added)
+            self._sent_head = with_replaced(self._sent_head, seen.replaces)
+        return looked(request, seen.placed, self.snapshot, self.trail)
 
     async def _verify_body(self) -> Callable[[], None]:
         """Read and verify a body that goes to no target."""
@@ -537,6 +572,7 @@ class Exchange:
             admitted.translation is not None
             or admitted.renamed is not None
             or admitted.across is not None
+            or admitted.hides
             or self._form is not None
         ):
             self._filters = self._new_filters()
@@ -791,6 +827,8 @@ class Exchange:
             members.append(RefusedCopies())
         if self.admitted.translation is not None:
             members.append(self.admitted.translation)
+        if self.admitted.hides:
+            members.append(HidingObjects())
         if self._form is not None:
             members.append(FormAnswer(self._form, secure=self._client.secure))
         answered = self._answered_request()
@@ -858,6 +896,19 @@ class Exchange:
     ) -> Callable[[], None]:
         to = Destination(self.admitted.target, self.admitted.signer)
         return partial(on_reply, await ask(self._worker, self, question, to))
+
+    def remove_hiding(self, on_reply: Callable[[Reply | None], None]) -> None:
+        """Remove older objects that would hide the one that the target has stored."""
+        self._release()
+        self.state = after(self.state, ASK)
+        self._task = self._worker.start(self._end_run(partial(self._remove_hiding, on_reply)))
+
+    async def _remove_hiding(self, on_reply: Callable[[Reply | None], None]) -> Callable[[], None]:
+        body = RequestBody(self._read_piece, ended=True, body_filter=None)
+        request = ComposedRequest(self._worker, self, body, 0)
+        address = self.admitted.address
+        reply = await removed(request, self.admitted.hides, address.bucket, address.key)
+        return partial(on_reply, reply)
 
     def send_again(self, step: SendAgain) -> None:
         """Drop the answer and send the request again, unless bytes of its body are gone."""

@@ -30,6 +30,7 @@ from fastpath.http.head import RequestHead, ResponseHead
 from fastpath.payload.body_plan import BodyPlan
 from fastpath.request.admission import admit_form
 from fastpath.request.admitted import Admitted
+from fastpath.request.chains import Looking
 from fastpath.request.decision import Undecided
 from fastpath.request.trail import Trail
 from fastpath.response.filters import MAX_ASKED_BYTES, Buffer, ResponseFilter, Step
@@ -38,7 +39,7 @@ from fastpath.routing.identities import ANONYMOUS_CALLER, OPEN_CALLER, Caller, u
 from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import Address
 
-Find: TypeAlias = Callable[[Undecided], Awaitable[Admitted]]
+Find: TypeAlias = Callable[[Undecided | Looking], Awaitable[Admitted]]
 
 
 class FormMemory:
@@ -128,7 +129,7 @@ class FormUpload:
         while rest is None:
             rest = self._reader.feed(await body.read(), body.ended)
         admitted = self._admit()
-        self.admitted = await find(admitted) if isinstance(admitted, Undecided) else admitted
+        self.admitted = admitted if isinstance(admitted, Admitted) else await find(admitted)
         if self.admitted.own_answer is not None:
             raise S3Error(INVALID_REQUEST, message="A form cannot make a directory.")
         while not self._take(rest, body.ended):
@@ -160,7 +161,7 @@ class FormUpload:
         self._memory.free(self._reserved)
         self._reserved = 0
 
-    def _admit(self) -> Admitted | Undecided:
+    def _admit(self) -> Admitted | Undecided | Looking:
         """Verify, permit and route the complete fields."""
         fields = self._fields = with_filename(self._reader.fields, self._reader.filename)
         address = address_of(fields, self._address)

@@ -8,7 +8,7 @@ for the end-to-end fields.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 from fastpath.http.head import END_TO_END, connection_tokens
@@ -63,6 +63,14 @@ def without_hop_by_hop(
     if also:
         listed = listed.union(also)
     return without_headers(section, listed) if listed else section
+
+
+def with_other_headers(
+    raw: bytes, names: Collection[bytes], instead: Iterable[tuple[bytes, bytes]]
+) -> bytes:
+    """Return a complete head with other header lines for those of these names."""
+    lines = b"".join([b"\r\n%b: %b" % field for field in instead])
+    return without_headers(raw[:-4], names) + lines + raw[-4:]
 
 
 def without_headers(section: bytes, names: Collection[bytes]) -> bytes:

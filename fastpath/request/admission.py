@@ -23,6 +23,7 @@ from fastpath.errors import (
 from fastpath.http.head import RequestHead
 from fastpath.http.query import is_enforced_in_query, parse_query, presigned_headers
 from fastpath.request.admitted import Admitted
+from fastpath.request.chains import Looking
 from fastpath.request.decision import Undecided, decide
 from fastpath.request.trail import Trail
 from fastpath.request.understood import NOT_PRESIGNED, Presigned, Query, Signed
@@ -62,7 +63,7 @@ class Unadmitted(NamedTuple):
 
 def admit(
     head: RequestHead, snapshot: Snapshot, now: float, trail: Trail
-) -> Admitted | Undecided | Unadmitted:
+) -> Admitted | Undecided | Looking | Unadmitted:
     """Decide about one request, and fill its trail; `now` in epoch seconds. Raises S3Error."""
     _refuse_loop(head, snapshot)
     address = trail.address = locate(head, snapshot.domains)
@@ -94,7 +95,7 @@ def admit_form(
     snapshot: Snapshot,
     now: float,
     trail: Trail,
-) -> Admitted | Undecided:
+) -> Admitted | Undecided | Looking:
     """Decide about the PutObject that a form means, sent by `caller`. Raises S3Error."""
     trail.operation = _PUT_OBJECT
     trail.address = address

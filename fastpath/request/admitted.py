@@ -17,9 +17,9 @@ from fastpath.renaming.answers import error_for_client
 from fastpath.renaming.names import Names
 from fastpath.request.across import Across
 from fastpath.response.own_answer import OwnAnswer
+from fastpath.routing.chain import Decision
 from fastpath.routing.identities import Caller
 from fastpath.routing.snapshot import Target
-from fastpath.routing.table import Decision
 from fastpath.s3.addressing import Address
 from fastpath.s3.operations import Operation
 from fastpath.signing.sigv4.sign import Signer, Unsigned
@@ -60,6 +60,7 @@ class Admitted:
     renamed: None: the target has the client's names, and no upload is named.
     drops_checksums: its upload was begun without the checksum algorithm of its parts.
     across: where the parts of the request are, if they may be on several targets.
+    hides: places where reads look before this one: an object there would hide what is stored.
     """
 
     operation: Final[Operation]
@@ -78,11 +79,13 @@ class Admitted:
     renamed: Final[Renamed | None]
     drops_checksums: Final[bool]
     across: Final[Across | None] = None
+    hides: Final[Sequence[Decision]] = ()
 
     @property
     def is_across(self) -> bool:
         """Whether the target alone cannot answer, so that a composed operation does."""
-        return self.across is not None and self.across.is_elsewhere
+        across = self.across
+        return across is not None and across.is_elsewhere
 
     @property
     def own_answer(self) -> OwnAnswer | None:

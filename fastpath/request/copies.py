@@ -11,6 +11,7 @@ client's name.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -33,10 +34,10 @@ from fastpath.request.understood import Presigned, Query, Understood
 from fastpath.request.uploads import Upload
 from fastpath.request.upstream_request import names_of, request_across, upstream_request
 from fastpath.routing.asked import Asked
+from fastpath.routing.chain import Chain, Decision
 from fastpath.routing.identities import Caller
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.snapshot import Snapshot, Target
-from fastpath.routing.table import CUSTOM_ROUTER, Decision
 from fastpath.s3.addressing import COPY_SOURCE, Address
 from fastpath.s3.operations import OPERATIONS, Operation
 
@@ -52,12 +53,14 @@ def request_with_source(  # noqa: PLR0913 (what is known of one request)
     now: float,
     trail: Trail,
     decision: Decision,
-    source: Decision | None = None,
+    source: Chain | None = None,
     upload: Upload | None = None,
+    hides: Sequence[Decision] = (),
 ) -> Admitted:
     """Return the record of a copy or a rename that goes where `decision` says. Raises S3Error.
 
-    `source`: where its source is; None: the rules say. `upload`: that it continues.
+    `source`: where its source is; None: the rules say. `upload`: that it continues. `hides`: as in
+    `upstream_request`.
     """
     head, caller = request.head, trail.caller
     trail.decision = decision
@@ -68,10 +71,10 @@ def request_with_source(  # noqa: PLR0913 (what is known of one request)
         copy = _copy(request, snapshot, caller, decision, now, source)
         if copy.is_elsewhere:
             names = names_of(request, decision, snapshot, upload)
-            return request_across(request, decision, copy, snapshot, trail, names)
-    named = _name_source(request, decision if copy is None else copy.decision)
+            return request_across(request, decision, copy, snapshot, trail, names, hides)
+    named = _name_source(request, decision if copy is None else copy.chain.primary)
     understood = request._replace(head=named.head, presigned=named.presigned)
-    admitted = upstream_request(*understood, snapshot, now, trail, decision, upload)
+    admitted = upstream_request(*understood, snapshot, now, trail, decision, upload, hides)
     renamed = admitted.renamed or names_of(request, decision, snapshot, upload)
     renamed = renamed._replace(names=replace(renamed.names, source=named.source))
     trail.renamed = renamed
@@ -111,25 +114,26 @@ def _copy(
     caller: Caller,
     place: Decision,
     now: float,
-    decision: Decision | None,
+    chain: Chain | None,
 ) -> CopySource:
     """Return the source of a copy, and whether it is made here. Raises S3Error.
 
     The caller must have the right to read what is copied, and reach the target that has it.
-    `place`: where the copy goes. `decision`: where the source is, if the custom router has said so.
+    `place`: where the copy goes. `chain`: where the source is, if the custom router has said so.
     """
     head, operation = request.head, request.operation
     source = source_of(head, COPY_SOURCE)
     if not caller.may(_READ_OF_A_COPY.name, source.bucket):
         raise S3Error(ACCESS_DENIED)
     custom = snapshot.custom
-    if decision is None and custom is not None and custom.reads:
-        decision = Decision(custom.reads[0], CUSTOM_ROUTER)
-    if decision is None:
-        asked = asked_to_read(source, caller, now)
-        decision = snapshot.routing.plan(source.bucket).decide(asked)
-    is_native = decision.target == place.target and _is_made_by(
-        snapshot.targets[place.target], operation, head
+    if chain is None and custom is not None and custom.reads:
+        chain = custom.chain_of_reads
+    if chain is None:
+        chain = snapshot.routing.plan(source.bucket).chain(asked_to_read(source, caller, now))
+    is_native = (
+        len(chain.places) == 1
+        and chain.primary.target == place.target
+        and _is_made_by(snapshot.targets[place.target], operation, head)
     )
     if not is_native:
         if operation not in _COPIES:
@@ -138,8 +142,8 @@ def _copy(
                 ("Header", COPY_SOURCE.decode()),
                 message=f"{operation.name} does not copy.",
             )
-        check_access(snapshot.targets[decision.target], caller)
-    return copy_source(head, decision, is_elsewhere=not is_native)
+        check_access(snapshot.targets[chain.primary.target], caller)
+    return copy_source(head, chain, is_elsewhere=not is_native)
 
 
 def _is_made_by(target: Target, operation: Operation, head: RequestHead) -> bool:
@@ -156,7 +160,7 @@ def _check_rename(  # noqa: PLR0913 (what is known of one request)
     caller: Caller,
     place: Decision,
     now: float,
-    decision: Decision | None,
+    chain: Chain | None,
 ) -> None:
     """Check that a rename stays in its bucket, and that its source is where the request goes.
 
@@ -175,10 +179,10 @@ def _check_rename(  # noqa: PLR0913 (what is known of one request)
             ("ArgumentName", RENAME_SOURCE.decode()),
             message="Only one copy source may be given.",
         )
-    if decision is None:
+    if chain is None:
         asked = asked_to_rename(source, caller, now)
-        decision = snapshot.routing.plan(source.bucket).decide(asked)
-    if not decision.is_same_place(place):
+        chain = snapshot.routing.plan(source.bucket).chain(asked)
+    if len(chain.places) > 1 or not chain.primary.is_same_place(place):
         raise S3Error(
             NOT_IMPLEMENTED,
             ("Header", RENAME_SOURCE.decode()),

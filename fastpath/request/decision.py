@@ -1,9 +1,10 @@
 """Decides where the request of a known caller goes: by its bucket, or by more than that.
 
-    rights -> decision -> (`upstream_request`)
+    rights -> decision -> (`chains`) -> (`upstream_request`)
 
 A request whose target depends on more than its head is `Undecided`: on the keys in the body of a
-DeleteObjects, or on the answer of a custom router. Whoever finds that out calls `decided`.
+DeleteObjects, or on the answer of a custom router. Whoever finds that out calls `decided`. One
+whose object must be looked for on several targets is `Looking`; whoever has looked calls `looked`.
 
 Rules: no I/O; every refusal is an `S3Error`; no bucket is looked up in the routing table before
 the caller is known; the permission check gets the classified operation, never the bare HTTP method;
@@ -12,6 +13,7 @@ an upload goes where it began, and the custom router is not asked about it, but 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -19,13 +21,10 @@ from fastpath.errors import ACCESS_DENIED, INVALID_ARGUMENT, SERVICE_UNAVAILABLE
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
 from fastpath.renaming.queries import first_value
-from fastpath.request.across import AllBuckets, SplitBatch
+from fastpath.request.across import AllBuckets, MergedList, SplitBatch
 from fastpath.request.admitted import Admitted
-from fastpath.request.copies import (
-    asked_to_read,
-    asked_to_rename,
-    request_with_source,
-)
+from fastpath.request.chains import Looking, Placed, request_placed
+from fastpath.request.copies import asked_to_read, asked_to_rename
 from fastpath.request.implied_operations import implied
 from fastpath.request.sources import RENAME_SOURCE, source_of
 from fastpath.request.target_checks import check_access, check_target
@@ -35,17 +34,23 @@ from fastpath.request.uploads import Upload, upload_of
 from fastpath.request.upstream_request import request_across, upstream_request
 from fastpath.routing.asked import Asked
 from fastpath.routing.bucket_lists import BucketLists
+from fastpath.routing.chain import DEFAULT_RULE, UPLOAD, Chain, Decision
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
+from fastpath.routing.key_globs import Coverage
+from fastpath.routing.plan import Plan, lies_across
 from fastpath.routing.rewrite import Rewrite
+from fastpath.routing.rules import CREATING
 from fastpath.routing.snapshot import Snapshot
-from fastpath.routing.table import CUSTOM_ROUTER, DEFAULT_RULE, UPLOAD, Decision, lies_across
 from fastpath.s3.addressing import COPY_SOURCE, Address
 from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 
 _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
+_COMPLETE = OPERATIONS["CompleteMultipartUpload"]
 _LIST_BUCKETS = OPERATIONS["ListBuckets"]
+_LISTS = (OPERATIONS["ListObjects"], OPERATIONS["ListObjectsV2"])
+_READ = OPERATIONS["GetObject"]
 _LIST_UPLOADS = OPERATIONS["ListMultipartUploads"]
 _LOOKING = frozenset({"read", "list", "delete"})  # classes of operations that `custom_reads` serve
 # Requests about many keys, which they name by a prefix.
@@ -58,13 +63,13 @@ class Undecided(NamedTuple):
     """A request whose target is not known yet, or that of its source.
 
     asked: what it asks for; of a DeleteObjects (`is_batch`), before its keys are known.
-    decision: where it goes, if that is known.
+    placed: where it goes, if that is known.
     source: what a copy or a rename asks of its source, if the custom router decides about that.
     """
 
     understood: Understood
     asked: Asked
-    decision: Decision | None = None
+    placed: Placed | None = None
     source: Asked | None = None
     is_batch: bool = False
 
@@ -79,7 +84,7 @@ def decide(  # noqa: PLR0913 (what is understood of one request; no object per r
     snapshot: Snapshot,
     now: float,
     trail: Trail,
-) -> Admitted | Undecided:
+) -> Admitted | Undecided | Looking:
     """Check the rights, find the target and the signer; `head` and `query` are merged."""
     if trail.caller.grants is not None:
         _check_rights(head, query, operation, address, trail.caller)
@@ -96,7 +101,7 @@ def decide(  # noqa: PLR0913 (what is understood of one request; no object per r
 
 def _decide_by_more(
     request: Understood, snapshot: Snapshot, now: float, trail: Trail
-) -> Admitted | Undecided:
+) -> Admitted | Undecided | Looking:
     """Decide by more than the bucket: the rest of the request, its upload, the custom router."""
     head, operation, custom = request.head, request.operation, snapshot.custom
     asked = trail.asked = asked_about(request, trail.caller, now)
@@ -104,23 +109,91 @@ def _decide_by_more(
         return _list_of_all_buckets(request, snapshot.bucket_lists, snapshot, trail)
     upload = upload_of(request, snapshot)
     if upload is not None and (custom is None or operation is not _LIST_UPLOADS):
-        decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
         if operation is _LIST_UPLOADS:
             _check_keys_after_marker(request, asked, upload, snapshot)
+        placed = _placed_by_upload(request, asked, upload, snapshot)
+    elif (custom is None or custom.reads) and operation is _DELETE_OBJECTS:
+        return Undecided(request, asked, is_batch=True)
+    elif (merged := _merged_list(operation, asked, snapshot)) is not None:
+        return request_across(request, merged.places[0], merged, snapshot, trail)
     elif custom is None or not asked.bucket:
-        if operation is _DELETE_OBJECTS:
-            return Undecided(request, asked, is_batch=True)
-        decision = snapshot.routing.plan(asked.bucket).decide(asked)
-    elif (by_chain := by_reads(custom, operation)) is not None:
-        decision = by_chain
-        _check_marker(operation, decision, upload, asked.bucket)
+        placed = placed_by(snapshot.routing.plan(asked.bucket), asked)
+    elif (chain := by_reads(custom, operation)) is not None:
+        placed = Placed(chain, chain.primary)
+        _check_marker(operation, placed.decision, upload, asked.bucket)
     else:
         source = _asked_of_source(head, trail.caller, custom, now)
         return Undecided(request, asked, None, source, operation is _DELETE_OBJECTS)
     source = _asked_of_source(head, trail.caller, custom, now)
     if source is not None:
-        return Undecided(request, asked, decision, source)
-    return _request_to(request, snapshot, now, trail, decision, None, upload)
+        return Undecided(request, asked, placed, source)
+    return request_placed(request, snapshot, asked, trail, placed, None, upload)
+
+
+def placed_by(plan: Plan, asked: Asked) -> Placed:
+    """Return where the rules send a request. Raises S3Error."""
+    if plan.fixed is not None:
+        return Placed(Chain((plan.fixed,)), plan.fixed)
+    chain = plan.chain(asked)
+    return Placed(chain, plan.decide(asked) if asked.operation in CREATING else chain.primary)
+
+
+def _placed_by_upload(
+    request: Understood, asked: Asked, upload: Upload, snapshot: Snapshot
+) -> Placed:
+    """Return where an upload is; once it is complete, its object is a part of the key's chain."""
+    decision = Decision(upload.origin.target, UPLOAD, upload.origin.rewrite)
+    alone = Placed(Chain((decision,)), decision)
+    plan, custom = snapshot.routing.plan(asked.bucket), snapshot.custom
+    if request.operation is not _COMPLETE or (custom is None and plan.fixed is not None):
+        return alone
+    if custom is None:
+        chain = plan.chain(asked)
+    elif custom.reads:
+        chain = custom.chain_of_reads
+    else:
+        return alone
+    is_it = [_is_place_of(place, upload, asked.bucket) for place in chain.places]
+    if not any(is_it):
+        return alone  # a reload has moved the bucket since it began
+    places = [decision if own else place for own, place in zip(is_it, chain.places, strict=True)]
+    return Placed(chain._replace(places=tuple(places)), decision)
+
+
+def _merged_list(operation: Operation, asked: Asked, snapshot: Snapshot) -> MergedList | None:
+    """Return where the objects are that a list shows; None: one place lists them."""
+    if operation not in _LISTS:
+        return None
+    custom, plan = snapshot.custom, snapshot.routing.plan(asked.bucket)
+    if custom is not None:
+        if len(custom.reads) < 2:
+            return None
+        return _list_of_chain(custom.chain_of_reads)
+    if plan.fixed is not None:
+        return None
+    places = [place for place, _ in plan.places(asked)]
+    if len(places) == 1:
+        return None
+    read = asked._replace(operation=_READ.name)
+
+    def coverage(prefix: bytes) -> Sequence[Coverage]:
+        found = plan.places(read._replace(prefix=prefix))
+        return [
+            next((some for one, some in found if one.is_same_place(place)), Coverage.NONE)
+            for place in places
+        ]
+
+    def chain_of(key: bytes) -> Chain:
+        return plan.chain(read._replace(key=key, prefix=None))
+
+    takes_all = all(some is Coverage.ALL for some in coverage(asked.prefix or b""))
+    return MergedList(places, takes_all, chain_of, coverage)
+
+
+def _list_of_chain(chain: Chain) -> MergedList:
+    """Return where the objects are, if each place may have each key."""
+    every = [Coverage.ALL] * len(chain.places)
+    return MergedList(chain.places, True, lambda key: chain, lambda prefix: every)
 
 
 def _list_of_all_buckets(
@@ -191,12 +264,12 @@ def _is_place_of(decision: Decision, upload: Upload, bucket: bytes) -> bool:
 
 def decided(
     request: Undecided,
-    decision: Decision,
-    source: Decision | None,
+    placed: Placed,
+    source: Chain | None,
     snapshot: Snapshot,
     trail: Trail,
     split: SplitBatch | None = None,
-) -> Admitted:
+) -> Admitted | Looking:
     """Admit a request whose target is known now.
 
     `source`: where the source of a copy is, if the custom router has said so. `split`: where the
@@ -206,24 +279,12 @@ def decided(
         shown = _first_reached(split, snapshot, trail.caller)
         return request_across(request.understood, shown, split, snapshot, trail)
     upload = upload_of(request.understood, snapshot)
-    _check_marker(request.understood.operation, decision, upload, request.asked.bucket)
-    now = request.asked.time
-    return _request_to(request.understood, snapshot, now, trail, decision, source, upload)
-
-
-def _request_to(  # noqa: PLR0913 (what is known of one request)
-    request: Understood,
-    snapshot: Snapshot,
-    now: float,
-    trail: Trail,
-    decision: Decision,
-    source: Decision | None,
-    upload: Upload | None,
-) -> Admitted:
-    fields = request.head.fields
-    if COPY_SOURCE in fields or RENAME_SOURCE in fields:
-        return request_with_source(request, snapshot, now, trail, decision, source, upload)
-    return upstream_request(*request, snapshot, now, trail, decision, upload)
+    asked = request.asked
+    _check_marker(request.understood.operation, placed.decision, upload, asked.bucket)
+    if request.understood.operation in _LISTS and placed.is_along:
+        merged = _list_of_chain(placed.chain)
+        return request_across(request.understood, merged.places[0], merged, snapshot, trail)
+    return request_placed(request.understood, snapshot, asked, trail, placed, source, upload)
 
 
 def _first_reached(split: SplitBatch, snapshot: Snapshot, caller: Caller) -> Decision:
@@ -231,7 +292,7 @@ def _first_reached(split: SplitBatch, snapshot: Snapshot, caller: Caller) -> Dec
 
     If none is reached, the first of all: the request is refused by it.
     """
-    decisions = dict.fromkeys(split.decisions.values())
+    decisions = dict.fromkeys(chain.primary for chain in split.chains.values())
     for decision in decisions:
         target = snapshot.targets[decision.target]
         with suppress(S3Error):
@@ -241,11 +302,11 @@ def _first_reached(split: SplitBatch, snapshot: Snapshot, caller: Caller) -> Dec
     return next(iter(decisions))
 
 
-def by_reads(custom: CustomRouting, operation: Operation) -> Decision | None:
+def by_reads(custom: CustomRouting, operation: Operation) -> Chain | None:
     """Return where `custom_reads` sends an operation; None: the custom router is asked."""
     if not custom.reads or operation.action not in _LOOKING:
         return None
-    return Decision(custom.reads[0], CUSTOM_ROUTER)
+    return custom.chain_of_reads
 
 
 def asked_about(request: Understood, caller: Caller, now: float) -> Asked:

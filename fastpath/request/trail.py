@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastpath.request.admitted import Renamed
 from fastpath.response.decision_headers import decision_lines
 from fastpath.routing.asked import Asked
+from fastpath.routing.chain import Decision
 from fastpath.routing.identities import OPEN_CALLER, Caller
-from fastpath.routing.table import Decision
 from fastpath.s3.addressing import Address
 from fastpath.s3.operations import Operation
 

@@ -18,7 +18,7 @@ from fastpath.http.head import Headers, RequestHead
 from fastpath.http.hop_by_hop import (
     HOP_BY_HOP,
     header_line_pattern,
-    without_headers,
+    with_other_headers,
     without_hop_by_hop,
 )
 from fastpath.http.query import upstream_query
@@ -137,9 +137,8 @@ def _with_rewritten(
 ) -> tuple[bytes, RequestHead]:
     """Replace these headers in the client's head."""
     names = tuple(name for name, _ in rewritten_headers)
-    lines = b"".join([b"\r\n%b: %b" % field for field in rewritten_headers])
     headers = [*_without(head.headers, names), *rewritten_headers]
-    return without_headers(raw[:-4], names) + lines + raw[-4:], replace(head, headers=headers)
+    return with_other_headers(raw, names, rewritten_headers), replace(head, headers=headers)
 
 
 def _split_fields(

@@ -7,6 +7,7 @@ Rules: no I/O; every refusal is an `S3Error`; a target gets its own names alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from fastpath.dialects import translate
@@ -28,10 +29,10 @@ from fastpath.request.target_checks import check_access, check_target
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed, Understood
 from fastpath.request.uploads import SealedIds, Upload
+from fastpath.routing.chain import Decision
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.sealed_ids import UploadOrigin
 from fastpath.routing.snapshot import Snapshot, Target
-from fastpath.routing.table import Decision
 from fastpath.s3.addressing import Address
 from fastpath.s3.operations import OPERATIONS, Operation
 
@@ -52,10 +53,12 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
     trail: Trail,
     decision: Decision,
     upload: Upload | None = None,
+    hides: Sequence[Decision] = (),
 ) -> Admitted:
     """Return the record of a request that goes where `decision` says. Raises S3Error.
 
-    `upload`: that it continues. `copies` has what a request with a source needs besides.
+    `upload`: that it continues. `hides`: places whose objects would hide what it stores. `copies`
+    has what a request with a source needs besides.
     """
     caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
     target = snapshot.targets[decision.target]
@@ -90,16 +93,19 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
         translation,
         renamed,
         upload is not None and upload.origin.checksum_dropped,
+        None,
+        hides,
     )
 
 
-def request_across(
+def request_across(  # noqa: PLR0913 (what is known of one request)
     request: Understood,
     decision: Decision,
     across: Across,
     snapshot: Snapshot,
     trail: Trail,
     renamed: Renamed | None = None,
+    hides: Sequence[Decision] = (),
 ) -> Admitted:
     """Return the record of a request that a composed operation answers. Raises S3Error.
 
@@ -131,6 +137,7 @@ def request_across(
         renamed,
         False,
         across,
+        hides,
     )
 
 

@@ -5,6 +5,8 @@
                -> BodyRewriter       change its body
                -> Buffer             keep it back; `whole(body)` is asked once it is here
                -> Question           keep it back and ask the target; `reply(reply)` is asked then
+               -> Removal            keep it back and remove what would hide the new object, where
+                                     reads look before; `reply(reply)` is asked then
                -> SendAgain          drop it and send the request again
                -> OwnAnswer          drop it and send this instead
                raise S3Error         drop it and send this error instead
@@ -70,6 +72,10 @@ class Question(NamedTuple):
     method: bytes = b"GET"
 
 
+class Removal(NamedTuple):
+    """The removal of a key from the places of its chain that are read before this one."""
+
+
 class Reply(NamedTuple):
     """The target's response to a question."""
 
@@ -93,7 +99,7 @@ class SendAgain(NamedTuple):
     reason: Reason
 
 
-Step = HeadChange | BodyRewriter | Buffer | Question | SendAgain | OwnAnswer | None
+Step = HeadChange | BodyRewriter | Buffer | Question | Removal | SendAgain | OwnAnswer | None
 
 
 class ResponseFilter:

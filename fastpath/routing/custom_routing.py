@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fastpath.routing.chain import CUSTOM_ROUTER, Chain, Decision
+
 
 @dataclass(frozen=True, slots=True)
 class CustomRouting:
@@ -20,3 +22,9 @@ class CustomRouting:
     refuses: bool
     reads: tuple[str, ...]
     address: bytes
+
+    @property
+    def chain_of_reads(self) -> Chain:
+        """The places of every key; there is one at least in `reads`."""
+        places = tuple(Decision(target, CUSTOM_ROUTER) for target in self.reads)
+        return Chain(places, len(places))

@@ -13,7 +13,7 @@ bucket's name may be any bytes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import chain
@@ -21,6 +21,7 @@ from typing import Any, Protocol, TypeAlias
 
 from fastpath.errors import INVALID_BUCKET_NAME, S3Error
 from fastpath.routing.asked import Asked
+from fastpath.routing.chain import FAILURES
 from fastpath.routing.globs import (
     Matcher,
     literal_glob,
@@ -33,10 +34,14 @@ from fastpath.routing.globs import (
 )
 from fastpath.routing.key_globs import Coverage, KeyGlobs
 from fastpath.routing.rewrite import Rewrite
+from fastpath.routing.write_conditions import WriteConditions, read_conditions
 from fastpath.s3.addressing import is_bucket
 
 Packed: TypeAlias = dict[str, Any]  # docs/snapshot.md, `rules`
 _Numbers: TypeAlias = "int | list[int]"  # one is by far the most frequent, and needs no list
+
+# Operations that make a new object: what conditions are about. (A form is a PutObject by then.)
+CREATING = frozenset({"CopyObject", "CreateMultipartUpload", "PutObject"})
 
 _AT_ONCE = 32  # regular expressions between two pauses: a few milliseconds
 
@@ -50,6 +55,22 @@ class WrittenRewrite(Protocol):
     def key_prefix(self) -> str: ...
     @property
     def strip_prefix(self) -> str: ...
+
+
+class WrittenConditions(Protocol):
+    """The conditions of a rule as they were written; None for one that it does not have."""
+
+    @property
+    def max_size(self) -> int | None: ...
+    @property
+    def min_size(self) -> int | None: ...
+    @property
+    def content_types(self) -> Collection[str] | None: ...
+    @property
+    def time_range(self) -> Sequence[int] | None: ...
+    @property
+    def zone_file(self) -> str | None:
+        """The TZif file of its time zone, in base64."""
 
 
 class Written(Protocol):
@@ -67,6 +88,13 @@ class Written(Protocol):
     def keys(self) -> Collection[str] | None: ...
     @property
     def rewrite(self) -> WrittenRewrite | None: ...
+    @property
+    def conditions(self) -> WrittenConditions | None: ...
+    @property
+    def fallback(self) -> Sequence[str] | None: ...
+    @property
+    def fallback_on(self) -> Collection[str] | None:
+        """`404`, and those of FAILURES that lead there too."""
 
 
 class Mismatch(Enum):
@@ -79,6 +107,7 @@ class Mismatch(Enum):
     IDENTITY = 1
     KEY = 2
     ACROSS = 3
+    CONDITIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +143,20 @@ def _are_names(bucket: str, key_prefix: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Fallback:
+    """Where a read looks next; `passes`: those of FAILURES that lead there, besides a 404."""
+
+    targets: tuple[str, ...]
+    passes: frozenset[str] = frozenset()
+
+    @staticmethod
+    def of(targets: Iterable[str], on: Iterable[str]) -> Fallback | None:
+        """Return the record of settings; None: there is no target."""
+        found = tuple(targets)
+        return Fallback(found, frozenset(on) & frozenset(FAILURES)) if found else None
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A rule without its pattern; rules that are alike share one."""
 
@@ -122,15 +165,25 @@ class Kind:
     identities: frozenset[str] | None
     keys: KeyGlobs | None = None
     template: RewriteTemplate | None = None
+    conditions: WriteConditions | None = None
+    fallback: Fallback | None = None
 
     @property
     def unconditional(self) -> bool:
-        return self.operations is None and self.identities is None and self.keys is None
+        return (
+            self.operations is None
+            and self.identities is None
+            and self.keys is None
+            and self.conditions is None
+        )
 
     @property
     def takes_reads(self) -> bool:
         """Whether the rule may take the read of a bucket's objects, whatever their keys."""
-        return self.keys is None and (self.operations is None or "GetObject" in self.operations)
+        if self.keys is not None:
+            return False
+        is_place = self.operations is None or self.conditions is not None
+        return is_place or "GetObject" in (self.operations or ())
 
     def mismatch(self, asked: Asked) -> Mismatch | None:
         """Why the rule does not match the request; None: it does. The bucket matches already."""
@@ -139,8 +192,21 @@ class Kind:
         if self.identities is not None and asked.identity not in self.identities:
             return Mismatch.IDENTITY
         if self.keys is not None:
-            return _key_mismatch(self.keys, asked)
+            found = _key_mismatch(self.keys, asked)
+            if found is not None:
+                return found
+        if self.conditions is not None and self.conditions.unmet(asked):
+            return Mismatch.CONDITIONS
         return None
+
+    def mismatch_as_place(self, asked: Asked) -> Mismatch | None:
+        """Why the rule's target is no place of what is asked for, whatever is written there."""
+        is_literal = self.conditions is None or asked.operation in CREATING
+        if is_literal and self.operations is not None and asked.operation not in self.operations:
+            return Mismatch.OPERATION
+        if self.identities is not None and asked.identity not in self.identities:
+            return Mismatch.IDENTITY
+        return None if self.keys is None else _key_mismatch(self.keys, asked)
 
 
 def _key_mismatch(keys: KeyGlobs, asked: Asked) -> Mismatch | None:
@@ -155,16 +221,20 @@ def _key_mismatch(keys: KeyGlobs, asked: Asked) -> Mismatch | None:
             return Mismatch.KEY
 
 
-def pack(rules: Iterable[Written]) -> Packed:
-    """Returns the rules in plain JSON types; the first has number 1."""
-    packing = _Packing()
+def pack(rules: Iterable[Written], fallback_on: Collection[str] = ()) -> Packed:
+    """Returns the rules in plain JSON types; the first has number 1.
+
+    fallback_on: of a rule that does not say it itself.
+    """
+    packing = _Packing(fallback_on)
     for number, rule in enumerate(rules, 1):
         packing.add(number, rule)
     return packing.finished()
 
 
 class _Packing:
-    def __init__(self) -> None:
+    def __init__(self, fallback_on: Collection[str]) -> None:
+        self._fallback_on = fallback_on
         self.packed: Packed = {
             "exact": {},
             "prefixes": {},
@@ -176,12 +246,18 @@ class _Packing:
             "identities": [],
             "keys": [],
             "rewrites": [],
+            "conditions": [],
+            "zones": [],
+            "fallbacks": [],
         }
         self._kinds: dict[tuple[object, ...], int] = {}
         self._sets: dict[frozenset[str], int] = {}  # of operations
         self._people: dict[frozenset[str], int] = {}
         self._keys: dict[frozenset[str], int] = {}
         self._rewrites: dict[tuple[str | None, ...], int] = {}
+        self._conditions: dict[str, int] = {}
+        self._zones: dict[str, int] = {}
+        self._fallbacks: dict[str, int] = {}
 
     def add(self, number: int, rule: Written) -> None:
         packed = self.packed
@@ -193,7 +269,15 @@ class _Packing:
         operations = _shared(rule.operations, self._sets, packed["operations"])
         identities = _shared(rule.identities, self._people, packed["identities"])
         keys = _shared(keys_of(rule), self._keys, packed["keys"])
-        kind = (rule.target, operations, identities, keys, self._rewrite(rule))
+        kind = (
+            rule.target,
+            operations,
+            identities,
+            keys,
+            self._rewrite(rule),
+            self._condition(rule.conditions),
+            self._fallback(rule),
+        )
         if kind not in self._kinds:
             self._kinds[kind] = len(packed["kinds"])
             packed["kinds"].append(list(kind))
@@ -216,6 +300,26 @@ class _Packing:
             self.packed["rewrites"].append(list(entry))
         return self._rewrites[entry]
 
+    def _condition(self, conditions: WrittenConditions | None) -> int | None:
+        if conditions is None:
+            return None
+        types, hours, zone = conditions.content_types, conditions.time_range, conditions.zone_file
+        entry = [
+            conditions.max_size,
+            conditions.min_size,
+            None if types is None else sorted({one.lower() for one in types}),
+            None if hours is None else list(hours),
+            None if zone is None else _index(zone, zone, self._zones, self.packed["zones"]),
+        ]
+        return _index(repr(entry), entry, self._conditions, self.packed["conditions"])
+
+    def _fallback(self, rule: Written) -> int | None:
+        fallback = Fallback.of(rule.fallback or (), rule.fallback_on or self._fallback_on)
+        if fallback is None:
+            return None
+        entry = [list(fallback.targets), sorted(fallback.passes)]
+        return _index(repr(entry), entry, self._fallbacks, self.packed["fallbacks"])
+
     def finished(self) -> Packed:
         beginnings = (*self.packed["prefixes"], *self.packed["globs"])
         self.packed["lengths"] = sorted({len(beginning) for beginning in beginnings})
@@ -230,6 +334,14 @@ def keys_of(rule: Written) -> Collection[str] | None:
     if rule.keys is None and rule.rewrite is not None and rule.rewrite.strip_prefix:
         return (f"{literal_glob(rule.rewrite.strip_prefix)}*",)
     return rule.keys
+
+
+def _index(name: str, entry: object, known: dict[str, int], into: list[object]) -> int:
+    """Returns the index of an entry in the list of all that occur; its name tells it apart."""
+    if name not in known:
+        known[name] = len(into)
+        into.append(entry)
+    return known[name]
 
 
 def _note(into: dict[str, _Numbers], name: str, number: int) -> None:
@@ -267,6 +379,9 @@ class Rulebook:
         identities = [frozenset(words) for words in packed["identities"]]
         keys = [KeyGlobs(patterns) for patterns in packed["keys"]]
         rewrites = [RewriteTemplate(*entry) for entry in packed["rewrites"]]
+        zones: list[str] = packed["zones"]
+        conditions = [read_conditions(entry, zones) for entry in packed["conditions"]]
+        fallbacks = [Fallback.of(*entry) for entry in packed["fallbacks"]]
         self._kinds = [
             Kind(
                 target,
@@ -274,8 +389,10 @@ class Rulebook:
                 None if who is None else identities[who],
                 None if of_keys is None else keys[of_keys],
                 None if named is None else rewrites[named],
+                None if when is None else conditions[when],
+                None if then is None else fallbacks[then],
             )
-            for target, what, who, of_keys, named in packed["kinds"]
+            for target, what, who, of_keys, named, when, then in packed["kinds"]
         ]
         self._lengths: list[int] = packed["lengths"]
         self._matchers: dict[str, Matcher] = {}

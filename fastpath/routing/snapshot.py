@@ -29,14 +29,14 @@ from fastpath.routing.identities import (
     Grant,
 )
 from fastpath.routing.profiles import PROFILES, Profile, with_overrides
-from fastpath.routing.rules import Rulebook
+from fastpath.routing.rules import Fallback, Rulebook
 from fastpath.routing.sealed_ids import Sealer
 from fastpath.routing.table import RoutingTable
 from fastpath.signing.authentication import Accepted, Sigv2
 from fastpath.signing.sigv4.sign import Credentials, Signer, Unsigned
 from fastpath.sockets.tls_settings import Certificate, TLSSettings
 
-FORMAT = 2
+FORMAT = 3
 
 # JSON as `gateway.config.compile` wrote it: it was checked there, so it is not checked here.
 Document: TypeAlias = Mapping[str, Any]
@@ -111,7 +111,8 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
     regions = {target["name"]: target["region"] for target in document["targets"]}
     callers = [_caller(entry, regions, document) for entry in document["identities"]]
     rules, custom = Rulebook(document["rules"]), _custom(document.get("custom"))
-    routing = RoutingTable(rules, document["default_target"], limits.cached_buckets)
+    fallback = Fallback.of(document["fallback"]["targets"], document["fallback"]["passes"])
+    routing = RoutingTable(rules, document["default_target"], limits.cached_buckets, fallback)
     refuses = document["list_buckets_failure"] == "refuse"
     return Snapshot(
         generation=generation,

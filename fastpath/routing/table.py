@@ -1,13 +1,12 @@
 """Finds the target of a request: ordered rules, looked up once per bucket and cached.
 
-A *plan* holds the rules that concern one bucket, in file order, up to the first that always
-matches. The LRU maps a bucket to its plan, never to a target: the plan is evaluated for the
-operation, the identity and the key of each request. A plan without conditions has one fixed
-decision.
+A *plan* (`plan`) holds the rules that concern one bucket, in file order, up to the first that
+always matches. The LRU maps a bucket to its plan, never to a target: the plan is evaluated for the
+operation, the identity, the key and the conditions of each request. A plan that depends on none of
+them has one fixed decision.
 
-Rules: the first matching rule wins, in file order; a request about many keys that rules would send
-to several places is refused; equal plans are one object, unless a rule names parts of the bucket; a
-table never changes after it is made (a reload makes another).
+Rules: equal plans are one object, unless a rule names parts of the bucket; a table never changes
+after it is made (a reload makes another).
 """
 
 from __future__ import annotations
@@ -16,80 +15,29 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from fastpath.errors import NOT_IMPLEMENTED, S3Error
+from fastpath.errors import S3Error
 from fastpath.routing.asked import Asked
+from fastpath.routing.chain import DEFAULT_RULE, Decision
 from fastpath.routing.client_names import ClientNames
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.lru import LRU
-from fastpath.routing.rewrite import Rewrite
-from fastpath.routing.rules import Kind, Mismatch, Rulebook, Written
-
-DEFAULT_RULE = 0  # the number of "no rule matched, the default target serves"
-CUSTOM_ROUTER = "custom"  # instead of a number: the custom router decided
-UPLOAD = "upload"  # the same: the request belongs to an upload, which stays where it began
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The target of a request, and the rule that chose it.
-
-    rule: its number, `DEFAULT_RULE`, `CUSTOM_ROUTER` or `UPLOAD`.
-    rewrite: how the target names the bucket and its keys; None: as the client does.
-    """
-
-    target: str
-    rule: int | str
-    rewrite: Rewrite | None = None
-
-    def is_same_place(self, other: Decision) -> bool:
-        """Whether the other decision sends a request to the same place under the same name."""
-        return self.target == other.target and self.rewrite == other.rewrite
-
-
-class Plan:
-    """The rules that concern one bucket; `fixed` when they do not depend on the request."""
-
-    __slots__ = ("_choices", "_otherwise", "fixed")
-
-    def __init__(self, choices: tuple[tuple[Kind, Decision], ...], otherwise: Decision) -> None:
-        self._choices = choices
-        self._otherwise = otherwise
-        self.fixed: Decision | None = None
-        if not choices:
-            self.fixed = otherwise
-        elif choices[0][0].unconditional:
-            self.fixed = choices[0][1]
-
-    def decide(self, asked: Asked) -> Decision:
-        """Return the decision for one request. Raises S3Error: its keys are in several places."""
-        across: list[Decision] = []  # where some of them are
-        chosen = self._otherwise
-        for kind, decision in self._choices:
-            mismatch = kind.mismatch(asked)
-            if mismatch is None:
-                chosen = decision
-                break
-            if mismatch is Mismatch.ACROSS:
-                across.append(decision)
-        if not all(decision.is_same_place(chosen) for decision in across):
-            raise lies_across()
-        return chosen
-
-
-def lies_across() -> S3Error:
-    """Return the error for a request about many keys that are in several places."""
-    return S3Error(
-        NOT_IMPLEMENTED,
-        message="The keys that this request asks for are on several storage targets. Please ask "
-        "for a longer prefix.",
-    )
+from fastpath.routing.plan import Plan
+from fastpath.routing.rules import CREATING, Fallback, Kind, Mismatch, Rulebook, Written
 
 
 class RoutingTable:
     """All rules of one snapshot, and the plans of the most recently used buckets."""
 
-    def __init__(self, rules: Rulebook, default_target: str, cached_buckets: int) -> None:
+    def __init__(
+        self,
+        rules: Rulebook,
+        default_target: str,
+        cached_buckets: int,
+        fallback: Fallback | None = None,
+    ) -> None:
+        """`fallback`: behind the default target."""
         self.default = Decision(default_target, DEFAULT_RULE)
+        self.fallback = fallback
         self.client_names = ClientNames(rules)
         self._rules = rules
         self._cache: LRU[bytes, Plan] = LRU(cached_buckets)
@@ -105,10 +53,12 @@ class RoutingTable:
         """Return the targets that the read of some bucket goes to, and whose read; None: all's."""
         found: dict[str, frozenset[str] | None] = {}
         for kind in self._rules.reading_kinds():
-            known, who = found.get(kind.target, frozenset()), kind.identities
-            found[kind.target] = None if known is None or who is None else known | who
+            for target in (kind.target, *_targets(kind.fallback)):
+                known, who = found.get(target, frozenset()), kind.identities
+                found[target] = None if known is None or who is None else known | who
         if self._rules.catch_all is None:
-            found[self.default.target] = None
+            for target in (self.default.target, *_targets(self.fallback)):
+                found[target] = None
         return found
 
     def plan(self, bucket: bytes) -> Plan:
@@ -124,7 +74,7 @@ class RoutingTable:
         plan = self._plans.get((of_bucket, numbers))
         if plan is None:
             choices = [self._choice(number, bucket) for number in numbers]
-            plan = Plan(tuple(choices), self.default)
+            plan = Plan(choices, (self.default, self.fallback))
             self._plans.put((of_bucket, numbers), plan)
         self._cache.put(bucket, plan)
         return plan
@@ -147,6 +97,10 @@ class RoutingTable:
         kind = self.kind(number)
         rewrite = kind.template.rewrite(bucket) if kind.template is not None else None
         return kind, Decision(kind.target, number, rewrite)
+
+
+def _targets(fallback: Fallback | None) -> tuple[str, ...]:
+    return () if fallback is None else fallback.targets
 
 
 # Explanations
@@ -173,26 +127,38 @@ class Step:
 
 
 def explain(table: RoutingTable, rules: Iterable[Rule], asked: Asked) -> list[Step]:
-    """Return every rule in order with its result, up to the one that matches (the default last).
+    """Return every rule in order with its result, up to the last that is asked (the default last).
 
-    None has won if the request is refused, because its keys are in several places. `rules` are
-    those of the table.
+    A step has won if its target is a place of the request. None has if the request is refused,
+    because its keys are in several places. `rules` are those of the table.
     """
     steps: list[Step] = []
-    try:
-        winner: int | str | None = table.plan(asked.bucket).decide(asked).rule
-    except S3Error:
-        winner = None
+    refused = _is_refused(table, asked)
     for rule in rules:
         mismatch = _mismatch(table, rule, asked)
-        steps.append(
-            Step(rule, mismatch or f"matches: target {rule.target}", winner == rule.number)
-        )
-        if not mismatch:
+        kind = table.kind(rule.number)
+        is_candidate = kind.conditions is not None and asked.operation not in CREATING
+        word = "may have it" if is_candidate else "matches"
+        matched = f"{word}: target {rule.target}{_then(kind.fallback)}"
+        steps.append(Step(rule, mismatch or matched, not (mismatch or refused)))
+        if not mismatch and not is_candidate:
             return steps
-    default = f"no rule matched: default target {table.default.target}"
-    steps.append(Step(None, default, winner == DEFAULT_RULE))
+    default = f"no rule matched: default target {table.default.target}{_then(table.fallback)}"
+    steps.append(Step(None, default, not refused))
     return steps
+
+
+def _is_refused(table: RoutingTable, asked: Asked) -> bool:
+    try:
+        table.plan(asked.bucket).chain(asked)
+    except S3Error:
+        return True
+    return False
+
+
+def _then(fallback: Fallback | None) -> str:
+    """Return where a read looks next."""
+    return "".join(f", then {target}" for target in _targets(fallback))
 
 
 def _mismatch(table: RoutingTable, rule: Rule, asked: Asked) -> str:
@@ -201,7 +167,13 @@ def _mismatch(table: RoutingTable, rule: Rule, asked: Asked) -> str:
         return "the operation names no bucket"
     if not compile_glob(rule.pattern).match(asked.bucket):
         return "bucket does not match the pattern"
-    mismatch = table.kind(rule.number).mismatch(asked)
+    kind = table.kind(rule.number)
+    if asked.operation in CREATING:
+        mismatch = kind.mismatch(asked)
+    else:
+        mismatch = kind.mismatch_as_place(asked)
+    if mismatch is Mismatch.CONDITIONS and kind.conditions is not None:
+        return kind.conditions.unmet(asked)
     return _words(mismatch, rule, asked) if mismatch is not None else ""
 
 
@@ -218,3 +190,5 @@ def _words(mismatch: Mismatch, rule: Rule, asked: Asked) -> str:
         case Mismatch.ACROSS:
             target = f"those are on target {rule.target}"
             return f"some keys with this prefix match its keys, others do not: {target}"
+        case Mismatch.CONDITIONS:
+            return "its conditions do not take the write"

@@ -413,6 +413,10 @@ class Call:
 
         self._do(find_meaning)
 
+    def remove_hiding(self, on_reply: Callable[[Reply | None], None]) -> None:
+        """Remove nothing: whoever stores by a call does that itself."""
+        on_reply(None)
+
     def send_again(self, step: SendAgain) -> None:
         """Have the coroutine send the request again, if that is possible."""
 

@@ -23,6 +23,7 @@ from fastpath.response.filters import (
     Buffer,
     HeadChange,
     Question,
+    Removal,
     SendAgain,
 )
 from fastpath.response.heads import changed_head, document_head
@@ -54,6 +55,9 @@ class Filtered(Next, Protocol):
 
     def ask(self, question: Question, on_reply: Callable[[Reply | None], None]) -> None:
         """Ask the target, now that its response is whole."""
+
+    def remove_hiding(self, on_reply: Callable[[Reply | None], None]) -> None:
+        """Remove what would hide the new object; a reply without a body: it is removed."""
 
     def send_again(self, step: SendAgain) -> None:
         """Drop the response and send the request again."""
@@ -136,7 +140,7 @@ class _Stage:
         self._most = 0
         self._pieces: list[bytes] = []
         self._size = 0
-        self._question: Question | None = None  # to be asked once the response is whole
+        self._question: Question | Removal | None = None  # to be asked once the response is whole
         self._questions = 0  # asked so far
         self._is_whole = False
         # REWRITING
@@ -184,7 +188,7 @@ class _Stage:
             self._go_on(*changed_head(self._raw, *step), more=more)
         elif isinstance(step, Buffer):
             self._mode, self._most = _Mode.BUFFERING, step.most
-        elif isinstance(step, Question):
+        elif isinstance(step, Question | Removal):
             self._mode, self._most, self._question = _Mode.BUFFERING, MAX_ASKED_BYTES, step
             if self._is_whole:
                 self._ask(step)
@@ -205,8 +209,10 @@ class _Stage:
             body = b"".join(self._pieces)
             self._decide(lambda: self._filter.whole(body, complete=self._is_whole))
 
-    def _ask(self, question: Question) -> None:
-        if self._questions < MAX_QUESTIONS:
+    def _ask(self, question: Question | Removal) -> None:
+        if isinstance(question, Removal):
+            self._exchange.remove_hiding(self._take_reply)
+        elif self._questions < MAX_QUESTIONS:
             self._questions += 1
             self._exchange.ask(question, self._take_reply)
         else:

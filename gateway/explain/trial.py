@@ -25,15 +25,19 @@ from fastpath.http.query import parse_query
 from fastpath.request.across import AllBuckets, CopySource
 from fastpath.request.admission import Unadmitted, admit, admit_form
 from fastpath.request.admitted import Admitted
-from fastpath.request.decision import Undecided, by_reads, decided
+from fastpath.request.chains import Looking, looked
+from fastpath.request.decision import Undecided, by_reads, decided, placed_by
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
 from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
 from fastpath.routing.asked import Asked
+from fastpath.routing.chain import DEFAULT_RULE, Chain, Decision
 from fastpath.routing.identities import Caller
+from fastpath.routing.key_globs import Coverage
+from fastpath.routing.plan import Plan
 from fastpath.routing.snapshot import Snapshot, Target, load_snapshot
-from fastpath.routing.table import DEFAULT_RULE, Decision, Plan, RoutingTable, Step
+from fastpath.routing.table import RoutingTable, Step
 from fastpath.routing.table import explain as steps_of
 from fastpath.s3.addressing import Address, checked_key
 from fastpath.s3.operations import Operation
@@ -179,7 +183,9 @@ class _Trial:
             admitted = admit_form(head, form, caller, snapshot, self._now, trail)
         if isinstance(admitted, Undecided):
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
-            admitted = decided(admitted, found.decision, found.source, snapshot, trail, found.split)
+            admitted = decided(admitted, found.placed, found.source, snapshot, trail, found.split)
+        if isinstance(admitted, Looking):  # as if nothing were found
+            admitted = looked(admitted, admitted.placed, snapshot, trail)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
         return admitted
@@ -316,7 +322,7 @@ class _Trial:
         table = self._snapshot.routing
         steps = steps_of(table, self._model.rules, asked)
         try:
-            return steps, table.plan(asked.bucket).decide(asked)
+            return steps, placed_by(table.plan(asked.bucket), asked).decision
         except S3Error:
             return steps, None
 
@@ -327,7 +333,8 @@ class _Trial:
             return [], None
         reads = by_reads(custom, operation)
         if reads is not None:
-            return [Step(None, f"routing.custom_reads: target {reads.target}", True)], reads
+            first = reads.primary
+            return [Step(None, f"routing.custom_reads: target {first.target}", True)], first
         batch = operation.name == "DeleteObjects"
         one = asked._replace(size=None, content_type=b"") if batch else asked
         heard = self._router.heard.get(question_of(one, operation.name))
@@ -340,7 +347,7 @@ class _Trial:
             return [Step(None, failed, custom.refuses)], None
         if heard.answer is None:
             return [Step(None, f"custom router: said {said}: the rules decide", False)], None
-        decision = by_answer(heard.answer)
+        decision = by_answer(heard.answer).primary
         return [Step(None, f"custom router: said {said}: target {decision.target}", True)], decision
 
     def _reasons(
@@ -384,7 +391,7 @@ def _places(routed: Sequence[Routed]) -> list[Decision]:
 
 def _source(copy: CopySource) -> str:
     """Says where the source of a copy is, and who makes the copy."""
-    target, rule = copy.decision.target, copy.decision.rule
+    target, rule = copy.chain.primary.target, copy.chain.primary.rule
     place = f"{_text(copy.name.bucket)}/{_text(copy.name.key)}"
     chosen = f"rule {rule}" if isinstance(rule, int) and rule else rule or "the default target"
     who = "the gateway reads there and writes here" if copy.is_elsewhere else "the target copies"
@@ -417,3 +424,9 @@ class _UnfixedPlan(Plan):
 
     def decide(self, asked: Asked) -> Decision:
         return self._plan.decide(asked)
+
+    def chain(self, asked: Asked) -> Chain:
+        return self._plan.chain(asked)
+
+    def places(self, asked: Asked) -> list[tuple[Decision, Coverage]]:
+        return self._plan.places(asked)

@@ -45,7 +45,7 @@ def change():
 
     install = WorkerState.install
     def install_too(self, snapshot):
-        self.composed = {"HeadObject": Composed(leave, lambda _: True)}
+        self.composed = {"HeadObject": Composed(leave, is_always=True)}
         install(self, snapshot)
     WorkerState.install = install_too
 in_child(workers, change)

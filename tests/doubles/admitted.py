@@ -8,9 +8,9 @@ from fastpath.http.head import RequestHead
 from fastpath.request.admission import admit
 from fastpath.request.admitted import Admitted
 from fastpath.request.trail import Trail
+from fastpath.routing.chain import Decision
 from fastpath.routing.identities import OPEN_CALLER
 from fastpath.routing.snapshot import Snapshot, Target
-from fastpath.routing.table import Decision
 from fastpath.s3.addressing import Address
 from fastpath.s3.operations import OPERATIONS
 from fastpath.signing.sigv4.verify import UNSIGNED_PAYLOAD

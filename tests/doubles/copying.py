@@ -46,4 +46,4 @@ async def _copy(request: ComposedRequest) -> bytes:
     return f"{DECLARATION}<CopyObjectResult>{tag}</CopyObjectResult>".encode()
 
 
-COPIES: Operations = {"CopyObject": Composed(copy_object, lambda _: True)}
+COPIES: Operations = {"CopyObject": Composed(copy_object, is_always=True)}

@@ -17,6 +17,17 @@ class Rewriting:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """What workers ask of a rule's conditions."""
+
+    max_size: int | None = None
+    min_size: int | None = None
+    content_types: tuple[str, ...] | None = None
+    time_range: tuple[int, int] | None = None
+    zone_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """What workers and explanations ask of a rule."""
 
@@ -29,6 +40,9 @@ class Rule:
     description: str = ""
     keys: tuple[str, ...] | None = None
     rewrite: Rewriting | None = None
+    conditions: Conditions | None = None
+    fallback: tuple[str, ...] = ()
+    fallback_on: frozenset[str] = frozenset({"404"})
 
 
 def asked(bucket: bytes, operation: str = "GetObject", identity: str = "") -> Asked:

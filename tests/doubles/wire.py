@@ -76,7 +76,7 @@ def document(
 
     key = {"access_key_id": TARGET_KEY[0], "secret_access_key": TARGET_KEY[1]}
     return {
-        "format": 2,
+        "format": 3,
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
@@ -107,6 +107,7 @@ def document(
         "targets": [target("first", profile), target("generic", "generic")],
         "rules": pack(rules),
         "default_target": "first",
+        "fallback": {"targets": [], "passes": []},
         "list_buckets_failure": "skip",
         **changes,
     }

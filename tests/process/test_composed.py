@@ -266,7 +266,7 @@ def test_what_an_operation_has_found_is_spliced(worker: LiveWorker) -> None:
             await call.answer()
             await request.reply.relay(call)
 
-    worker.worker.composed = {"GetObject": Composed(find, lambda _: True)}
+    worker.worker.composed = {"GetObject": Composed(find, is_always=True)}
     data = random.Random(3).randbytes(4 * MIB)
     with worker.client() as client:
         client.sendall(get("/b-b/k"))

@@ -58,7 +58,7 @@ async def list_buckets(request: ComposedRequest) -> None:
         ]
     listed = [task.result() for task in tasks]
     _check_failures(request, listed)
-    # By name: a custom router may have named two targets for one bucket, one after the other.
+    # By name: a chain has the bucket on several targets, and a custom router may have named two.
     by_name = {bucket.name: bucket for one in listed for bucket in one.buckets}
     found = nsmallest(listing.max_buckets + 1, by_name.values(), BY_NAME)
     owner = _owner(listed, request.snapshot.routing.default.target)

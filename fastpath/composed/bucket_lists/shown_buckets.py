@@ -108,11 +108,13 @@ class ShownBuckets:
         caller, now = request.admitted.caller.name, time.time()
         asked = Asked("GetObject", caller, bucket.name, b"", None, b"", now)
         try:
-            decision = await decide_read(asked, request.snapshot, request.router)
+            chain = await decide_read(asked, request.snapshot, request.router)
         except S3Error as error:
             if error.kind is INVALID_BUCKET_NAME:  # a rule that names its parts has none for it
                 return False
             raise Undecided(error) from None
-        if decision.target != self._target:
-            return False
-        return Place(bucket.name, b"", decision).rewrite.bucket_up(bucket.name) == bucket.upstream
+        return any(
+            place.target == self._target
+            and Place(bucket.name, b"", place).rewrite.bucket_up(bucket.name) == bucket.upstream
+            for place in chain.places
+        )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from fastpath.composed.calls import Fields, Place, call_at, error_of
 from fastpath.errors import ACCESS_DENIED, SERVICE_UNAVAILABLE, SLOW_DOWN, S3Error
-from fastpath.routing.table import DEFAULT_RULE, Decision
+from fastpath.routing.chain import DEFAULT_RULE, Decision
 from fastpath.s3.bucket_listing import MAX_BUCKETS
 from fastpath.s3.xml_reader import Bounds, TooLarge, Unexpected, XmlError, XmlReader
 from fastpath.upstream.call import CallFailed

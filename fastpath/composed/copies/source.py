@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from fastpath.composed.calls import Place, call_at, error_of
+from fastpath.composed.chains.look import Absent, look
 from fastpath.errors import (
     COPY_SOURCE_TOO_LARGE,
     INVALID_ARGUMENT,
@@ -25,6 +26,8 @@ from fastpath.errors import (
     S3Error,
 )
 from fastpath.payload.checksums import ALGORITHMS, HEADER_PREFIX
+from fastpath.routing.chain import Chain
+from fastpath.routing.plan import has_several_targets
 from fastpath.s3.addressing import COPY_SOURCE
 from fastpath.s3.conditions import CONDITIONS, Conditions
 from fastpath.upstream.call import Call, CallFailed
@@ -93,14 +96,24 @@ async def find_source(request: ComposedRequest, copy: CopySource) -> SourceObjec
 
     Raises S3Error: it does not exist, or must not be copied; CallFailed.
     """
-    place = Place(copy.name.bucket, copy.name.key, copy.decision)
     query = [(b"versionId", copy.version)] if copy.version else []
+    chain = _chain_of_version(copy.chain) if copy.version else copy.chain
     fields = dict(copy.headers)
     headers = _source_headers(fields)
     asked = [*headers, (HEADER_PREFIX + b"mode", b"ENABLED")]
-    async with call_at(request, "HeadObject", place, query=query, headers=asked) as call:
-        head = await call.answer()
-        await call.document(0)
+    bucket, key = copy.name
+    try:
+        async with look(
+            request, chain, "HeadObject", bucket, key, query=query, headers=asked
+        ) as seen:
+            place, head = seen.place, seen.head
+            await seen.call.document(0)
+    except Absent:
+        if len(chain.places) > 1:
+            raise
+        raise await _why_missing(
+            request, Place(bucket, key, chain.primary), query, headers
+        ) from None
     if head.status != 200:
         raise await _why_missing(request, place, query, headers)
     etag, size = head.fields.get(b"etag"), head.content_length
@@ -108,6 +121,13 @@ async def find_source(request: ComposedRequest, copy: CopySource) -> SourceObjec
         raise unusable(request, place, "gave no ETag or no length for the source of a copy")
     _check_conditions(fields, head.fields)
     return SourceObject(place, query, headers, head.fields, size)
+
+
+def _chain_of_version(chain: Chain) -> Chain:
+    """Return the one place that may have a version. Raises S3Error: there are several."""
+    if chain.candidates > 1:
+        raise has_several_targets()
+    return Chain((chain.primary,))
 
 
 def _source_headers(fields: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:

@@ -19,7 +19,7 @@ class Bench:
         self.rig = Rig(**options)
         if operation is not None:
             names = ("GetObject", "HeadObject", "PutObject", "CompleteMultipartUpload")
-            self.rig.worker.composed = dict.fromkeys(names, Composed(operation, lambda _: True))
+            self.rig.worker.composed = dict.fromkeys(names, Composed(operation, is_always=True))
         self.client: Peer = self.rig.connect()
 
     def asks(self, *lines: str, method: str = "GET", version: str = "1.1") -> None:

@@ -81,7 +81,7 @@ def finds(target: str = "generic") -> Any:
 
 def test_other_operations_are_relayed() -> None:
     bench = Bench()
-    bench.rig.worker.composed = {"CopyObject": Composed(answer, lambda _: True)}
+    bench.rig.worker.composed = {"CopyObject": Composed(answer, is_always=True)}
     bench.asks()
     bench.rig.target.says(ok(b"abc"))
     assert bench.answer().body == b"abc"

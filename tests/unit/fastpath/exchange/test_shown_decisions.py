@@ -132,7 +132,7 @@ async def _reply(request: ComposedRequest) -> None:
 
 def test_the_reply_of_a_composed_operation() -> None:
     rig, client = started()
-    rig.worker.composed = {"GetObject": Composed(_reply, lambda _: True)}
+    rig.worker.composed = {"GetObject": Composed(_reply, is_always=True)}
     client.says(signed())
     answer = one(client)
     assert (answer.body, *shown(answer)) == (b"ok", "first", "default")

@@ -197,7 +197,7 @@ def test_a_copy_across_targets_is_made_here() -> None:
         assert isinstance(across, CopySource)
         assert across.is_elsewhere
         assert (across.name, across.version) == ((source[:3].encode(), b"k"), b"v+1")
-        assert across.decision.target == ("first" if source.startswith("b-b") else "generic")
+        assert across.chain.primary.target == ("first" if source.startswith("b-b") else "generic")
     native = admitted(get("/b-b/k", "x-amz-copy-source: b-b/k", method="PUT"))
     assert native.across is not None
     assert not native.is_across

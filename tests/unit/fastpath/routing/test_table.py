@@ -6,10 +6,11 @@ import pytest
 
 from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.routing.asked import Asked
+from fastpath.routing.chain import DEFAULT_RULE, Decision
 from fastpath.routing.globs import compile_glob
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import Kind, Mismatch, Rulebook
-from fastpath.routing.table import DEFAULT_RULE, Decision, RoutingTable, explain
+from fastpath.routing.table import RoutingTable, explain
 from tests.doubles.rules import Rewriting, Rule, asked
 
 READS = frozenset({"GetObject", "HeadObject"})

@@ -84,7 +84,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
     rules = document.pop("rules")
     targets = document.pop("targets")
     assert document == {
-        "format": 2,
+        "format": 3,
         "environment": None,
         "domains": ["s3.example.com"],
         "auth": {
@@ -118,6 +118,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
             },
         },
         "default_target": "s3",
+        "fallback": {"targets": [], "passes": []},
         "custom": None,
         "list_buckets_failure": "skip",
     }

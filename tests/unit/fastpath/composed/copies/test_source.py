@@ -9,7 +9,7 @@ import pytest
 from fastpath.composed.calls import Place
 from fastpath.composed.copies import copy_object
 from fastpath.composed.copies.source import MAX_TRIES, SourceObject
-from fastpath.routing.table import Decision
+from fastpath.routing.chain import Decision
 from tests.doubles.http1 import ok, put
 from tests.doubles.uploads import with_sealed_id
 from tests.unit.fastpath.composed.copies.bench import (

@@ -6,7 +6,7 @@ import pytest
 
 from fastpath.composed.calls import Place
 from fastpath.composed.copies.source import SourceObject
-from fastpath.routing.table import Decision
+from fastpath.routing.chain import Decision
 
 WHOLE, OF_PARTS = b'"59e4abccf541d671db9c206cbbc37bfe"', b'"59e4abccf541d671db9c206cbbc37bfe-2"'
 

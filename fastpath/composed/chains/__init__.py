@@ -1,0 +1,1 @@
+"""Requests about one key, or a bucket, that several targets may have."""

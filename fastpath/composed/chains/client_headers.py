@@ -1,0 +1,60 @@
+"""Says what of the client's request each place on a chain is asked: its headers and parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from fastpath.http.hop_by_hop import HOP_BY_HOP, fields_of_connection
+from fastpath.http.query import parse_query, upstream_query
+from fastpath.request.headers_not_forwarded import is_not_forwarded
+
+if TYPE_CHECKING:
+    from fastpath.composed.operation import ComposedRequest
+    from fastpath.http.head import RequestHead
+    from fastpath.request.admitted import Admitted
+
+Fields = Sequence[tuple[bytes, bytes]]
+
+# Headers of the client's hop, and those that a call writes anew.
+_DROPPED = re.compile(
+    b"|".join(
+        (
+            *HOP_BY_HOP,
+            b"accept-encoding",
+            b"authorization",
+            b"content-length",
+            b"content-md5",
+            b"cookie",
+            b"date",
+            b"expect",
+            b"host",
+            b"via",
+            b"x-amz-content-sha256",
+            b"x-amz-date",
+            b"x-amz-security-token",
+            b"x-amz-decoded-content-length",
+        )
+    )
+)
+
+
+def forwarded_headers(request: ComposedRequest) -> Fields:
+    """Return the client's headers, those of a presigned URL too, that go up with a request."""
+    return [*_forwarded(request.head), *request.admitted.query_headers]
+
+
+def _forwarded(head: RequestHead) -> Fields:
+    of_hop = fields_of_connection(head.fields)
+    return [
+        (name, value)
+        for name, value in head.headers
+        if not (name in of_hop or _DROPPED.fullmatch(name) or is_not_forwarded(name))
+    ]
+
+
+def forwarded_query(head: RequestHead, admitted: Admitted) -> Fields:
+    """Return the client's parameters, without its signature."""
+    raw = upstream_query(head.query, admitted.presigned_names)
+    return parse_query(raw) if raw else ()
