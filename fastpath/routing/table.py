@@ -139,11 +139,13 @@ def explain(table: RoutingTable, rules: Iterable[Rule], asked: Asked) -> list[St
         kind = table.kind(rule.number)
         is_candidate = kind.conditions is not None and asked.operation not in CREATING
         word = "may have it" if is_candidate else "matches"
-        matched = f"{word}: target {rule.target}{_then(kind.fallback)}"
+        then = "" if asked.operation in CREATING else _then(kind.fallback)
+        matched = f"{word}: target {rule.target}{then}"
         steps.append(Step(rule, mismatch or matched, not (mismatch or refused)))
         if not mismatch and not is_candidate:
             return steps
-    default = f"no rule matched: default target {table.default.target}{_then(table.fallback)}"
+    then = "" if asked.operation in CREATING else _then(table.fallback)
+    default = f"no rule matched: default target {table.default.target}{then}"
     steps.append(Step(None, default, not refused))
     return steps
 

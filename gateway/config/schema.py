@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
@@ -27,6 +27,15 @@ from fastpath.response.cors import METHODS as CORS_METHODS
 from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
+from gateway.config.condition_values import (
+    NOT_FOUND,
+    ContentType,
+    Hours,
+    Outcomes,
+    Size,
+    TimeZone,
+    zone_file,
+)
 from gateway.config.credential_sources import DEFAULT_REGION, CredentialSource, KeyPair
 from gateway.config.value_types import (
     AUTO,
@@ -65,9 +74,11 @@ from gateway.config.value_types import (
     Secret,
     Text,
     UniqueItems,
+    URLPath,
     WholeOrZero,
     Word,
     Workers,
+    fault,
     plain_text,
 )
 from gateway.config.yaml_tree import DEFAULT_TARGET
@@ -356,6 +367,43 @@ class ProfileOverrides(Section):
         return {name: value for name, value in self if name in self.model_fields_set}
 
 
+class Health(Section):
+    """`targets.*.health`: how control checks whether the target answers.
+
+    Without a `path`, what the profile says: `/_health` of lakeFS, else `/`.
+    """
+
+    path: Maybe[URLPath] = None
+    interval_seconds: PositiveNumber = 10.0
+    timeout_seconds: PositiveNumber = 3.0
+    rise: PositiveWhole = 2
+    fall: PositiveWhole = 3
+
+
+OFF: typing.Final = "off"
+
+
+class _SectionOrOff:
+    """Marks a section that the word `off` may stand for."""
+
+    def __init__(self, section: type[Section]) -> None:
+        self._section = section
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            self._read, handler.generate_schema(self._section)
+        )
+
+    def _read(self, value: object, section: Callable[[object], Any]) -> Any:
+        if value == OFF:
+            return OFF
+        if isinstance(value, str):
+            raise fault("must be a mapping, or off")
+        return section(value)
+
+
 class Target(Keys):
     """One entry of `targets`, or the shorthands `lakefs:` and `s3:`: a storage endpoint.
 
@@ -377,6 +425,7 @@ class Target(Keys):
     tls: Annotated[TLS, OrEmpty] | None = None
     pool: Annotated[PoolSection, OrEmpty, _made(PoolLimits)] = PoolLimits()
     timeouts: Annotated[TimeoutsSection, OrEmpty, _made(Timeouts)] = Timeouts()
+    health: Annotated[Health | typing.Literal["off"], _SectionOrOff(Health)] | None = None
 
     @property
     def virtual(self) -> bool:
@@ -411,6 +460,21 @@ class Rewrite(Section):
     strip_prefix: KeyPrefix = ""
 
 
+class Conditions(Section):
+    """`conditions` of a rule: which writes go to its target."""
+
+    max_size: Maybe[Size] = None
+    min_size: Maybe[Size] = None
+    content_types: Maybe[Annotated[UniqueItems[ContentType], OneOrMore]] = None
+    time_range: Maybe[Hours] = None
+    timezone: Maybe[TimeZone] = None
+
+    @property
+    def zone_file(self) -> str | None:
+        """The TZif file of the time zone in base64; None: hours are of the local time."""
+        return None if self.timezone is None else zone_file(self.timezone)
+
+
 @pydantic_dataclass(
     frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", defer_build=True)
 )
@@ -433,9 +497,9 @@ class Rule:
     description: str = ""
     keys: Maybe[Annotated[Items[KeyGlob], OneOrMore]] = None
     rewrite: Maybe[Rewrite] = None
-    conditions: Later = None
-    fallback: Later = None
-    fallback_on: Later = None
+    conditions: Maybe[Conditions] = None
+    fallback: Annotated[UniqueItems[Text], OneOrMore] = ()
+    fallback_on: Maybe[Outcomes] = None
 
 
 Rule.model_fields = {
@@ -455,9 +519,14 @@ class Routing(Section):
     custom_reads: Annotated[UniqueItems[Text], OneOrMore] = ()
     custom_memory_mb: PositiveWhole = 512
     list_buckets_failure: Annotated[str, Word("skip", "refuse")] = "skip"
-    fallback: Later = None
-    fallback_on: Later = None
+    fallback: Annotated[UniqueItems[Text], OneOrMore] = ()
+    fallback_on: Given[Outcomes] = frozenset((NOT_FOUND,))
     rules: Annotated[tuple[Rule, ...], Apart()] = ()
+
+    @property
+    def has_fallbacks(self) -> bool:
+        """Whether a rule, or what no rule matches, has a fallback."""
+        return bool(self.fallback) or any(rule.fallback for rule in self.rules)
 
 
 class Config(Section):

@@ -74,15 +74,24 @@ class Attempt:
         """A signed HEAD of a bucket. Raises Failed."""
         return self._ask(b"HEAD", Address(bucket, b"", True, b"/" + bucket), signer)
 
+    def get_object(self, signer: Signer, bucket: str, key: str) -> Answer:
+        """A signed GET of an object. Raises Failed."""
+        address = _object(bucket.encode(), key.encode())
+        return self._ask(b"GET", address, signer)
+
     def abort_upload(self, signer: Signer, bucket: bytes, key: bytes, upload_id: bytes) -> Answer:
         """A signed AbortMultipartUpload. Raises Failed."""
-        path = f"/{quote_from_bytes(bucket)}/{quote_from_bytes(key, safe='/~')}".encode()
         query = b"uploadId=" + quote_from_bytes(upload_id, safe="~").encode()
-        return self._ask(b"DELETE", Address(bucket, key, True, path), signer, query)
+        return self._ask(b"DELETE", _object(bucket, key), signer, query)
 
     def health(self) -> Answer:
         """lakeFS's own health check, which takes no signature. Raises Failed."""
-        return self._ask(b"GET", Address(b"", b"", True, b"/_health"), None)
+        return self.get(b"/_health")
+
+    def get(self, path: bytes) -> Answer:
+        """An unsigned GET of a path, whose query may stand in it. Raises Failed."""
+        bare, _, query = path.partition(b"?")
+        return self._ask(b"GET", Address(b"", b"", True, bare), None, query)
 
     def _ask(
         self, method: bytes, address: Address, signer: Signer | None, query: bytes = b""
@@ -205,6 +214,11 @@ class Attempt:
                 if not data:
                     break
         return body[:wanted]
+
+
+def _object(bucket: bytes, key: bytes) -> Address:
+    path = f"/{quote_from_bytes(bucket)}/{quote_from_bytes(key, safe='/~')}".encode()
+    return Address(bucket, key, True, path)
 
 
 _NO_ANSWER = Cause(

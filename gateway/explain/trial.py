@@ -22,10 +22,10 @@ from fastpath.composed.request_body import RequestBody
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
-from fastpath.request.across import AllBuckets, CopySource
+from fastpath.request.across import Across, AllBuckets, AlongChain, CopySource, MergedList
 from fastpath.request.admission import Unadmitted, admit, admit_form
 from fastpath.request.admitted import Admitted
-from fastpath.request.chains import Looking, looked
+from fastpath.request.chains import Looking, Why, looked
 from fastpath.request.decision import Undecided, by_reads, decided, placed_by
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
@@ -51,6 +51,13 @@ from gateway.router.definition import Definition
 EVERYBODY = Caller("", b"EXPLAIN", b"explain")  # may do everything, and no rule names it
 _REGION = b"us-east-1"  # of a client's signature: any is taken
 _UNSIGNED = b"UNSIGNED-PAYLOAD"
+_READS = "a read asks these in order, the next one after a 404, and gets the first other answer"
+_DELETES = "the key is deleted at each of these, the last first"
+_LOOKS = {
+    Why.TO_CHANGE: "it goes where a read finds the object; here as if none did",
+    Why.TO_JUDGE: "its condition is about the object that a read finds; here as if none did",
+    Why.TO_MEASURE: "size and type are those of the source, which is looked at first",
+}
 _OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of the signature here
 
 
@@ -145,7 +152,7 @@ class _Trial:
         self._keys = circumstances.keys
         self._now = time.time() if circumstances.at is None else circumstances.at
         self._router = CustomAnswers(circumstances.router, snapshot.targets)
-        self._listed: Sequence[str] = ()  # whose buckets a ListBuckets shows
+        self._several: Sequence[Decision] = ()  # the places of a request that goes to several
 
     def outcome(self, request: Request) -> Outcome:
         outcome, trail = Outcome(remarks=list(request.remarks)), Trail()
@@ -153,8 +160,9 @@ class _Trial:
         try:
             head = self._signed(request)
             admitted = self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
-            if admitted is not None and isinstance(admitted.across, AllBuckets):
-                self._listed = admitted.across.targets
+            if admitted is not None:
+                self._several = _places_of(admitted.across)
+                outcome.remarks += self._about_places(admitted)
         except S3Error as error:
             outcome.error = error
         if head is not None:
@@ -185,6 +193,7 @@ class _Trial:
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
             admitted = decided(admitted, found.placed, found.source, snapshot, trail, found.split)
         if isinstance(admitted, Looking):  # as if nothing were found
+            remarks.append(_LOOKS[admitted.why])
             admitted = looked(admitted, admitted.placed, snapshot, trail)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
@@ -238,12 +247,10 @@ class _Trial:
             text = f"{operation.name} goes where its upload went: routed as {asked.operation}"
             outcome.remarks.append(text)
         places = _places(outcome.routed)
-        if self._listed:
-            listed = (Decision(name, DEFAULT_RULE) for name in self._listed)
-            outcome.served = [self._served(address, one) for one in listed]
+        if self._several:
+            outcome.served = self._served_each(address, self._several)
         elif len(places) > 1:
-            served = (self._served(address, one) for one in places)
-            outcome.served = list({(one.target.name, one.endpoint): one for one in served}.values())
+            outcome.served = self._served_each(address, places)
             outcome.remarks += self._split(places, refused=outcome.error is not None)
         elif trail.decision or places:
             outcome.served = [self._served(address, trail.decision or places[0])]
@@ -258,6 +265,31 @@ class _Trial:
         bucket = decision.rewrite.bucket_up(address.bucket) if decision.rewrite else address.bucket
         host, _ = host_and_path(target, Address(bucket, b"", True, b"/" + bucket))
         return Served(target, f"{'https' if target.route.tls else 'http'}://{host.decode()}")
+
+    def _served_each(self, address: Address, places: Sequence[Decision]) -> list[Served]:
+        """Returns the targets of several places, each once for each of its endpoints."""
+        served = (self._served(address, one) for one in places)
+        return list({(one.target.name, one.endpoint): one for one in served}.values())
+
+    def _about_places(self, admitted: Admitted) -> list[str]:
+        """Says in which way a request goes to several places."""
+        remarks = []
+        if isinstance(admitted.across, AlongChain):
+            deletes = admitted.operation.action == "delete"
+            remarks.append(_DELETES if deletes else _READS)
+        elif isinstance(admitted.across, MergedList):
+            remarks.append("each of these lists its own keys, and the client gets one list")
+            remarks += [
+                f"target {name} is not known to sort its lists, so that they cannot be merged: the "
+                "client gets 501 NotImplemented"
+                for name in dict.fromkeys(place.target for place in admitted.across.places)
+                if "sorted" not in self._snapshot.targets[name].profile.lists
+            ]
+        remarks += [
+            f"then the key is deleted at target {place.target}, where reads look before"
+            for place in admitted.hides
+        ]
+        return remarks
 
     def _split(self, places: Sequence[Decision], *, refused: bool) -> list[str]:
         """Says that a batch is split, and which of its keys fail all the same."""
@@ -333,8 +365,8 @@ class _Trial:
             return [], None
         reads = by_reads(custom, operation)
         if reads is not None:
-            first = reads.primary
-            return [Step(None, f"routing.custom_reads: target {first.target}", True)], first
+            shown = ", then ".join(place.target for place in reads.places)
+            return [Step(None, f"routing.custom_reads: target {shown}", True)], reads.primary
         batch = operation.name == "DeleteObjects"
         one = asked._replace(size=None, content_type=b"") if batch else asked
         heard = self._router.heard.get(question_of(one, operation.name))
@@ -347,8 +379,11 @@ class _Trial:
             return [Step(None, failed, custom.refuses)], None
         if heard.answer is None:
             return [Step(None, f"custom router: said {said}: the rules decide", False)], None
-        decision = by_answer(heard.answer).primary
-        return [Step(None, f"custom router: said {said}: target {decision.target}", True)], decision
+        chain = by_answer(heard.answer)
+        shown = chain.primary.target
+        if operation.action in ("read", "list", "delete"):
+            shown = ", then ".join(place.target for place in chain.places)
+        return [Step(None, f"custom router: said {said}: target {shown}", True)], chain.primary
 
     def _reasons(
         self, operation: Operation, bucket: bytes, head: RequestHead, targets: Sequence[Target]
@@ -376,6 +411,18 @@ class _Trial:
             if self._snapshot.signer(target, caller) is None:
                 reasons.append(f"target {target.name} has no credentials for this request")
         return reasons
+
+
+def _places_of(across: Across | None) -> Sequence[Decision]:
+    """Returns the places that a request goes to, if it goes to several by itself."""
+    match across:
+        case AllBuckets(targets):
+            return [Decision(name, DEFAULT_RULE) for name in targets]
+        case AlongChain(chain):
+            return chain.places
+        case MergedList(places):
+            return places
+    return ()
 
 
 def _places(routed: Sequence[Routed]) -> list[Decision]:
