@@ -97,7 +97,9 @@ async def serve(count: int, share: str, started: Callable[[int], None]) -> None:
         try:
             while True:
                 found = _HEAD.match(await reader.readuntil(b"\r\n\r\n"))
-                assert found is not None
+                if found is None:  # a check of its health
+                    writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+                    continue
                 document = page(share, found[1].decode(), count)
                 head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(document)}\r\n"
                 writer.write(f"{head}Content-Type: application/xml\r\n\r\n".encode() + document)
