@@ -101,12 +101,6 @@ WINDOWS: tuple[Window, ...] = (
     # A delete has passed the place of one write when that comes, and then removes what hid it: of
     # three that overlap, a read sees the second, and later ones see the first.
     Window("overlapping writes show in any order", "writes-that-overlap", _without_crowds),
-    # A delete has passed the last place when a write comes there, and then another one before it:
-    # what it removes is the second, and the first shows again.
-    Window("a delete undoes the newer of two writes", "a-delete-and-two-writes", _with_undone),
-    # A write to a later place is stored, and then deleted or overwritten; another client stores the
-    # key at an earlier place, and then the first removes it there, as what hides its own.
-    Window("a write removes a newer one", "a-write-and-a-newer-one", _with_removed),
 )
 
 
