@@ -339,7 +339,7 @@ class Play:
         for client in self.clients:
             while client.work is not None and client.asked is not None:
                 peer = client.peer
-                answers = read_answers(peer.heard, [client.asked.method.encode()], ended=peer.ended)
+                answers = self._read(client, client.asked)
                 if not (answers and answers[0].whole) and not peer.ended:
                     break
                 answer = answers[0] if answers and answers[0].whole else None
@@ -349,6 +349,13 @@ class Play:
                 has_heard = True
                 self.asks(client, answer)
         return has_heard
+
+    def _read(self, client: Client, asked: Asked) -> list[Answer]:
+        peer = client.peer
+        try:
+            return read_answers(peer.heard, [asked.method.encode()], ended=peer.ended)
+        except AssertionError as error:
+            raise self.fault(f"{client.worker.what}: no HTTP: {error}") from error
 
     # The end
 
