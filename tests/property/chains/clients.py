@@ -336,6 +336,8 @@ class Worker:
     def _of_tags(self, key: str, asked: Asked) -> Work:
         began = self.known.now()
         answer = yield asked
+        if asked.method == "PUT" and answer is not None and answer.code == "ServiceUnavailable":
+            return  # it was moved, or deleted, since it was looked for
         if self.failed(answer, began):
             return
         if answer is not None and answer.status == 404:
