@@ -19,9 +19,7 @@ class Failure(IntEnum):
     """Why a target gave no whole answer."""
 
     OVERLOAD = 0  # too many requests wait for it
-    REFUSED = (
-        1  # no connection: refused, no address, TLS; or its breaker is open, or it is disabled
-    )
+    REFUSED = 1  # no connection: refused, no address, TLS; or shut off, or disabled
     TIMEOUT = 2  # no connection or no answer in time
     BROKEN = 3  # the connection broke before or in the answer
     UNUSABLE = 4  # it answered, and the gateway cannot use that: another place would be no remedy
@@ -80,8 +78,8 @@ class Lessee(Protocol):
     def leased(self, connection: Connection) -> None:
         """Write the request: the lessee has this connection now."""
 
-    def lease_failed(self, reason: str, *, overload: bool) -> None:
-        """Give up: the target cannot be reached, or too many wait for it (`overload`)."""
+    def lease_failed(self, reason: str, *, how: Failure) -> None:
+        """Give up: the target cannot be reached, or too many wait for it."""
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """Take the answer's head; `more`: bytes of its body come next."""
@@ -95,7 +93,7 @@ class Lessee(Protocol):
     def answer_complete(self) -> None:
         """Finish: the answer ended where its framing says."""
 
-    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+    def upstream_lost(self, reason: str, *, stale: bool, how: Failure) -> None:
         """Resend or give up: the connection is gone and the answer is not complete.
 
         `stale`: the connection had served before and closed without a byte for this lessee, so the
