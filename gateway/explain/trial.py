@@ -25,7 +25,7 @@ from fastpath.http.query import parse_query
 from fastpath.request.across import Across, AllBuckets, AlongChain, CopySource, MergedList
 from fastpath.request.admission import Unadmitted, admit, admit_form
 from fastpath.request.admitted import Admitted
-from fastpath.request.chains import Looking, Why, looked
+from fastpath.request.chains import Looking, Why, looked, places_before
 from fastpath.request.decision import Undecided, by_reads, decided, placed_by
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
@@ -193,8 +193,13 @@ class _Trial:
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
             admitted = decided(admitted, found.placed, found.source, snapshot, trail, found.split)
         if isinstance(admitted, Looking):  # as if nothing were found
-            remarks.append(_LOOKS[admitted.why])
-            admitted = looked(admitted, admitted.placed, snapshot, trail)
+            if admitted.why in _LOOKS:
+                remarks.append(_LOOKS[admitted.why])
+            remarks += [
+                f"then the key is deleted at target {place.target}, where reads look before"
+                for place in places_before(admitted.placed)
+            ]
+            admitted = looked(admitted, admitted.placed, (), snapshot, trail)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
         return admitted
@@ -285,10 +290,6 @@ class _Trial:
                 for name in dict.fromkeys(place.target for place in admitted.across.places)
                 if "sorted" not in self._snapshot.targets[name].profile.lists
             ]
-        remarks += [
-            f"then the key is deleted at target {place.target}, where reads look before"
-            for place in admitted.hides
-        ]
         return remarks
 
     def _split(self, places: Sequence[Decision], *, refused: bool) -> list[str]:
