@@ -98,15 +98,20 @@ async def delete_objects(request: ComposedRequest) -> None:
             places[number] = chain.places[:1] if entry.get("VersionId") else chain.places
     at_once = asyncio.Semaphore(AT_ONCE)
     charged: set[bytes] = set()
+    marked: set[tuple[int, int]] = set()  # where a second delete would leave a second marker
     deepest = max(map(len, places.values()), default=0) - 1
     for depth in range(deepest, -1, -1):
         now = _at_depth(places, depth, outcomes)
         outcomes |= await _delete(request, batch.entries, now, at_once, charged)
+        marked |= {(number, depth) for number in now if _has_marker(outcomes[number])}
     # What was written behind meanwhile, and hidden by what is deleted now (`chains.delete`).
-    candidates = {number: found[: chains[number].candidates] for number, found in places.items()}
     for depth in range(deepest, 0, -1):
-        again = _at_depth(candidates, depth, outcomes)
-        found = await _delete(request, batch.entries, again, at_once, charged)
+        now = {
+            number: place
+            for number, place in _at_depth(places, depth, outcomes).items()
+            if depth < chains[number].candidates and (number, depth) not in marked
+        }
+        found = await _delete(request, batch.entries, now, at_once, charged)
         outcomes |= {n: outcome for n, outcome in found.items() if isinstance(outcome, Failure)}
     in_order = [outcomes[number] for number in range(len(batch.entries))]
     result = write_result(batch.entries, in_order, quiet=batch.is_quiet)
@@ -121,6 +126,10 @@ def _is_of_one_place(entry: Entry, chain: Chain) -> bool:
     if entry.get("VersionId"):
         return chain.candidates > 1
     return any(map(entry.get, _CONDITIONS))
+
+
+def _has_marker(outcome: Outcome) -> bool:
+    return isinstance(outcome, Row) and outcome.texts.get("DeleteMarker") == "true"
 
 
 async def _delete(

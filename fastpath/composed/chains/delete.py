@@ -18,7 +18,7 @@ from fastpath.composed.chains.client_headers import (
     forwarded_query,
     lines_without_body,
 )
-from fastpath.composed.chains.objects import delete_at, find_objects
+from fastpath.composed.chains.objects import delete_at, find_objects, remove
 from fastpath.request.across import AlongChain
 from fastpath.response.own_answer import OwnAnswer
 
@@ -43,5 +43,5 @@ async def delete_object(request: ComposedRequest) -> None:
     behind = chain.places[1 : chain.candidates]
     if behind:
         for left in reversed(await find_objects(request, behind, bucket, key)):
-            await delete_at(request, Place(bucket, key, left.place), headers)
+            await remove(request, left, bucket, key, headers)
     await request.reply.answer(OwnAnswer(head.status, lines_without_body(head), document))

@@ -5,17 +5,15 @@
 Rules: a client is told that its object is stored only once a read would find it; if an older one
 cannot be removed, the client is told to try again (503). What the target refuses removes nothing.
 Only what was there before the write is removed: who stored an object there since then has written
-later, or at the same time, and may know already that it is stored. A target that has conditions on
-deletes compares the ETag itself; of another the object is looked at again just before.
+later, or at the same time, and may know already that it is stored.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastpath.composed.calls import Place
-from fastpath.composed.chains.objects import delete_at, find_object
-from fastpath.errors import NOT_IMPLEMENTED, PRECONDITION_FAILED, SERVICE_UNAVAILABLE, S3Error
+from fastpath.composed.chains.objects import remove
+from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.response.filters import MAX_ASKED_BYTES, Buffer, Removal, Reply, ResponseFilter
 from fastpath.s3.error_documents import read_error
 from fastpath.upstream.call import CallFailed
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
     from fastpath.http.head import ResponseHead
     from fastpath.response.filters import Step
-    from fastpath.routing.chain import HidingObject
-
-_MATCH = b"if-match"
 
 
 class HidingObjects(ResponseFilter):
@@ -63,28 +58,8 @@ async def remove_hiding(request: ComposedRequest) -> None:
     address = request.admitted.address
     for hiding in reversed(request.admitted.hides):
         try:
-            await _remove(request, Place(address.bucket, address.key, hiding.place), hiding)
+            await remove(request, hiding, address.bucket, address.key)
         except S3Error as error:
             what = f"an older object hides a new one, and cannot be removed: {error}"
             request.warn(hiding.place.target, what)
             raise S3Error(SERVICE_UNAVAILABLE, retry_after=1) from None
-
-
-async def _remove(request: ComposedRequest, place: Place, hiding: HidingObject) -> None:
-    """Remove one object, unless somebody has replaced it. Raises S3Error, CallFailed."""
-    overlooked = request.snapshot.targets[hiding.place.target].profile.overlooks
-    if hiding.etag and _MATCH not in overlooked.get("DeleteObject", ()):
-        try:
-            await delete_at(request, place, [(_MATCH, hiding.etag)])
-        except S3Error as error:
-            if error.kind.status == PRECONDITION_FAILED.status:  # as a translation says it
-                return
-            if error.kind.status != NOT_IMPLEMENTED.status:
-                raise
-        else:
-            return
-    if hiding.etag:
-        now = await find_object(request, hiding.place, place.bucket, place.key)
-        if now is None or now.etag != hiding.etag:
-            return
-    await delete_at(request, place, ())
