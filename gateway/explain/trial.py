@@ -55,7 +55,7 @@ _READS = "a read asks these in order, the next one after a 404, and gets the fir
 _DELETES = "the key is deleted at each of these, the last first"
 _LOOKS = {
     Why.TO_CHANGE: "it goes where a read finds the object; here as if none did",
-    Why.TO_JUDGE: "its condition is about the object that a read finds; here as if none did",
+    Why.TO_COMPARE: "its condition is about the object that a read finds; here as if none did",
     Why.TO_MEASURE: "size and type are those of the source, which is looked at first",
 }
 _OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of the signature here
