@@ -12,6 +12,7 @@ from dataclasses import asdict
 from fastpath.routing.rules import pack
 from fastpath.routing.snapshot import FORMAT
 from fastpath.sockets.tls_settings import Certificate, TLSSettings
+from gateway.config.condition_values import NOT_FOUND
 from gateway.config.schema import Config, Identity, Keys, RouterTLS, Routing, Target
 from gateway.config.seal_keys import seal_keys
 
@@ -39,9 +40,17 @@ def compile_snapshot(
         "targets": [_target(name, target, credentials) for name, target in model.targets.items()],
         "rules": pack(model.rules),
         "default_target": model.default_target,
-        "fallback": {"targets": [], "passes": []},
+        "fallback": _fallback(model.routing),
         "custom": _custom(model.routing, router_address),
         "list_buckets_failure": model.routing.list_buckets_failure,
+    }
+
+
+def _fallback(routing: Routing) -> dict[str, object]:
+    """Returns what is behind the default target, and what besides a 404 moves a read on."""
+    return {
+        "targets": list(routing.fallback),
+        "passes": sorted(routing.fallback_on - {NOT_FOUND}),
     }
 
 

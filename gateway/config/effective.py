@@ -44,6 +44,8 @@ def _settings(section: Section) -> dict[str, object]:
         names.remove("forgets")
     if isinstance(section, Routing) and section.custom is None:
         names = [name for name in names if not name.startswith("custom")]
+    if isinstance(section, Routing) and not section.has_fallbacks:
+        names.remove("fallback_on")
     return _dumped((name, getattr(section, name)) for name in names)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gateway.config import layers, rules, shared_names, unreachable_rules
+from gateway.config import chain_targets, chains, layers, rules, shared_names, unreachable_rules
 from gateway.config.addresses import Listen
 from gateway.config.certificates import read_served_tls
 from gateway.config.cpu_count import usable_processors
@@ -236,9 +236,12 @@ class _Resolver:
         known = {*reader.members(("targets",)), *BUILT_IN_TARGETS}
         configured = [identity.name for identity in identities if not identity.implicit]
         rules.check_references(reader, known, configured + self._broken_names())
+        chains.check_routing(reader, routing, found)
+        rules.resolve_fallbacks(found, routing)
+        chain_targets.report_targets(reader, found, routing, targets)
         self.router = read_custom(reader, self._files, routing, known)
         unreachable_rules.report_unreachable(reader, found)
-        shared_names.report_rewrites(reader, found, routing.default_target)
+        shared_names.report_rewrites(reader, found, routing)
         self._check_cors(auth.cors)
         if not reader.problems.fatal and self._probed is None:
             rules.report_unreached(reader, self._reached)

@@ -15,6 +15,13 @@ ROUTED = frozenset(
     if operation.routed_as is operation and operation.name != "ListBuckets"
 )
 
+# What makes an object, whose target conditions choose; parts follow their CreateMultipartUpload.
+WRITES = frozenset(("CopyObject", "CreateMultipartUpload", "PostObject", "PutObject"))
+# What looks along a chain besides deletions.
+READS = frozenset(
+    operation.name for operation in OPERATIONS.values() if operation.action in ("read", "list")
+)
+
 
 def _level(name: str) -> bytes:
     try:

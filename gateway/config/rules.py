@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable
 from fastpath.errors import S3Error
 from fastpath.routing.globs import part_names, split_glob
 from fastpath.s3.addressing import checked_key
+from gateway.config.chains import check_rule, fallback_names
 from gateway.config.globs import can_match, common_key, covers_keys
 from gateway.config.problems import Path, suggest
 from gateway.config.reading import Reader
 from gateway.config.rule_operations import ABOUT_NO_KEY, ROUTED
-from gateway.config.schema import Rewrite, Rule
+from gateway.config.schema import Rewrite, Routing, Rule
 from gateway.config.yaml_tree import DEFAULT_TARGET
 
 LIST: Path = ("routing", "rules")
@@ -46,6 +47,7 @@ def read_rules(reader: Reader, mode: str) -> tuple[Rule, ...]:
             _check_keys(reader, path, rule.keys)
         if rule.rewrite is not None:
             _check_rewrite(reader, path, rule, rule.rewrite)
+        check_rule(reader, path, rule)
     return tuple(found)
 
 
@@ -104,6 +106,13 @@ def _check_rewrite(reader: Reader, path: Path, rule: Rule, rewrite: Rewrite) -> 
 _set = object.__setattr__  # rules are frozen, and not made twice
 
 
+def resolve_fallbacks(rules: Iterable[Rule], routing: Routing) -> None:
+    """Gives rules with a fallback, and no `fallback_on` of their own, that of `routing`."""
+    for rule in rules:
+        if rule.fallback and rule.fallback_on is None:
+            _set(rule, "fallback_on", routing.fallback_on)
+
+
 def _never_asked(operations: frozenset[str]) -> tuple[str, str]:
     if operations == {"ListBuckets"}:
         return "can never match: ListBuckets names no bucket", "it shows the buckets of all targets"
@@ -122,6 +131,8 @@ def reached_targets(reader: Reader) -> dict[str, Path]:
         target = reader.tree.get(path)
         if isinstance(target, str):
             reached.setdefault(str(target), path)
+    for path, name in fallback_names(reader):
+        reached.setdefault(name, path)
     return reached
 
 
@@ -137,13 +148,16 @@ def report_unreached(reader: Reader, reached: Collection[str]) -> None:
 
 
 def check_references(reader: Reader, targets: Iterable[str], identities: Iterable[str]) -> None:
-    """Reports unknown targets and identities that rules or `default_target` name."""
+    """Reports unknown targets and identities that rules or `routing` itself name."""
     names, people = frozenset(targets), frozenset(identities)
     default: Path = ("routing", "default_target")
     for path in (default, *((*LIST, index, "target") for index in reader.items(LIST))):
         target = reader.tree.get(path)
         if isinstance(target, str) and target and target not in names:
             reader.error(path, f"{str(target)!r} is no target", suggest(target, names))
+    for path, fallback in fallback_names(reader):
+        if fallback not in names:
+            reader.error(path, f"{fallback!r} is no target", suggest(fallback, names))
     for index in reader.items(LIST):
         listed = reader.tree.get((*LIST, index, "identities"))
         for position, name in enumerate(listed if isinstance(listed, list) else []):

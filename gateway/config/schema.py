@@ -27,6 +27,15 @@ from fastpath.response.cors import METHODS as CORS_METHODS
 from fastpath.routing.profiles import CHECKSUMS, FORGETS, LIST_FEATURES, PROFILES
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 from gateway.config.addresses import Endpoint, Listen, parse_endpoint, parse_listen
+from gateway.config.condition_values import (
+    NOT_FOUND,
+    ContentType,
+    Hours,
+    Outcomes,
+    Size,
+    TimeZone,
+    zone_file,
+)
 from gateway.config.credential_sources import DEFAULT_REGION, CredentialSource, KeyPair
 from gateway.config.value_types import (
     AUTO,
@@ -411,6 +420,21 @@ class Rewrite(Section):
     strip_prefix: KeyPrefix = ""
 
 
+class Conditions(Section):
+    """`conditions` of a rule: which writes go to its target."""
+
+    max_size: Maybe[Size] = None
+    min_size: Maybe[Size] = None
+    content_types: Maybe[Annotated[UniqueItems[ContentType], OneOrMore]] = None
+    time_range: Maybe[Hours] = None
+    timezone: Maybe[TimeZone] = None
+
+    @property
+    def zone_file(self) -> str | None:
+        """The TZif file of the time zone in base64; None: hours are of the local time."""
+        return None if self.timezone is None else zone_file(self.timezone)
+
+
 @pydantic_dataclass(
     frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="forbid", defer_build=True)
 )
@@ -433,9 +457,9 @@ class Rule:
     description: str = ""
     keys: Maybe[Annotated[Items[KeyGlob], OneOrMore]] = None
     rewrite: Maybe[Rewrite] = None
-    conditions: Later = None
-    fallback: Later = None
-    fallback_on: Later = None
+    conditions: Maybe[Conditions] = None
+    fallback: Annotated[UniqueItems[Text], OneOrMore] = ()
+    fallback_on: Maybe[Outcomes] = None
 
 
 Rule.model_fields = {
@@ -455,9 +479,14 @@ class Routing(Section):
     custom_reads: Annotated[UniqueItems[Text], OneOrMore] = ()
     custom_memory_mb: PositiveWhole = 512
     list_buckets_failure: Annotated[str, Word("skip", "refuse")] = "skip"
-    fallback: Later = None
-    fallback_on: Later = None
+    fallback: Annotated[UniqueItems[Text], OneOrMore] = ()
+    fallback_on: Given[Outcomes] = frozenset((NOT_FOUND,))
     rules: Annotated[tuple[Rule, ...], Apart()] = ()
+
+    @property
+    def has_fallbacks(self) -> bool:
+        """Whether a rule, or what no rule matches, has a fallback."""
+        return bool(self.fallback) or any(rule.fallback for rule in self.rules)
 
 
 class Config(Section):

@@ -5,7 +5,7 @@
     lakefs-new   -> lakefs-new              the same objects under another name: a warning
 
 Each finding is tried: a bucket and a key of each rule are routed and renamed by the code of a
-worker, and both must come to one object.
+worker, and both must come to one object. That of a fallback has the client's names there.
 
 Rules: two names are a warning, because a migration has them for a while; prefixes that overlap are
 an error if clients of the outer one may write or delete, unless the rules name identities, and none
@@ -20,15 +20,16 @@ from typing import NamedTuple
 
 from fastpath.errors import S3Error
 from fastpath.routing.asked import Asked
+from fastpath.routing.chain import Decision
 from fastpath.routing.globs import literal_glob, matcher, part_names, parts_of, split_glob
 from fastpath.routing.rewrite import Rewrite
-from fastpath.routing.rules import Rulebook, keys_of
-from fastpath.routing.table import RoutingTable
+from fastpath.routing.rules import CREATING, keys_of
+from gateway.config.chain_targets import table_of
 from gateway.config.globs import a_bucket, common_key
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
 from gateway.config.rules import LIST
-from gateway.config.schema import Rule
+from gateway.config.schema import Routing, Rule
 
 # Rules with a rewrite, and pairs of them, that are tried (pairs for parts, and again for prefixes):
 # a start must not be held up.
@@ -48,6 +49,14 @@ class Name(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.bucket}/{self.key}"
+
+
+class _Place(NamedTuple):
+    """The target's name of an object, and the rule that leads there; no rule: the default."""
+
+    rule: Rule | None
+    target: str
+    name: Name
 
 
 class _Way(NamedTuple):
@@ -81,7 +90,7 @@ class _Way(NamedTuple):
         return [literal_glob(self.key_prefix) + ("?*" if g == "*" else g)[cut:] for g in own]
 
 
-def report_rewrites(reader: Reader, rules: Sequence[Rule], default_target: str) -> None:
+def report_rewrites(reader: Reader, rules: Sequence[Rule], routing: Routing) -> None:
     """Reports rewrites that alone, or with other rules, give names to share."""
     rewriting = [rule for rule in rules if rule.rewrite is not None]
     sound = [rule for rule in rewriting if _is_sound(rule)]
@@ -89,7 +98,7 @@ def report_rewrites(reader: Reader, rules: Sequence[Rule], default_target: str) 
         _report_alone(reader, rule)
     missing = len(rules) < len(reader.items(LIST)) or len(sound) < len(rewriting)
     if sound and not missing:
-        _Trial(reader, rules, default_target).report(sound[:MAX_RULES])
+        _Trial(reader, rules, routing).report(sound[:MAX_RULES])
 
 
 def _is_sound(rule: Rule) -> bool:
@@ -174,10 +183,10 @@ def _with_parts(pattern: str, parts: Mapping[str, str]) -> str:
 class _Trial:
     """Tries buckets and keys on the routing table of a worker."""
 
-    def __init__(self, reader: Reader, rules: Sequence[Rule], default_target: str) -> None:
+    def __init__(self, reader: Reader, rules: Sequence[Rule], routing: Routing) -> None:
         self._reader = reader
         self._rules = rules
-        self._table = RoutingTable(Rulebook.of(rules), default_target, 100)
+        self._table = table_of(rules, routing)
         self._pairs_left = MAX_PAIRS
         self._told: set[tuple[str, str, int]] = set()  # own names: one line for many tenants
         self._number_of = {id(rule): number for number, rule in enumerate(rules, 1)}
@@ -249,10 +258,11 @@ class _Trial:
             return
         for who in dict.fromkeys((*(way.rule.identities or ())[:1], "")):
             for operation in _TRIED:
-                found = self._decide(above, operation, who)
-                if found is None or found[1:] != (way.rule.target, above):
+                places = self._places(above, operation, who)
+                found = [place for place in places if place[1:] == (way.rule.target, above)]
+                if not found:
                     continue
-                other = found[0]
+                other = found[0][0]
                 told = (way.rule.target, above.bucket, other.number if other else 0)
                 if told not in self._told:
                     self._told.add(told)
@@ -302,26 +312,29 @@ class _Trial:
         """Returns the operations that this rule gets for the client's name of a target's key."""
         name, rule = way.client_name(key), way.rule
         who = rule.identities[0] if rule.identities else ""
-        place = (rule, rule.target, Name(way.target_bucket, key))
-        return {one for one in _TRIED if self._decide(name, one, who) == place}
+        place = _Place(rule, rule.target, Name(way.target_bucket, key))
+        return {one for one in _TRIED if place in self._places(name, one, who)}
 
-    def _decide(self, name: Name, operation: str, who: str) -> tuple[Rule | None, str, Name] | None:
-        """Returns rule, target and the target's name of an object; no rule: the default.
+    def _places(self, name: Name, operation: str, who: str) -> list[_Place]:
+        """Returns where a request for an object may go; a new object to candidates alone.
 
-        None: the request is refused, because the bucket has no name at the target.
+        Nowhere if the request is refused, because the bucket has no name at the target.
         """
-        bucket, key = name.bucket.encode(), name.key.encode()
-        asked = Asked(operation, who, bucket, key, None, b"", 0.0)
+        asked = Asked(operation, who, name.bucket.encode(), name.key.encode(), None, b"", 0.0)
         try:
-            decision = self._table.plan(bucket).decide(asked)
+            chain = self._table.plan(asked.bucket).chain(asked)
         except S3Error:
-            return None
-        number = decision.rule
+            return []
+        count = chain.candidates if operation in CREATING else len(chain.places)
+        return [self._named(decision, asked) for decision in chain.places[:count]]
+
+    def _named(self, decision: Decision, asked: Asked) -> _Place:
+        number, rewrite = decision.rule, decision.rewrite
         rule = self._rules[number - 1] if isinstance(number, int) and number else None
-        if decision.rewrite is not None:
-            bucket = decision.rewrite.bucket_up(bucket)
-            key = decision.rewrite.key_up(key)
-        return rule, decision.target, Name(bucket.decode(), key.decode())
+        bucket, key = asked.bucket, asked.key
+        if rewrite is not None:
+            bucket, key = rewrite.bucket_up(bucket), rewrite.key_up(key)
+        return _Place(rule, decision.target, Name(bucket.decode(), key.decode()))
 
 
 def _common_key(one: _Way, other: _Way) -> str | None:

@@ -6,7 +6,8 @@
     pattern data-z                                            rule 4 is left every other key
 
 Rules: a rule is called unreachable only if that is certain: the globs of earlier rules cover its
-own, and those rules take all of its operations, identities and keys.
+own, and those rules take all of its operations, identities and keys. One with conditions takes
+nothing for certain; it is reached by writes, and by reads only because writes reach it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from fastpath.routing.rules import keys_of
 from gateway.config.globs import covers, covers_keys
 from gateway.config.reading import Reader
 from gateway.config.rule_index import RuleIndex
-from gateway.config.rule_operations import ABOUT_KEYS, ROUTED
+from gateway.config.rule_operations import ABOUT_KEYS, ROUTED, WRITES
 from gateway.config.rules import LIST
 from gateway.config.schema import Rule
 
@@ -31,16 +32,21 @@ def report_unreachable(reader: Reader, rules: Iterable[Rule]) -> None:
         blockers = {glob: _blockers(rule, glob, index) for glob in globs}
         if all(blockers.values()):
             found = {other.number: other for others in blockers.values() for other in others}
-            message = f"can never match: {_who_takes(found)} all it would"
+            message = f"can never match: {_who_takes(found)} {_what(rule)} it would"
             path = (*LIST, rule.number - 1, "pattern")
             reader.error(path, message, "move it up or remove it")
         for position, glob in enumerate(rule.keys or ()):
             if blockers[glob] and not all(blockers.values()):
                 found = {other.number: other for other in blockers[glob]}
-                message = f"can never match: {_who_takes(found)} all it would"
+                message = f"can never match: {_who_takes(found)} {_what(rule)} it would"
                 path = (*LIST, rule.number - 1, "keys", position)
                 reader.warn(path, message, "move the rule up or remove this glob")
-        index.add(rule)
+        if rule.conditions is None:
+            index.add(rule)
+
+
+def _what(rule: Rule) -> str:
+    return "all" if rule.conditions is None else "all writes that"
 
 
 def _who_takes(blockers: Mapping[int, Rule]) -> str:
@@ -56,7 +62,8 @@ def _blockers(rule: Rule, keys: str | None, index: RuleIndex) -> list[Rule]:
     None if something is left.
     """
     everyone: tuple[str | None, ...] = (None,) if rule.identities is None else rule.identities
-    wanted = ROUTED if rule.operations is None else rule.operations & ROUTED
+    own = WRITES if rule.conditions is not None else ROUTED
+    wanted = own if rule.operations is None else rule.operations & own
     left = dict.fromkeys(everyone, wanted)
     used: list[Rule] = []
     for other in index.candidates(rule.pattern):

@@ -316,6 +316,11 @@ def _one_or_more(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
+def one_or_more_items(value: object) -> object:
+    """Accepts a list that is not empty, or the text of one item."""
+    return _list(_one_or_more(value))
+
+
 def _unique(items: tuple[Item, ...]) -> tuple[Item, ...]:
     for index, item in enumerate(items):
         if item in items[:index]:

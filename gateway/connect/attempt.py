@@ -74,11 +74,15 @@ class Attempt:
         """A signed HEAD of a bucket. Raises Failed."""
         return self._ask(b"HEAD", Address(bucket, b"", True, b"/" + bucket), signer)
 
+    def get_object(self, signer: Signer, bucket: str, key: str) -> Answer:
+        """A signed GET of an object. Raises Failed."""
+        address = _object(bucket.encode(), key.encode())
+        return self._ask(b"GET", address, signer)
+
     def abort_upload(self, signer: Signer, bucket: bytes, key: bytes, upload_id: bytes) -> Answer:
         """A signed AbortMultipartUpload. Raises Failed."""
-        path = f"/{quote_from_bytes(bucket)}/{quote_from_bytes(key, safe='/~')}".encode()
         query = b"uploadId=" + quote_from_bytes(upload_id, safe="~").encode()
-        return self._ask(b"DELETE", Address(bucket, key, True, path), signer, query)
+        return self._ask(b"DELETE", _object(bucket, key), signer, query)
 
     def health(self) -> Answer:
         """lakeFS's own health check, which takes no signature. Raises Failed."""
@@ -205,6 +209,11 @@ class Attempt:
                 if not data:
                     break
         return body[:wanted]
+
+
+def _object(bucket: bytes, key: bytes) -> Address:
+    path = f"/{quote_from_bytes(bucket)}/{quote_from_bytes(key, safe='/~')}".encode()
+    return Address(bucket, key, True, path)
 
 
 _NO_ANSWER = Cause(

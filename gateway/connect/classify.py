@@ -196,3 +196,17 @@ def of_bucket(answer: Answer, bucket: str, region: str, *, regions: bool) -> Fin
         message = f"the target answers {answer.status} to a HEAD of bucket {bucket}"
         return Finding(message, "look at the target's own log", "", _WARNING)
     return None
+
+
+def of_missing(answer: Answer, bucket: str) -> Finding | None:
+    """Classifies a GET of a key that does not exist, at a target behind which reads move on."""
+    if answer.status == 404 or 300 <= answer.status < 400:  # the gateway follows to a region
+        return None
+    if answer.status in (401, 403):
+        message = (
+            f"a missing key in bucket {bucket} is answered {_shown(answer)} and not 404, so that "
+            "no read moves on to the next target"
+        )
+        return Finding(message, "allow its credentials s3:ListBucket on the bucket", "")
+    message = f"a missing key in bucket {bucket} is answered {_shown(answer)} and not 404"
+    return Finding(message, "look at the target's own log", "", _WARNING)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from fastpath.routing.snapshot import Snapshot, load_snapshot
@@ -18,7 +18,7 @@ from gateway.config import Loaded
 from gateway.config.compile import compile_snapshot
 from gateway.config.problems import Path, Place, Problem, Severity, format_path
 from gateway.config.schema import Config
-from gateway.connect import classify
+from gateway.connect import chains, classify
 from gateway.connect.attempt import Answer, Attempt, Failed
 from gateway.connect.classify import Finding
 from gateway.control.credentials import Keyring
@@ -165,6 +165,7 @@ class _Trial:
         vague = classify.is_denied(answer) or classify.lists_nothing(answer)
         said = f"{who.name}: ListBuckets {answer.status}"
         served = self._buckets(who)
+        self._look_for_missing(who, chains.names_in(answer.body))
         if served:
             said += f", HEAD of {', '.join(served)}"
         elif classify.is_denied(answer):
@@ -190,7 +191,12 @@ class _Trial:
         """Returns the buckets that rules send here by their full name, with the rule's index."""
         named: dict[str, int] = {}
         for rule in self._model.rules:
-            if rule.target == self._target.name and not _GLOB & set(rule.pattern):
+            if _GLOB & set(rule.pattern):
+                continue
+            if rule.target == self._target.name:
+                renamed = rule.rewrite.bucket if rule.rewrite is not None else None
+                named.setdefault(renamed or rule.pattern, rule.number - 1)
+            elif self._target.name in rule.fallback:
                 named.setdefault(rule.pattern, rule.number - 1)
         return dict(list(named.items())[:MAX_BUCKETS])
 
@@ -210,6 +216,21 @@ class _Trial:
             path: Path = ("routing", "rules", index, "pattern")
             self._add(self._path if here else path, finding)
         return served
+
+    def _look_for_missing(self, who: _Who, listed: Sequence[str]) -> None:
+        """Tries whether reads would move on from here, where the target is not a chain's last."""
+        tried: set[str] = set()
+        for look in chains.looks(self._model):
+            if look.target != self._target.name:
+                continue
+            for bucket in look.buckets(listed):
+                if bucket in tried or len(tried) == MAX_BUCKETS:
+                    continue
+                tried.add(bucket)
+                answer = self._attempt.get_object(who.signer, bucket, look.missing_key())
+                finding = classify.of_missing(answer, bucket)
+                if finding is not None:
+                    self._add(look.path, finding)
 
     # --- what was found ---
 

@@ -3,9 +3,11 @@
     PUT sales/raw/a as blue of 5 bytes -> archive sales/raw/a     where it lands
     LIST sales/raw/                    -> raw/a raw/b             what is listed
     GET sales/missing                  -> 404 NoSuchKey           what the client is told
+    HELD sales/old                     -> s3 sales/old            what its target had before
 
 Rules: a recipe is a block of YAML and what follows it, up to the next one; the first block of the
-page is the other part of every configuration, and comes behind. Python before a recipe's YAML is a
+page is the other part of every configuration, and comes behind. A block of requests may have the
+name of an environment, or the time of day when they are sent. Python before a recipe's YAML is a
 module that stands beside the configuration; behind it, a program that is run between the requests.
 """
 
@@ -53,7 +55,7 @@ class Request:
     def landed(self) -> tuple[str, Name] | None:
         """The target and the name there of an object that was written."""
         target, _, name = self.outcome.partition(" ")
-        if self.operation not in ("PUT", "COPY") or target.isdigit():
+        if self.operation not in ("PUT", "COPY", "HELD") or target.isdigit():
             return None
         return target, Name.of(name)
 
@@ -67,7 +69,7 @@ class Program:
 
 @dataclass(slots=True)
 class Recipe:
-    """`steps`: by the environment that the gateway is started with; "": none."""
+    """`steps`: by the environment that the gateway is started with, or by time; "": none."""
 
     title: str
     routing: str
@@ -81,6 +83,12 @@ class Recipe:
         return self.routing.replace(
             "  custom_reads:", "  custom_timeout_ms: 10000\n  custom_reads:"
         )
+
+
+def hour_of(step: str) -> int | None:
+    """The hour of requests that are sent at a time; None: `step` is an environment, or none."""
+    found = re.fullmatch(r"(\d\d):\d\d", step)
+    return int(found[1]) if found else None
 
 
 def read() -> tuple[str, list[Recipe]]:

@@ -1,7 +1,8 @@
 """The recipes of docs/cookbook.md, each through a gateway before real stores and lakeFS's double.
 
-Rules: a gateway has the configuration of the page, but for the addresses and keys of its targets;
-what landed is read from the target directly.
+Rules: a gateway has the configuration of the page, but for the addresses and keys of its targets,
+and the time zone of requests that are sent at some time: one where it is that hour now. What landed
+is read from the target directly. Keys of lists are such that SeaweedFS has them in byte order.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ from botocore.exceptions import ClientError
 
 from gateway.demo.seaweed import Keys
 from tests.compat.live import read_directly, reader, s3_client
-from tests.compat.recipes import Name, Program, Recipe, Request, read
+from tests.compat.recipes import Name, Program, Recipe, Request, hour_of, read
 from tests.compat.shared import Store
 from tests.doubles.lakefs import LakeFS
 from tests.process.harness import Gateway
@@ -64,7 +66,10 @@ class Targets:
         blob = self._lakefs.store.repositories[name.bucket].branches[branch].entries.get(key)
         return blob.data if blob else None
 
-    def configuration(self, recipe: Recipe) -> str:
+    def hold(self, target: str, name: Name, body: bytes) -> None:
+        reader(self._stores[target]).put_object(Bucket=name.bucket, Key=name.key, Body=body)
+
+    def configuration(self, recipe: Recipe, hour: int | None) -> str:
         """The page's, with the addresses and keys of these targets."""
         documents = [one for one in yaml.safe_load_all(recipe.tried + COMMON) if one]
         ((key_id, secret),) = self._lakefs.keys.items()
@@ -76,10 +81,14 @@ class Targets:
                 "endpoint": store.endpoint,
                 "access_key_id": store.keys.access_key_id,
                 "secret_access_key": store.keys.secret_access_key,
+                "profile_overrides": {"lists": ["encoding-type", "sorted", "start-after"]},
             }
         common = documents[-1]
         common |= {"lakefs": found["lakefs"], "s3": found["s3"]}
         common["targets"] = {"archive": found["archive"]}
+        for rule in documents[0]["routing"].get("rules", ()):
+            if hour is not None and "time_range" in rule.get("conditions", ()):
+                rule["conditions"]["timezone"] = _zone_where_it_is(hour)
         return yaml.safe_dump_all(documents, sort_keys=False)
 
 
@@ -95,14 +104,22 @@ def test_a_recipe_does_what_the_page_says(
         config = yaml.safe_load(COMMON)["auth"]["identities"]
         keys = {one["name"]: Keys(one["access_key_id"], one["secret_access_key"]) for one in config}
         file = tmp_path / "gateway.yaml"
-        file.write_text(targets.configuration(recipe))
+        hour = hour_of(environment)
+        file.write_text(targets.configuration(recipe, hour))
         (tmp_path / "media_router.py").write_text(recipe.module)
-        with Gateway.start(file, 1, environment=environment or None) as running:
+        named = None if hour is not None else environment or None
+        with Gateway.start(file, 1, environment=named) as running:
             for step in steps:
                 if isinstance(step, Program):
                     _run(step, running.url, keys["application"])
                 else:
                     _try_out(step, s3_client(running.url, keys[step.identity], ONCE), targets)
+
+
+def _zone_where_it_is(hour: int) -> str:
+    """The name of a zone where that hour has begun; POSIX counts what lies west of Greenwich."""
+    west = (datetime.now(UTC).hour - hour) % 24
+    return f"Etc/GMT{west:+d}" if west <= 12 else f"Etc/GMT-{24 - west}"
 
 
 def _run(program: Program, url: str, keys: Keys) -> None:
@@ -121,6 +138,8 @@ def _run(program: Program, url: str, keys: Keys) -> None:
 
 def _try_out(request: Request, client: Any, targets: Targets) -> None:
     body = request.line.encode().ljust(request.size or 0, b".")
+    if request.operation == "HELD" and request.landed:
+        return targets.hold(*request.landed, body)
     try:
         found = OPERATIONS[request.operation](client, request, body)
     except ClientError as error:

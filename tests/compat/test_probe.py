@@ -90,6 +90,7 @@ def test_seaweedfs_is_as_its_profile_says(weed: Store, tmp_path: Path, prefix: s
     config = described(weed.endpoint, weed.keys)
     printed, done = found(tmp_path, config, "--bucket", bucket, "--create")
     assert printed == {"profile": "seaweedfs"}
+    assert "lists: sorted: no: in this order: Z _ a/b a-b" in done.stderr
     assert "verifies_digest: no: not x-amz-content-sha256 of PutObject" in done.stderr
     assert "lacks: DeleteBucketWebsite: 204, the bucket was deleted" in done.stderr
     after = {entry["Name"] for entry in client.list_buckets()["Buckets"]}

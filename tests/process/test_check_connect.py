@@ -273,6 +273,44 @@ def test_buckets_that_rules_name_are_looked_at(tmp_path: Path) -> None:
     assert "ListBuckets 403, HEAD of there" in done.stderr
 
 
+def test_a_target_that_hides_missing_keys_is_told(tmp_path: Path) -> None:
+    """AWS does without s3:ListBucket, and then no read would come to the fallback."""
+
+    def hiding(hidden: bytes) -> Play:
+        def play(connection: socket.socket) -> None:
+            asked = connection.recv(65536)
+            found, key = b"404 X", b"GET /logs-a/s3gateway-check-"
+            body = b"<ListAllMyBucketsResult><Name>logs-a</Name></ListAllMyBucketsResult>"
+            if asked.startswith(key):
+                body = b"<Error><Code>NoSuchKey</Code></Error>"
+                if hidden in asked.partition(b" HTTP")[0]:
+                    found, body = b"403 X", b"<Error><Code>AccessDenied</Code></Error>"
+            status = found if asked.startswith(key) else b"200 OK"
+            head = b"HTTP/1.1 %b\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+            connection.sendall(head + body)
+
+        return play
+
+    def run(hidden: bytes) -> Result:
+        sorts = {"profile_overrides": {"lists": ["sorted"]}}
+        with listener(hiding(hidden)) as new, listener(hiding(b"/logs-a/")) as old:
+            targets = {
+                "new": target(f"http://127.0.0.1:{new}", **sorts),
+                "old": target(f"http://127.0.0.1:{old}", **sorts),
+            }
+            rules = [{"pattern": "logs-*", "target": "new", "fallback": ["old"]}]
+            routing = {"default_target": "new", "rules": rules}
+            return check(tmp_path, targets, routing=routing)
+
+    done = run(b"/logs-a/")
+    assert done.exit_code == 5
+    (told,) = findings(done)
+    assert "routing.rules[0].target: target new: a missing key in bucket logs-a" in told
+    assert "403 AccessDenied and not 404" in told
+    assert "s3:ListBucket" in told
+    assert run(b"/other/").exit_code == 0
+
+
 def test_credentials_of_identities_are_tried_too(tmp_path: Path) -> None:
     """D2: each where it stands."""
 

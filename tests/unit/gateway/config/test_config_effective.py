@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from gateway.config.effective import REDACTED, effective, render
-from tests.unit.gateway.config.loading import SEED_VARIABLES, Desk
+from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
 from tests.unit.gateway.config.test_config_load import FULL
 
 
@@ -53,3 +53,40 @@ def test_a_pair_of_the_environment_is_said_to_be_from_there(desk: Desk) -> None:
     text = render(effective(loaded.model), loaded.tree)
     assert "access_key_id: AKIDENV  # $AWS_ACCESS_KEY_ID" in text
     assert "hidden" not in text
+
+
+CHAINS = """\
+routing:
+  default_target: s3
+  fallback: lakefs
+  rules:
+    - pattern: data
+      target: lakefs
+      conditions:
+        max_size: 10MiB
+        content_types: Image/*
+        time_range: [22, 05]
+        timezone: Europe/Berlin
+    - {pattern: data, target: lakefs, fallback: s3, fallback_on: [timeout, 404]}
+"""
+
+
+def test_chains_are_shown_as_they_were_meant(desk: Desk) -> None:
+    """Sizes in bytes, lists as lists; what concerns fallbacks only where there is one."""
+    model = desk.model(LAKEFS + S3 + CHAINS)
+    shown = effective(model)["routing"]
+    assert (shown["fallback"], shown["fallback_on"]) == (["lakefs"], ["404"])
+    first, second = shown["rules"]
+    assert first["conditions"] == {
+        "max_size": 10 << 20,
+        "content_types": ["image/*"],
+        "time_range": [22, 5],
+        "timezone": "Europe/Berlin",
+    }
+    assert (second["fallback"], second["fallback_on"]) == (["s3"], ["404", "timeout"])
+    again = desk.model(LAKEFS + S3 + render({"routing": shown}))
+    assert again.routing == model.routing.model_copy(update={"rules": again.rules})
+    assert [(rule.conditions, rule.fallback, rule.fallback_on) for rule in again.rules] == [
+        (rule.conditions, rule.fallback, rule.fallback_on) for rule in model.rules
+    ]
+    assert "fallback_on" not in effective(desk.model(LAKEFS + S3))["routing"]

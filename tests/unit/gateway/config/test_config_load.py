@@ -118,6 +118,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
             },
         },
         "default_target": "s3",
+        "fallback": {"targets": [], "passes": []},
         "custom": None,
         "list_buckets_failure": "skip",
     }

@@ -121,3 +121,22 @@ def test_lakefs_says_access_denied_to_an_unknown_key() -> None:
     assert classify.of_denied(lakefs=True, tried=False).severity == "error"
     assert classify.of_denied(lakefs=False, tried=True).severity == "error"
     assert classify.of_denied(lakefs=False, tried=False).severity == "warning"
+
+
+@pytest.mark.parametrize(
+    ("said", "severity", "message"),
+    [
+        (error(404, "NoSuchKey"), None, ""),
+        (error(404, "NoSuchBucket"), None, ""),
+        (answer(301), None, ""),
+        (error(403, "AccessDenied"), "error", "answered 403 AccessDenied and not 404"),
+        (error(503, "SlowDown"), "warning", "answered 503 SlowDown and not 404"),
+        (answer(200), "warning", "answered 200 and not 404"),
+    ],
+    ids=lambda value: f"{value.status}" if isinstance(value, Answer) else "",
+)
+def test_a_missing_key(said: Answer, severity: str | None, message: str) -> None:
+    """A read moves on along a chain after a 404 alone."""
+    found = classify.of_missing(said, "b")
+    assert (found and found.severity) == severity
+    assert found is None or message in found.message
