@@ -56,18 +56,20 @@ class Plan:
 
     def _place_of_uploads(self, asked: Asked) -> Decision:
         """Return the one place where uploads may be under way: their size is not known."""
-        self.chain(asked)  # unless their keys are in several places
         found: list[Decision] = []
+        across: list[Decision] = []  # places of some of the keys
         for kind, decision in self._choices:
-            if kind.mismatch_as_place(asked) is not None:
-                continue
-            if kind.conditions is None:
+            mismatch = kind.mismatch_as_place(asked)
+            if mismatch is Mismatch.ACROSS and kind.takes_uploads:
+                across.append(decision)
+            elif mismatch is None and kind.takes_uploads:
                 found.append(decision)
+            if mismatch is None and kind.conditions is None:
                 break
-            if kind.conditions.max_size is None:
-                found.append(decision)
         else:
             found.append(self._otherwise[0])
+        if not all(place.is_same_place(found[0]) for place in across):
+            raise lies_across()
         if not all(place.is_same_place(found[0]) for place in found):
             raise has_several_targets()
         return found[0]

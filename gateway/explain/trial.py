@@ -17,15 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape
 
-from fastpath.composed.finding_targets import by_answer, find_target, question_of
+from fastpath.composed.finding_targets import find_target, placed_by_answer, question_of
 from fastpath.composed.request_body import RequestBody
 from fastpath.errors import S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
 from fastpath.request.across import AllBuckets, CopySource
 from fastpath.request.admission import Unadmitted, admit, admit_form
-from fastpath.request.admitted import Admitted
-from fastpath.request.chains import Looking, looked
+from fastpath.request.chains import Looking, Placed, Why, looked
 from fastpath.request.decision import Undecided, by_reads, decided, placed_by
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
@@ -44,10 +43,20 @@ from fastpath.s3.operations import Operation
 from fastpath.signing.sigv4.sign import Credentials, Signer
 from gateway.config.compile import compile_snapshot
 from gateway.config.schema import Config
+from gateway.explain.chain_places import (
+    Admission,
+    ChainPlace,
+    Treatment,
+    moves_on,
+    remarks_about,
+    roles,
+    what_becomes,
+)
 from gateway.explain.custom_answers import CustomAnswers
 from gateway.explain.request import Request
 from gateway.router.definition import Definition
 
+MERGED = ("ListObjects", "ListObjectsV2")  # of objects in several places
 EVERYBODY = Caller("", b"EXPLAIN", b"explain")  # may do everything, and no rule names it
 _REGION = b"us-east-1"  # of a client's signature: any is taken
 _UNSIGNED = b"UNSIGNED-PAYLOAD"
@@ -58,17 +67,30 @@ _OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of 
 class Routed:
     """What the rules say about one key, or about a request that names none.
 
-    `steps` end with the one that won. A custom router's answer is a step without a rule before it.
+    `steps` end with the one that won; several have if it may be at the targets of each. A custom
+    router's answer is a step without a rule before it.
 
     key: the key, or the prefix of a list.
-    decision: None if the request is refused because its keys are in several places.
-    names: bucket and key as the target has them.
+    placed: None if the request is refused because its keys are in several places.
+    names: bucket and key as the target has them to which it goes, or goes first.
+    chain: what becomes of it at each place; empty if there is one.
     """
 
     key: str
     steps: list[Step]
-    decision: Decision | None
+    placed: Placed | None
     names: tuple[str, str] | None
+    chain: list[ChainPlace] = field(default_factory=list)
+
+    @property
+    def decision(self) -> Decision | None:
+        """Where the request goes, or goes first."""
+        return None if self.placed is None else self.placed.decision
+
+    @property
+    def moves_on(self) -> list[str]:
+        """What moves a read on to the next place; nothing if there is none."""
+        return moves_on(self.placed.chain) if self.placed is not None and self.chain else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +106,8 @@ class Outcome:
     """What was decided. No operation: the request was not understood; no error: it goes up.
 
     routed: one; of a DeleteObjects one for each key.
-    served: where it goes; several if a DeleteObjects is split, or of a ListBuckets.
+    served: where it goes; several if a DeleteObjects is split, of a ListBuckets, or where a read,
+        a deletion or a list goes along a chain.
     """
 
     operation: Operation | None = None
@@ -152,9 +175,9 @@ class _Trial:
         head: RequestHead | None = None
         try:
             head = self._signed(request)
-            admitted = self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
-            if admitted is not None and isinstance(admitted.across, AllBuckets):
-                self._listed = admitted.across.targets
+            found = self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
+            if found.admitted is not None and isinstance(found.admitted.across, AllBuckets):
+                self._listed = found.admitted.across.targets
         except S3Error as error:
             outcome.error = error
         if head is not None:
@@ -167,15 +190,15 @@ class _Trial:
 
     def _decide(
         self, head: RequestHead, snapshot: Snapshot, trail: Trail, remarks: list[str]
-    ) -> Admitted | None:
-        """Decides as a worker does; None: the gateway answers itself. Raises S3Error."""
+    ) -> Admission:
+        """Decides as a worker does. Raises S3Error."""
         admitted = admit(head, snapshot, self._now, trail)
         if isinstance(admitted, Unadmitted):
             address = admitted.address
             if not admitted.is_form:
                 answer_preflight(snapshot.cors, head.fields, address)
                 remarks.append("the gateway answers preflights itself, by auth.cors")
-                return None
+                return Admission()
             remarks.append("a browser's form: signed and named in its body, sent as PUT")
             key = checked_key("".join(self._keys[:1]).encode())
             form = Address(address.bucket, key, True, head.path)
@@ -184,11 +207,16 @@ class _Trial:
         if isinstance(admitted, Undecided):
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
             admitted = decided(admitted, found.placed, found.source, snapshot, trail, found.split)
+        why = None
         if isinstance(admitted, Looking):  # as if nothing were found
-            admitted = looked(admitted, admitted.placed, snapshot, trail)
+            why, placed = admitted.why, admitted.placed
+            if why is Why.TO_MEASURE:
+                trail.asked = _measured(admitted.asked, head)
+                placed = placed_by(snapshot.routing.plan(trail.asked.bucket), trail.asked)
+            admitted = looked(admitted, placed, snapshot, trail)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
-        return admitted
+        return Admission(admitted, why)
 
     def _body(self) -> RequestBody:
         """Returns the body of a DeleteObjects."""
@@ -226,7 +254,7 @@ class _Trial:
         if address is None or operation is None:
             return
         outcome.operation = operation
-        asked = self._asked(head)
+        asked, admission = self._asked(head)
         if asked is None:
             return
         if operation.name == "DeleteObjects":
@@ -237,21 +265,39 @@ class _Trial:
         if operation.routed_as is not operation:
             text = f"{operation.name} goes where its upload went: routed as {asked.operation}"
             outcome.remarks.append(text)
-        places = _places(outcome.routed)
-        if self._listed:
-            listed = (Decision(name, DEFAULT_RULE) for name in self._listed)
-            outcome.served = [self._served(address, one) for one in listed]
-        elif len(places) > 1:
-            served = (self._served(address, one) for one in places)
-            outcome.served = list({(one.target.name, one.endpoint): one for one in served}.values())
-            outcome.remarks += self._split(places, refused=outcome.error is not None)
-        elif trail.decision or places:
-            outcome.served = [self._served(address, trail.decision or places[0])]
-        if operation.name == "DeleteObjects" and outcome.error is None:
-            outcome.remarks += self._refused_keys()
+        self._tell_places(outcome, admission, trail.decision, address)
         if outcome.error is not None:
             targets = [one.target for one in outcome.served]
             outcome.remarks += self._reasons(operation, address.bucket, head, targets)
+            return
+        if operation.name == "DeleteObjects":
+            outcome.remarks += self._refused_keys()
+        outcome.remarks += _about_hours(outcome.routed, self._snapshot.routing)
+
+    def _tell_places(
+        self, outcome: Outcome, admission: Admission, decision: Decision | None, address: Address
+    ) -> None:
+        """Adds the places that the request concerns, and the targets that it may come to."""
+        treatment, refused = admission.treatment, outcome.error is not None
+        for one in outcome.routed:
+            if one.placed is not None and one.chain and not refused:
+                hides = admission.admitted.hides if admission.admitted is not None else ()
+                every = what_becomes(treatment, one.placed, hides)
+                pairs = zip(one.chain, every, strict=True)
+                one.chain = [replace(place, what=what) for place, what in pairs]
+        places = _places(outcome.routed, treatment)
+        if self._listed:
+            places = [Decision(name, DEFAULT_RULE) for name in self._listed]
+        elif len(places) < 2 and decision is not None:
+            places = [decision]
+        served = (self._served(address, one) for one in places)
+        outcome.served = list({(one.target.name, one.endpoint): one for one in served}.values())
+        if refused or self._listed:
+            return
+        is_along = any(one.chain for one in outcome.routed)
+        outcome.remarks += remarks_about(treatment, admission.why, is_along=is_along)
+        if len(places) > 1:
+            outcome.remarks += self._across(outcome, treatment, places)
 
     def _served(self, address: Address, decision: Decision) -> Served:
         target = self._snapshot.targets[decision.target]
@@ -259,20 +305,32 @@ class _Trial:
         host, _ = host_and_path(target, Address(bucket, b"", True, b"/" + bucket))
         return Served(target, f"{'https' if target.route.tls else 'http'}://{host.decode()}")
 
-    def _split(self, places: Sequence[Decision], *, refused: bool) -> list[str]:
-        """Says that a batch is split, and which of its keys fail all the same."""
-        if refused:
-            return []
-        remarks = [
-            f"the keys are in {len(places)} places: each gets a DeleteObjects of its own keys, and "
-            "the client one answer"
-        ]
+    def _across(
+        self, outcome: Outcome, treatment: Treatment, places: Sequence[Decision]
+    ) -> list[str]:
+        """Says how a request goes to several places, and at which of them it fails."""
+        remarks = []
+        what = "for what is looked for there"
+        operation = outcome.operation
+        if operation is not None and operation.name == "DeleteObjects":
+            what = "for its keys"
+            remarks = [
+                f"the keys are in {len(places)} places: each gets a DeleteObjects of its own keys, "
+                "and the client one answer"
+            ]
+        elif treatment in (Treatment.DELETE, Treatment.LIST):
+            what = "whatever the others say"
         names = dict.fromkeys(place.target for place in places)
-        remarks += [
-            f"identity {self._caller.name} does not reach target {name}: AccessDenied for its keys"
-            for name in names
-            if not self._caller.reaches(name)
-        ]
+        for name in names:
+            profile = self._snapshot.targets[name].profile
+            if not self._caller.reaches(name):
+                who = f"identity {self._caller.name}"
+                remarks.append(f"{who} does not reach target {name}: AccessDenied {what}")
+            if treatment is Treatment.LIST and "sorted" not in profile.lists:
+                order = "does not list keys in the order of their bytes"
+                remarks.append(f"target {name} {order}: the list is refused (501)")
+            elif operation is not None and profile.refuses(operation.name):
+                remarks.append(f"a target of profile {profile.name} has no {operation.name}")
         return remarks
 
     def _refused_keys(self) -> list[str]:
@@ -285,56 +343,61 @@ class _Trial:
                 remarks.append(f"key {key} fails alone: {error.kind.code}: {error.message}")
         return remarks
 
-    def _asked(self, head: RequestHead) -> Asked | None:
-        """Returns what the rules are asked about the request.
+    def _asked(self, head: RequestHead) -> tuple[Asked | None, Admission]:
+        """Returns what the rules are asked about the request, and how it is treated.
 
         It is admitted once more, by a caller who may do everything, so that the rules are asked.
         """
-        own, trail = self._caller, Trail()
+        own, trail, admission = self._caller, Trail(), Admission()
         snapshot = self._with_caller(Caller(own.name, own.access_key_id, own.secret))
         snapshot = replace(snapshot, routing=_UnfixedTable(self._snapshot.routing))
         with contextlib.suppress(S3Error):  # the outcome has the error that the caller gets
-            self._decide(head, snapshot, trail, [])
-        return trail.asked
+            admission = self._decide(head, snapshot, trail, [])
+        return trail.asked, admission
 
     def _routed(self, asked: Asked, operation: Operation) -> Routed:
         if operation.name == "ListBuckets" and self._snapshot.bucket_lists is not None:
             text = "one list of the buckets of these targets, each where a read of it would go"
-            return Routed("", [Step(None, text, True)], self._snapshot.routing.default, None)
-        own = key = asked.key if asked.prefix is None else asked.prefix
-        steps, decision = self._by_router(asked, operation)
-        if decision is None and not any(step.won for step in steps):
-            more, decision = self._by_rules(asked)
+            default = self._snapshot.routing.default
+            return Routed("", [Step(None, text, True)], Placed(Chain((default,)), default), None)
+        steps, placed = self._by_router(asked, operation)
+        if placed is None and not any(step.won for step in steps):
+            more, placed = self._by_rules(asked, operation)
             steps += more
-        if decision is None:
-            return Routed(_text(own), steps, None, None)
-        bucket, rewrite = asked.bucket, decision.rewrite
-        if rewrite is not None:
-            bucket = rewrite.bucket_up(bucket)
-            if key or asked.prefix is not None:  # a request about the bucket names no key
-                key = rewrite.key_up(key)
-        return Routed(
-            _text(asked.prefix or asked.key), steps, decision, (_text(bucket), _text(key))
-        )
+        shown = _text(asked.prefix or asked.key)
+        names = None if placed is None else _names(asked, placed.decision)
+        chain: list[ChainPlace] = []
+        if placed is not None and placed.is_along:
+            is_mixed = operation.name in MERGED and self._snapshot.custom is None
+            chain = [
+                ChainPlace(place, "" if is_mixed else role, _names(asked, place))
+                for place, role in zip(placed.chain.places, roles(placed.chain), strict=True)
+            ]
+        return Routed(shown, steps, placed, names, chain)
 
-    def _by_rules(self, asked: Asked) -> tuple[list[Step], Decision | None]:
-        """Returns the rules tried, and the decision; None: the keys are in several places."""
-        table = self._snapshot.routing
+    def _by_rules(self, asked: Asked, operation: Operation) -> tuple[list[Step], Placed | None]:
+        """Returns the rules tried, and where they lead; None: the keys are in several places."""
+        table, plan = self._snapshot.routing, self._snapshot.routing.plan(asked.bucket)
+        if operation.name in MERGED:
+            places = tuple(place for place, _ in plan.places(asked))
+            if len(places) > 1 and self._snapshot.custom is None:
+                steps = steps_of(table, self._model.rules, asked, is_merged=True)
+                return steps, Placed(Chain(places, len(places)), places[0])
         steps = steps_of(table, self._model.rules, asked)
         try:
-            return steps, placed_by(table.plan(asked.bucket), asked).decision
+            return steps, placed_by(plan, asked)
         except S3Error:
             return steps, None
 
-    def _by_router(self, asked: Asked, operation: Operation) -> tuple[list[Step], Decision | None]:
+    def _by_router(self, asked: Asked, operation: Operation) -> tuple[list[Step], Placed | None]:
         """Returns what the custom router decides; no step has won: the rules decide."""
         custom = self._snapshot.custom
         if custom is None or not asked.bucket:
             return [], None
         reads = by_reads(custom, operation)
         if reads is not None:
-            first = reads.primary
-            return [Step(None, f"routing.custom_reads: target {first.target}", True)], first
+            text = f"routing.custom_reads: {_targets(reads)}"
+            return [Step(None, text, True)], Placed(reads, reads.primary)
         batch = operation.name == "DeleteObjects"
         one = asked._replace(size=None, content_type=b"") if batch else asked
         heard = self._router.heard.get(question_of(one, operation.name))
@@ -347,8 +410,10 @@ class _Trial:
             return [Step(None, failed, custom.refuses)], None
         if heard.answer is None:
             return [Step(None, f"custom router: said {said}: the rules decide", False)], None
-        decision = by_answer(heard.answer).primary
-        return [Step(None, f"custom router: said {said}: target {decision.target}", True)], decision
+        placed = placed_by_answer(heard.answer, asked, self._snapshot)
+        alone = Chain((placed.decision,))
+        where = _targets(alone if custom.reads else placed.chain)
+        return [Step(None, f"custom router: said {said}: {where}", True)], placed
 
     def _reasons(
         self, operation: Operation, bucket: bytes, head: RequestHead, targets: Sequence[Target]
@@ -378,24 +443,69 @@ class _Trial:
         return reasons
 
 
-def _places(routed: Sequence[Routed]) -> list[Decision]:
+def _measured(asked: Asked, head: RequestHead) -> Asked:
+    """Returns what is asked about a copy whose source has the size that was given."""
+    return asked if b"content-length" in head.fields else asked._replace(size=None)
+
+
+def _names(asked: Asked, decision: Decision) -> tuple[str, str]:
+    """Returns the names of bucket and key at a target."""
+    bucket, rewrite = asked.bucket, decision.rewrite
+    key = asked.key if asked.prefix is None else asked.prefix
+    if rewrite is not None:
+        bucket = rewrite.bucket_up(bucket)
+        if key or asked.prefix is not None:  # a request about the bucket names no key
+            of_all = rewrite.strip_prefix.startswith(key)  # which the list asks for, and others
+            key = rewrite.key_prefix if of_all else rewrite.key_up(key)
+    return _text(bucket), _text(key)
+
+
+def _places(routed: Sequence[Routed], treatment: Treatment) -> list[Decision]:
     """Returns the places where these go, in their order; none if one of them goes nowhere."""
     found: list[Decision] = []
     for one in routed:
-        if one.decision is None:
+        if one.placed is None:
             return []
-        if not any(one.decision.is_same_place(other) for other in found):
-            found.append(one.decision)
+        places: Sequence[Decision] = (one.placed.decision,)
+        if one.chain and treatment is Treatment.REFUSED:
+            places = ()
+        elif treatment.is_everywhere:
+            places = one.placed.chain.places
+        for place in places:
+            if not any(place.is_same_place(other) for other in found):
+                found.append(place)
     return found
+
+
+def _targets(chain: Chain) -> str:
+    return f"target {', then '.join(place.target for place in chain.places)}"
+
+
+def _about_hours(routed: Sequence[Routed], table: RoutingTable) -> list[str]:
+    """Says by which clock hours count that have no time zone, if a write looked at some."""
+    rules = [step.rule for one in routed for step in one.steps if step.rule is not None]
+    every = [table.kind(rule.number).conditions for rule in rules]
+    if all(one is None or one.hours is None or one.zone is not None for one in every):
+        return []
+    return [
+        "time_range without timezone counts by the local time of the machine: here, of this one"
+    ]
 
 
 def _source(copy: CopySource) -> str:
     """Says where the source of a copy is, and who makes the copy."""
-    target, rule = copy.chain.primary.target, copy.chain.primary.rule
-    place = f"{_text(copy.name.bucket)}/{_text(copy.name.key)}"
-    chosen = f"rule {rule}" if isinstance(rule, int) and rule else rule or "the default target"
+    name = f"{_text(copy.name.bucket)}/{_text(copy.name.key)}"
+    every = []
+    for place, role in zip(copy.chain.places, roles(copy.chain), strict=True):
+        rule = f"rule {place.rule}" if isinstance(place.rule, int) and place.rule else place.rule
+        chosen = role if role == "fallback" else rule or "the default target"
+        every.append(f"target {place.target} ({chosen})")
     who = "the gateway reads there and writes here" if copy.is_elsewhere else "the target copies"
-    return f"the source {place} is on target {target} ({chosen}): {who}"
+    if len(every) == 1:
+        return f"the source {name} is on {every[0]}: {who}"
+    after = " or ".join(moves_on(copy.chain))
+    where = ", then ".join(every)
+    return f"the source {name} is looked for on {where}, each after {after} of that before: {who}"
 
 
 def _text(name: bytes) -> str:
