@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, quote_from_bytes
+from urllib.parse import quote_from_bytes
 
 from fastpath.dialects import translate
 from fastpath.dialects.translation import ClientRequest, Translation
@@ -216,7 +216,8 @@ def _upstream_address(place: Place) -> Address:
 
 def _encoded(query: Fields) -> bytes:
     return "&".join(
-        f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in query
+        f"{quote_from_bytes(name, safe='')}={quote_from_bytes(value, safe='')}"
+        for name, value in query
     ).encode()
 
 

@@ -8,6 +8,7 @@ from fastpath.composed.chains.read import read
 from fastpath.composed.copies.copy_object import copy_object
 from fastpath.composed.copies.copy_part import copy_part
 from fastpath.composed.delete_objects import delete_objects
+from fastpath.composed.object_lists.list_objects import list_objects
 from fastpath.composed.operation import Composed, Operations
 
 OPERATIONS: Operations = {
@@ -23,5 +24,7 @@ OPERATIONS: Operations = {
     "HeadBucket": Composed(read),
     "HeadObject": Composed(read),
     "ListBuckets": Composed(list_buckets),
+    "ListObjects": Composed(list_objects),
+    "ListObjectsV2": Composed(list_objects),
     "UploadPartCopy": Composed(copy_part),
 }

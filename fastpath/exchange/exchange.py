@@ -110,6 +110,7 @@ from fastpath.s3.xml_writer import error_document, without_declaration
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import ask
 from fastpath.upstream.filter_chain import FilterChain
+from fastpath.upstream.lessee import Failure
 from fastpath.upstream.refusals import AnsweredRequest, RefusedSignatures, RegionRedirects
 from fastpath.upstream.retry import may_resend
 from fastpath.upstream.shares import holder_at
@@ -575,6 +576,10 @@ class Exchange:
             or self._form is not None
         ):
             self._filters = self._new_filters()
+        barred = self._worker.barred
+        if barred and target.name in barred:
+            self.lease_failed(barred[target.name], how=Failure.REFUSED)
+            return
         self.state = after(self.state, LEASE)
         self._pool = self._worker.pool(target.route)
         name = server_name(target, admitted.upstream_address) if target.virtual else None
@@ -592,10 +597,10 @@ class Exchange:
         if target is not admitted.target or signer is not admitted.signer:
             self.admitted = replace(admitted, target=target, signer=signer)
 
-    def lease_failed(self, reason: str, *, overload: bool) -> None:
+    def lease_failed(self, reason: str, *, how: Failure) -> None:
         """End with an error: there is no connection."""
         self._worker.log.target_failed(self, reason)
-        kind = SLOW_DOWN if overload else SERVICE_UNAVAILABLE
+        kind = SLOW_DOWN if how is Failure.OVERLOAD else SERVICE_UNAVAILABLE
         self.refuse(S3Error(kind, retry_after=_RETRY_AFTER))
 
     def leased(self, connection: Connection) -> None:
@@ -941,7 +946,7 @@ class Exchange:
 
     # --- the target leaves, the client pauses or leaves ---
 
-    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+    def upstream_lost(self, reason: str, *, stale: bool, how: Failure) -> None:
         """Send the request again or end: the connection broke before the answer was whole."""
         self._upstream = None
         if self.state not in BEGUN and self._may_resend(stale):

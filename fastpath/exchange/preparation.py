@@ -55,10 +55,11 @@ async def ask_first(exchange: Prepared, worker: Worker, translation: Translation
         return
     admitted = exchange.admitted
     to = Destination(admitted.target, admitted.signer)
-    reply = await call.ask(worker, exchange, question, to)
-    if reply is None:
-        worker.log.target_failed(exchange, "gave no answer to a question")
-        raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
+    try:
+        reply = await call.reply_to(worker, exchange, question, to)
+    except call.CallFailed as failure:
+        worker.log.target_failed(exchange, f"gave no answer to a question: {failure.reason}")
+        raise S3Error(SERVICE_UNAVAILABLE, retry_after=1) from None
     translation.on_first_reply(reply)
 
 

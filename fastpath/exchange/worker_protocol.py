@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Worker(Protocol):
     form_memory: FormMemory
     custom: RouterClient  # asked where the snapshot has a `custom`
     composed: Operations  # what is answered by these, and not relayed
+    barred: Mapping[str, str]  # targets that get no request, and why (`upstream.breakers`)
 
     def next_request_id(self) -> str:
         """An id that is unique in this worker."""

@@ -25,7 +25,7 @@ import mmap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -68,6 +68,39 @@ class Slot(IntEnum):
     ROUTER_CACHED = 32  # questions that a kept answer decided
     LISTS_FAILED = 33  # targets that failed to list their buckets for a list of all
     UPLOADS_LEFT = 34  # uploads of failed copies that could not be aborted (docs/repair.md)
+
+
+class TargetGauge(IntEnum):
+    """The gauges of a target's block: states, of which no sum means anything.
+
+    DISABLED, HEALTH and HEALTH_UNTIL are words of control's row (`Page.control_target`), which
+    workers read; the others are each worker's own, in its row. Nobody reads or writes them in
+    block 0, because targets without a block of their own share it: none of those can be disabled.
+    HEALTH_UNTIL is a few intervals of checks ahead, so that a control which has died and does not
+    come back shuts off no target for good.
+    """
+
+    DISABLED = 0  # 1 while an operator has the target disabled, else 0
+    HEALTH = 1  # what active checks say: a `Health`
+    BREAKER = 2  # of the worker's connections to the target: a `BreakerState`
+    BREAKER_SINCE = 3  # epoch seconds in which it opened; 0 while it is closed
+    HEALTH_UNTIL = 4  # control's: epoch seconds until which HEALTH counts; 0: for good
+
+
+class Health(IntEnum):
+    """What active checks say of a target (`TargetGauge.HEALTH`)."""
+
+    UNKNOWN = 0  # it is not checked, or not yet
+    HEALTHY = 1
+    UNHEALTHY = 2
+
+
+class BreakerState(IntEnum):
+    """Whether a worker sends requests to a target (`TargetGauge.BREAKER`)."""
+
+    CLOSED = 0  # it does
+    HALF_OPEN = 1  # one request at a time tries whether the target is back
+    OPEN = 2  # requests are refused at once
 
 
 CELL_BYTES: Final = 8
@@ -142,6 +175,13 @@ class TargetBlock:
             cells[start : start + HISTOGRAM_CELLS]
             for start in range(gauges, BLOCK_CELLS, HISTOGRAM_CELLS)
         )
+
+
+class TargetCells(NamedTuple):
+    """The gauges of a target that a worker reads, in control's row, and writes, in its own."""
+
+    words: memoryview
+    own: memoryview
 
 
 class Page:
@@ -235,9 +275,25 @@ class Page:
             found = self._blocks.get(name, _SHARED_BLOCK)
         return found
 
+    def names(self) -> list[str]:
+        """Returns the targets that have a block, those of earlier configurations included."""
+        self._read_names()
+        return list(self._blocks)
+
     def target(self, number: int, block: int) -> TargetBlock:
         """The cells of a target's block in a row."""
         return TargetBlock(self._block_cells(number, block))
+
+    def control_target(self, block: int) -> TargetBlock:
+        """The cells of a target's block in control's row, which outlive control."""
+        return self.target(self.layout.rows + 1, block)
+
+    def cells(self, number: int, name: str) -> TargetCells | None:
+        """A target's gauges for the worker of this row; None: it has no block of its own."""
+        block = self.block(name)
+        if block == _SHARED_BLOCK:
+            return None
+        return TargetCells(self.control_target(block).gauges, self.target(number, block).gauges)
 
     def _read_names(self) -> None:
         """Reads the names that were assigned since the last time, maybe by another process."""

@@ -33,6 +33,10 @@ FLUSH_SECONDS = 0.1
 SAME_MISTAKE_SECONDS = 60.0
 # One event in so many seconds stands for many failed authentications; each has its access line.
 FAILED_AUTHENTICATION_SECONDS = 1.0
+# A line about each way in which a target fails in so many seconds: a dead one fails thousands.
+SAME_FAILURE_SECONDS = 5.0
+_MAX_REASONS = 8  # of one target in that time
+_MAX_TARGETS = 1024  # more than configurations have; reloads bring others
 _MAX_DROPPED = 256  # pairs of a target and dropped headers; clients choose among 20 headers
 ACCESS = b"="  # an access line begins with it: control writes the rest of the line as it is
 _FLUSH_LINES = 64
@@ -70,6 +74,18 @@ class Logged(Protocol):
         """Its line in the access log of this worker."""
 
 
+class _ToldFailures:
+    """What has been said of one target's failures since a moment."""
+
+    __slots__ = ("reasons", "since", "untold", "untold_before")
+
+    def __init__(self, since: float, untold_before: int) -> None:
+        self.since = since
+        self.reasons: set[str] = set()
+        self.untold = 0  # failures since then that left no line
+        self.untold_before = untold_before  # of the time before, which the next line tells
+
+
 class WorkerLog:
     """The log of one worker."""
 
@@ -94,6 +110,7 @@ class WorkerLog:
         self._unverified_since = 0  # failed authentications that were not logged since
         # By target and headers: when the drop was logged last, and how many requests since.
         self._dropped: dict[tuple[str, str], tuple[float, int]] = {}
+        self._failures: dict[str, _ToldFailures] = {}  # by target
         self._mistakes: dict[str, float] = {}  # clients' mistakes: when each was logged last
         self._process: ProcessIdentity | None = None  # this one, once a repair line needs it
 
@@ -163,8 +180,24 @@ class WorkerLog:
             self._take(ACCESS + self._form(line, OF_CLIENT))
 
     def target_failed(self, exchange: Logged, reason: str) -> None:
-        """Log how a target failed a request."""
-        self.event("warning", reason, request_id=exchange.request_id, target=exchange.target_name)
+        """Log how a target failed a request, unless it did so a moment ago, to others.
+
+        A target that is down fails every request; each has its access line.
+        """
+        name, now = exchange.target_name, self._loop.time()
+        told = self._failures.get(name)
+        if told is None or now >= told.since + SAME_FAILURE_SECONDS:
+            if len(self._failures) >= _MAX_TARGETS:
+                self._failures.clear()
+            before = 0 if told is None else told.untold
+            told = self._failures[name] = _ToldFailures(now, before)
+        if reason in told.reasons or len(told.reasons) >= _MAX_REASONS:
+            told.untold += 1
+            return
+        told.reasons.add(reason)
+        untold, told.untold_before = told.untold_before, 0
+        facts = {"request_id": exchange.request_id, "target": name}
+        self.event("warning", reason, **facts, untold=str(untold) if untold else "")
 
     def bucket_found(self, exchange: Logged, region: str) -> None:
         """Log that a target named the region of a bucket."""

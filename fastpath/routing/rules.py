@@ -226,16 +226,20 @@ def _key_mismatch(keys: KeyGlobs, asked: Asked) -> Mismatch | None:
             return Mismatch.KEY
 
 
-def pack(rules: Iterable[Written]) -> Packed:
-    """Returns the rules in plain JSON types; the first has number 1."""
-    packing = _Packing()
+def pack(rules: Iterable[Written], fallback_on: Collection[str] = ()) -> Packed:
+    """Returns the rules in plain JSON types; the first has number 1.
+
+    fallback_on: of a rule that does not say it itself.
+    """
+    packing = _Packing(fallback_on)
     for number, rule in enumerate(rules, 1):
         packing.add(number, rule)
     return packing.finished()
 
 
 class _Packing:
-    def __init__(self) -> None:
+    def __init__(self, fallback_on: Collection[str]) -> None:
+        self._fallback_on = fallback_on
         self.packed: Packed = {
             "exact": {},
             "prefixes": {},
@@ -315,7 +319,7 @@ class _Packing:
         return _index(repr(entry), entry, self._conditions, self.packed["conditions"])
 
     def _fallback(self, rule: Written) -> int | None:
-        fallback = Fallback.of(rule.fallback or (), rule.fallback_on or ())
+        fallback = Fallback.of(rule.fallback or (), rule.fallback_on or self._fallback_on)
         if fallback is None:
             return None
         entry = [list(fallback.targets), sorted(fallback.passes)]

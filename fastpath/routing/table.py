@@ -148,7 +148,8 @@ def explain(
             is_place = mismatch is Mismatch.ACROSS and is_merged
             words = _words(mismatch, rule, kind, asked, is_merged=is_merged)
             steps.append(Step(rule, words, is_place))
-    default = f"no rule matched: default target {table.default.target}{_then(table.fallback)}"
+    then = "" if _is_written(asked) else _then(table.fallback)
+    default = f"no rule matched: default target {table.default.target}{then}"
     steps.append(Step(None, default, not refused))
     return steps
 
@@ -171,16 +172,16 @@ def _is_written(asked: Asked) -> bool:
 
 
 def _matched(rule: Rule, kind: Kind, asked: Asked) -> str:
-    target = f"target {rule.target}{_then(kind.fallback)}"
-    if kind.conditions is None:
-        return f"matches: {target}"
-    how = "matches, its conditions hold" if _is_written(asked) else "may have it"
-    return f"{how}: {target}"
+    if _is_written(asked):
+        how = "matches" if kind.conditions is None else "matches, its conditions hold"
+        return f"{how}: target {rule.target}"
+    how = "matches" if kind.conditions is None else "may have it"
+    return f"{how}: target {rule.target}{_then(kind.fallback)}"
 
 
 def _then(fallback: Fallback | None) -> str:
     """Return where a read looks next."""
-    return "".join(f", fallback {target}" for target in _targets(fallback))
+    return "".join(f", then {target}" for target in _targets(fallback))
 
 
 class _NoMatch(Enum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 
@@ -104,6 +104,11 @@ _ERRNOS = {
         "no answer to the connect", "look at host and port; a firewall may drop it"
     ),
 }
+# Of this machine.
+_SHORTAGES = frozenset(
+    (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL, errno.ENOBUFS, errno.ENOMEM)
+)
+_MOST_ADDRESSES = 8  # in a message
 _UNKNOWN_NAME = Cause("the host's name does not resolve", "correct the endpoint's host, or the DNS")
 _NO_DNS = Cause("the host's name could not be resolved: no DNS answers", "look at the resolver")
 _EAI_AGAIN = -3
@@ -174,9 +179,28 @@ def of_connect(fault: BaseException, *, tls: bool) -> Cause:
     return Cause(" ".join(str(fault).split()) or type(fault).__name__)
 
 
+def is_own_shortage(fault: BaseException) -> bool:
+    """Whether a connect failed for want of something here, which says nothing of the target."""
+    faults = [one for _, one in getattr(fault, "by_address", ())] or [fault]
+    return all(getattr(one, "errno", None) in _SHORTAGES for one in faults)
+
+
 def of_break(fault: BaseException) -> str:
     """Why an open connection broke; under TLS the peer may say so only then."""
     return str(_by_reason(fault, True) or fault)
+
+
+def _by_address(fault: BaseException, tls: bool) -> Cause | None:
+    """What each address has said, the same only once."""
+    tried: Sequence[tuple[str, BaseException]] = getattr(fault, "by_address", ())
+    if not tried:
+        return None
+    said: dict[Cause, list[str]] = {}
+    for address, one in tried[:_MOST_ADDRESSES]:
+        said.setdefault(of_connect(one, tls=tls), []).append(address)
+    text = "; ".join(f"{', '.join(addresses)}: {cause}" for cause, addresses in said.items())
+    more = len(tried) - _MOST_ADDRESSES
+    return Cause(f"{text}; and {more} more addresses" if more > 0 else text)
 
 
 def _by_certificate(fault: BaseException, _tls: bool) -> Cause | None:
@@ -216,6 +240,7 @@ def _by_time(fault: BaseException, tls: bool) -> Cause | None:
 
 
 _LOOKS: tuple[Callable[[BaseException, bool], Cause | None], ...] = (
+    _by_address,
     _by_certificate,
     _by_reason,
     _by_name,

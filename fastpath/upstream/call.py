@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from enum import IntEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -66,13 +66,17 @@ WINDOW = 262144
 
 
 class CallFailed(Exception):
-    """The target gave no whole answer; `overload`: too many requests wait for it."""
+    """The target gave no whole answer, or none that can be used."""
 
-    def __init__(self, reason: str, *, overload: bool = False) -> None:
+    def __init__(self, reason: str, *, how: Failure = Failure.UNUSABLE) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.overload = overload
-        self.how = Failure.OVERLOAD if overload else Failure.REFUSED
+        self.how = how
+
+    @property
+    def overload(self) -> bool:
+        """Whether too many requests wait for the target."""
+        return self.how is Failure.OVERLOAD
 
 
 class CallState(IntEnum):
@@ -119,6 +123,7 @@ class CallWorker(RefusalWorker, Protocol):
     """What a call uses of its worker."""
 
     snapshot: Snapshot  # in force
+    barred: Mapping[str, str]  # targets that get no request, and why (`upstream.breakers`)
 
     def pool(self, route: Route) -> Pool:
         """The pool of connections of a route."""
@@ -328,11 +333,13 @@ class Call:
             self._worker.log.headers_dropped(self, translation.dropped)
         if translation.first_question is not None:
             question = translation.first_question
-            reply = await ask(self._worker, self._requester, question, self._to)
-            if reply is None:
-                self._fail(CallFailed("gave no answer to a question"))
+            try:
+                reply = await reply_to(self._worker, self._requester, question, self._to)
+            except CallFailed as failure:
+                reason = f"gave no answer to a question: {failure.reason}"
+                self._fail(CallFailed(reason, how=failure.how))
                 assert self._failure is not None
-                raise self._failure
+                raise self._failure from None
             self._take_first_reply(translation, reply)
         if translation.own_answer is None:
             return False
@@ -524,6 +531,10 @@ class Call:
             self._to = self._worker.bucket_regions.destination(
                 self._home, self._to.signer, address.bucket, operation
             )
+        barred = self._worker.barred.get(self._to.target.name)
+        if barred is not None:
+            self.lease_failed(barred, how=Failure.REFUSED)
+            return
         self._pool = self._worker.pool(self._to.target.route)
         name = self._request.server_name(self._to.target)
         self._pool.lease(self, self._requester.holder(), fresh=fresh, name=name)
@@ -552,8 +563,8 @@ class Call:
             self._request_sent(connection)
         self._changed()
 
-    def lease_failed(self, reason: str, *, overload: bool) -> None:
-        self._fail(CallFailed(reason, overload=overload))
+    def lease_failed(self, reason: str, *, how: Failure) -> None:
+        self._fail(CallFailed(reason, how=how))
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         connection = self._connection
@@ -598,11 +609,11 @@ class Call:
             return False
         return not self.bytes_in or connection.has_read(self._request.operation)
 
-    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+    def upstream_lost(self, reason: str, *, stale: bool, how: Failure) -> None:
         self._connection = None
         has_begun = self._state is CallState.BUFFERING or self._state in _HAS_ANSWER
         if has_begun or not self._may_resend(stale):
-            self._fail(CallFailed(reason))
+            self._fail(CallFailed(reason, how=how))
             return
         if not self._is_question:
             self._worker.row[Slot.RETRIES] += 1
@@ -737,15 +748,22 @@ async def ask(
 
     The reply comes as it is, even if it refuses the gateway's signature.
     """
-    request = question_request(question)
     try:
-        async with Call(worker, requester, request, to, is_question=True) as call:
-            head = await call.answer()
-            body = await call.document(MAX_REPLY)
+        return await reply_to(worker, requester, question, to)
     except CallFailed:
         return None
+
+
+async def reply_to(
+    worker: CallWorker, requester: Requester, question: Question, to: Destination
+) -> Reply:
+    """The same, but raises CallFailed if there is no reply that can be used."""
+    request = question_request(question)
+    async with Call(worker, requester, request, to, is_question=True) as call:
+        head = await call.answer()
+        body = await call.document(MAX_REPLY)
     if body is None:
-        return None
+        raise CallFailed(f"its reply has more than {MAX_REPLY} bytes")
     coding = head.fields.get(b"content-encoding", b"")
     if body and coding:
         body = decoded(body, coding, MAX_REPLY) or b""

@@ -28,6 +28,7 @@ from fastpath.sockets.diagnosis import of_answer, of_break, of_silence
 from fastpath.sockets.read_buffers import FIRST_READ, LESS_READ, NEXT_READ, room_of
 from fastpath.sockets.reset import reset
 from fastpath.sockets.splice import Flow
+from fastpath.upstream.lessee import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from fastpath.routing.snapshot import Route
     from fastpath.sockets.outbox import Outbox
     from fastpath.sockets.splice import Sink, Splicer
+    from fastpath.upstream.breaker import Breaker
     from fastpath.upstream.lessee import Lessee
 
 # Bytes of an answer's head; far more than any store sends (nginx refuses above 4 or 8 KiB).
@@ -64,6 +66,7 @@ class Home(Protocol):
     outbox: Outbox
     splicer: Splicer | None
     splice_from: float  # bytes of an answer from which its rest is spliced
+    breaker: Breaker
 
     def opened(self) -> None:
         """Count a connection that was made."""
@@ -83,6 +86,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     # Slots, because an instance with more than 30 attributes is slower without them.
     __slots__ = (
+        "_asked",
         "_chunks",
         "_ended",
         "_flow",
@@ -135,6 +139,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.lessee: Lessee | None = None
         self.holder = ""  # the connection counts to its share
         self._method = b""
+        self._asked = False  # the target has the whole request
         self._heard = False  # bytes came since the request
         self.status = 0  # of the answer
         self.answered_early = False  # bytes came before the last byte of the request went
@@ -162,7 +167,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.holder = holder
         self.uses += 1
         self._room = self._usual
-        self._heard = self._paused = self.answered_early = self._reusable = False
+        self._asked = self._heard = self._paused = self.answered_early = self._reusable = False
         self._left = 0
         if self._interim or self._partial:
             self._interim, self._in_doubt, self._partial = 0, False, bytearray()
@@ -195,7 +200,12 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         return not self.transport.is_closing() and not self._poll.poll(0)
 
     def expect_answer_within(self, seconds: float) -> None:
-        """Set the deadline by which the next byte of the answer must be here."""
+        """Set the deadline of the answer to the request, which is complete."""
+        self._asked = True
+        self.deadline = self._home.clock() + seconds
+
+    def _expect_within(self, seconds: float) -> None:
+        """Set the deadline by which the next byte must come, or go."""
         self.deadline = self._home.clock() + seconds
 
     def pause_reading(self) -> None:
@@ -209,7 +219,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._paused = False
         self.transport.resume_reading()
         if self._kind is not None:
-            self.expect_answer_within(self.timeouts.idle_seconds)
+            self._expect_within(self.timeouts.idle_seconds)
             if self._left >= self._home.splice_from:
                 self._offer_rest()
 
@@ -219,6 +229,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Drop the connection at once, without a call to the lessee."""
+        if self._home.breaker.failures:
+            self._home.breaker.give_back(self.lessee)
         self.lessee = None
         self._reset()
 
@@ -226,7 +238,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         """Fail: the target missed the deadline."""
         late = "did not answer in time"
         garbage = self._unanswered() if self._partial else ""
-        self._fail(f"{late}; {garbage}" if garbage else late)
+        self._fail(f"{late}; {garbage}" if garbage else late, how=Failure.TIMEOUT)
 
     # --- asyncio.Protocol ---
 
@@ -263,7 +275,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                 self._take_body(data)
         except ResponseFault as fault:
             cause = "" if self._kind is not None else f": {of_answer(bytes(self._partial) or data)}"
-            self._fail(f"answered garbage ({fault}){cause}")
+            # A head of HTTP that cannot be used may be so by names and metadata of a client.
+            is_http = (bytes(self._partial) or data).startswith(b"HTTP/")
+            self._fail(f"answered garbage ({fault}){cause}", counts=not is_http)
         except Exception as fault:
             lessee.crash(fault)
 
@@ -319,7 +333,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def expect_taking(self, *, paused: bool) -> None:
         """Start the target's deadline while it takes no bytes of the request, or stop it."""
         if paused:
-            self.expect_answer_within(self.timeouts.idle_seconds)
+            self._expect_within(self.timeouts.idle_seconds)
         elif self._kind is None:
             self.deadline = math.inf
 
@@ -356,7 +370,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def _expect_more(self) -> None:
         """Start the target's deadline anew, if it has one."""
         if self.deadline != math.inf:
-            self.expect_answer_within(self.timeouts.idle_seconds)
+            self._expect_within(self.timeouts.idle_seconds)
 
     def _open_answer(self, raw: bytes, head: ResponseHead, rest: bytes) -> None:
         assert self.lessee is not None
@@ -367,7 +381,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._keep = head.keep_alive and kind is not UNTIL_CLOSE and not self._in_doubt
         if kind is IN_CHUNKS:
             self._chunks = ChunkedReader()
-        self.expect_answer_within(self.timeouts.idle_seconds)
+        self.deadline = self._home.clock() + self.timeouts.idle_seconds
+        breaker = self._home.breaker
+        if head.status >= 502 or breaker.failures:  # seldom: the others change nothing
+            breaker.answered(self._home.clock(), self.lessee, head.status, _phrase(raw))
         self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
         if kind is NO_BODY or (kind is BY_LENGTH and length == 0):
             # After stray bytes the connection is only not kept. After an answer to HEAD, 204, ...
@@ -510,8 +527,35 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         if not self.closed:
             reset(self.transport)
 
-    def _fail(self, reason: str, *, stale: bool = False) -> None:
+    def _fail(
+        self,
+        reason: str,
+        *,
+        stale: bool = False,
+        how: Failure = Failure.BROKEN,
+        counts: bool = True,
+    ) -> None:
+        """End the exchange; `counts`: unless it is the breaker's business in no case."""
         lessee, self.lessee = self.lessee, None
         self._reset()
-        if lessee is not None:
-            lessee.upstream_lost(reason, stale=stale)
+        if lessee is None:
+            return
+        breaker = self._home.breaker
+        if counts and not stale and self._is_failure(how):
+            breaker.failed(self._home.clock(), lessee, reason)
+        else:
+            breaker.give_back(lessee)
+        lessee.upstream_lost(reason, stale=stale, how=how)
+
+    def _is_failure(self, how: Failure) -> bool:
+        """Whether the end of an exchange says that the target is down.
+
+        Not after an answer has begun; nor does a break while the request was being sent, because
+        targets break off uploads that they refuse.
+        """
+        return self._kind is None and (how is Failure.TIMEOUT or self._asked)
+
+
+def _phrase(raw: bytes) -> str:
+    """The phrase beside the status of an answer's head."""
+    return raw[: raw.find(b"\r\n")].decode("latin-1").split(" ", 2)[-1]

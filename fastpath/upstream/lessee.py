@@ -80,8 +80,8 @@ class Lessee(Protocol):
     def leased(self, connection: Connection) -> None:
         """Write the request: the lessee has this connection now."""
 
-    def lease_failed(self, reason: str, *, overload: bool) -> None:
-        """Give up: the target cannot be reached, or too many wait for it (`overload`)."""
+    def lease_failed(self, reason: str, *, how: Failure) -> None:
+        """Give up: the target cannot be reached, or too many wait for it."""
 
     def answer_head(self, raw: bytes, head: ResponseHead, kind: BodyKind, *, more: bool) -> None:
         """Take the answer's head; `more`: bytes of its body come next."""
@@ -95,7 +95,7 @@ class Lessee(Protocol):
     def answer_complete(self) -> None:
         """Finish: the answer ended where its framing says."""
 
-    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+    def upstream_lost(self, reason: str, *, stale: bool, how: Failure) -> None:
         """Resend or give up: the connection is gone and the answer is not complete.
 
         `stale`: the connection had served before and closed without a byte for this lessee, so the

@@ -7,7 +7,8 @@ Rules: at most `max_connections` are open or being opened. No holder (an identit
 a client without one) has more than its share while others may come. Waiters are served in turn,
 each within `wait_seconds`; one waiter too many gets SlowDown at once. A kept connection that has
 anything to read (end of stream, stray bytes) is dropped, not used. The most recently used one goes
-first, so that surplus ones grow old and close.
+first, so that surplus ones grow old and close. While the breaker is open, a lease fails at once,
+and so do those that wait when it opens.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from fastpath.ipc.counters import Slot
-from fastpath.sockets.diagnosis import of_connect
+from fastpath.sockets.connecting import ConnectFailed, Endpoint
+from fastpath.sockets.diagnosis import is_own_shortage, of_connect
 from fastpath.sockets.tls import client_context
 from fastpath.upstream.connection import UpstreamConnection
+from fastpath.upstream.lessee import Failure
 from fastpath.upstream.shares import Shares
 from fastpath.upstream.wait_queues import WaitQueue, WaitQueues
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from fastpath.routing.snapshot import Route
     from fastpath.sockets.outbox import Outbox
     from fastpath.sockets.splice import Splicer
+    from fastpath.upstream.breaker import Breaker
     from fastpath.upstream.lessee import Lessee
 
 _REUSED = Slot.REUSED  # as a global: see `exchange.states`
@@ -38,11 +42,12 @@ _REUSED = Slot.REUSED  # as a global: see `exchange.states`
 class Pool:
     """The connections of one route, of one worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a pool is made of)
         self,
         loop: asyncio.AbstractEventLoop,
         route: Route,
         row: memoryview,
+        breaker: Breaker,
         outbox: Outbox,
         splicer: Splicer | None = None,
         splice_from: float = math.inf,
@@ -57,7 +62,9 @@ class Pool:
         self.splicer = splicer
         self.splice_from = splice_from
         self.retired = False
+        self.breaker = breaker
         self._loop = loop
+        self._endpoint = Endpoint(loop, route.host, route.port)
         self._row = row  # the worker's counters
         self._limits = route.pool
         self._context: ssl.SSLContext | None = None
@@ -90,6 +97,8 @@ class Pool:
         second try after a kept one failed. `name`: the name that the target must prove under TLS,
         if not the name of the route.
         """
+        if self.breaker.failures and not self._may_try(lessee):
+            return
         shares = self._shares
         if shares.total < shares.uncontested or shares.may_take(holder):
             while not fresh and (connection := self._kept(name)) is not None:
@@ -100,12 +109,31 @@ class Pool:
             if self._idle and self.open >= self._limits.max_connections:
                 self._idle.popleft().abort()  # to make room
         if not self._waiting.has_room(holder):
-            lessee.lease_failed(f"{self.name}: too many requests wait", overload=True)
+            self.breaker.give_back(lessee)
+            lessee.lease_failed(f"{self.name}: too many requests wait", how=Failure.OVERLOAD)
             return
         until = self.clock() + self._limits.wait_seconds
         queue = self._waiting.add(lessee, holder, name, until)
         if len(queue.waiters) > queue.connects and self._has_place_for(queue):
             self._begin_connect(queue)
+
+    def _may_try(self, lessee: Lessee) -> bool:
+        """Whether the breaker lets this lessee try; tells it if not."""
+        breaker = self.breaker
+        if breaker.admits(self.clock(), lessee):
+            return True
+        lessee.lease_failed(self._refusal(), how=Failure.REFUSED)
+        return False
+
+    def _refusal(self) -> str:
+        return f"{self.name}: not asked since it failed ({self.breaker.reason})"
+
+    def _refuse_waiters(self) -> None:
+        """Let nobody wait for a target whose breaker has opened."""
+        if not self.breaker.admits_none:
+            return
+        for lessee in self._waiting.expired(math.inf):
+            lessee.lease_failed(self._refusal(), how=Failure.REFUSED)
 
     def _kept(self, name: str | None) -> UpstreamConnection | None:
         """Take out the last used connection to this name."""
@@ -122,6 +150,7 @@ class Pool:
 
     def give_up(self, lessee: object) -> None:
         """Let the lessee wait no longer."""
+        self.breaker.give_back(lessee)
         self._waiting.remove(lessee)
 
     def take_back(self, connection: UpstreamConnection) -> None:
@@ -183,11 +212,15 @@ class Pool:
         for connection in [busy for busy in self._busy if busy.deadline <= now]:
             connection.expire()
         for lessee in self._waiting.expired(now):
-            lessee.lease_failed(f"{self.name}: no connection became free", overload=True)
+            self.breaker.give_back(lessee)
+            lessee.lease_failed(f"{self.name}: no connection became free", how=Failure.OVERLOAD)
+        if self.breaker.failures:
+            self._refuse_waiters()
 
     def close(self) -> None:
         """Drop all connections; lessees are told that theirs is lost."""
         self.retired = True
+        self._endpoint.close()
         for task in self._connecting:
             task.cancel()
         for connection in [*self._idle, *self._busy]:
@@ -247,12 +280,12 @@ class Pool:
 
     async def _connect(self, name: str | None) -> None:
         try:
-            connection = await asyncio.wait_for(self._open(name), self.timeouts.connect_seconds)
-        except (OSError, ssl.SSLError, TimeoutError, ValueError) as fault:
-            self._connect_failed(fault)
+            connection = await self._open(name)
+        except (OSError, ssl.SSLError, ValueError) as fault:
+            self._connect_failed(fault, name)
             return
         if connection.transport.is_closing():
-            self._connect_failed(ConnectionResetError("closed at once"))
+            self._connect_failed(ConnectionResetError("closed at once"), name)
             return
         queue = self._end_connect(_this_task())
         assert queue is not None  # this task's
@@ -261,29 +294,47 @@ class Pool:
         self._waiting.tidy(queue)
 
     async def _open(self, name: str | None) -> UpstreamConnection:
-        route = self.route
-        if route.tls is not None and self._context is None:
-            self._context = client_context(route.tls)
-        _, connection = await self._loop.create_connection(
+        tls = self.route.tls
+        if tls is not None and self._context is None:
+            self._context = client_context(tls)
+        _, connection = await self._endpoint.connect(
             lambda: UpstreamConnection(self, name),
-            route.host,
-            route.port,
-            ssl=self._context,
-            server_hostname=(name or route.tls.server_name) if route.tls is not None else None,
+            self.timeouts.connect_seconds,
+            context=self._context,
+            server_name=(name or tls.server_name) if tls is not None else None,
         )
         return connection
 
-    def _connect_failed(self, fault: Exception) -> None:
+    def _connect_failed(self, fault: Exception, name: str | None) -> None:
         queue = self._end_connect(_this_task())
         assert queue is not None  # this task's
         self._row[Slot.CONNECT_ERRORS] += 1
         lessee = self._waiting.first(queue)
         self._waiting.tidy(queue)
+        place = self.name if name is None else f"{self.name} as {name}"
+        reason = f"cannot connect to {place}: {of_connect(fault, tls=self.route.tls is not None)}"
+        if _says_something(fault, name):
+            self.breaker.failed(self.clock(), lessee, reason)
+            self._refuse_waiters()
+        elif lessee is not None:
+            self.breaker.give_back(lessee)
         if lessee is not None:
-            reason = of_connect(fault, tls=self.route.tls is not None)
-            place = self.name if queue.name is None else f"{self.name} as {queue.name}"
-            lessee.lease_failed(f"cannot connect to {place}: {reason}", overload=False)
+            is_late = isinstance(fault, TimeoutError)
+            lessee.lease_failed(reason, how=Failure.TIMEOUT if is_late else Failure.REFUSED)
         self._look_after_waiters()
+
+
+def _says_something(fault: Exception, name: str | None) -> bool:
+    """Whether a failed connect says that the target is down.
+
+    A shortage of this machine does not; nor does a certificate that is not for the bucket whose
+    name a client chose.
+    """
+    faults = [one for _, one in fault.by_address] if isinstance(fault, ConnectFailed) else [fault]
+    is_about_name = name is not None and all(
+        isinstance(one, ssl.SSLError | ValueError) for one in faults
+    )
+    return not (is_about_name or is_own_shortage(fault))
 
 
 def _this_task() -> asyncio.Task[None]:

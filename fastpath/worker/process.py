@@ -17,12 +17,13 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
 from fastpath.client.connection import ClientConnection
 from fastpath.ipc.core_tasks import CoreTasks
-from fastpath.ipc.counters import Slot, in_flight
+from fastpath.ipc.counters import Slot, TargetCells, in_flight
 from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
 from fastpath.ipc.log import WorkerLog
 from fastpath.payload import checksums
@@ -59,6 +60,7 @@ class WorkerArguments:
     log: socket.socket
     row: memoryview
     access_log: str  # the form of its lines, or off
+    cells: Callable[[str], TargetCells | None] = lambda _: None
 
 
 def run(arguments: WorkerArguments) -> NoReturn:
@@ -127,7 +129,9 @@ class Worker:
         )
         self._core.start(self._beat())
         snapshot = await self._first_snapshot()
-        self._state = WorkerState(loop, snapshot, self._log, arguments.row, Splicer(loop))
+        self._state = WorkerState(
+            loop, snapshot, self._log, arguments.row, Splicer(loop), arguments.cells
+        )
         self._state.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)

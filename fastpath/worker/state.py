@@ -12,7 +12,7 @@ import base64
 import hashlib
 import os
 import resource
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from fastpath.exchange.form_upload import FormMemory
 from fastpath.ipc.counters import Slot
 from fastpath.sockets.outbox import Outbox
 from fastpath.sockets.unsent_bytes import unsent
+from fastpath.upstream.breakers import Breakers
 from fastpath.upstream.bucket_regions import BucketRegions
 from fastpath.upstream.credential_refresh import CredentialRefresh
 from fastpath.upstream.pool import Pool
@@ -31,6 +32,7 @@ from fastpath.worker.connection_limit import REFUSED_AT_ONCE, is_out, most_conne
 if TYPE_CHECKING:
     from fastpath.client.worker_protocol import Connection
     from fastpath.composed.operation import Operations
+    from fastpath.ipc.counters import TargetCells
     from fastpath.ipc.log import WorkerLog
     from fastpath.routing.snapshot import Route, Snapshot
     from fastpath.sockets.splice import Splicer
@@ -51,8 +53,9 @@ class WorkerState:
         log: WorkerLog,
         row: memoryview,
         splicer: Splicer | None = None,
+        cells: Callable[[str], TargetCells | None] = lambda _: None,
     ) -> None:
-        """Without a `splicer` every body is copied."""
+        """Without a `splicer` every body is copied; `cells` are those of a target, by its name."""
         self.outbox = Outbox(loop)
         self.turns = Turns(loop, snapshot.limits.requests_per_turn)
         self.splicer = splicer
@@ -67,6 +70,8 @@ class WorkerState:
         self._shortage_logged_at = -_LINE_SECONDS
         self.max_connections = most_connections(snapshot.limits.connections, self._descriptors)
         self.handshakes = 0  # clients' TLS handshakes under way
+        self.breakers = Breakers(log, loop.time, cells)
+        self.barred: Mapping[str, str] = self.breakers.barred
         self.bucket_regions = BucketRegions()
         self.form_memory = FormMemory()
         self.composed: Operations = OPERATIONS
@@ -100,6 +105,7 @@ class WorkerState:
             else:
                 pool.retired = False  # a reload may bring a route back
                 pool.splice_from = snapshot.limits.splice_bytes
+        self.breakers.install(snapshot)
         self.row[Slot.GENERATION] = snapshot.generation
         self.credential_refresh.install(snapshot)
         self.custom.install(snapshot)
@@ -109,7 +115,10 @@ class WorkerState:
         pool = self._pools.get(route.key)
         if pool is None:
             splice_from = self.snapshot.limits.splice_bytes
-            pool = Pool(self._loop, route, self.row, self.outbox, self.splicer, splice_from)
+            breaker = self.breakers.of(route)
+            pool = Pool(
+                self._loop, route, self.row, breaker, self.outbox, self.splicer, splice_from
+            )
             self._pools[route.key] = pool
         return pool
 
@@ -202,6 +211,7 @@ class WorkerState:
         """End everything that is past its deadline; called every `TICK` seconds."""
         now = self.now = self.clock()
         self.credential_refresh.sweep(now)
+        self.breakers.sweep(now)
         if is_out():
             self.report_shortage("no descriptor is left")
         members: list[Connection | Pool] = [*self.connections, *self._pools.values()]
@@ -213,6 +223,7 @@ class WorkerState:
         for key, pool in list(self._pools.items()):
             if pool.retired and not pool.open:
                 del self._pools[key]
+                self.breakers.forget(key)
 
     def drain(self) -> None:
         """Begin to drain: every answer from now on is the last of its connection."""

@@ -8,15 +8,25 @@ if only a target fails.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from gateway.cli.options import EXIT_TARGET, config_options, fail, load, print_problems
+from gateway.cli.options import (
+    EXIT_TARGET,
+    config_options,
+    fail,
+    load,
+    load_or_fail,
+    print_problems,
+)
 
 if TYPE_CHECKING:
     from gateway.config import Loaded
+    from gateway.config.problems import Problem
     from gateway.connect import Report
+    from gateway.explain.moves import Move
 
 
 @click.command(short_help="Print every problem of a configuration.")
@@ -32,6 +42,13 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
 @click.option("--connect", is_flag=True, help="Ask every target, with its credentials.")
 @click.option(
+    "--against",
+    "older",
+    metavar="OLD",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Say whose requests move from the configuration OLD to this one.",
+)
+@click.option(
     "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0.1, max=600.0),
@@ -39,39 +56,110 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long a target may take with --connect.",
 )
-def check(form: str, strict: bool, connect: bool, timeout: float, **values: Any) -> None:
+def check(
+    form: str, strict: bool, connect: bool, older: str | None, timeout: float, **values: Any
+) -> None:
     """Print every problem as file:line:column: path: message (suggestion).
+
+    With --against, also whose requests go elsewhere than by the configuration OLD, and what is lost
+    of sight by that; nobody is asked.
 
     Exits 1 if there is an error, 5 if there is none but --connect found that a target cannot be
     reached or refuses its credentials, 0 otherwise.
     """
     loaded = load(values)
+    difference = _difference(loaded, load_or_fail({**values, "config": older})) if older else None
     reports = _connect(loaded, timeout) if connect and loaded.model is not None else []
     own = loaded.problems + loaded.notes
     asked = [problem for report in reports for problem in report.problems]
     problems = sorted(own + asked, key=lambda problem: problem.place)
     errors = [problem for problem in problems if problem.severity == "error"]
-    warnings = [problem for problem in problems if problem.severity == "warning"]
-    failed = any(report.state == "failed" for report in reports)
-    strictly = strict and any(not warning.tolerated for warning in warnings)
+    warned = any(problem.severity == "warning" and not problem.tolerated for problem in problems)
+    moved = difference is not None and difference.warnings
+    strictly = strict and bool(warned or moved)
     if form == "json":
-        ok = not (errors or strictly)
-        report = {"ok": ok, "problems": [problem.as_dict() for problem in problems]}
+        report = {"ok": not (errors or strictly), "problems": [one.as_dict() for one in problems]}
         if connect:
             report["targets"] = [one.as_dict() for one in reports]
-        click.echo(json.dumps(report, indent=2))
+        if difference is not None:
+            report |= difference.as_dict()
+        click.echo(json.dumps({**report, "digest": _digest(loaded)}, indent=2))
     else:
-        print_problems(problems, to_stderr=False)
-        for one in reports:
-            click.echo(_line(one), err=True)
-        what = values["config"] or "the environment"
-        click.echo(f"{what}: {_summary(len(errors), len(warnings))}", err=True)
+        _print(loaded, values["config"], problems, reports, difference)
         if connect and loaded.model is None:
             click.echo("no target was asked: mend the configuration first", err=True)
-    if failed:
+    if any(report.state == "failed" for report in reports):
         raise SystemExit(EXIT_TARGET)
     if errors or strictly:
         fail()
+
+
+def _print(
+    loaded: Loaded,
+    file: str | None,
+    problems: list[Problem],
+    reports: list[Report],
+    difference: Difference | None,
+) -> None:
+    from gateway.config.digest import SHOWN
+
+    print_problems(problems, to_stderr=False)
+    for one in reports:
+        click.echo(_line(one), err=True)
+    if difference is not None:
+        _print_difference(difference)
+    counts = Counter(problem.severity.value for problem in problems)
+    digest = _digest(loaded)
+    named = f" (digest {digest[:SHOWN]})" if digest else ""
+    summary = _summary(counts["error"], counts["warning"])
+    click.echo(f"{file or 'the environment'}: {summary}{named}", err=True)
+
+
+def _print_difference(difference: Difference) -> None:
+    from gateway.explain.shown_moves import table
+
+    for line in table(difference.moves):
+        click.echo(line)
+    if not difference.moves:
+        click.echo("no bucket's requests move")
+    for text in difference.warnings:
+        click.echo(f"warning: {text}")
+    for text in difference.notes:
+        click.echo(f"note: {text}")
+
+
+class Difference(NamedTuple):
+    """What `--against` has found."""
+
+    moves: list[Move]
+    warnings: list[str]
+    notes: list[str]
+
+    def as_dict(self) -> dict[str, object]:
+        from gateway.explain.shown_moves import as_dict
+
+        moves = [as_dict(move) for move in self.moves]
+        return {"moves": moves, "warnings": self.warnings, "notes": self.notes}
+
+
+def _difference(loaded: Loaded, older: Loaded) -> Difference | None:
+    """Compares two configurations; None if the new one has errors, which are told."""
+    from gateway.explain.moves import moves, remarks
+    from gateway.explain.shown_moves import all_warnings
+
+    if loaded.model is None or older.model is None:
+        return None
+    found = moves(older.model, loaded.model)
+    return Difference(found, list(all_warnings(found)), list(remarks(older.model, loaded.model)))
+
+
+def _digest(loaded: Loaded) -> str | None:
+    """Returns the digest that gateways with this configuration have; None if it has errors."""
+    if loaded.model is None:
+        return None
+    from gateway.config.digest import digest
+
+    return digest(loaded.model)
 
 
 def _connect(loaded: Loaded, seconds: float) -> list[Report]:

@@ -15,13 +15,25 @@ from gateway import __version__
 from gateway.cli.streams import open_standard_streams, without_tracebacks
 
 # Each name is a module here, with a command of that name.
-COMMANDS = ("serve", "check", "config", "explain", "probe", "repair", "demo", "version")
+COMMANDS = (
+    "serve",
+    "check",
+    "config",
+    "explain",
+    "status",
+    "disable",
+    "enable",
+    "probe",
+    "repair",
+    "demo",
+    "version",
+)
 
 EPILOG = """\b
 Exit codes:
   0  fine
-  1  failed: the configuration has errors, a demo step failed, a target cannot be probed, an upload
-     is left
+  1  failed: the configuration has errors, no gateway answers, a demo step failed, a target cannot
+     be probed, an upload is left
   2  wrong usage
   3  the gateway could not start: configuration, address in use, workers
   4  stopped, but the drain deadline cut connections

@@ -74,6 +74,25 @@ def config_options(command: Command) -> Command:
     return command
 
 
+pid_option = click.option(
+    "--pid",
+    metavar="PID",
+    type=click.IntRange(1),
+    help="The supervisor of the gateway, where several run.",
+)
+
+
+def asked(request: Mapping[str, object], pid: int | None) -> dict[str, Any]:
+    """Returns the answer of a running gateway; prints why there is none, and exits with 1."""
+    from gateway.status.ask import Refused, Unanswered, ask
+
+    try:
+        return ask(request, pid)
+    except (Refused, Unanswered) as error:
+        click.echo(f"s3gateway: {error}", err=True)
+        fail()
+
+
 def launch_settings(values: Mapping[str, Any]) -> dict[str, object]:
     """Returns click's values as launch settings of the supervisor; None means not given."""
     settings: dict[str, object] = {}

@@ -108,7 +108,7 @@ def _of_conditions(rules: Sequence[Rule], routing: Routing) -> Iterator[_Member]
 def _chain(table: RoutingTable, rule: Rule) -> Chain | None:
     """Returns where an object of the rule's may be; None: there is one place, or no such object."""
     who = rule.identities[0] if rule.identities else ""
-    glob = (keys_of(rule) or ("?*",))[0]
+    glob = next(iter(keys_of(rule) or ("?*",)))
     bucket, key = a_bucket(rule.pattern).encode(), common_key(glob, "?*")
     if not bucket or key is None:
         return None

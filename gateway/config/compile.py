@@ -38,7 +38,7 @@ def compile_snapshot(
         "identities": [_identity(identity, model) for identity in model.identities],
         "credentials": {**{name: dict(value) for name, value in credentials.items()}, **own},
         "targets": [_target(name, target, credentials) for name, target in model.targets.items()],
-        "rules": pack(model.rules),
+        "rules": pack(model.rules, model.routing.fallback_on),
         "default_target": model.default_target,
         "fallback": _fallback(model.routing),
         "custom": _custom(model.routing, router_address),

@@ -7,7 +7,7 @@ time zone data, which control packs for workers.
 from __future__ import annotations
 
 import base64
-import importlib.util
+import importlib.resources
 import re
 import zoneinfo
 from functools import lru_cache
@@ -123,9 +123,10 @@ def zone_file(name: str) -> str:
 
 def _of_package() -> list[Path]:
     """Returns where the Python package `tzdata` has its files, if it is installed."""
-    found = importlib.util.find_spec("tzdata")
-    places = found.submodule_search_locations if found is not None else None
-    return [Path(place, "zoneinfo") for place in places or ()]
+    try:
+        return [Path(str(importlib.resources.files("tzdata")), "zoneinfo")]
+    except ModuleNotFoundError:
+        return []
 
 
 @lru_cache(maxsize=64)

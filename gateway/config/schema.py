@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
@@ -74,9 +74,11 @@ from gateway.config.value_types import (
     Secret,
     Text,
     UniqueItems,
+    URLPath,
     WholeOrZero,
     Word,
     Workers,
+    fault,
     plain_text,
 )
 from gateway.config.yaml_tree import DEFAULT_TARGET
@@ -365,6 +367,43 @@ class ProfileOverrides(Section):
         return {name: value for name, value in self if name in self.model_fields_set}
 
 
+class Health(Section):
+    """`targets.*.health`: how control checks whether the target answers.
+
+    Without a `path`, what the profile says: `/_health` of lakeFS, else `/`.
+    """
+
+    path: Maybe[URLPath] = None
+    interval_seconds: PositiveNumber = 10.0
+    timeout_seconds: PositiveNumber = 3.0
+    rise: PositiveWhole = 2
+    fall: PositiveWhole = 3
+
+
+OFF: typing.Final = "off"
+
+
+class _SectionOrOff:
+    """Marks a section that the word `off` may stand for."""
+
+    def __init__(self, section: type[Section]) -> None:
+        self._section = section
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_wrap_validator_function(
+            self._read, handler.generate_schema(self._section)
+        )
+
+    def _read(self, value: object, section: Callable[[object], Any]) -> Any:
+        if value == OFF:
+            return OFF
+        if isinstance(value, str):
+            raise fault("must be a mapping, or off")
+        return section(value)
+
+
 class Target(Keys):
     """One entry of `targets`, or the shorthands `lakefs:` and `s3:`: a storage endpoint.
 
@@ -386,6 +425,7 @@ class Target(Keys):
     tls: Annotated[TLS, OrEmpty] | None = None
     pool: Annotated[PoolSection, OrEmpty, _made(PoolLimits)] = PoolLimits()
     timeouts: Annotated[TimeoutsSection, OrEmpty, _made(Timeouts)] = Timeouts()
+    health: Annotated[Health | typing.Literal["off"], _SectionOrOff(Health)] | None = None
 
     @property
     def virtual(self) -> bool:

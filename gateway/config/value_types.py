@@ -208,7 +208,13 @@ _ROLE_ARN = r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[!-~]+"
 _header_name = _matching(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", "must be a header name")
 _origin = _matching(r"[!-~]+", "must be an origin such as https://app.example.com")
 
+_url_path = _matching(
+    r"/[!$%&'()*+,./:;=?@A-Z_a-z0-9~-]{0,1023}",
+    "must begin with / and have only characters of a URL",
+)
+
 Text = Annotated[str, Parse(text)]
+URLPath = Annotated[str, Parse(text, _url_path)]
 ClassName = Annotated[str, Parse(text, _class_name)]
 Domain = Annotated[str, Parse(text, _domain)]
 FieldName = Annotated[str, Parse(text, _field_name)]

@@ -86,7 +86,12 @@ class Attempt:
 
     def health(self) -> Answer:
         """lakeFS's own health check, which takes no signature. Raises Failed."""
-        return self._ask(b"GET", Address(b"", b"", True, b"/_health"), None)
+        return self.get(b"/_health")
+
+    def get(self, path: bytes) -> Answer:
+        """An unsigned GET of a path, whose query may stand in it. Raises Failed."""
+        bare, _, query = path.partition(b"?")
+        return self._ask(b"GET", Address(b"", b"", True, bare), None, query)
 
     def _ask(
         self, method: bytes, address: Address, signer: Signer | None, query: bytes = b""

@@ -28,9 +28,13 @@ from fastpath.ipc.frames import FrameReader, FrameType, encode
 from gateway.config.secrets import stamp
 from gateway.control import snapshot_maker
 from gateway.control.access_log_writer import AccessLog, AccessLogError
+from gateway.control.health_checks import HealthChecks
 from gateway.control.log_reader import LogReader
+from gateway.control.operator_requests import OperatorRequests
+from gateway.control.operator_socket import OperatorSocket
 from gateway.control.rollout import Rollout
 from gateway.control.snapshot_maker import Lifelong, Publication, Refusal
+from gateway.control.status import Known
 from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
@@ -93,6 +97,8 @@ class Control:
         self._wanted: set[str] = set()  # targets that want fresh credentials
         self._wanted_at: dict[str, float] = {}  # monotonic seconds
         self._logs: LogReader | None = None
+        self._health: HealthChecks | None = None  # None until there are workers to tell
+        self._supervisor = os.getppid()
         self._writer: asyncio.StreamWriter
         self._loop: asyncio.AbstractEventLoop
         self._page: asyncio.Future[Page]
@@ -111,6 +117,8 @@ class Control:
         core = CoreTasks(self._report_crash)
         core.start(self._work())
         core.start(self._listen(reader))
+        requests = OperatorRequests(self._known, self._notices)
+        core.start(OperatorSocket(self._supervisor, requests.answer, self._notices).serve())
         await self._loop.create_future()  # waits for ever: the core tasks end the process
 
     def _report_crash(self, fault: BaseException) -> None:
@@ -197,6 +205,7 @@ class Control:
         self._present = found
         self._text = found.text or None
         self._take_keyring(found)
+        self._check_health(found, page)
         if self._logs is None:
             try:
                 self._start_logs(found.boot, page)
@@ -283,6 +292,25 @@ class Control:
         settled = now == self._last_look
         self._last_look = now
         return settled and now != self._stamps
+
+    # Operator
+
+    def _known(self) -> Known:
+        """Returns what is told an operator who asks."""
+        return Known(
+            supervisor=self._supervisor,
+            file=str(self._arguments.launch.get("config") or ""),
+            generation=self._rollout.generation,
+            page=self._page.result() if self._page.done() else None,
+            present=self._present,
+            health=self._health.reports() if self._health is not None else {},
+        )
+
+    def _check_health(self, present: Publication, page: Page) -> None:
+        first = self._health is None
+        if self._health is None:
+            self._health = HealthChecks(page, self._notices)
+        self._health.apply(present.checks, first=first)
 
     # Counters and logs
 

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from fastpath.routing.rules import pack
 from gateway import config
 from gateway.config.compile import compile_snapshot
+from gateway.config.digest import digest
 from gateway.config.load import without_collector
 from gateway.config.problems import Place
 from gateway.config.seal_keys import SECRET_FILE, SealKeys, warning_of_change
 from gateway.config.secrets import Stamp
 from gateway.control.credentials import Keyring
+from gateway.control.health_checks import Check, chained_targets, checks_of
 
 if TYPE_CHECKING:
     from gateway.config.schema import Config
@@ -74,6 +76,8 @@ class Publication:
     router: bytes  # the definition of the custom router; empty without one
     text: str  # what the file said; empty without one
     stamps: Stamps
+    digest: str  # of the configuration
+    checks: Mapping[str, Check]  # of the targets whose health is checked
 
     def snapshot(self) -> bytes:
         """Resolves credentials and compiles; blocks for as long as the keyring may."""
@@ -128,9 +132,10 @@ def _read(
     if seal_keys.changed(earlier):
         place = loaded.tree.place(SECRET_FILE) or Place(loaded.source)
         warnings += (warning_of_change(place).format(),)
+    rules = pack(loaded.model.rules)
     return Publication(
         model=model,
-        rules=json.dumps(pack(loaded.model.rules), separators=(",", ":")),
+        rules=json.dumps(rules, separators=(",", ":")),
         keyring=Keyring(model, previous=previous.keyring if previous else None),
         seal_keys=seal_keys,
         lifelong=lifelong,
@@ -139,6 +144,8 @@ def _read(
         router=loaded.router.encoded() if loaded.router else b"",
         text=loaded.text or "",
         stamps=loaded.stamps,
+        digest=digest(loaded.model, rules),
+        checks=checks_of(model, chained_targets(loaded.model)),
     )
 
 

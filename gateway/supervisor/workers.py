@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, NoReturn
 
 from fastpath.ipc.counters import Page, PageFull, Slot, in_flight
@@ -160,6 +161,7 @@ class Workers:
                     log=self._log,
                     row=row,
                     access_log=self._access_log,
+                    cells=partial(self._page.cells, row_number),
                 )
             )
 

@@ -150,6 +150,11 @@ class _Loop(asyncio.SelectorEventLoop):
 
     open: Callable[[asyncio.BufferedProtocol], _Wire]
 
+    async def getaddrinfo(  # type: ignore[override]
+        self, host: str, port: int, **_: object
+    ) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+        return [(2, 1, 6, "", (host, port))]
+
     async def create_connection(  # type: ignore[override]
         self, factory: Callable[[], asyncio.BufferedProtocol], *_: object, **__: object
     ) -> tuple[_Wire, asyncio.BufferedProtocol]:

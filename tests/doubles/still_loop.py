@@ -63,7 +63,13 @@ class StillLoop(asyncio.AbstractEventLoop):
     def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
         return asyncio.Task(coro, loop=self, **options)
 
-    async def create_connection(self, factory: Any, host: Any, port: Any, **options: Any) -> Any:
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
+        """A name is its only address."""
+        return [(2, 1, 6, "", (host, port))]
+
+    async def create_connection(
+        self, factory: Any, host: Any = None, port: Any = None, **options: Any
+    ) -> Any:
         """Opens what `answer_connect` opens, or raises what it raises."""
         self.connects.append((host, port))
         self.names.append(options.get("server_hostname"))

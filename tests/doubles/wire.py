@@ -22,7 +22,7 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from fastpath.client.connection import ClientConnection
-from fastpath.ipc.counters import SLOTS, Slot
+from fastpath.ipc.counters import SLOTS, Slot, TargetCells
 from fastpath.ipc.log import ACCESS, WorkerLog
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.routing.rules import pack
@@ -355,10 +355,17 @@ class Sink:
 class Rig:
     """One worker's data plane. `targets` are the connections it opened, oldest first.
 
-    `buffer` is the high-water mark of transports that set none; `options` make the snapshot.
+    `buffer` is the high-water mark of transports that set none; `cells` has the words of control;
+    `options` make the snapshot.
     """
 
-    def __init__(self, *, buffer: int = 65536, **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        buffer: int = 65536,
+        cells: Callable[[str], TargetCells | None] = lambda _: None,
+        **options: Any,
+    ) -> None:
         self.loop = StillLoop()
         self.buffer = buffer
         self.row = memoryview(bytearray(SLOTS * 8)).cast("Q")
@@ -370,7 +377,7 @@ class Rig:
             self.loop, cast("socket.socket", self.sink), self.row, worker=0, access_log="json"
         )
         snapshot = load_snapshot(1, document(**options))
-        self.worker = WorkerState(self.loop, snapshot, self.log, self.row)
+        self.worker = WorkerState(self.loop, snapshot, self.log, self.row, cells=cells)
         self.worker.install(snapshot)
         self.loop.answer_connect = self._answer_connect
 

@@ -95,6 +95,7 @@ def _leaves(section: type, prefix: str) -> list[str]:
         "tls": schema.RouterTLS if section is schema.Router else schema.TLS,
         "targets": schema.Target,
         "profile_overrides": schema.ProfileOverrides,
+        "health": schema.Health,
     }
     many = {"identities": schema.Identity, "rules": schema.Rule, "allow": schema.Allow}
     if section is schema.Cors:

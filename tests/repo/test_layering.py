@@ -73,6 +73,7 @@ PURE_TOO = {
     "fastpath.ipc.access_log",
     "fastpath.ipc.frames",
     "fastpath.sockets.diagnosis",
+    "fastpath.upstream.breaker",
     "fastpath.upstream.bucket_regions",
     "fastpath.upstream.own_request",
     "fastpath.upstream.retry",

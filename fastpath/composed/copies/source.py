@@ -268,7 +268,7 @@ class SourceReader:
     async def _wait_after(self, failure: CallFailed) -> None:
         """Wait for the next try. Raises SourceLost after the last."""
         if self._tries == MAX_TRIES:
-            raise SourceLost(failure.reason, overload=failure.overload)
+            raise SourceLost(failure.reason, how=failure.how)
         await asyncio.sleep(_WAITS[self._tries - 1])
 
     async def _ask_once(self) -> None:

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from urllib.parse import quote_from_bytes
 
 from fastpath.dialects.lakefs.document_reader import unreadable_response
-from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.lakefs.name_checks import (
     check_read,
     check_repository,
@@ -31,6 +30,7 @@ from fastpath.http.query import parse_query
 from fastpath.response.filters import Question, Reply
 from fastpath.s3.addressing import COPY_SOURCE, locate_copy_source
 from fastpath.s3.conditions import CONDITIONS, Conditions
+from fastpath.s3.list_parameters import invalid
 
 _PATH_SAFE = "/-_.~"  # what lakeFS does not decode
 _ON_SOURCE = b"x-amz-copy-source-"

@@ -13,27 +13,25 @@ refused.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from fastpath.dialects.lakefs.list_positions import INEXACT, Position, is_exact, read_position
 from fastpath.dialects.lakefs.name_checks import is_branch
-from fastpath.errors import INVALID_ARGUMENT, INVALID_URI, NOT_IMPLEMENTED, S3Error
+from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.s3.continuation_tokens import read_token
+from fastpath.s3.list_parameters import (
+    check_version,
+    first_values,
+    invalid_token,
+    read_count,
+    read_encoding,
+    read_text,
+)
 
 MAX_KEYS = 1000  # of one page, as of S3
 _MAX_ROWS = 10000  # that lakeFS gives at once
-_MAX_INT = 2147483647
-_INTEGER = re.compile(rb"[+-]?[0-9]{1,64}")
-# Parameters of V2 only, and AWS's message for each (AWS errors 4.23).
-_OF_V2 = (
-    ("continuation-token", "continuation-token only supported"),
-    ("start-after", "startAfter only supported"),
-)
-_WITH_V2 = " in REST.GET.BUCKET with list-type=2"
-_MARKER_WITH_V2 = "Marker unsupported with REST.GET.BUCKET in list-type=2"
 
 Query = Sequence[tuple[bytes, bytes]]
 
@@ -83,16 +81,14 @@ class Listing:
 
 def read_listing(query: Query, bucket: bytes, *, is_v2: bool) -> Listing:
     """Read a list request; the first of a repeated parameter counts. Raises S3Error."""
-    values: dict[str, bytes] = {}
-    for name, value in query:
-        values.setdefault(name.decode("latin-1"), value)
+    values = first_values(query)
     max_keys = read_count(values, "max-keys", "maxKeys", MAX_KEYS)
-    _check_version(values, is_v2=is_v2)
-    encoded = _read_encoding(values)
-    prefix = _text(values, "prefix")
-    after = _text(values, "start-after" if is_v2 else "marker")
-    token = _text(values, "continuation-token")
-    delimiter = _text(values, "delimiter")
+    check_version(values, is_v2=is_v2)
+    encoded = read_encoding(values)
+    prefix = read_text(values, "prefix")
+    after = read_text(values, "start-after" if is_v2 else "marker")
+    token = read_text(values, "continuation-token")
+    delimiter = read_text(values, "delimiter")
     _check_readable(prefix, "\n")
     begin = _resume(values, bucket, prefix) or _start_after(after, prefix, delimiter)
     if begin is not None and max_keys + sum(begin[1:]) > _MAX_ROWS:
@@ -112,59 +108,6 @@ def read_listing(query: Query, bucket: bytes, *, is_v2: bool) -> Listing:
     )
 
 
-def read_count(values: dict[str, bytes], name: str, shown: str, most: int) -> int:
-    """Read a number of rows as AWS does (AWS errors 4.19, 4.20), up to `most`. Raises S3Error."""
-    sent = values.get(name, b"")
-    if not sent:
-        return most
-    number = int(sent) if _INTEGER.fullmatch(sent) else _MAX_INT + 1
-    if not -_MAX_INT - 1 <= number <= _MAX_INT:
-        text = f"Provided {name} not an integer or within integer range"
-        raise invalid(name, text, sent.decode("utf-8", "replace"))
-    if number < 0:
-        text = f"Argument {shown} must be an integer between 0 and {_MAX_INT}"
-        raise invalid(shown, text, str(number))
-    return min(number, most)
-
-
-def invalid(name: str, text: str, value: str | None = None) -> S3Error:
-    """Return the error for an invalid parameter."""
-    extras = [("ArgumentName", name)]
-    if value is not None:
-        extras.append(("ArgumentValue", value))
-    return S3Error(INVALID_ARGUMENT, *extras, message=text)
-
-
-def _check_version(values: dict[str, bytes], *, is_v2: bool) -> None:
-    kind = values.get("list-type", b"1")
-    if kind not in (b"1", b"2"):
-        text = "Invalid List Type specified in Request"
-        raise invalid("list-type", text, kind.decode("utf-8", "replace"))
-    if is_v2:
-        if "marker" in values:
-            raise invalid("marker", _MARKER_WITH_V2)
-        return
-    for name, text in _OF_V2:
-        if name in values:
-            raise invalid(name, text + _WITH_V2)
-
-
-def _read_encoding(values: dict[str, bytes]) -> bool:
-    """Whether the client asked for encoded names (AWS errors 4.21)."""
-    sent = values.get("encoding-type")
-    if sent is not None and sent.lower() != b"url":
-        text = "Invalid Encoding Method specified in Request"
-        raise invalid("encoding-type", text, sent.decode("utf-8", "replace"))
-    return sent is not None
-
-
-def _text(values: dict[str, bytes], name: str) -> str:
-    try:
-        return values.get(name, b"").decode()
-    except UnicodeDecodeError:
-        raise S3Error(INVALID_URI) from None
-
-
 def _resume(values: dict[str, bytes], bucket: bytes, prefix: str) -> Position | None:
     """Read where a list continues from a token of the gateway's own; V1 has one only at need.
 
@@ -178,7 +121,7 @@ def _resume(values: dict[str, bytes], bucket: bytes, prefix: str) -> Position | 
     if not token:
         return None
     if not held or not held.startswith(prefix) or not is_exact(held):
-        raise invalid("continuation-token", "The continuation token provided is incorrect")
+        raise invalid_token()
     return Position(held if "/" in prefix else _start_of_branches(held, prefix))
 
 

@@ -15,10 +15,10 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 
-from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.translation import Fields
 from fastpath.http.head import ResponseHead
 from fastpath.response.filters import HeadChange
+from fastpath.s3.list_parameters import invalid
 from fastpath.s3.metadata import METADATA_PREFIX
 
 _SIGNED = b"x-amz-"

@@ -10,9 +10,9 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from fastpath.dialects.lakefs.list_requests import invalid, read_count
 from fastpath.errors import NO_SUCH_UPLOAD, NOT_IMPLEMENTED, S3Error
 from fastpath.payload.completed_parts import MAX_PARTS
+from fastpath.s3.list_parameters import invalid, read_count
 
 _PAGE = 1000  # parts of one ListParts
 _NUMBER = re.compile(rb"[0-9]{1,10}")

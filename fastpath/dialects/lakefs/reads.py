@@ -10,7 +10,6 @@ in a 416, so it is asked for; an empty object has no range at all; a 500 for a r
 from __future__ import annotations
 
 from fastpath.dialects.lakefs.ignored_headers import ignored_key_headers
-from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.lakefs.metadata import with_lower_case_metadata
 from fastpath.dialects.lakefs.name_checks import check_read, no_such_key
 from fastpath.dialects.lakefs.part_requests import check_part_number
@@ -27,6 +26,7 @@ from fastpath.http.head import ResponseHead
 from fastpath.http.query import is_field_value
 from fastpath.response.filters import HeadChange, Question, Reason, Reply, SendAgain, Step
 from fastpath.s3.conditions import if_range_holds, read_conditions
+from fastpath.s3.list_parameters import invalid
 
 _PREFIX = b"response-"
 _REPLACED = frozenset(

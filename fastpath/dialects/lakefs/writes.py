@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from fastpath.dialects.lakefs.copy_sources import Source
 from fastpath.dialects.lakefs.document_reader import unreadable_response
 from fastpath.dialects.lakefs.ignored_headers import ignored_object_headers
-from fastpath.dialects.lakefs.list_requests import invalid
 from fastpath.dialects.lakefs.name_checks import (
     check_write,
     is_branch,
@@ -29,6 +28,7 @@ from fastpath.http.head import ResponseHead
 from fastpath.payload.body_plan import DECODED_LENGTH
 from fastpath.response.filters import Question, Reply, Step
 from fastpath.response.own_answer import OwnAnswer
+from fastpath.s3.list_parameters import invalid
 
 _DIRECTIVE = b"x-amz-metadata-directive"
 _DEFAULT_TYPE = b"binary/octet-stream"  # S3's; lakeFS's is application/octet-stream

@@ -7,6 +7,7 @@ joined at the end; what ends the whole process of lakeFS closes the port for goo
 
 from __future__ import annotations
 
+import functools
 import secrets
 import socket
 import socketserver
@@ -79,10 +80,15 @@ class LakeFS:
         self._domains = domains
         self._region = region
         self._api = API(self.store, self.keys, (self.token,), has_ui=has_ui)
-        self._listener = _Listener(self)
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever, args=(0.05,), daemon=True
-        )
+
+    @functools.cached_property
+    def _listener(self) -> _Listener:
+        """Made once it is needed: whoever calls `answer` needs none."""
+        return _Listener(self)
+
+    @functools.cached_property
+    def _thread(self) -> threading.Thread:
+        return threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True)
 
     @property
     def port(self) -> int:

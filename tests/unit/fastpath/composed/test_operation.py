@@ -15,6 +15,7 @@ from fastpath.ipc.counters import Slot
 from fastpath.s3.addressing import Address
 from fastpath.sockets.read_buffers import LESS_READ
 from fastpath.upstream.call import WINDOW, CallFailed
+from fastpath.upstream.lessee import Failure
 from fastpath.upstream.own_request import OwnRequest
 from tests.doubles.aws_chunked import UNSIGNED_TRAILER, checksum, frame
 from tests.doubles.http1 import get, ok, put, read_answers
@@ -261,7 +262,7 @@ def test_a_client_that_sends_too_slowly() -> None:
     [
         (S3Error(NO_SUCH_KEY), 404, "NoSuchKey"),
         (CallFailed("the target said: secret"), 503, "ServiceUnavailable"),
-        (CallFailed("too many", overload=True), 503, "SlowDown"),
+        (CallFailed("too many", how=Failure.OVERLOAD), 503, "SlowDown"),
         (ValueError("secret"), 500, "InternalError"),
     ],
 )

@@ -12,6 +12,7 @@ from fastpath.http.framing import BodyKind
 from fastpath.http.head import ResponseHead
 from fastpath.ipc.counters import Slot
 from fastpath.upstream.connection import UpstreamConnection
+from fastpath.upstream.lessee import Failure
 from fastpath.upstream.pool import Pool
 from tests.doubles.http1 import ok
 from tests.doubles.wire import Rig
@@ -39,8 +40,8 @@ class Borrower:
             raise ValueError("a defect")
         connection.send_head(REQUEST, b"GET")
 
-    def lease_failed(self, reason: str, *, overload: bool) -> None:
-        self.told.append(("failed", reason, overload))
+    def lease_failed(self, reason: str, *, how: Failure) -> None:
+        self.told.append(("failed", reason, how))
 
     def answer_sink(self) -> None:
         """It is read here."""
@@ -55,7 +56,7 @@ class Borrower:
         assert self.connection is not None
         self.connection.release(request_read=True)
 
-    def upstream_lost(self, reason: str, *, stale: bool) -> None:
+    def upstream_lost(self, reason: str, *, stale: bool, how: Failure) -> None:
         self.told.append(("lost", reason, stale))
 
     def crash(self, fault: Exception) -> None:
@@ -152,7 +153,7 @@ def test_one_too_many_is_told_at_once() -> None:
     bench.borrow()
     bench.borrow()
     (late,) = bench.borrow()
-    assert late.told == [("failed", "first.test:9000: too many requests wait", True)]
+    assert late.told == [("failed", "first.test:9000: too many requests wait", Failure.OVERLOAD)]
     assert bench.shows(busy=1, waiting=1)
 
 
@@ -162,7 +163,9 @@ def test_who_waited_too_long_is_told() -> None:
     bench.rig.pass_time(6)
     (late,) = bench.borrow()
     bench.rig.pass_time(4)
-    assert early.told == [("failed", "first.test:9000: no connection became free", True)]
+    assert early.told == [
+        ("failed", "first.test:9000: no connection became free", Failure.OVERLOAD)
+    ]
     assert late.told == []
     assert bench.shows(busy=1, waiting=1)
 
@@ -243,8 +246,8 @@ def test_a_connect_that_fails_fails_who_waits_for_its_name() -> None:
     bench.rig.open_held()
     assert (a.told, b.told) == (["leased"], [])
     bench.rig.open_held(ssl.SSLCertVerificationError("no"))
-    ((failed, reason, overload),) = b.told
-    assert (failed, overload) == ("failed", False)
+    ((failed, reason, how),) = b.told
+    assert (failed, how) == ("failed", Failure.REFUSED)
     assert reason.startswith("cannot connect to first.test:9000 as b: ")
     (quitter,) = bench.borrow_by_name("c")
     bench.pool.give_up(quitter)
@@ -344,7 +347,7 @@ def test_a_connect_that_fails_fails_one_waiter(fault: Exception, says: str) -> N
     bench.rig.hold_connects()
     first, second = bench.borrow(2)
     bench.rig.open_held(fault)
-    assert first.told == [("failed", f"cannot connect to first.test:9000: {says}", False)]
+    assert first.told == [("failed", f"cannot connect to first.test:9000: {says}", Failure.REFUSED)]
     assert second.told == []
     assert bench.shows(connecting=1, waiting=1)
     bench.rig.open_held()
@@ -375,7 +378,7 @@ def test_a_connection_that_closes_at_once_is_no_connection() -> None:
     bench.rig.loop.answer_connect = accept_and_close
     (first,) = bench.borrow()
     says = "the connection was closed at once"
-    assert first.told == [("failed", f"cannot connect to first.test:9000: {says}", False)]
+    assert first.told == [("failed", f"cannot connect to first.test:9000: {says}", Failure.REFUSED)]
     assert bench.shows()
 
 

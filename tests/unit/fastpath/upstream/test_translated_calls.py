@@ -101,7 +101,8 @@ def test_a_reply_that_is_an_error_ends_the_call_before_it_is_sent() -> None:
 def test_a_first_question_without_a_reply() -> None:
     bench = Translated(First())
     bench.rig.connect_fault = ConnectionRefusedError()
-    assert failure(bench.reads()) == "gave no answer to a question"
+    reason = "cannot connect to first.test:9000: ConnectionRefusedError"
+    assert failure(bench.reads()) == f"gave no answer to a question: {reason}"
 
 
 def test_an_answer_of_its_own_sends_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,14 @@ def full(tmp_path: Path) -> Path:
 def test_a_configuration_in_order(run, full: Path) -> None:
     result = run("check", "--config", full)
     assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == f"{full}: ok\n"
+    assert re.fullmatch(rf"{re.escape(str(full))}: ok \(digest [0-9a-f]{{16}}\)\n", result.stderr)
+
+
+def test_the_digest_is_whole_in_json_and_none_with_errors(run, full: Path) -> None:
+    digest = json.loads(run("check", "--config", full, "--format", "json").stdout)["digest"]
+    assert f"(digest {digest[:16]})" in run("check", "--config", full).stderr
+    full.write_text("routr: 1")
+    assert json.loads(run("check", "--config", full, "--format", "json").stdout)["digest"] is None
 
 
 def test_without_identities_it_is_said_who_may_connect(run) -> None:
@@ -137,3 +145,33 @@ def test_commands_that_need_a_configuration_say_what_is_wrong_with_it(run, tmp_p
         result = run(*arguments, "-c", tmp_path / "none.yaml")
         assert (result.exit_code, result.stdout) == (1, "")
         assert "file: cannot be read" in result.stderr
+
+
+def test_against_another_configuration(run, full: Path, tmp_path: Path) -> None:
+    new = tmp_path / "new.yaml"
+    new.write_text(FULL.replace('"x-*", target: s3', '"x-*", target: lakefs'))
+    result = run("check", "-c", new, "--against", full)
+    assert result.exit_code == 0
+    warning = "x-*: reads do not look at s3 any more: objects that are only there are not found"
+    table, moved, *said = result.stdout.splitlines()
+    assert table.split() == ["pattern", "reads", "writes"]
+    assert moved.split() == ["x-*", "s3", "->", "lakefs", "the", "same"]
+    assert said == [f"warning: {warning} (copy them first, or keep s3 as a fallback)"]
+    assert run("check", "-c", new, "--against", full, "--strict").exit_code == 1
+    report = json.loads(run("check", "-c", new, "--against", full, "--format", "json").stdout)
+    assert (report["ok"], len(report["moves"]), report["notes"]) == (True, 1, [])
+    assert report["warnings"][0].startswith(warning)
+
+
+def test_against_itself(run, full: Path) -> None:
+    result = run("check", "-c", full, "--against", full, "--strict")
+    assert (result.exit_code, result.stdout) == (0, "no bucket's requests move\n")
+
+
+def test_against_one_with_errors(run, full: Path, tmp_path: Path) -> None:
+    """The problems of the older one go to standard error: they are not of what is checked."""
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("routr: 1")
+    result = run("check", "-c", full, "--against", bad)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "bad.yaml:1:1: routr: unknown key" in result.stderr

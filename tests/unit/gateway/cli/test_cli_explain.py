@@ -268,13 +268,14 @@ def test_explain_shows_the_name_that_a_target_has(run, keyed: Path) -> None:
     assert json.loads(head)["upstream"] == {"bucket": "teams", "key": ""}
 
 
-def test_explain_shows_why_a_list_is_refused(run, keyed: Path) -> None:
+def test_explain_shows_the_targets_of_a_merged_list(run, keyed: Path) -> None:
     assert run("explain", "-c", keyed, "data", "--prefix", "").stdout.splitlines() == [
         "  rule 1 (line 10) data: some keys with this prefix match its keys, others do not: those "
         "are on target lakefs",
         "  rule 2 (line 11) data: matches: target s3",
-        "refused: 501 NotImplemented: The keys that this request asks for are on several storage "
-        "targets. Please ask for a longer prefix.",
+        "target lakefs: http://127.0.0.1:8000 (profile lakefs)",
+        "target s3: http://127.0.0.1:9000 (profile s3)",
+        "note: each of these lists its own keys, and the client gets one list",
     ]
 
 
@@ -377,3 +378,86 @@ def test_explain_says_which_options_do_not_go_together(
     done = run("explain", "-c", full, "x-a", *flags)
     assert done.exit_code == 2
     assert hint in done.stderr
+
+
+CHAINS = (
+    FULL.partition("routing:")[0]
+    + """routing:
+  default_target: s3
+  rules:
+    - {pattern: sizes, target: lakefs, conditions: {max_size: 1KiB, ZONE}}
+    - {pattern: moved, target: lakefs, rewrite: {bucket: lake, key_prefix: main/}, fallback: s3}
+""".replace("ZONE", "time_range: [22, 5], timezone: Europe/Berlin")
+)
+LAKEFS = "target lakefs: http://127.0.0.1:8000 (profile lakefs)"
+S3 = "target s3: http://127.0.0.1:9000 (profile s3)"
+
+
+@pytest.fixture
+def chains(tmp_path: Path) -> Path:
+    file = tmp_path / "chains.yaml"
+    file.write_text(CHAINS)
+    return file
+
+
+def test_explain_says_which_condition_a_write_does_not_meet(run, chains: Path) -> None:
+    """Its time is that of the rule's zone, and what would hide the object is removed."""
+
+    def put(size: int, at: str) -> list[str]:
+        words = ("--operation", "PutObject", "--size", str(size), "--at", at)
+        return run("explain", "-c", chains, "sizes", "main/k", *words).stdout.splitlines()
+
+    assert put(1024, "2026-11-30T21:00Z") == [
+        "> rule 1 (line 11) sizes: matches: target lakefs",
+        LAKEFS,
+    ]
+    large, late = put(1025, "2026-11-30T21:00Z"), put(1024, "2026-11-30T20:59Z")
+    assert "its size (1025 bytes) is above max_size 1024" in large[0]
+    assert "it is 21:00, not within time_range [22, 5]" in late[0]
+    assert (
+        large[1:]
+        == late[1:]
+        == [
+            "> no rule matched: default target s3",
+            S3,
+            "note: then the key is deleted at target lakefs, where reads look before",
+        ]
+    )
+
+
+def test_explain_shows_the_targets_of_a_chain_in_their_order(run, chains: Path) -> None:
+    read = run("explain", "-c", chains, "moved", "k").stdout.splitlines()
+    assert read == [
+        "  rule 1 (line 11) sizes: bucket does not match the pattern",
+        "> rule 2 (line 12) moved: matches: target lakefs, then s3",
+        "  moved/k is lake/main/k there",
+        LAKEFS,
+        S3,
+        "note: a read asks these in order, the next one after a 404, and gets the first other "
+        "answer",
+    ]
+    gone = run("explain", "-c", chains, "sizes", "main/k", "--operation", "DeleteObject")
+    assert gone.stdout.splitlines()[0] == "> rule 1 (line 11) sizes: may have it: target lakefs"
+    assert (
+        gone.stdout.splitlines()[-1] == "note: the key is deleted at each of these, the last first"
+    )
+    shown = json.loads(run("explain", "-c", chains, "moved", "k", "--json").stdout)
+    assert (shown["target"], shown["targets"]) == (None, ["lakefs", "s3"])
+    put = run("explain", "-c", chains, "moved", "k", "--operation", "PutObject", "--size", "1")
+    assert put.stdout.splitlines()[1:] == [
+        "> rule 2 (line 12) moved: matches: target lakefs",
+        "  moved/k is lake/main/k there",
+        LAKEFS,
+    ]
+
+
+def test_explain_says_why_a_chain_refuses(run, chains: Path) -> None:
+    words = ("--operation", "PutObject", "--header", "if-none-match: *")
+    refused = run("explain", "-c", chains, "sizes", "main/k", *words).stdout.splitlines()
+    assert refused[-1].startswith("refused: 501 NotImplemented: The objects of this bucket are on")
+    looked = run("explain", "-c", chains, "moved", "k", *words).stdout.splitlines()
+    assert looked[-1] == (
+        "note: its condition is about the object that a read finds; here as if none did"
+    )
+    tagged = run("explain", "-c", chains, "sizes", "main/k", "--operation", "PutObjectAcl")
+    assert "note: it goes where a read finds the object; here as if none did" in tagged.stdout

@@ -1,0 +1,73 @@
+"""Answers what an operator asks of control: status, disable, enable.
+
+Rules: each change is a line of the log that says who made it; a name that is not known gets a
+suggestion; nothing is changed by a request that is not understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from gateway.config.problems import suggest
+from gateway.control.status import Known, status
+from gateway.control.target_switches import TargetSwitches
+from gateway.supervisor.notices import Notices
+
+
+class OperatorRequests:
+    """The requests to one control process; `known` says what it knows now."""
+
+    def __init__(self, known: Callable[[], Known], notices: Notices) -> None:
+        self._known = known
+        self._notices = notices
+
+    def answer(self, asked: Mapping[str, object], user: int) -> Mapping[str, object]:
+        """Returns the answer to a request of a user."""
+        command, target = asked.get("command"), asked.get("target")
+        known = self._known()
+        if command == "status":
+            return {"ok": True, **status(known)}
+        if command in ("disable", "enable") and isinstance(target, str):
+            return self._switch(known, target, user, disabled=command == "disable")
+        return _refusal("the request is not understood", "use the s3gateway of the same version")
+
+    def _switch(
+        self, known: Known, target: str, user: int, *, disabled: bool
+    ) -> Mapping[str, object]:
+        if known.page is None:
+            return _refusal("the gateway is starting", "try again when it is ready")
+        switches = TargetSwitches(known.page)
+        configured = known.present.model.targets if known.present is not None else ()
+        names = {*configured, *switches.disabled()}
+        if target not in names:
+            return _refusal(f"{target!r} is no target that is in use", suggest(target, names))
+        if not switches.has_one(target):
+            return _refusal(
+                f"target {target} has no counters of its own: a reload has added it, and there "
+                "was no room left",
+                "restart the gateway, or send its buckets elsewhere with a rule",
+            )
+        changed = switches.set(target, disabled=disabled)
+        left = [name for name in configured if not switches.is_disabled(name)]
+        if changed:
+            self._log(target, user, disabled=disabled, last=disabled and not left)
+        return {
+            "ok": True,
+            "target": target,
+            "disabled": disabled,
+            "changed": changed,
+            "enabled_targets": left,
+        }
+
+    def _log(self, target: str, user: int, *, disabled: bool, last: bool) -> None:
+        who = f"by the operator (uid {user})"
+        if disabled:
+            until = f"until `s3gateway enable {target}` or a restart of the gateway"
+            none = "; no target is enabled now" if last else ""
+            self._notices.warning(f"target {target}: is disabled {who} {until}{none}")
+        else:
+            self._notices.info(f"target {target}: is enabled again {who}")
+
+
+def _refusal(error: str, remedy: str) -> Mapping[str, object]:
+    return {"ok": False, "error": error, "remedy": remedy}

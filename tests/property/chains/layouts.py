@@ -1,0 +1,181 @@
+"""The configurations that plays go through, live: each journey is of layouts whose chains agree.
+
+Two layouts agree if no object is where the one looks and the other does not, and none shows that
+the other masks: a limit that moves, a fallback that is empty and added, and then the move of the
+writes to it. Other changes are told by `check --against`, and no client is to be at work meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import permutations
+from typing import Any
+
+from fastpath.limits import PoolLimits, Timeouts
+from tests.doubles.rules import Conditions, Rule
+from tests.property.chains.stores import BUCKET, LAKE, MOTO, SORTED, TARGETS
+
+_LISTS = {"lists": ["encoding-type", "sorted", "start-after"]}
+_PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
+    SORTED: ("s3", {}),
+    MOTO: ("generic", _LISTS),
+    LAKE: ("lakefs", {}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A configuration, and the order in which reads look."""
+
+    name: str
+    order: tuple[str, ...]
+    default: str
+    rules: tuple[Rule, ...] = ()
+    fallback: tuple[str, ...] = ()
+    passes: tuple[str, ...] = ()
+    candidates: int = 1
+
+    def options(self, keys: dict[str, tuple[str, str]]) -> dict[str, Any]:
+        """What a rig makes a snapshot of; keys: by target."""
+        return {
+            "targets": [_target(name) for name in TARGETS],
+            "credentials": {
+                name: {"access_key_id": key, "secret_access_key": secret, "token": None}
+                for name, (key, secret) in keys.items()
+            },
+            "rules": self.rules,
+            "default_target": self.default,
+            "fallback": {"targets": list(self.fallback), "passes": list(self.passes)},
+        }
+
+
+def _target(name: str) -> dict[str, Any]:
+    profile, overrides = _PROFILES[name]
+    return {
+        "name": name,
+        "profile": profile,
+        "profile_overrides": overrides,
+        "host": f"{name}.test",
+        "port": 9000,
+        "authority": f"{name}.test:9000",
+        "virtual": False,
+        "forgets": "drop",
+        "region": "us-east-1",
+        "credentials": name,
+        "tls": None,
+        "pool": asdict(PoolLimits()),
+        "timeouts": asdict(Timeouts()),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """Layouts that clients see while they work; `in_order`: each once, else any at any time.
+
+    stocked: targets that hold old objects at first.
+    """
+
+    name: str
+    layouts: tuple[Layout, ...]
+    in_order: bool = False
+    stocked: tuple[str, ...] = ()
+
+
+Places = tuple[str, str, str]
+PLACES: tuple[Places, ...] = tuple(permutations(TARGETS))
+
+
+def _rule(number: int, target: str, **conditions: Any) -> Rule:
+    return Rule(number, number, BUCKET, target, conditions=Conditions(**conditions))
+
+
+def _behind(*order: str, passes: tuple[str, ...] = ()) -> Layout:
+    """A target, and fallbacks behind it."""
+    return Layout(", then ".join(order), order, order[0], fallback=order[1:], passes=passes)
+
+
+def _by_size(a: str, b: str, limit: int, *behind: str) -> Layout:
+    return Layout(
+        f"up to {limit} bytes at {a}, else at {', then '.join([b, *behind])}",
+        (a, b, *behind),
+        b,
+        (_rule(1, a, max_size=limit),),
+        behind,
+        candidates=2,
+    )
+
+
+def one_target(a: str, b: str, c: str) -> Journey:
+    """No chain: shows that the test itself is right, and that each store is one."""
+    return Journey("one target", (Layout(f"all at {a}", (a,), a),), stocked=(a,))
+
+
+def fallback(a: str, b: str, c: str) -> Journey:
+    return Journey("a fallback", (_behind(a, b),), stocked=(a, b))
+
+
+def two_fallbacks(a: str, b: str, c: str) -> Journey:
+    return Journey("two fallbacks", (_behind(a, b, c),), stocked=(b, c))
+
+
+def move(a: str, b: str, c: str) -> Journey:
+    """A new fallback that is empty, and then the writes move there, and the old store is behind."""
+    steps = (Layout(f"all at {a}", (a,), a), _behind(a, b), _behind(b, a))
+    return Journey("the writes move", steps, in_order=True, stocked=(a,))
+
+
+def by_size(a: str, b: str, c: str) -> Journey:
+    limits = (1000, 1000, 5, 100_000)
+    return Journey("by size", tuple(_by_size(a, b, limit) for limit in limits), stocked=(a, b))
+
+
+def large_first(a: str, b: str, c: str) -> Journey:
+    """What is large, or of unknown size, is where reads look first."""
+    rule = _rule(1, a, min_size=1000)
+    layout = Layout(f"from 1000 bytes at {a}, else at {b}", (a, b), b, (rule,), candidates=2)
+    return Journey("large first", (layout,), stocked=(b,))
+
+
+def by_type(a: str, b: str, c: str) -> Journey:
+    rule = _rule(1, a, content_types=("image/*",))
+    layout = Layout(f"images at {a}, else at {b}", (a, b), b, (rule,), candidates=2)
+    return Journey("by type", (layout,), stocked=(a, b))
+
+
+def three_candidates(a: str, b: str, c: str) -> Journey:
+    layouts = tuple(
+        Layout(
+            f"images at {a}, up to {limit} bytes at {b}, else at {c}",
+            (a, b, c),
+            c,
+            (_rule(1, a, content_types=("image/png",)), _rule(2, b, max_size=limit)),
+            candidates=3,
+        )
+        for limit in (1000, 5)
+    )
+    return Journey("three candidates", layouts, stocked=(c,))
+
+
+def by_size_with_fallback(a: str, b: str, c: str) -> Journey:
+    return Journey("by size, and a fallback", (_by_size(a, b, 1000, c),), stocked=(c,))
+
+
+def new_condition(a: str, b: str, c: str) -> Journey:
+    """A rule with a condition is added before what there was."""
+    steps = (Layout(f"all at {b}", (b,), b), _by_size(a, b, 1000))
+    return Journey("a new condition", steps, in_order=True, stocked=(b,))
+
+
+JOURNEYS: tuple[Callable[[str, str, str], Journey], ...] = (
+    one_target,
+    fallback,
+    two_fallbacks,
+    move,
+    by_size,
+    large_first,
+    by_type,
+    three_candidates,
+    by_size_with_fallback,
+    new_condition,
+)

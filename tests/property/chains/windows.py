@@ -1,0 +1,125 @@
+"""The documented windows: what a chain may show that one store never would, each with its reason.
+
+Rules: a window is a row of docs/chains.md; a history that one store explains needs none; what no
+window explains is a fault of the gateway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tests.property.chains.history import Event, State, has_order
+
+_GONE: frozenset[State] = frozenset({None})
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One of them: its name, its heading in docs/chains.md, and what a history is but for it."""
+
+    name: str
+    anchor: str
+    relaxed: Callable[[Sequence[Event]], list[Event]]
+
+
+def _sees(event: Event) -> frozenset[State]:
+    """What a read saw; nothing, if it is none."""
+    return event.needs or frozenset() if event.is_read and event.is_sure else frozenset()
+
+
+def _overlap(one: Event, other: Event) -> bool:
+    return one.began <= other.ended and other.began <= one.ended
+
+
+def _without_early_sight(events: Sequence[Event]) -> list[Event]:
+    """Leave out the reads that saw what a write under way was about to leave."""
+
+    def is_early(event: Event) -> bool:
+        seen = _sees(event)
+        return any(_overlap(write, event) for write in events if write.leaves & seen)
+
+    return [event for event in events if not is_early(event)]
+
+
+def _crowds(events: Sequence[Event]) -> list[list[Event]]:
+    """Writes in groups, of which each overlaps another of its own; not those that are alone."""
+    found: list[list[Event]] = []
+    end = -1
+    for write in sorted((one for one in events if not one.is_read), key=lambda one: one.began):
+        if write.began > end:
+            found.append([])
+        found[-1].append(write)
+        end = max(end, write.ended)
+    return [crowd for crowd in found if len(crowd) > 1]
+
+
+def _without_crowds(events: Sequence[Event]) -> list[Event]:
+    """Leave out the reads that saw one of several writes while these were not all done."""
+    crowds = _crowds(events)
+
+    def is_within(event: Event, crowd: Sequence[Event]) -> bool:
+        began, ended = crowd[0].began, max(write.ended for write in crowd)
+        is_during = event.began <= ended and began <= event.ended
+        return is_during and any(write.leaves & _sees(event) for write in crowd)
+
+    return [event for event in events if not any(is_within(event, crowd) for crowd in crowds)]
+
+
+def _with_undone(events: Sequence[Event]) -> list[Event]:
+    """Let each write that overlaps a delete be undone by it, so that an older one shows."""
+    deletes = [event for event in events if event.leaves == _GONE]
+    return [
+        replace(event, is_sure=False)
+        if event.is_sure
+        and event.leaves - _GONE
+        and any(_overlap(event, delete) for delete in deletes)
+        else event
+        for event in events
+    ]
+
+
+def _with_removed(events: Sequence[Event]) -> list[Event]:
+    """Let each write that overlaps another be removed by that, until the last of them has ended."""
+    ends = {
+        id(one): max(write.ended for write in crowd) for crowd in _crowds(events) for one in crowd
+    }
+    return [
+        event
+        if id(event) not in ends
+        else replace(event, ended=ends[id(event)])
+        if event.leaves == _GONE
+        else replace(event, is_sure=False)
+        for event in events
+    ]
+
+
+WINDOWS: tuple[Window, ...] = (
+    # A write to a later place is there before it has removed what hides it. A read that had passed
+    # the places before sees it, and another one, that begins then, sees what hides it.
+    Window("a write shows before it is acknowledged", "a-write-under-way", _without_early_sight),
+    # A delete has passed the place of one write when that comes, and then removes what hid it: of
+    # three that overlap, a read sees the second, and later ones see the first.
+    Window("overlapping writes show in any order", "writes-that-overlap", _without_crowds),
+    # A delete has passed the last place when a write comes there, and then another one before it:
+    # what it removes is the second, and the first shows again.
+    Window("a delete undoes the newer of two writes", "a-delete-and-two-writes", _with_undone),
+    # A write to a later place is stored, and then deleted or overwritten; another client stores the
+    # key at an earlier place, and then the first removes it there, as what hides its own.
+    Window("a write removes a newer one", "a-write-and-a-newer-one", _with_removed),
+)
+
+
+def explained(events: Sequence[Event], first: State) -> list[str] | None:
+    """The windows that it takes to explain a history; None: no windows do."""
+    left, names = list(events), list[str]()
+    if has_order(left, first):
+        return names
+    for window in WINDOWS:
+        relaxed = window.relaxed(left)
+        if relaxed != left:
+            left = relaxed
+            names.append(window.name)
+            if has_order(left, first):
+                return names
+    return None
