@@ -13,7 +13,7 @@ Rules: how a request is treated is read off the worker's own record of it; nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -99,8 +99,8 @@ def moves_on(chain: Chain) -> list[str]:
     return ["404", *(word for word in FAILURES if word in chain.passes)]
 
 
-def what_becomes(treatment: Treatment, placed: Placed, hides: Sequence[Decision]) -> list[str]:
-    """Returns what becomes of a request at each place. `hides`: where a write removes its key."""
+def what_becomes(treatment: Treatment, placed: Placed) -> list[str]:
+    """Returns what becomes of a request at each place."""
     chain = placed.chain
     after = f"then here, after {' or '.join(moves_on(chain))}"
     rest = len(chain.places) - 1
@@ -114,44 +114,40 @@ def what_becomes(treatment: Treatment, placed: Placed, hides: Sequence[Decision]
         case Treatment.PRIMARY:
             return ["the request goes here alone", *["is not asked"] * rest]
         case Treatment.WRITE:
-            return list(
-                _of_write(placed, hides, "written here", "before the write is acknowledged")
-            )
+            return list(_of_write(placed, "written here", "before the write is acknowledged"))
         case Treatment.UPLOAD:
-            before = chain.before(placed.decision) if chain.candidates > 1 else ()
-            return list(_of_write(placed, before, "the upload is here", "when it is completed"))
+            return list(_of_write(placed, "the upload is here", "when the upload is completed"))
         case Treatment.LIST | Treatment.REFUSED:
             return [""] * len(chain.places)
 
 
-def _of_write(placed: Placed, hides: Sequence[Decision], own: str, when: str) -> Iterator[str]:
-    for place in placed.chain.places:
-        if place.is_same_place(placed.decision):
+def _of_write(placed: Placed, own: str, when: str) -> Iterator[str]:
+    chain, decision = placed
+    before = chain.before(decision) if chain.candidates > 1 else ()
+    for place in chain.places:
+        if place.is_same_place(decision):
             yield own
-        elif any(place.is_same_place(other) for other in hides):
-            yield f"the key is removed here {when}"
+        elif place in before:
+            yield f"an object of this key is removed here {when}"
         else:
-            yield "what is here stays, and no read finds it"
+            yield "an object of this key stays here, and no read finds it"
 
 
 def remarks_about(treatment: Treatment, why: Why | None, *, is_along: bool) -> Iterator[str]:
     """Yields what is to say of a request, besides its places."""
     if why is Why.TO_CHANGE:
-        yield "the request goes to the place where the object is found"
+        yield "it goes where a read finds the object"
     if why is Why.TO_JUDGE:
-        yield (
-            "its condition is about the object that reads see, which is looked for along the chain "
-            "before the request goes up"
-        )
+        yield "its condition is about the object that a read finds; here as if none did"
     if why is Why.TO_MEASURE:
         yield (
-            "size and type of a copy are those of its source, which is asked for them first; here "
-            "--size and --content-type say them"
+            "size and type are those of the source, which is looked at first; here --size and "
+            "--content-type say them"
         )
     if treatment is Treatment.LIST:
         yield (
-            "one list is merged from these places; a key is in it where a read of that key would "
-            "find it"
+            "each of these lists its own keys, and the client gets one list: of each key what a "
+            "read would find"
         )
     if treatment is Treatment.PRIMARY and is_along:
         yield "a version, or what is about the bucket, concerns the first place alone"

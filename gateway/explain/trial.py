@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape
 
@@ -32,9 +32,11 @@ from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
 from fastpath.routing.asked import Asked
 from fastpath.routing.chain import DEFAULT_RULE, Chain, Decision
+from fastpath.routing.globs import compile_glob
 from fastpath.routing.identities import Caller
 from fastpath.routing.key_globs import Coverage
 from fastpath.routing.plan import Plan
+from fastpath.routing.rules import CREATING
 from fastpath.routing.snapshot import Snapshot, Target, load_snapshot
 from fastpath.routing.table import RoutingTable, Step
 from fastpath.routing.table import explain as steps_of
@@ -257,6 +259,8 @@ class _Trial:
         asked, admission = self._asked(head)
         if asked is None:
             return
+        if operation.routed_as is not operation:  # its own size is not that of the upload
+            asked = asked._replace(size=None)
         if operation.name == "DeleteObjects":
             each = [asked._replace(key=key.encode(), prefix=None) for key in self._keys]
         else:
@@ -272,7 +276,8 @@ class _Trial:
             return
         if operation.name == "DeleteObjects":
             outcome.remarks += self._refused_keys()
-        outcome.remarks += _about_hours(outcome.routed, self._snapshot.routing)
+        if asked.operation in CREATING:
+            outcome.remarks += _about_hours(asked, outcome.routed, self._snapshot.routing)
 
     def _tell_places(
         self, outcome: Outcome, admission: Admission, decision: Decision | None, address: Address
@@ -281,8 +286,7 @@ class _Trial:
         treatment, refused = admission.treatment, outcome.error is not None
         for one in outcome.routed:
             if one.placed is not None and one.chain and not refused:
-                hides = admission.admitted.hides if admission.admitted is not None else ()
-                every = what_becomes(treatment, one.placed, hides)
+                every = what_becomes(treatment, one.placed)
                 pairs = zip(one.chain, every, strict=True)
                 one.chain = [replace(place, what=what) for place, what in pairs]
         places = _places(outcome.routed, treatment)
@@ -327,8 +331,10 @@ class _Trial:
                 who = f"identity {self._caller.name}"
                 remarks.append(f"{who} does not reach target {name}: AccessDenied {what}")
             if treatment is Treatment.LIST and "sorted" not in profile.lists:
-                order = "does not list keys in the order of their bytes"
-                remarks.append(f"target {name} {order}: the list is refused (501)")
+                remarks.append(
+                    f"target {name} is not known to sort its lists, so that they cannot be merged: "
+                    "the client gets 501 NotImplemented"
+                )
             elif operation is not None and profile.refuses(operation.name):
                 remarks.append(f"a target of profile {profile.name} has no {operation.name}")
         return remarks
@@ -481,15 +487,18 @@ def _targets(chain: Chain) -> str:
     return f"target {', then '.join(place.target for place in chain.places)}"
 
 
-def _about_hours(routed: Sequence[Routed], table: RoutingTable) -> list[str]:
-    """Says by which clock hours count that have no time zone, if a write looked at some."""
+def _about_hours(asked: Asked, routed: Sequence[Routed], table: RoutingTable) -> Iterator[str]:
+    """Says by which clock hours count that have no time zone, if the write's rules have some."""
     rules = [step.rule for one in routed for step in one.steps if step.rule is not None]
-    every = [table.kind(rule.number).conditions for rule in rules]
-    if all(one is None or one.hours is None or one.zone is not None for one in every):
-        return []
-    return [
-        "time_range without timezone counts by the local time of the machine: here, of this one"
-    ]
+    for rule in rules:
+        conditions = table.kind(rule.number).conditions
+        if conditions is None or conditions.hours is None or conditions.zone is not None:
+            continue
+        if compile_glob(rule.pattern).match(asked.bucket):
+            yield (
+                f"rule {rule.number} has no timezone: its hours are those of the machine where a "
+                "worker runs; here, of this one"
+            )
 
 
 def _source(copy: CopySource) -> str:
