@@ -47,6 +47,7 @@ from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 
 _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
+_BEGIN_UPLOAD = OPERATIONS["CreateMultipartUpload"]
 _COMPLETE = OPERATIONS["CompleteMultipartUpload"]
 _LIST_BUCKETS = OPERATIONS["ListBuckets"]
 _LISTS = (OPERATIONS["ListObjects"], OPERATIONS["ListObjectsV2"])
@@ -331,12 +332,13 @@ def asked_about(request: Understood, caller: Caller, now: float) -> Asked:
         prefix = _prefix_of(request.query)
     elif operation is _DELETE_OBJECTS:
         prefix = b""
+    size = decoded_length(head.fields) if payload in STREAMING_MODES else head.content_length
     return Asked(
         operation.routed_as.name,
         caller.name,
         request.address.bucket,
         request.address.key,
-        decoded_length(head.fields) if payload in STREAMING_MODES else head.content_length,
+        None if operation.routed_as is _BEGIN_UPLOAD else size,  # which nobody knows yet
         head.fields.get(b"content-type", b""),
         now,
         prefix,

@@ -19,11 +19,12 @@ from xml.sax.saxutils import escape
 
 from fastpath.composed.finding_targets import find_target, placed_by_answer, question_of
 from fastpath.composed.request_body import RequestBody
-from fastpath.errors import S3Error
+from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
 from fastpath.request.across import AllBuckets, CopySource
 from fastpath.request.admission import Unadmitted, admit, admit_form
+from fastpath.request.admitted import Admitted
 from fastpath.request.chains import Looking, Placed, Why, looked
 from fastpath.request.decision import Undecided, by_reads, decided, placed_by
 from fastpath.request.implied_operations import implied
@@ -210,15 +211,35 @@ class _Trial:
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
             admitted = decided(admitted, found.placed, found.source, snapshot, trail, found.split)
         why = None
-        if isinstance(admitted, Looking):  # as if nothing were found
-            why, placed = admitted.why, admitted.placed
-            if why is Why.TO_MEASURE:
-                trail.asked = _measured(admitted.asked, head)
-                placed = placed_by(snapshot.routing.plan(trail.asked.bucket), trail.asked)
-            admitted = looked(admitted, placed, snapshot, trail)
+        if isinstance(admitted, Looking):
+            why, admitted = admitted.why, self._looked(admitted, head, snapshot, trail)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
         return Admission(admitted, why)
+
+    def _looked(
+        self, looking: Looking, head: RequestHead, snapshot: Snapshot, trail: Trail
+    ) -> Admitted:
+        """Decides as if nothing were found; a change, as if the object were where it can be made.
+
+        Raises S3Error.
+        """
+        placed, refusal = looking.placed, None
+        if looking.why is Why.TO_MEASURE:
+            trail.asked = _measured(looking.asked, head)
+            placed = placed_by(snapshot.routing.plan(trail.asked.bucket), trail.asked)
+        places: Sequence[Decision] = (placed.decision,)
+        if looking.why is Why.TO_CHANGE:
+            places = placed.chain.places
+        for place in places:
+            try:
+                return looked(looking, Placed(placed.chain, place), snapshot, trail)
+            except S3Error as error:
+                if error.kind is not NOT_IMPLEMENTED:
+                    raise
+                refusal = refusal or error
+        assert refusal is not None  # a chain has a place
+        raise refusal
 
     def _body(self) -> RequestBody:
         """Returns the body of a DeleteObjects."""
@@ -259,8 +280,6 @@ class _Trial:
         asked, admission = self._asked(head)
         if asked is None:
             return
-        if operation.routed_as is not operation:  # its own size is not that of the upload
-            asked = asked._replace(size=None)
         if operation.name == "DeleteObjects":
             each = [asked._replace(key=key.encode(), prefix=None) for key in self._keys]
         else:
