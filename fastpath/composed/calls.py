@@ -215,10 +215,14 @@ def _upstream_address(place: Place) -> Address:
 
 
 def _encoded(query: Fields) -> bytes:
-    return "&".join(
-        f"{quote_from_bytes(name, safe='')}={quote_from_bytes(value, safe='')}"
-        for name, value in query
-    ).encode()
+    return b"&".join([_quoted(name) + b"=" + _quoted(value) for name, value in query])
+
+
+def _quoted(text: bytes) -> bytes:
+    """Encode a name or a value; most are words, which need it not."""
+    if text.replace(b"-", b"").isalnum():
+        return text
+    return quote_from_bytes(text, safe="").encode()
 
 
 def names_of(request: ComposedRequest, place: Place) -> Names:

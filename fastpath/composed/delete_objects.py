@@ -2,8 +2,9 @@
 
     entries of the client -> those of each place -> a DeleteObjects there -> a row for each entry
 
-A key that several places may have is deleted at each of them, the last in the order of reads first;
-its row is that of the place where reads look first, or of the first that failed.
+A key that several places may have is deleted at each of them, the last in the order of reads first,
+and once more at the candidates behind the first; its row is that of the place where reads look
+first, or of the first that failed.
 
 Rules: nothing is sent before the client's document was verified and read as a whole. Each entry has
 one row in the answer, in the client's order: what its target says of it, or an error. A place that
@@ -57,7 +58,7 @@ from fastpath.upstream.call import CallFailed
 if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
     from fastpath.dialects.translation import Translation
-    from fastpath.routing.chain import Decision
+    from fastpath.routing.chain import Chain, Decision
     from fastpath.routing.snapshot import Target
 
 # Requests of one client's request that are under way: a custom router may send each of 1,000 keys
@@ -75,6 +76,8 @@ _FORWARDED = (
     b"x-amz-request-payer",
 )
 _CHARGED = b"x-amz-request-charged"
+# Members of an entry that compare the object with what the client has seen.
+_CONDITIONS = ("ETag", "LastModifiedTime", "Size")
 
 
 async def delete_objects(request: ComposedRequest) -> None:
@@ -86,27 +89,63 @@ async def delete_objects(request: ComposedRequest) -> None:
     request.reply.announce_document()
     outcomes: dict[int, Outcome] = {}
     places = {}
-    for number, entry in enumerate(batch.entries):
-        chain = split.chains[entry["Key"].encode()]
-        if entry.get("VersionId") and chain.candidates > 1:
+    chains = [split.chains[entry["Key"].encode()] for entry in batch.entries]
+    for number, (entry, chain) in enumerate(zip(batch.entries, chains, strict=True)):
+        if _is_of_one_place(entry, chain):
             refusal = has_several_targets()
             outcomes[number] = Failure(refusal.kind.code, refusal.message)
         else:
             places[number] = chain.places[:1] if entry.get("VersionId") else chain.places
     at_once = asyncio.Semaphore(AT_ONCE)
     charged: set[bytes] = set()
-    for depth in range(max(map(len, places.values()), default=0) - 1, -1, -1):
-        groups = _groups(request, batch.entries, _at_depth(places, depth, outcomes))
-        async with asyncio.TaskGroup() as tasks:
-            for group in groups:
-                tasks.create_task(group.delete(at_once))
-        for group in groups:
-            outcomes |= group.outcomes
-            charged |= {group.charged} - {b""}
+    marked: set[tuple[int, int]] = set()  # where a second delete would leave a second marker
+    deepest = max(map(len, places.values()), default=0) - 1
+    for depth in range(deepest, -1, -1):
+        now = _at_depth(places, depth, outcomes)
+        outcomes |= await _delete(request, batch.entries, now, at_once, charged)
+        marked |= {(number, depth) for number in now if _has_marker(outcomes[number])}
+    # What was written behind meanwhile, and hidden by what is deleted now (`chains.delete`).
+    for depth in range(deepest, 0, -1):
+        now = {
+            number: place
+            for number, place in _at_depth(places, depth, outcomes).items()
+            if depth < chains[number].candidates and (number, depth) not in marked
+        }
+        found = await _delete(request, batch.entries, now, at_once, charged)
+        outcomes |= {n: outcome for n, outcome in found.items() if isinstance(outcome, Failure)}
     in_order = [outcomes[number] for number in range(len(batch.entries))]
     result = write_result(batch.entries, in_order, quiet=batch.is_quiet)
     lines = [b"%b: %b" % (_CHARGED, value) for value in charged]
     await request.reply.document(200, result, lines)
+
+
+def _is_of_one_place(entry: Entry, chain: Chain) -> bool:
+    """Whether an entry can be deleted by one place alone, and there are several."""
+    if len(chain.places) == 1:
+        return False
+    if entry.get("VersionId"):
+        return chain.candidates > 1
+    return any(map(entry.get, _CONDITIONS))
+
+
+def _has_marker(outcome: Outcome) -> bool:
+    return isinstance(outcome, Row) and outcome.texts.get("DeleteMarker") == "true"
+
+
+async def _delete(
+    request: ComposedRequest,
+    entries: Sequence[Entry],
+    places: Mapping[int, Decision],
+    at_once: asyncio.Semaphore,
+    charged: set[bytes],
+) -> Mapping[int, Outcome]:
+    """Delete entries, each at one place; return what became of them."""
+    groups = _groups(request, entries, places)
+    async with asyncio.TaskGroup() as tasks:
+        for group in groups:
+            tasks.create_task(group.delete(at_once))
+    charged |= {group.charged for group in groups} - {b""}
+    return {number: one for group in groups for number, one in group.outcomes.items()}
 
 
 def _at_depth(

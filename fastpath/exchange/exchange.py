@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastpath.composed.chains.first_look import look_first, with_replaced
 from fastpath.composed.chains.hiding_objects import HidingObjects, removed
+from fastpath.composed.chains.moved_objects import MovedObjects
 from fastpath.composed.copies.native import RefusedCopies
 from fastpath.composed.finding_targets import find_target, known_target
 from fastpath.composed.operation import ComposedRequest, awaited, run
@@ -408,7 +409,7 @@ class Exchange:
             added = [field for field in seen.replaces.items() if field[1]]
             self._sent_raw = with_other_headers(self._sent_raw, seen.replaces, added)
             self._sent_head = with_replaced(self._sent_head, seen.replaces)
-        return looked(request, seen.placed, self.snapshot, self.trail)
+        return looked(request, seen.placed, seen.hides, self.snapshot, self.trail)
 
     async def _verify_body(self) -> Callable[[], None]:
         """Read and verify a body that goes to no target."""
@@ -573,6 +574,7 @@ class Exchange:
             or admitted.renamed is not None
             or admitted.across is not None
             or admitted.hides
+            or admitted.was_seen
             or self._form is not None
         ):
             self._filters = self._new_filters()
@@ -829,6 +831,8 @@ class Exchange:
             members.append(self.admitted.translation)
         if self.admitted.hides:
             members.append(HidingObjects())
+        if self.admitted.was_seen:
+            members.append(MovedObjects())
         if self._form is not None:
             members.append(FormAnswer(self._form, secure=self._client.secure))
         answered = self._answered_request()
@@ -906,9 +910,7 @@ class Exchange:
     async def _remove_hiding(self, on_reply: Callable[[Reply | None], None]) -> Callable[[], None]:
         body = RequestBody(self._read_piece, ended=True, body_filter=None)
         request = ComposedRequest(self._worker, self, body, 0)
-        address = self.admitted.address
-        reply = await removed(request, self.admitted.hides, address.bucket, address.key)
-        return partial(on_reply, reply)
+        return partial(on_reply, await removed(request))
 
     def send_again(self, step: SendAgain) -> None:
         """Drop the answer and send the request again, unless bytes of its body are gone."""

@@ -75,7 +75,7 @@ def read_object_page(document: bytes) -> ObjectPage:
 def _cut_page(document: bytes) -> ObjectPage | None:
     """Cut the rows out of a document; None: it is not written as AWS writes it."""
     start = document.find(b"<" + _ROOT.encode())
-    if start < 0 or not _is_utf8(document[:start]):
+    if start < 0 or not _is_simple(document[:start]):
         return None
     cut = cut_rows(document, start)
     if cut is None and b"Contents" not in document:
@@ -105,8 +105,9 @@ def _rows(raw: bytes) -> list[bytes]:
     return rows
 
 
-def _is_utf8(prolog: bytes) -> bool:
-    return b"encoding" not in prolog or b"utf-8" in prolog.lower()
+def _is_simple(prolog: bytes) -> bool:
+    """Whether a document is in UTF-8, and declares nothing."""
+    return b"<!" not in prolog and (b"encoding" not in prolog or b"utf-8" in prolog.lower())
 
 
 class _Around(NamedTuple):

@@ -17,7 +17,7 @@ from fastpath.renaming.answers import error_for_client
 from fastpath.renaming.names import Names
 from fastpath.request.across import Across
 from fastpath.response.own_answer import OwnAnswer
-from fastpath.routing.chain import Decision
+from fastpath.routing.chain import Decision, HidingObject
 from fastpath.routing.identities import Caller
 from fastpath.routing.snapshot import Target
 from fastpath.s3.addressing import Address
@@ -60,7 +60,8 @@ class Admitted:
     renamed: None: the target has the client's names, and no upload is named.
     drops_checksums: its upload was begun without the checksum algorithm of its parts.
     across: where the parts of the request are, if they may be on several targets.
-    hides: places where reads look before this one: an object there would hide what is stored.
+    hides: the objects that hide what is stored, because reads look there before.
+    was_seen: its object was seen, at this place of a chain, a moment ago.
     """
 
     operation: Final[Operation]
@@ -79,7 +80,8 @@ class Admitted:
     renamed: Final[Renamed | None]
     drops_checksums: Final[bool]
     across: Final[Across | None] = None
-    hides: Final[Sequence[Decision]] = ()
+    hides: Final[Sequence[HidingObject]] = ()
+    was_seen: Final[bool] = False
 
     @property
     def is_across(self) -> bool:

@@ -3,7 +3,8 @@
     class of operation            a chain of several places
     reads of an object            a composed operation looks along it
     changes of an object          it is looked for, and the request goes where it is
-    new objects                   to one candidate, by its conditions; what hides them is removed
+    new objects                   to one candidate, by its conditions; what would hide them is
+                                  looked for before, and removed after
     deletes                       a composed operation deletes along it, from its end
     versions, the bucket itself   the primary alone; 501 if there are several candidates
 
@@ -12,6 +13,8 @@ Rules: those of `upstream_request`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -25,7 +28,7 @@ from fastpath.request.understood import Query, Understood
 from fastpath.request.uploads import Upload
 from fastpath.request.upstream_request import request_across, upstream_request
 from fastpath.routing.asked import Asked
-from fastpath.routing.chain import Chain, Decision
+from fastpath.routing.chain import Chain, Decision, HidingObject
 from fastpath.routing.plan import has_several_targets
 from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import COPY_SOURCE
@@ -96,6 +99,7 @@ class Why(Enum):
     TO_CHANGE = 0  # the request goes where it is
     TO_JUDGE = 1  # the conditions of a write are about the object that reads see
     TO_MEASURE = 2  # the conditions of rules are about the source of a copy
+    TO_UNCOVER = 3  # what would hide a new object is removed once that is stored
 
 
 class Looking(NamedTuple):
@@ -139,15 +143,15 @@ def request_placed(  # noqa: PLR0913 (what is known of one request)
         return Looking(request, placed, Why.TO_CHANGE, asked)
     if name not in _STORING:
         return _request_to_primary(request, snapshot, now, trail, chain)
-    why = _why_look(request, chain, by_rules=snapshot.custom is None)
+    why = _why_look(request, placed, by_rules=snapshot.custom is None)
     if why is not None:
         return Looking(request, placed, why, asked, source, upload)
     return request_to(request, snapshot, now, trail, placed, source, upload)
 
 
-def _why_look(request: Understood, chain: Chain, *, by_rules: bool) -> Why | None:
+def _why_look(request: Understood, placed: Placed, *, by_rules: bool) -> Why | None:
     """Return why a request that stores an object must look for one first. Raises S3Error."""
-    fields = request.head.fields
+    fields, chain = request.head.fields, placed.chain
     if RENAME_SOURCE in fields or fields.get(_OFFSET):
         raise has_several_targets()
     if any(fields.get(condition) for condition in CONDITIONS):
@@ -156,13 +160,30 @@ def _why_look(request: Understood, chain: Chain, *, by_rules: bool) -> Why | Non
         return Why.TO_JUDGE
     if COPY_SOURCE in fields and chain.candidates > 1 and by_rules:
         return Why.TO_MEASURE
-    return None
+    return Why.TO_UNCOVER if places_before(placed) else None
 
 
-def looked(looking: Looking, placed: Placed, snapshot: Snapshot, trail: Trail) -> Admitted:
-    """Return the record of a request once its object was looked for. Raises S3Error."""
+def places_before(placed: Placed) -> tuple[Decision, ...]:
+    """Return the places whose objects would hide what is stored: reads look there before."""
+    chain, decision = placed
+    return chain.before(decision) if chain.candidates > 1 else ()
+
+
+def looked(
+    looking: Looking,
+    placed: Placed,
+    hides: Sequence[HidingObject],
+    snapshot: Snapshot,
+    trail: Trail,
+) -> Admitted:
+    """Return the record of a request once its object was looked for. Raises S3Error.
+
+    `hides`: what was seen where reads look before.
+    """
     request, now = looking.understood, looking.asked.time
-    return request_to(request, snapshot, now, trail, placed, looking.source, looking.upload)
+    source, upload = looking.source, looking.upload
+    admitted = request_to(request, snapshot, now, trail, placed, source, upload, hides)
+    return replace(admitted, was_seen=True) if looking.why is Why.TO_CHANGE else admitted
 
 
 def request_to(  # noqa: PLR0913 (what is known of one request)
@@ -173,12 +194,10 @@ def request_to(  # noqa: PLR0913 (what is known of one request)
     placed: Placed,
     source: Chain | None = None,
     upload: Upload | None = None,
+    hides: Sequence[HidingObject] = (),
 ) -> Admitted:
     """Return the record of a request that goes to its one place. Raises S3Error."""
     fields = request.head.fields
-    hides: tuple[Decision, ...] = ()
-    if request.operation.name in _STORING and placed.chain.candidates > 1:
-        hides = placed.chain.before(placed.decision)
     if COPY_SOURCE in fields or RENAME_SOURCE in fields:
         return request_with_source(
             request, snapshot, now, trail, placed.decision, source, upload, hides

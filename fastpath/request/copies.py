@@ -34,7 +34,7 @@ from fastpath.request.understood import Presigned, Query, Understood
 from fastpath.request.uploads import Upload
 from fastpath.request.upstream_request import names_of, request_across, upstream_request
 from fastpath.routing.asked import Asked
-from fastpath.routing.chain import Chain, Decision
+from fastpath.routing.chain import Chain, Decision, HidingObject
 from fastpath.routing.identities import Caller
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.snapshot import Snapshot, Target
@@ -55,7 +55,7 @@ def request_with_source(  # noqa: PLR0913 (what is known of one request)
     decision: Decision,
     source: Chain | None = None,
     upload: Upload | None = None,
-    hides: Sequence[Decision] = (),
+    hides: Sequence[HidingObject] = (),
 ) -> Admitted:
     """Return the record of a copy or a rename that goes where `decision` says. Raises S3Error.
 

@@ -29,7 +29,7 @@ from fastpath.request.target_checks import check_access, check_target
 from fastpath.request.trail import Trail
 from fastpath.request.understood import Presigned, Query, Signed, Understood
 from fastpath.request.uploads import SealedIds, Upload
-from fastpath.routing.chain import Decision
+from fastpath.routing.chain import Decision, HidingObject
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.sealed_ids import UploadOrigin
 from fastpath.routing.snapshot import Snapshot, Target
@@ -53,12 +53,12 @@ def upstream_request(  # noqa: PLR0913 (what is understood of one request; no ob
     trail: Trail,
     decision: Decision,
     upload: Upload | None = None,
-    hides: Sequence[Decision] = (),
+    hides: Sequence[HidingObject] = (),
 ) -> Admitted:
     """Return the record of a request that goes where `decision` says. Raises S3Error.
 
-    `upload`: that it continues. `hides`: places whose objects would hide what it stores. `copies`
-    has what a request with a source needs besides.
+    `upload`: that it continues. `hides`: objects that would hide what it stores. `copies` has what
+    a request with a source needs besides.
     """
     caller, (payload, proof), (query_headers, presigned_names) = trail.caller, signed, presigned
     target = snapshot.targets[decision.target]
@@ -105,7 +105,7 @@ def request_across(  # noqa: PLR0913 (what is known of one request)
     snapshot: Snapshot,
     trail: Trail,
     renamed: Renamed | None = None,
-    hides: Sequence[Decision] = (),
+    hides: Sequence[HidingObject] = (),
 ) -> Admitted:
     """Return the record of a request that a composed operation answers. Raises S3Error.
 

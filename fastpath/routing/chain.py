@@ -40,6 +40,16 @@ class Decision:
         return self.target == other.target and self.rewrite == other.rewrite
 
 
+class HidingObject(NamedTuple):
+    """An object that a new one would lie behind, as it was seen before the new one was stored.
+
+    etag: empty: the place did not say.
+    """
+
+    place: Decision
+    etag: bytes
+
+
 class Chain(NamedTuple):
     """The places of one key, or of one bucket, in the order in which reads look.
 

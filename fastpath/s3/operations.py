@@ -219,6 +219,7 @@ _Query = Sequence[tuple[bytes, bytes]]
 OPERATIONS: dict[str, Operation] = {}
 _PLAIN: dict[_Key, Operation] = {}
 _REFINED: dict[_Key, list[_Refinement]] = {}
+_SHAPES: dict[str, tuple[_Key, tuple[bytes, ...]]] = {}  # by name: how requests of it look
 _SUB_RESOURCES: dict[bytes, set[bytes]] = {}  # name -> levels where it exists
 _WORDS: dict[str, frozenset[str]] = {}  # what rules may say -> operation names
 
@@ -229,11 +230,13 @@ def _build() -> None:
         operation = Operation(name, action, _MATCHED_BY.get(name, method))
         OPERATIONS[name] = operation
         key = (level.encode(), method.encode(), sub.encode())
+        needed: tuple[bytes, ...] = ()
         if refinement:
             needed = tuple(refinement[0].encode().split(b"+"))
             _REFINED.setdefault(key, []).append((needed, operation))
         else:
             _PLAIN[key] = operation
+        _SHAPES[name] = key, needed
         if key[2] != _NONE:
             _SUB_RESOURCES.setdefault(key[2], set()).add(key[0])
     for name in _MULTIPART:
@@ -307,14 +310,7 @@ def request_shape(operation: Operation) -> tuple[_Key, tuple[bytes, ...]]:
 
     Raises KeyError for an operation that is not in the table.
     """
-    for key, found in _PLAIN.items():
-        if found is operation:
-            return key, ()
-    for key, refinements in _REFINED.items():
-        for needed, found in refinements:
-            if found is operation:
-                return key, needed
-    raise KeyError(operation.name)
+    return _SHAPES[operation.name]
 
 
 def is_ignored_parameter(name: bytes) -> bool:

@@ -89,11 +89,9 @@ class Breaker:
         return self.state is OPEN and not self._group.escapes
 
     def _lends(self, now: float, who: object) -> bool:
-        is_mine = self._probe is who
-        if now < self._until and not is_mine:
-            return False
-        if not is_mine:
-            self._probe, self._until = who, now + PROBE_SECONDS
+        if now < self._until:
+            return self._probe is who  # it may ask again, on another connection
+        self._probe, self._until = who, now + PROBE_SECONDS
         self._move(HALF_OPEN)
         return True
 

@@ -92,7 +92,6 @@ class Breakers:
         breaker = self._breakers.pop(key, None)
         if breaker is not None:
             self._told.pop(breaker, None)
-            self._settle()
 
     def changed(self, breaker: Breaker, before: BreakerState) -> None:
         """Note that a breaker has another state than `before`."""

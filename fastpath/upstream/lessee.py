@@ -19,9 +19,7 @@ class Failure(IntEnum):
     """Why a target gave no whole answer."""
 
     OVERLOAD = 0  # too many requests wait for it
-    REFUSED = (
-        1  # no connection: refused, no address, TLS; or its breaker is open, or it is disabled
-    )
+    REFUSED = 1  # no connection: refused, no address, TLS; or shut off, or disabled
     TIMEOUT = 2  # no connection or no answer in time
     BROKEN = 3  # the connection broke before or in the answer
     UNUSABLE = 4  # it answered, and the gateway cannot use that: another place would be no remedy

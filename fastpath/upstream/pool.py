@@ -165,6 +165,8 @@ class Pool:
 
     def _keep(self, connection: UpstreamConnection) -> None:
         """Give a connection to a waiter, or keep it for the next lessee."""
+        if self.breaker.failures:
+            self._refuse_waiters()
         queue = self._waiting.next_for(connection.name, self._shares) if self._waiting else None
         if self.retired and queue is None:
             connection.abort()
@@ -214,8 +216,6 @@ class Pool:
         for lessee in self._waiting.expired(now):
             self.breaker.give_back(lessee)
             lessee.lease_failed(f"{self.name}: no connection became free", how=Failure.OVERLOAD)
-        if self.breaker.failures:
-            self._refuse_waiters()
 
     def close(self) -> None:
         """Drop all connections; lessees are told that theirs is lost."""
@@ -246,6 +246,8 @@ class Pool:
 
     def _look_after_waiters(self) -> None:
         """Serve waiters, or connect for them, after a connection closed or came back."""
+        if self.breaker.failures:
+            self._refuse_waiters()
         while self._waiting:
             queue = self._waiting.next_to_connect(self._shares)
             if queue is None:
@@ -315,7 +317,6 @@ class Pool:
         reason = f"cannot connect to {place}: {of_connect(fault, tls=self.route.tls is not None)}"
         if _says_something(fault, name):
             self.breaker.failed(self.clock(), lessee, reason)
-            self._refuse_waiters()
         elif lessee is not None:
             self.breaker.give_back(lessee)
         if lessee is not None:

@@ -32,7 +32,7 @@ def digest(model: Config, packed: Packed | None = None) -> str:
 
 def _zones(model: Config) -> list[str | None]:
     """Returns the names of time zones in the order of the rules, instead of their files."""
-    zones = (getattr(rule.conditions, "timezone", None) for rule in model.rules)
+    zones = (rule.conditions.timezone for rule in model.rules if rule.conditions is not None)
     return list(dict.fromkeys(zones))
 
 

@@ -79,12 +79,11 @@ def chained_targets(model: Config) -> frozenset[str]:
     """Returns the targets that are part of a chain; they are checked without being asked for."""
     routing = model.routing
     found = set(routing.custom_reads)
-    if behind := _fallback(routing.fallback):
-        found |= {routing.default_target, *behind}
+    if routing.fallback:
+        found |= {routing.default_target, *routing.fallback}
     for rule in model.rules:
-        behind = _fallback(rule.fallback)
-        if behind or rule.conditions is not None:
-            found |= {rule.target, *behind}
+        if rule.fallback or rule.conditions is not None:
+            found |= {rule.target, *rule.fallback}
     return frozenset(found)
 
 
@@ -282,10 +281,6 @@ class _Running:
             return str(failed)
         except Exception as fault:  # a defect here must not end control
             return f"could not be checked: {type(fault).__name__}"
-
-
-def _fallback(written: tuple[str, ...] | None) -> tuple[str, ...]:
-    return written or ()
 
 
 __all__ = ["Check", "HealthChecks", "Report", "Streak", "chained_targets", "checks_of"]

@@ -19,7 +19,7 @@ from enum import Enum
 
 from fastpath.request.across import AlongChain, MergedList, SplitBatch
 from fastpath.request.admitted import Admitted
-from fastpath.request.chains import Placed, Why
+from fastpath.request.chains import Placed, Why, places_before
 from fastpath.routing.chain import FAILURES, Chain, Decision
 from fastpath.routing.rules import CREATING
 
@@ -123,7 +123,7 @@ def what_becomes(treatment: Treatment, placed: Placed) -> list[str]:
 
 def _of_write(placed: Placed, own: str, when: str) -> Iterator[str]:
     chain, decision = placed
-    before = chain.before(decision) if chain.candidates > 1 else ()
+    before = places_before(placed)
     for place in chain.places:
         if place.is_same_place(decision):
             yield own

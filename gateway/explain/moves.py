@@ -24,7 +24,7 @@ from fastpath.routing.plan import Plan
 from fastpath.routing.rules import Rulebook, keys_of
 from gateway.config.globs import BUCKET_NAMES, common_key, covers, tokens
 from gateway.config.load import without_collector
-from gateway.config.schema import Config, Rule, Section
+from gateway.config.schema import Config, Rule
 from gateway.explain.trial import snapshot_of
 
 # Of patterns that are compared with each other: 2,500 pairs take a second.
@@ -233,8 +233,8 @@ class _Side:
         """Returns the conditions of the rule that names a place, as they are written."""
         if not isinstance(decision.rule, int) or decision.rule == DEFAULT_RULE:
             return ""
-        conditions: object = self.rules[decision.rule].conditions
-        if not isinstance(conditions, Section):
+        conditions = self.rules[decision.rule].conditions
+        if conditions is None:
             return ""
         written = conditions.model_dump(exclude_none=True)
         return ", ".join(f"{name} {_words(value)}" for name, value in written.items())

@@ -233,7 +233,7 @@ class _Trial:
             places = placed.chain.places
         for place in places:
             try:
-                return looked(looking, Placed(placed.chain, place), snapshot, trail)
+                return looked(looking, Placed(placed.chain, place), (), snapshot, trail)
             except S3Error as error:
                 if error.kind is not NOT_IMPLEMENTED:
                     raise

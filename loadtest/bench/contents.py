@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from loadtest.bench import congestion, copies, counts, idle, plans, readers, routing, start, width
+from loadtest.bench import (
+    congestion,
+    copies,
+    counts,
+    idle,
+    lists,
+    plans,
+    readers,
+    routing,
+    start,
+    width,
+)
 from loadtest.bench.chapters import Chapter
 
 ALL: tuple[Chapter, ...] = (
@@ -12,6 +23,7 @@ ALL: tuple[Chapter, ...] = (
     counts.CHAPTER,
     routing.CHAPTER,
     copies.CHAPTER,
+    lists.CHAPTER,
     start.CHAPTER,
     idle.CHAPTER,
     readers.CHAPTER,

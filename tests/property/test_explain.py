@@ -146,6 +146,10 @@ def answer(asked: bytes) -> bytes:
     line = asked.partition(b"\r\n")[0]
     if line.startswith(b"GET") and (b"prefix=" in line or b"list-type" in line):
         return ok(EMPTY_LIST)
+    if line.startswith(b"POST"):
+        keys = re.findall(rb"<Key>.*?</Key>", asked)
+        rows = b"".join(b"<Deleted>%b</Deleted>" % key for key in keys)
+        return ok(b"<DeleteResult>%b</DeleteResult>" % rows)
     return ok(b"", 'ETag: "1"')
 
 

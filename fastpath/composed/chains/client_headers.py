@@ -1,4 +1,4 @@
-"""Says what of the client's request each place on a chain is asked: its headers and parameters."""
+"""Says which headers and parameters of a client each place of a chain gets, and what goes back."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from fastpath.http.hop_by_hop import HOP_BY_HOP, fields_of_connection
 from fastpath.http.query import parse_query, upstream_query
 from fastpath.request.headers_not_forwarded import is_not_forwarded
+from fastpath.response.decision_headers import RULE, TARGET
 
 if TYPE_CHECKING:
     from fastpath.composed.operation import ComposedRequest
-    from fastpath.http.head import RequestHead
+    from fastpath.http.head import RequestHead, ResponseHead
     from fastpath.request.admitted import Admitted
 
 Fields = Sequence[tuple[bytes, bytes]]
@@ -39,6 +40,21 @@ _DROPPED = re.compile(
     )
 )
 
+# Headers of an answer that one of the gateway's own has anew, and those of its hop.
+_OF_THE_ANSWER = re.compile(
+    b"|".join(
+        (
+            *HOP_BY_HOP,
+            b"access-control-.*",
+            b"content-length",
+            b"content-type",
+            b"date",
+            b"server",
+            *(name.lower() for name in (TARGET, RULE)),
+        )
+    )
+)
+
 
 def forwarded_headers(request: ComposedRequest) -> Fields:
     """Return the client's headers, those of a presigned URL too, that go up with a request."""
@@ -58,3 +74,13 @@ def forwarded_query(head: RequestHead, admitted: Admitted) -> Fields:
     """Return the client's parameters, without its signature."""
     raw = upstream_query(head.query, admitted.presigned_names)
     return parse_query(raw) if raw else ()
+
+
+def lines_without_body(head: ResponseHead) -> list[bytes]:
+    """Return the header lines of a place's answer, for an answer of the gateway's own."""
+    of_hop = fields_of_connection(head.fields)
+    return [
+        b"%b: %b" % field
+        for field in head.headers
+        if not (field[0] in of_hop or _OF_THE_ANSWER.fullmatch(field[0]))
+    ]

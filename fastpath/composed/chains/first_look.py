@@ -3,9 +3,11 @@
     TO_CHANGE     HEAD along the chain -> the request goes where the object is
     TO_JUDGE      HEAD along the chain -> If-Match and If-None-Match are about what reads see
     TO_MEASURE    HEAD of the source of a copy -> conditions of rules are about its size and type
+    TO_UNCOVER    HEAD where reads look before -> what is seen there is removed after the write
 
 Rules: of an object that only a fallback has, the primary knows nothing: If-None-Match is not met,
-and If-Match goes up as `If-None-Match: *`, so that the primary refuses if somebody was faster.
+and If-Match goes up as `If-None-Match: *`, so that the primary refuses if somebody was faster. No
+write passes a place that fails, whatever `fallback_on` says of reads.
 """
 
 from __future__ import annotations
@@ -13,21 +15,24 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from fastpath.composed.calls import error_in
 from fastpath.composed.chains.look import Absent, look
+from fastpath.composed.chains.objects import find_objects
 from fastpath.composed.copies.source import find_source
 from fastpath.errors import PRECONDITION_FAILED, S3Error
 from fastpath.request.across import copy_source
-from fastpath.request.chains import Looking, Placed, Why
+from fastpath.request.chains import Looking, Placed, Why, places_before
 from fastpath.request.copies import asked_to_read
 from fastpath.request.sources import source_of
 from fastpath.s3.addressing import COPY_SOURCE
 from fastpath.s3.conditions import has_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from fastpath.composed.operation import ComposedRequest
     from fastpath.http.head import RequestHead
+    from fastpath.routing.chain import HidingObject
 
 _MATCH, _NONE_MATCH = b"if-match", b"if-none-match"
 _ANY = b"*"
@@ -38,28 +43,42 @@ class Looked(NamedTuple):
 
     placed: where the request goes.
     replaces: headers that go up instead of the client's; one without a value does not go up.
+    hides: objects that would hide what the request stores.
     """
 
     placed: Placed
     replaces: Mapping[bytes, bytes]
+    hides: Sequence[HidingObject] = ()
 
 
 async def look_first(request: ComposedRequest, looking: Looking) -> Looked:
     """Find out what a request waits for. Raises S3Error, CallFailed."""
+    if looking.why is Why.TO_CHANGE or looking.why is Why.TO_JUDGE:
+        return await _look_for_object(request, looking)
+    placed, address = looking.placed, looking.understood.address
     if looking.why is Why.TO_MEASURE:
-        return Looked(await _place_of_copy(request, looking), {})
+        placed = await _place_of_copy(request, looking)
+    hides = await find_objects(request, places_before(placed), address.bucket, address.key)
+    return Looked(placed, {}, hides)
+
+
+async def _look_for_object(request: ComposedRequest, looking: Looking) -> Looked:
     address, chain = looking.understood.address, looking.placed.chain
+    strict = chain._replace(passes=frozenset())
     try:
-        async with look(request, chain, "HeadObject", address.bucket, address.key) as seen:
-            status, fields, decision = seen.head.status, seen.head.fields, seen.place.decision
+        async with look(request, strict, "HeadObject", address.bucket, address.key) as seen:
+            status, fields, place = seen.head.status, seen.head.fields, seen.place
     except Absent:
         if looking.why is Why.TO_CHANGE:
             raise
         return Looked(looking.placed, {})
+    is_deleted = status == 404  # by a delete marker, which the primary judges
+    if status != 200 and not (is_deleted and looking.why is Why.TO_JUDGE):
+        raise error_in(request, status, b"", place)
     if looking.why is Why.TO_CHANGE:
-        return Looked(Placed(chain, decision), {})
-    if decision is chain.primary or status != 200:
-        return Looked(looking.placed, {})  # which the primary judges
+        return Looked(Placed(chain, place.decision), {})
+    if is_deleted or place.decision is chain.primary:
+        return Looked(looking.placed, {})
     return Looked(looking.placed, _judged(looking.understood.head, fields.get(b"etag", b"")))
 
 

@@ -1,28 +1,27 @@
 """Keeps the answer to a write back until no older object hides the new one.
 
-    2xx of the target -> the key is removed where reads look before -> the client's answer
+    HEAD where reads look before -> the write -> what was seen there is deleted -> the answer
 
 Rules: a client is told that its object is stored only once a read would find it; if an older one
 cannot be removed, the client is told to try again (503). What the target refuses removes nothing.
+Only what was there before the write is removed: who stored an object there since then has written
+later, or at the same time, and may know already that it is stored.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastpath.composed.chains.delete import remove_hiding
+from fastpath.composed.chains.objects import remove
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.response.filters import MAX_ASKED_BYTES, Buffer, Removal, Reply, ResponseFilter
 from fastpath.s3.error_documents import read_error
 from fastpath.upstream.call import CallFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fastpath.composed.operation import ComposedRequest
     from fastpath.http.head import ResponseHead
     from fastpath.response.filters import Step
-    from fastpath.routing.chain import Decision
 
 
 class HidingObjects(ResponseFilter):
@@ -41,16 +40,26 @@ class HidingObjects(ResponseFilter):
         return None
 
 
-async def removed(
-    request: ComposedRequest, places: Sequence[Decision], bucket: bytes, key: bytes
-) -> Reply | None:
-    """Remove what hides a new object; None: it is still there."""
+async def removed(request: ComposedRequest) -> Reply | None:
+    """Remove what hides the new object of a request; None: it is still there."""
     try:
-        await remove_hiding(request, places, bucket, key)
-    except CallFailed:  # which was logged
-        return None
-    except S3Error as error:
-        what = f"an older object hides a new one, and cannot be removed: {error}"
-        request.warn(request.admitted.decision.target, what)
+        await remove_hiding(request)
+    except (CallFailed, S3Error):  # which was logged
         return None
     return Reply(204, b"", {})
+
+
+async def remove_hiding(request: ComposedRequest) -> None:
+    """Remove what hides the new object of a request.
+
+    The last is removed first, or an object between would show. Raises S3Error ServiceUnavailable,
+    CallFailed.
+    """
+    address = request.admitted.address
+    for hiding in reversed(request.admitted.hides):
+        try:
+            await remove(request, hiding, address.bucket, address.key)
+        except S3Error as error:
+            what = f"an older object hides a new one, and cannot be removed: {error}"
+            request.warn(hiding.place.target, what)
+            raise S3Error(SERVICE_UNAVAILABLE, retry_after=1) from None

@@ -1,7 +1,9 @@
 """Looks along a chain for what reads see: the first place that has it.
 
     404 NoSuchKey, NoSuchBucket, or without a code     the next place
-    404 with x-amz-delete-marker                       a deletion: this answer
+    404 with x-amz-delete-marker                       a deletion: this answer, if no candidate of
+                                                       writes comes behind; else the next of them,
+                                                       and no fallback
     5xx, no connection, no answer in time              the next place, if the rule says so
     anything else                                      this answer
 
@@ -71,12 +73,15 @@ async def look(  # noqa: PLR0913 (what a request is)
     """Find what reads see. Raises S3Error (Absent: nothing), CallFailed."""
     walk = _Walk(request, chain)
     for _ in range(LOOKS if len(chain.places) > 1 else 1):
-        for decision in chain.places:
+        for number, decision in enumerate(chain.places, 1):
+            if walk.has_met_deletion and number > chain.candidates:
+                break
             place = Place(bucket, key, decision)
             try:
                 async with call_at(request, operation, place, query=query, headers=headers) as call:
                     head = await call.answer()
-                    if not await walk.goes_on(place, call, head):
+                    is_last = number >= chain.candidates
+                    if not await walk.goes_on(place, call, head, is_last=is_last):
                         yield Seen(place, call, head)
                         return
             except CallFailed as failure:
@@ -92,15 +97,21 @@ class _Walk:
     """What one look along a chain has met so far."""
 
     def __init__(self, request: ComposedRequest, chain: Chain) -> None:
+        self.has_met_deletion = False  # at a candidate, behind which others may have it
         self.has_ended = False  # what fails from now on, whoever reads the answer has to do with
         self._request = request
         self._passes = chain.passes
         self._failures = 0
         self._absences: list[S3Error] = []
 
-    async def goes_on(self, place: Place, call: Call, head: ResponseHead) -> bool:
-        """Whether the next place is asked after this answer. Raises CallFailed."""
-        if head.status == 404 and head.fields.get(_DELETE_MARKER) != b"true":
+    async def goes_on(self, place: Place, call: Call, head: ResponseHead, *, is_last: bool) -> bool:
+        """Whether the next place is asked after this answer; `is_last`: of the candidates.
+
+        Raises CallFailed.
+        """
+        is_deletion = head.fields.get(_DELETE_MARKER) == b"true"
+        if head.status == 404 and not (is_deletion and is_last):
+            self.has_met_deletion |= is_deletion
             document = await call.document(MAX_ERROR) or b""
             error = error_in(self._request, head.status, document, place)
             if read_error(document).get("Code", "") in _ABSENT:

@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastpath.composed.calls import error_of
-from fastpath.composed.chains.client_headers import forwarded_headers, forwarded_query
+from fastpath.composed.chains.client_headers import (
+    forwarded_headers,
+    forwarded_query,
+    lines_without_body,
+)
 from fastpath.composed.chains.look import Seen, look
 from fastpath.request.across import AlongChain
 from fastpath.response.own_answer import OwnAnswer
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
 # What a translation may read of an answer must pass through it as a whole.
 _RELAYED = frozenset({"GetObject", "HeadBucket", "HeadObject"})
 _MAX_DOCUMENT = 1 << 20  # bytes: tags, grants, attributes of 1,000 parts
-_OF_THE_BODY = frozenset({b"connection", b"content-length", b"keep-alive", b"transfer-encoding"})
 
 
 async def read(request: ComposedRequest) -> None:
@@ -50,5 +53,4 @@ async def _answer(request: ComposedRequest, seen: Seen) -> None:
         await request.reply.relay(call)
         return
     document = await call.document(_MAX_DOCUMENT)
-    lines = [b"%b: %b" % field for field in head.headers if field[0] not in _OF_THE_BODY]
-    await request.reply.answer(OwnAnswer(head.status, lines, document or b""))
+    await request.reply.answer(OwnAnswer(head.status, lines_without_body(head), document or b""))

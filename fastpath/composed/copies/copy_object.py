@@ -21,6 +21,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from fastpath.composed.calls import Place, call_at
+from fastpath.composed.chains.hiding_objects import remove_hiding
 from fastpath.composed.copies.checksums import (
     FramedPieces,
     Trailer,
@@ -79,6 +80,7 @@ async def copy_object(request: ComposedRequest) -> None:
     if source.size > MAX_SIZE:
         raise S3Error(COPY_SOURCE_TOO_LARGE)
     stored = await _Copy(request, copy, source, place).make()
+    await remove_hiding(request)
     modified = await _last_modified(request, place, only(OF_THE_DATA, copy.headers), stored)
     document = result("CopyObjectResult", stored, modified)
     await request.reply.document(200, document, answer_lines(stored.head, source))

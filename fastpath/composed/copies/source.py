@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from fastpath.composed.calls import Place, call_at, error_of
+from fastpath.composed.calls import Place, call_at, error_in, error_of
 from fastpath.composed.chains.look import Absent, look
 from fastpath.errors import (
     COPY_SOURCE_TOO_LARGE,
@@ -115,6 +115,8 @@ async def find_source(request: ComposedRequest, copy: CopySource) -> SourceObjec
             request, Place(bucket, key, chain.primary), query, headers
         ) from None
     if head.status != 200:
+        if len(chain.places) > 1:  # a read of this place alone may say that it does not exist
+            raise error_in(request, head.status, b"", place)
         raise await _why_missing(request, place, query, headers)
     etag, size = head.fields.get(b"etag"), head.content_length
     if not etag or size is None:
@@ -301,6 +303,8 @@ class SourceReader:
         """Check that the answer has the bytes that are missing, of the object that was found."""
         source = self._source
         if head.status in (412, 416):  # 416: it is shorter now, and If-Match was ignored
+            raise S3Error(SOURCE_CHANGED, retry_after=1)
+        if head.status == 404:  # it was moved along its chain, or deleted: the next try looks anew
             raise S3Error(SOURCE_CHANGED, retry_after=1)
         if head.status >= 400:
             raise await error_of(self._request, self._call, head, source.place)

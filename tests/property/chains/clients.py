@@ -25,6 +25,7 @@ from tests.property.chains.stores import BUCKET
 KEYS = ("main/a", "main/a/b", "main/a-b", "main/é ü")
 LARGE = 3000  # the least size of what counts as large
 TYPES = ("text/plain", "image/png")
+FOREVER = 1 << 30  # a step that is never played
 # What S3 has and a chain, or lakeFS, has not: no more than this may be answered by 501.
 MAY_LACK = ("If-Match", "If-None-Match", "Tagging")
 
@@ -92,6 +93,7 @@ class Worker:
     known: Known
     name: str
     what: str = ""
+    has_left: bool = False  # what it asked for may be done as long as the play lasts
 
     # How answers are told
 
@@ -111,7 +113,7 @@ class Worker:
         event = Event(
             f"{self.name} {what}",
             began,
-            known.now(),
+            FOREVER if self.has_left else known.now(),
             needs,
             excludes,
             leaves,
@@ -334,6 +336,8 @@ class Worker:
     def _of_tags(self, key: str, asked: Asked) -> Work:
         began = self.known.now()
         answer = yield asked
+        if asked.method == "PUT" and answer is not None and answer.code == "ServiceUnavailable":
+            return  # it was moved, or deleted, since it was looked for
         if self.failed(answer, began):
             return
         if answer is not None and answer.status == 404:

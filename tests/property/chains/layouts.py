@@ -16,12 +16,7 @@ from fastpath.limits import PoolLimits, Timeouts
 from tests.doubles.rules import Conditions, Rule
 from tests.property.chains.stores import BUCKET, LAKE, MOTO, SORTED, TARGETS
 
-_LISTS = {"lists": ["encoding-type", "sorted", "start-after"]}
-_PROFILES: dict[str, tuple[str, dict[str, Any]]] = {
-    SORTED: ("s3", {}),
-    MOTO: ("generic", _LISTS),
-    LAKE: ("lakefs", {}),
-}
+_PROFILES = {SORTED: "s3", MOTO: "s3", LAKE: "lakefs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +46,10 @@ class Layout:
 
 
 def _target(name: str) -> dict[str, Any]:
-    profile, overrides = _PROFILES[name]
     return {
         "name": name,
-        "profile": profile,
-        "profile_overrides": overrides,
+        "profile": _PROFILES[name],
+        "profile_overrides": {},
         "host": f"{name}.test",
         "port": 9000,
         "authority": f"{name}.test:9000",
@@ -80,6 +74,11 @@ class Journey:
     layouts: tuple[Layout, ...]
     in_order: bool = False
     stocked: tuple[str, ...] = ()
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether each target deletes with If-Match; lakeFS does not."""
+        return not any(LAKE in layout.order for layout in self.layouts)
 
 
 Places = tuple[str, str, str]

@@ -56,16 +56,15 @@ def forward() -> Iterator[None]:
 @contextmanager
 def stops_nowhere() -> Iterator[None]:
     """A delete goes on after a place has failed."""
-    delete_at = delete._delete_at
+    delete_at = delete.delete_at
 
-    async def tries(request: Any, places: Any, *rest: Any) -> None:
-        for place in places:
-            try:
-                await delete_at(request, [place], *rest)
-            except Exception:  # that is what is wrong with it
-                continue
+    async def tries(*args: Any) -> int:
+        try:
+            return await delete_at(*args)
+        except Exception:  # that is what is wrong with it
+            return 204
 
-    with patch.object(delete, "_delete_at", tries):
+    with patch.object(delete, "delete_at", tries):
         yield
 
 
@@ -74,12 +73,12 @@ def forbidden() -> Iterator[None]:
     """A read takes a 403 for an absence, as if AWS had answered 404 without `s3:ListBucket`."""
     goes_on = look._Walk.goes_on
 
-    async def mistakes(self: Any, place: Any, call: Any, head: Any) -> bool:
+    async def mistakes(self: Any, place: Any, call: Any, head: Any, *, is_last: bool) -> bool:
         if head.status == 403:
             await call.document(65536)
             self._absences.append(S3Error(NO_SUCH_KEY))
             return True
-        return await goes_on(self, place, call, head)
+        return await goes_on(self, place, call, head, is_last=is_last)
 
     with patch.object(look._Walk, "goes_on", mistakes):
         yield

@@ -81,10 +81,11 @@ class Chances:
     fails: int = 0
     reloads: int = 20
     passes: int = 0
+    leaves: int = 0
 
 
 CALM = Chances()
-STORMY = Chances(fails=120, passes=20)
+STORMY = Chances(fails=120, passes=20, leaves=15)
 
 
 @dataclass
@@ -190,21 +191,38 @@ class Play:
 
     def step(self) -> None:
         self.now += 1
-        chance = self.dice.randrange(1000)
-        if chance < self.chances.reloads and len(self.journey.layouts) > 1:
-            self.reload()
-        elif chance < self.chances.reloads + self.chances.passes:
-            self.say(f"{_PASSES:g} s pass")
-            self.wrong.append((self.now, TIME))
-            self.rig.pass_time(_PASSES)
-            self.hear()
+        chances = self.chances
+        steps = (self.reload, self.pass_time, self.leave)
+        weights = (chances.reloads, chances.passes, chances.leaves)
+        usual = 1000 - sum(weights)
+        self.dice.choices([*steps, self.begin_or_go_on], [*weights, usual])[0]()
+
+    def begin_or_go_on(self) -> None:
+        idle = [client for client in self.clients if client.work is None]
+        held = self.held()
+        if idle and (not held or self.dice.random() < 0.35):
+            self.begin(self.dice.choice(idle))
         else:
-            idle = [client for client in self.clients if client.work is None]
-            held = self.held()
-            if idle and (not held or self.dice.random() < 0.35):
-                self.begin(self.dice.choice(idle))
-            else:
-                self.go_on(held)
+            self.go_on(held)
+
+    def pass_time(self) -> None:
+        self.say(f"{_PASSES:g} s pass")
+        self.wrong.append((self.now, TIME))
+        self.rig.pass_time(_PASSES)
+        self.hear()
+
+    def leave(self) -> None:
+        """A client breaks its connection, and nobody tells it what becomes of its request."""
+        busy = [client for client in self.clients if client.work is not None]
+        if not busy:
+            return
+        client = self.dice.choice(busy)
+        self.say(f"{client.worker.name} leaves")
+        self.wrong.append((self.now, "a client left"))
+        client.peer.resets()
+        client.worker.has_left = True
+        self.hear()
+        client.worker.has_left = False
 
     def advance(self) -> None:
         """A step in which nobody begins anything."""
@@ -213,6 +231,8 @@ class Play:
 
     def reload(self) -> None:
         layouts = self.journey.layouts
+        if len(layouts) == 1:
+            return
         if self.journey.in_order:
             self._at = min(self._at + 1, len(layouts) - 1)
         else:
@@ -339,7 +359,7 @@ class Play:
         for client in self.clients:
             while client.work is not None and client.asked is not None:
                 peer = client.peer
-                answers = read_answers(peer.heard, [client.asked.method.encode()], ended=peer.ended)
+                answers = self._read(client, client.asked)
                 if not (answers and answers[0].whole) and not peer.ended:
                     break
                 answer = answers[0] if answers and answers[0].whole else None
@@ -349,6 +369,13 @@ class Play:
                 has_heard = True
                 self.asks(client, answer)
         return has_heard
+
+    def _read(self, client: Client, asked: Asked) -> list[Answer]:
+        peer = client.peer
+        try:
+            return read_answers(peer.heard, [asked.method.encode()], ended=peer.ended)
+        except AssertionError as error:
+            raise self.fault(f"{client.worker.what}: no HTTP: {error}") from error
 
     # The end
 
@@ -382,7 +409,7 @@ class Play:
         if self.rig.defects:
             raise self.fault(f"defects: {self.rig.defects}")
         for key, events in self.known.events.items():
-            names = explained(events, self.first[key])
+            names = explained(events, self.first[key], has_conditions=self.journey.has_conditions)
             self.windows += names or []
             if names is None:
                 few = shortest(events, self.first[key])

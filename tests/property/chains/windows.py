@@ -16,11 +16,15 @@ _GONE: frozenset[State] = frozenset({None})
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One of them: its name, its heading in docs/chains.md, and what a history is but for it."""
+    """One of them: its name, its heading in docs/chains.md, and what a history is but for it.
+
+    is_without_conditions: it is of chains with a target that does not delete with If-Match.
+    """
 
     name: str
     anchor: str
     relaxed: Callable[[Sequence[Event]], list[Event]]
+    is_without_conditions: bool = False
 
 
 def _sees(event: Event) -> frozenset[State]:
@@ -94,28 +98,62 @@ def _with_removed(events: Sequence[Event]) -> list[Event]:
     ]
 
 
+def _with_loose_conditions(events: Sequence[Event]) -> list[Event]:
+    """Let a write with a condition forget it, if another write or a delete overlaps it."""
+    writes = [event for event in events if event.leaves]
+    return [
+        replace(event, needs=None)
+        if event.leaves
+        and event.needs is not None
+        and any(_overlap(event, write) for write in writes if write is not event)
+        else event
+        for event in events
+    ]
+
+
 WINDOWS: tuple[Window, ...] = (
     # A write to a later place is there before it has removed what hides it. A read that had passed
     # the places before sees it, and another one, that begins then, sees what hides it.
-    Window("a write shows before it is acknowledged", "a-write-under-way", _without_early_sight),
+    Window("a write shows before it is acknowledged", "writes-that-overlap", _without_early_sight),
     # A delete has passed the place of one write when that comes, and then removes what hid it: of
     # three that overlap, a read sees the second, and later ones see the first.
     Window("overlapping writes show in any order", "writes-that-overlap", _without_crowds),
+    # The primary is asked for no more than that it has no object: a delete between is not noticed.
+    Window(
+        "a condition was true of a fallback", "a-condition-on-a-fallback", _with_loose_conditions
+    ),
     # A delete has passed the last place when a write comes there, and then another one before it:
     # what it removes is the second, and the first shows again.
-    Window("a delete undoes the newer of two writes", "a-delete-and-two-writes", _with_undone),
+    Window(
+        "a delete undoes the newer of two writes",
+        "removals-at-a-store-without-conditions",
+        _with_undone,
+        is_without_conditions=True,
+    ),
     # A write to a later place is stored, and then deleted or overwritten; another client stores the
     # key at an earlier place, and then the first removes it there, as what hides its own.
-    Window("a write removes a newer one", "a-write-and-a-newer-one", _with_removed),
+    Window(
+        "a write removes a newer one",
+        "removals-at-a-store-without-conditions",
+        _with_removed,
+        is_without_conditions=True,
+    ),
 )
 
 
-def explained(events: Sequence[Event], first: State) -> list[str] | None:
-    """The windows that it takes to explain a history; None: no windows do."""
+def explained(
+    events: Sequence[Event], first: State, *, has_conditions: bool = True
+) -> list[str] | None:
+    """The windows that it takes to explain a history; None: no windows do.
+
+    has_conditions: each target deletes with If-Match.
+    """
     left, names = list(events), list[str]()
     if has_order(left, first):
         return names
     for window in WINDOWS:
+        if window.is_without_conditions and has_conditions:
+            continue
         relaxed = window.relaxed(left)
         if relaxed != left:
             left = relaxed

@@ -7,7 +7,13 @@ import json
 import pytest
 
 from fastpath.ipc.counters import Slot
-from fastpath.ipc.log import FLUSH_SECONDS, MAX_DATAGRAM, SAME_MISTAKE_SECONDS, WorkerLog
+from fastpath.ipc.log import (
+    FLUSH_SECONDS,
+    MAX_DATAGRAM,
+    SAME_FAILURE_SECONDS,
+    SAME_MISTAKE_SECONDS,
+    WorkerLog,
+)
 from fastpath.ipc.process_identity import this_process
 from fastpath.ipc.repair_lines import BEGUN, DONE, LEFT, LeftUpload, read
 from tests.doubles.http1 import get, ok, put
@@ -40,6 +46,29 @@ def test_an_access_line() -> None:
     }
     assert line["request_id"].encode() in client.heard
     assert 0 < line["seconds"] < 10
+
+
+def test_a_target_that_fails_all_the_time_is_told_of_seldom() -> None:
+    rig = Rig()
+    log = rig.log
+    client = rig.connect()
+    client.says(get("/g-b/key"))
+    exchange = client.protocol.exchange  # type: ignore[attr-defined]  # a connection's
+
+    def told() -> list[tuple[str, str]]:
+        return [(line["message"], line["untold"]) for line in rig.lines("event")]
+
+    for _ in range(100):
+        log.target_failed(exchange, "broke")
+    log.target_failed(exchange, "is silent")
+    assert told() == [("broke", ""), ("is silent", "")]
+    for number in range(100):
+        log.target_failed(exchange, f"cannot connect as {number}")
+    assert len(told()) == 8
+    rig.pass_time(SAME_FAILURE_SECONDS)
+    log.target_failed(exchange, "broke")
+    log.target_failed(exchange, "is silent")
+    assert told()[8:] == [("broke", str(99 + 94)), ("is silent", "")]
 
 
 def test_a_refused_request_is_told_with_what_was_known() -> None:

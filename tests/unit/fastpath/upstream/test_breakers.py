@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from fastpath.ipc.counters import BreakerState, Health, Layout, Page, TargetBloc
 from fastpath.upstream.breaker import FAILURES, PROBE_SECONDS
 from tests.doubles.http1 import get, ok, put
 from tests.doubles.wire import Peer, Rig
+from tests.unit.fastpath.upstream.test_pool import Bench
 
 DEAD = ConnectionRefusedError(111, "x")
 UNAVAILABLE = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
@@ -183,9 +185,30 @@ def test_a_kept_connection_that_has_become_stale_does_not_count() -> None:
         client = rig.connect()
         client.says(FIRST)
         rig.target.resets()  # and the request goes up again
+        assert not rig.worker.breakers.of(rig.worker.snapshot.targets["first"].route).failures
         rig.target.says(ok())
         assert status_of(client) == 200
+
+
+def test_a_complete_request_before_it_does_not_make_an_upload_complete() -> None:
+    rig = Rig()
+    assert ask(rig, FIRST, ok()) == 200
+    client = rig.connect()
+    client.says(put("/b-b/k", b"12345")[:-1])
+    rig.target.says(b"HTTP/1.1 100 Continue\r\n\r\n")  # it was not stale
+    rig.target.resets()
+    assert status_of(client) == 503
     assert not rig.worker.breakers.of(rig.worker.snapshot.targets["first"].route).failures
+
+
+def test_a_certificate_that_is_not_for_a_bucket_says_nothing_of_the_target() -> None:
+    bench = Bench()
+    bench.rig.connect_fault = ssl.SSLCertVerificationError("no")
+    (borrower,) = bench.borrow_by_name("a-bucket.first.test")
+    assert borrower.told[0][0] == "failed"
+    assert not bench.pool.breaker.failures
+    bench.borrow()
+    assert bench.pool.breaker.failures
 
 
 def test_a_lack_of_descriptors_says_nothing_of_the_target() -> None:
@@ -205,6 +228,17 @@ def test_those_that_wait_when_it_opens_are_refused_with_the_rest() -> None:
     for _ in range(FAILURES):
         rig.open_held(DEAD)
     assert [status_of(client) for client in clients] == [503] * len(clients)
+
+
+def test_those_that_wait_when_answers_open_it_are_refused_too() -> None:
+    rig = Rig(pool={"max_connections": 1})
+    clients = [rig.connect() for _ in range(3 * FAILURES)]
+    for client in clients:
+        client.says(FIRST)
+    for _ in range(FAILURES):
+        rig.target.says(UNAVAILABLE)
+    assert [status_of(client) for client in clients] == [503] * len(clients)
+    assert rig.target.heard.count(b"GET ") == FAILURES
 
 
 def test_with_all_breakers_open_none_refuses() -> None:

@@ -16,7 +16,7 @@ from fastpath.routing.identities import OPEN_CALLER, Caller
 from fastpath.s3.addressing import Address
 from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.call import MAX_REPLY, WINDOW, Call, CallFailed, ask
-from fastpath.upstream.lessee import Connection
+from fastpath.upstream.lessee import Connection, Failure
 from fastpath.upstream.own_request import OwnRequest
 from tests.doubles.http1 import ok
 from tests.doubles.wire import Rig, document
@@ -96,6 +96,42 @@ def failure(task: asyncio.Task[Any]) -> str:
     fault = task.exception()
     assert isinstance(fault, CallFailed)
     return fault.reason
+
+
+def how_it_failed(task: asyncio.Task[Any]) -> Failure:
+    fault = task.exception()
+    assert isinstance(fault, CallFailed)
+    return fault.how
+
+
+def test_a_failure_says_how_the_target_failed() -> None:
+    bench = Bench(pool={"max_waiters": 1, "max_connections": 1})
+    rig = bench.rig
+    rig.connect_fault = ConnectionRefusedError(111, "x")
+    assert how_it_failed(bench.reads()) is Failure.REFUSED
+    rig.connect_fault = TimeoutError()
+    assert how_it_failed(bench.reads()) is Failure.TIMEOUT
+    rig.connect_fault = None
+    silent = bench.reads()
+    rig.pass_time(121)
+    assert how_it_failed(silent) is Failure.TIMEOUT
+    broken, waits, overloads = bench.reads(), bench.reads(), bench.reads()
+    assert how_it_failed(overloads) is Failure.OVERLOAD
+    rig.target.resets()
+    assert how_it_failed(broken) is Failure.BROKEN
+    rig.target.says(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+    rig.target.resets()
+    assert how_it_failed(waits) is Failure.BROKEN
+    bench.ended()
+
+
+def test_a_target_that_is_barred_is_not_called() -> None:
+    bench = Bench()
+    bench.rig.worker.breakers.barred["first"] = "not asked: it is disabled"
+    task = bench.reads()
+    assert (how_it_failed(task), failure(task)) == (Failure.REFUSED, "not asked: it is disabled")
+    assert not bench.rig.targets
+    assert bench.ended() == [(0, "Failed")]
 
 
 def test_an_answer_is_read_and_the_connection_kept() -> None:

@@ -15,6 +15,7 @@ from fastpath.ipc.counters import Slot
 from fastpath.response.filters import HeadChange, Question, Reason, Reply, SendAgain, Step
 from fastpath.response.own_answer import OwnAnswer
 from fastpath.upstream.call import Call, CallFailed
+from fastpath.upstream.lessee import Failure
 from fastpath.upstream.own_request import OwnRequest
 from tests.doubles.http1 import ok
 from tests.unit.fastpath.upstream.test_call import READ, Bench, answer, failure, write
@@ -102,7 +103,11 @@ def test_a_first_question_without_a_reply() -> None:
     bench = Translated(First())
     bench.rig.connect_fault = ConnectionRefusedError()
     reason = "cannot connect to first.test:9000: ConnectionRefusedError"
-    assert failure(bench.reads()) == f"gave no answer to a question: {reason}"
+    task = bench.reads()
+    assert failure(task) == f"gave no answer to a question: {reason}"
+    fault = task.exception()
+    assert isinstance(fault, CallFailed)
+    assert fault.how is Failure.REFUSED
 
 
 def test_an_answer_of_its_own_sends_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fastpath.routing.rules import pack
 from gateway.config.digest import digest
 from tests.unit.gateway.config.loading import LAKEFS, S3, Desk
 
@@ -64,3 +65,15 @@ def test_the_order_of_rules_counts(desk: Desk) -> None:
 def test_where_the_file_is_does_not_count(desk: Desk, tmp_path_factory: pytest.TempPathFactory):
     other = Desk(tmp_path_factory.mktemp("replica"))
     assert digest(desk.model(TEXT)) == digest(other.model(TEXT))
+
+
+def test_a_time_zone_counts_by_its_name(desk: Desk) -> None:
+    """Its file differs from machine to machine."""
+    hours = "conditions: {time_range: [2, 6], timezone: Europe/Berlin}, target: lakefs"
+    text = TEXT.replace("target: lakefs, description", f"{hours}, description")
+    assert text != TEXT
+    berlin = digest(desk.model(text))
+    assert digest(desk.model(text.replace("Berlin", "Paris"))) != berlin
+    rules = pack(desk.model(text).rules)
+    assert rules["zones"]
+    assert digest(desk.model(text), {**rules, "zones": ["another file"]}) == berlin
