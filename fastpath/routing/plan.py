@@ -98,15 +98,12 @@ class Plan:
     def places(self, asked: Asked) -> list[tuple[Decision, Coverage]]:
         """Return the places of keys with a prefix, and how many of these keys have each.
 
-        In the order in which reads look; ALL and NONE are certain.
+        In the order in which reads look, if all have ALL; ALL is certain.
         """
         found: list[tuple[Decision, Coverage]] = []
         for decision, coverage in self._visit(asked):
-            for index, (other, known) in enumerate(found):
-                if decision.is_same_place(other):
-                    found[index] = (other, max(known, coverage, key=lambda one: one.value))
-                    break
-            else:
+            # One that has some keys already, and comes again with all, is a later place of others.
+            if not any(decision.is_same_place(other) for other, _ in found):
                 found.append((decision, coverage))
         return found
 

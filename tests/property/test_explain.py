@@ -40,16 +40,21 @@ CONDITIONS: tuple[dict[str, Any], ...] = (
     {"time_range": [0, 23]},
 )
 FALLBACKS = st.sampled_from([["three"], ["three", "one"], ["two"]])
+OF_RULES: dict[str, st.SearchStrategy[Any]] = {
+    "keys": st.sampled_from([["raw/*"], ["raw/?", "log"], ["*"], ["raw/a*"], ["r*", "[!r]?"]]),
+    "operations": st.sampled_from([["read"], ["write"], ["list"], ["DELETE"], ["PutObject"]]),
+    "identities": st.sampled_from([["ann"], ["bob"], ["ann", "eve"]]),
+    "rewrite": st.sampled_from(REWRITES),
+}
+ONE_PLACE = {
+    "pattern": st.sampled_from(["data"] * 3 + ["data-*", "team-{team}", "*a*", "?ata", "*"]),
+    "target": st.sampled_from(TARGETS),
+}
+PLAIN_RULES = st.fixed_dictionaries(ONE_PLACE, optional=OF_RULES)
 RULES = st.fixed_dictionaries(
-    {
-        "pattern": st.sampled_from(["data"] * 3 + ["data-*", "team-{team}", "*a*", "?ata", "*"]),
-        "target": st.sampled_from(TARGETS),
-    },
+    ONE_PLACE,
     optional={
-        "keys": st.sampled_from([["raw/*"], ["raw/?", "log"], ["*"], ["raw/a*"], ["r*", "[!r]?"]]),
-        "operations": st.sampled_from([["read"], ["write"], ["list"], ["DELETE"], ["PutObject"]]),
-        "identities": st.sampled_from([["ann"], ["bob"], ["ann", "eve"]]),
-        "rewrite": st.sampled_from(REWRITES),
+        **OF_RULES,
         "conditions": st.sampled_from(CONDITIONS),
         "fallback": FALLBACKS,
     },
