@@ -64,7 +64,7 @@ class Plan:
                 across.append(decision)
             elif mismatch is None and kind.takes_uploads:
                 found.append(decision)
-            if mismatch is None and kind.conditions is None:
+            if mismatch is None and kind.takes_every_upload:
                 break
         else:
             found.append(self._otherwise[0])

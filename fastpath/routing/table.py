@@ -142,7 +142,7 @@ def explain(
         kind, mismatch = table.kind(rule.number), _mismatch(table, rule, asked)
         if mismatch is None:
             steps.append(Step(rule, _matched(rule, kind, asked), not refused))
-            if kind.conditions is None or _is_written(asked):
+            if _is_last(kind, asked):
                 return steps
         else:
             is_place = mismatch is Mismatch.ACROSS and is_merged
@@ -171,11 +171,18 @@ def _is_written(asked: Asked) -> bool:
     return asked.operation in CREATING and asked.prefix is None
 
 
+def _is_last(kind: Kind, asked: Asked) -> bool:
+    """Whether no rule is asked behind one that matches."""
+    if asked.operation in CREATING:
+        return asked.prefix is None or kind.takes_every_upload
+    return kind.conditions is None
+
+
 def _matched(rule: Rule, kind: Kind, asked: Asked) -> str:
     if _is_written(asked):
         how = "matches" if kind.conditions is None else "matches, its conditions hold"
         return f"{how}: target {rule.target}"
-    how = "matches" if kind.conditions is None else "may have it"
+    how = "matches" if _is_last(kind, asked) else "may have it"
     return f"{how}: target {rule.target}{_then(kind.fallback)}"
 
 
