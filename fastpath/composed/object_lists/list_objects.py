@@ -1,7 +1,10 @@
 """ListObjects and ListObjectsV2 over several places, merged into one page in the order of names.
 
-    every place, at the same time: a page -> names up to the last that all places have told
-    -> each once -> the next pages of those places that are used up -> ... -> one page
+    each place in turn: a page -> names up to the last that all places have told
+    -> each once -> the next pages, from the first place that is used up -> ... -> one page
+
+A write puts a key at a place before it removes it where reads look before, and a delete goes the
+other way. So a place is read after those before it: else the key could be missed at both.
 
 Rules: of a key in several places, the row is that of the place which a read comes to first; a
 common prefix is shown if a key in it is; a place that fails fails the list, and one whose bucket
@@ -124,11 +127,15 @@ class _Merge:
         while self._listing.max_keys:
             until = known_until(self.places)
             await self._add([place.take(until) for place in self.places])
-            due = [place for place in self.places if place.is_due]
-            if self.is_truncated or not due:
+            due = [number for number, place in enumerate(self.places) if place.is_due]
+            if self.is_truncated or not due or until is None:
                 return
+            for place in self.places[due[0] + 1 :]:
+                place.read_again(until)
             count = self._room + 1 if self._merged.takes_all else MAX_KEYS
-            await _fetch(due, min(count, MAX_KEYS))
+            await _fetch(
+                [place for place in self.places[due[0] :] if place.is_due], min(count, MAX_KEYS)
+            )
 
     def _first_count(self) -> int:
         """How many names each place is asked for first."""
@@ -224,11 +231,7 @@ class _Merge:
 
 
 async def _fetch(places: Sequence[PlaceList], count: int) -> None:
-    """Get the next page of several places at a time. Raises S3Error, CallFailed."""
-    due = [place for place in places if place.more]
-    if len(due) == 1:
-        await due[0].fetch(count)
-        return
-    async with asyncio.TaskGroup() as group:
-        for place in due:
-            group.create_task(place.fetch(count))
+    """Get the next page of each place, one after the other. Raises S3Error, CallFailed."""
+    for place in places:
+        if place.more:
+            await place.fetch(count)

@@ -155,6 +155,15 @@ class PlaceList:
         self._check_progress(named)
         await self._keep(named)
 
+    def read_again(self, behind: bytes) -> None:
+        """Forget what was read behind a name, unless the target cannot begin there."""
+        if not (self._may_skip and (self.names.keys or self.names.prefixes)):
+            return
+        self.names = Names([], [], [])
+        self._start = self._passed = behind
+        self._begin, self._token = self._names.start(behind), ""
+        self.last, self.more = b"", True
+
     def take(self, until: bytes | None) -> Names:
         """Return the names up to one, of which nothing is kept; None: all of them."""
         keys, rows, prefixes = names = self.names
