@@ -137,7 +137,7 @@ def remarks_about(treatment: Treatment, why: Why | None, *, is_along: bool) -> I
     """Yields what is to say of a request, besides its places."""
     if why is Why.TO_CHANGE:
         yield "it goes where a read finds the object"
-    if why is Why.TO_JUDGE:
+    if why is Why.TO_COMPARE:
         yield "its condition is about the object that a read finds; here as if none did"
     if why is Why.TO_MEASURE:
         yield (

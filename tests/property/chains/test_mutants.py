@@ -37,6 +37,7 @@ CASES = (
     Case("forward", "fallback", "put get delete", HARSH, within=2000),
     Case("stops_nowhere", "fallback", "put get delete", HARSH, within=2000),
     Case("forbidden", "fallback", "put get", HARSH, within=2000),
+    Case("omits", "fallback", "put list", HARSH),
     Case("passes_failures", "fallback", "put get", HARSH, within=2000),
 )
 
