@@ -4,7 +4,7 @@
 
 A key that several places may have is deleted at each of them, the last in the order of reads first,
 and once more at the candidates behind the first; its row is that of the place where reads look
-first, or of the first that failed.
+first, or of the first that failed. A place whose bucket does not exist has none of the keys.
 
 Rules: nothing is sent before the client's document was verified and read as a whole. Each entry has
 one row in the answer, in the client's order: what its target says of it, or an error. A place that
@@ -32,6 +32,7 @@ from fastpath.composed.calls import (
 from fastpath.composed.delete_results import (
     Entry,
     Failure,
+    NoBucket,
     Outcome,
     Row,
     failure_of,
@@ -41,6 +42,7 @@ from fastpath.composed.delete_results import (
 )
 from fastpath.errors import (
     INTERNAL_ERROR,
+    NO_SUCH_BUCKET,
     SERVICE_UNAVAILABLE,
     SLOW_DOWN,
     Kind,
@@ -102,7 +104,7 @@ async def delete_objects(request: ComposedRequest) -> None:
     deepest = max(map(len, places.values()), default=0) - 1
     for depth in range(deepest, -1, -1):
         now = _at_depth(places, depth, outcomes)
-        outcomes |= await _delete(request, batch.entries, now, at_once, charged)
+        _add(outcomes, await _delete(request, batch.entries, now, at_once, charged))
         marked |= {(number, depth) for number in now if _has_marker(outcomes[number])}
     # What was written behind meanwhile, and hidden by what is deleted now (`chains.delete`).
     for depth in range(deepest, 0, -1):
@@ -112,7 +114,7 @@ async def delete_objects(request: ComposedRequest) -> None:
             if depth < chains[number].candidates and (number, depth) not in marked
         }
         found = await _delete(request, batch.entries, now, at_once, charged)
-        outcomes |= {n: outcome for n, outcome in found.items() if isinstance(outcome, Failure)}
+        _add(outcomes, {number: one for number, one in found.items() if isinstance(one, Failure)})
     in_order = [outcomes[number] for number in range(len(batch.entries))]
     result = write_result(batch.entries, in_order, quiet=batch.is_quiet)
     lines = [b"%b: %b" % (_CHARGED, value) for value in charged]
@@ -126,6 +128,19 @@ def _is_of_one_place(entry: Entry, chain: Chain) -> bool:
     if entry.get("VersionId"):
         return chain.candidates > 1
     return any(map(entry.get, _CONDITIONS))
+
+
+def _add(outcomes: dict[int, Outcome], found: Mapping[int, Outcome]) -> None:
+    """Add what became of entries at one place; if the bucket is elsewhere, what became there."""
+    for number, outcome in found.items():
+        if isinstance(outcome, NoBucket):
+            outcomes.setdefault(number, outcome)
+        else:
+            outcomes[number] = outcome
+
+
+def _has_failed(outcome: Outcome | None) -> bool:
+    return isinstance(outcome, Failure) and not isinstance(outcome, NoBucket)
 
 
 def _has_marker(outcome: Outcome) -> bool:
@@ -155,7 +170,7 @@ def _at_depth(
     return {
         number: decisions[depth]
         for number, decisions in places.items()
-        if depth < len(decisions) and not isinstance(outcomes.get(number), Failure)
+        if depth < len(decisions) and not _has_failed(outcomes.get(number))
     }
 
 
@@ -191,6 +206,7 @@ class _Group:
         self._request = request
         self._place = place
         self._headers = headers
+        self._is_told = True  # why a place fails: a bare 404 may be a proxy's
 
     async def delete(self, at_once: asyncio.Semaphore) -> None:
         """Delete the entries, and record what became of them."""
@@ -253,7 +269,9 @@ class _Group:
             await call.send(body)
             head = await call.answer()
             document = await call.document(MAX_ERROR + len(entries) * _MAX_ROW) or b""
-        if head.status != 200 or read_error(document):
+        said = read_error(document)
+        if head.status != 200 or said:
+            self._is_told = bool(said)
             raise error_in(self._request, head.status, document, self._place)
         self.charged = head.fields.get(_CHARGED, b"")
         return read_rows(document)
@@ -279,7 +297,9 @@ class _Group:
         if failure.kind is SERVICE_UNAVAILABLE:  # which S3 has not for a key
             return Failure(INTERNAL_ERROR.code, INTERNAL_ERROR.message)
         error = client_error(self._request, failure, self._place)
-        return Failure(error.kind.code, error.message)
+        has_none = error.kind.code == NO_SUCH_BUCKET.code and self._is_told
+        made = NoBucket if has_none else Failure
+        return made(error.kind.code, error.message)
 
     def _tell_of_missing(self, missing: int, asked: int) -> None:
         if missing:

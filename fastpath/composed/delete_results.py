@@ -41,6 +41,10 @@ class Failure(NamedTuple):
     message: str
 
 
+class NoBucket(Failure):
+    """The place has no entry, because its bucket does not exist."""
+
+
 Outcome = Row | Failure
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from fastpath.renaming.addresses import upstream_prefix
 from fastpath.renaming.object_pages import ObjectPage
 from fastpath.renaming.queries import after_all
-from fastpath.renaming.texts import outside_prefix
+from fastpath.renaming.texts import of_another_list, outside_prefix
 from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.addressing import MAX_KEY_BYTES
 from fastpath.s3.xml_writer import escaped, url_encoded
@@ -118,10 +118,20 @@ class ListedNames:
             keys, prefixes = self._down(page.keys), self._down(page.prefixes)
         else:
             keys, prefixes = page.keys, page.prefixes
+        self._check_prefix(page)
         _check_order(keys, after)
         _check_order(prefixes, after)
         last = max(keys[-1:] + prefixes[-1:], default=b"")
         return NamedPage(keys, self._rows(page, keys), prefixes, last)
+
+    def _check_prefix(self, page: ObjectPage) -> None:
+        """Refuse a page of another list. Raises S3Error.
+
+        Of names in order, the first and the last tell of all.
+        """
+        for names in (page.keys, page.prefixes):
+            if not all(name.startswith(self.prefix) for name in (*names[:1], *names[-1:])):
+                raise of_another_list()
 
     def _down(self, names: list[bytes]) -> list[bytes]:
         key_prefix, strip_prefix = self._rewrite.key_prefix, self._rewrite.strip_prefix

@@ -59,6 +59,11 @@ def outside_prefix() -> S3Error:
     return _unusable("a key that does not begin with the key_prefix of its rule, as was asked for")
 
 
+def of_another_list() -> S3Error:
+    """Return the error for a list with a key that was not asked for."""
+    return _unusable("a key that does not begin with the prefix of its list")
+
+
 def unreadable_response() -> S3Error:
     """Return the error for a response that was not understood."""
     return _unusable(

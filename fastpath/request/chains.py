@@ -155,7 +155,8 @@ def _why_look(request: Understood, placed: Placed, *, by_rules: bool) -> Why | N
     if RENAME_SOURCE in fields or fields.get(_OFFSET):
         raise has_several_targets()
     if any(fields.get(condition) for condition in CONDITIONS):
-        if chain.candidates > 1:
+        # An upload may be where a reload has put another place before it.
+        if chain.candidates > 1 or not placed.decision.is_same_place(chain.primary):
             _refuse_conditions(request, CONDITIONS)
         return Why.TO_COMPARE
     if COPY_SOURCE in fields and chain.candidates > 1 and by_rules:
@@ -165,8 +166,7 @@ def _why_look(request: Understood, placed: Placed, *, by_rules: bool) -> Why | N
 
 def places_before(placed: Placed) -> tuple[Decision, ...]:
     """Return the places whose objects would hide what is stored: reads look there before."""
-    chain, decision = placed
-    return chain.before(decision) if chain.candidates > 1 else ()
+    return placed.chain.before(placed.decision)
 
 
 def looked(

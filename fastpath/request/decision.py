@@ -43,6 +43,7 @@ from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import CREATING
 from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import COPY_SOURCE, Address
+from fastpath.s3.continuation_tokens import read_token
 from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 
@@ -115,7 +116,7 @@ def _decide_by_more(
         placed = _placed_by_upload(request, asked, upload, snapshot)
     elif (custom is None or custom.reads) and operation is _DELETE_OBJECTS:
         return Undecided(request, asked, is_batch=True)
-    elif (merged := _merged_list(operation, asked, snapshot)) is not None:
+    elif (merged := _merged_list(request, asked, snapshot)) is not None:
         return request_across(request, merged.places[0], merged, snapshot, trail)
     elif custom is None or not asked.bucket:
         placed = placed_by(snapshot.routing.plan(asked.bucket), asked)
@@ -165,23 +166,23 @@ def _placed_by_upload(
     return Placed(chain._replace(places=tuple(places)), decision)
 
 
-def _merged_list(operation: Operation, asked: Asked, snapshot: Snapshot) -> MergedList | None:
+def _merged_list(request: Understood, asked: Asked, snapshot: Snapshot) -> MergedList | None:
     """Return where the objects are that a list shows; None: one place lists them."""
-    if operation not in _LISTS:
+    if request.operation not in _LISTS:
         return None
     custom = snapshot.custom
     if custom is None:
-        return _list_by_rules(snapshot.routing.plan(asked.bucket), asked)
+        return _list_by_rules(request, snapshot.routing.plan(asked.bucket), asked)
     return _list_of_chain(custom.chain_of_reads) if len(custom.reads) > 1 else None
 
 
-def _list_by_rules(plan: Plan, asked: Asked) -> MergedList | None:
+def _list_by_rules(request: Understood, plan: Plan, asked: Asked) -> MergedList | None:
     """Return where the rules have the objects that a list shows; None: one place lists them."""
-    if plan.fixed is not None:
-        return None
-    places = [place for place, _ in plan.places(asked)]
+    places = [plan.fixed] if plan.fixed else [place for place, _ in plan.places(asked)]
     if len(places) == 1:
-        return None
+        # A target would take a token of the gateway's for a place to go on at, and leave out keys.
+        is_continued = _has_own_token(request.query, asked.bucket)
+        return _list_of_chain(Chain((places[0],))) if is_continued else None
     read = asked._replace(operation=_READ.name)
 
     def coverage(prefix: bytes) -> Sequence[Coverage]:
@@ -196,6 +197,12 @@ def _list_by_rules(plan: Plan, asked: Asked) -> MergedList | None:
 
     takes_all = all(some is Coverage.ALL for some in coverage(asked.prefix or b""))
     return MergedList(places, takes_all, chain_of, coverage)
+
+
+def _has_own_token(query: Query, bucket: bytes) -> bool:
+    """Whether a list goes on that was merged when it began: a reload has moved the bucket since."""
+    token = first_value(query, b"continuation-token")
+    return bool(token) and read_token(bucket, token) is not None
 
 
 def _list_of_chain(chain: Chain) -> MergedList:
@@ -293,7 +300,7 @@ def decided(
         if placed.decision.rule == CUSTOM_ROUTER:
             merged = _list_of_chain(placed.chain) if placed.is_along else None
         else:
-            merged = _list_by_rules(snapshot.routing.plan(asked.bucket), asked)
+            merged = _list_by_rules(request.understood, snapshot.routing.plan(asked.bucket), asked)
         if merged is not None:
             return request_across(request.understood, merged.places[0], merged, snapshot, trail)
     return request_placed(request.understood, snapshot, asked, trail, placed, source, upload)

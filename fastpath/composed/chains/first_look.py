@@ -72,11 +72,12 @@ async def _look_for_object(request: ComposedRequest, looking: Looking) -> Looked
         if looking.why is Why.TO_CHANGE:
             raise
         return Looked(looking.placed, {})
+    # 400: it is encrypted with a key of its owner's (SSE-C), which its tags are not.
+    if looking.why is Why.TO_CHANGE and status in (200, 400):
+        return Looked(Placed(chain, place.decision), {})
     is_deleted = status == 404  # by a delete marker, which the primary decides about
     if status != 200 and not (is_deleted and looking.why is Why.TO_COMPARE):
         raise error_in(request, status, b"", place)
-    if looking.why is Why.TO_CHANGE:
-        return Looked(Placed(chain, place.decision), {})
     if is_deleted or place.decision is chain.primary:
         return Looked(looking.placed, {})
     return Looked(looking.placed, _evaluated(looking.understood.head, fields.get(b"etag", b"")))

@@ -3,7 +3,8 @@
     HEAD where reads look before -> the write -> what was seen there is deleted -> the answer
 
 Rules: a client is told that its object is stored only once a read would find it; if an older one
-cannot be removed, the client is told to try again (503). What the target refuses removes nothing.
+cannot be removed, the client is told to try again (503). What the target refuses removes nothing,
+nor does an answer without the ETag of the new object: that may be a page of a proxy.
 Only what was there before the write is removed: who stored an object there since then has written
 later, or at the same time, and may know already that it is stored.
 """
@@ -23,21 +24,41 @@ if TYPE_CHECKING:
     from fastpath.http.head import ResponseHead
     from fastpath.response.filters import Step
 
+_ETAG = b"ETag>"  # in the document of a copy, or of an upload in parts
+
 
 class HidingObjects(ResponseFilter):
     """Decides about the answer to a write that older objects may hide."""
 
+    def __init__(self) -> None:
+        self._has_etag = False
+
     def head(self, head: ResponseHead) -> Step:
+        self._has_etag = b"etag" in head.fields
         return Buffer(MAX_ASKED_BYTES) if head.status < 300 else None
 
     def whole(self, body: bytes, *, complete: bool) -> Step:
         # S3 writes an error into a 200 that has begun (CopyObject, CompleteMultipartUpload).
-        return None if read_error(body) else Removal()
+        if read_error(body):
+            return None
+        if not self._has_etag and _ETAG not in body:
+            raise _unclear()
+        return Removal()
 
     def reply(self, reply: Reply | None) -> Step:
         if reply is None:
             raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
         return None
+
+
+def _unclear() -> S3Error:
+    """Return the error for an answer that does not say that an object was stored."""
+    error = S3Error(SERVICE_UNAVAILABLE, retry_after=1)
+    error.note = (
+        "gave no ETag for a new object, so that the older one which hides it stays (is its "
+        "endpoint an S3 endpoint, or a page of a proxy?)"
+    )
+    return error
 
 
 async def removed(request: ComposedRequest) -> Reply | None:

@@ -8,7 +8,7 @@
     anything else                                      this answer
 
 Rules: if no place has it, all are asked once more, because a writer may have moved the key between
-two looks. What a place that gave no answer may have is never called absent.
+two looks. What a place that gave no answer may have is never called absent, nor deleted.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class _Walk:
     async def goes_on(self, place: Place, call: Call, head: ResponseHead, *, is_last: bool) -> bool:
         """Whether the next place is asked after this answer; `is_last`: of the candidates.
 
-        Raises CallFailed.
+        Raises CallFailed; S3Error: it says no, whatever comes behind.
         """
         is_deletion = head.fields.get(_DELETE_MARKER) == b"true"
         if head.status == 404 and not (is_deletion and is_last):
@@ -118,11 +118,13 @@ class _Walk:
                 self._absences.append(error)
                 return True
             self.has_ended = True
-            raise error
+            raise self.error() if self._failures else error
         if head.status >= 500 and "5xx" in self._passes:
             self._failures += 1
             return True
         self.has_ended = True
+        if head.status == 404 and self._failures:
+            raise self.error()
         return False
 
     def passes(self, failure: CallFailed) -> bool:

@@ -3,7 +3,7 @@
 Rules: a place is asked by itself, whatever others have; a deleted object (404, with or without
 x-amz-delete-marker) is not there; a place that says neither, or nothing, is a failure. What was
 seen is removed only while it is still the same: a target that has conditions on deletes compares
-the ETag itself; at another the object is looked at again just before.
+the ETag itself; at another, or if that says no, the object is looked at again just before.
 """
 
 from __future__ import annotations
@@ -98,12 +98,15 @@ async def remove(
     compares = _MATCH not in profile.overlooks.get("DeleteObject", ())
     if seen.etag and compares and not profile.assumed:
         try:
-            await delete_at(request, place, [*headers, (_MATCH, seen.etag)])
+            status = await delete_at(request, place, [*headers, (_MATCH, seen.etag)])
         except S3Error as error:
             if error.kind.status != NOT_IMPLEMENTED.status:
                 raise
         else:
-            return
+            if status != PRECONDITION_FAILED.status:
+                return
+            # It was replaced, or the store refuses the ETag that it showed itself (a proxy has made
+            # it a weak one): then the object would hide the new one for good.
     if seen.etag:
         now = await find_object(request, seen.place, bucket, key)
         if now is None or now.etag != seen.etag:

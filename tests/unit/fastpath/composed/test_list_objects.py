@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,9 +10,19 @@ import pytest
 
 from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.continuation_tokens import make_token
-from tests.doubles.http1 import ok
+from tests.doubles.http1 import get, ok
 from tests.doubles.listed_store import ListedStore, Style
-from tests.unit.fastpath.composed.merging import BUCKET, Merging, Shown, merged, query_of
+from tests.doubles.rules import Rule
+from tests.unit.fastpath.composed.bench import Bench
+from tests.unit.fastpath.composed.copies.bench import Side
+from tests.unit.fastpath.composed.merging import (
+    BUCKET,
+    SORTED,
+    Merging,
+    Shown,
+    merged,
+    query_of,
+)
 
 NEW = ListedStore({"a": "new-a", "c": "new-c", "d/x": "new"})
 OLD = ListedStore({"a": "old-a", "b": "old-b", "d/y": "old", "e": "old"})
@@ -241,6 +252,14 @@ def test_a_key_that_is_not_the_client_s() -> None:
     assert merging.taken().status == 503
     assert "key_prefix" in merging.told()[-1][1]
     assert b"other" not in merging.client.heard
+
+
+def test_a_page_of_another_list() -> None:
+    merging = Merging(two())
+    merging.spoilt = lambda target, _: page_of("b", "z") if target == "generic" else None
+    merging.ask("list-type=2&prefix=b")
+    assert merging.taken().status == 503
+    assert "does not begin with the prefix" in merging.told()[-1][1]
 
 
 def test_a_page_that_ends_with_a_name_that_nobody_could_send() -> None:
@@ -498,3 +517,25 @@ def test_every_key_of_long_lists() -> None:
             break
         where = {"continuation_token": page.fields["NextContinuationToken"]}
     assert names == sorted({f"k{n:04}" for n in range(3000) if not n % 3 or not n % 2})
+
+
+def test_a_list_goes_on_when_a_reload_has_left_one_target() -> None:
+    """The target would read a place to go on at out of a token that it has not made."""
+    fallback = Rule(1, 1, BUCKET, "first", fallback=("generic",))
+    bench = Bench(rules=(fallback,), overrides=SORTED)
+    first, second = Side(bench.rig, "first"), Side(bench.rig, "generic")
+    bench.client.says(get(f"/{BUCKET}?list-type=2&max-keys=1"))
+    for place in (first, second):
+        place.hears(f"GET /{BUCKET}?")
+        place.says(page_of("a", "b"))
+    token = re.search(rb"<NextContinuationToken>([^<]+)<", bench.client.take())
+    assert token is not None
+    bench.rig.install(rules=(Rule(1, 1, BUCKET, "first"),), overrides=SORTED)
+    query = f"list-type=2&continuation-token={token[1].decode()}"
+    bench.client.says(get(f"/{BUCKET}?{query}"))
+    asked = first.hears(f"GET /{BUCKET}?").line
+    assert ("start-after=a&" in asked, "continuation-token" in asked) == (True, False)
+    first.says(page_of("b"))
+    assert b"<Key>b</Key>" in bench.client.take()
+    bench.client.says(get(f"/{BUCKET}?list-type=2&continuation-token=the-targets"))
+    assert "continuation-token=the-targets" in first.hears(f"GET /{BUCKET}?").line

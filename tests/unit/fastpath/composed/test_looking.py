@@ -170,3 +170,25 @@ def test_a_client_that_leaves_ends_the_removal_of_what_hides_its_object() -> Non
     bench.client.resets()
     assert bench.is_at_rest
     assert bench.line() == (0, "ClientGone")
+
+
+def test_a_deletion_behind_a_place_that_failed_is_not_believed() -> None:
+    bench = fallback(ALL)
+    bench.asks()
+    bench.first.hears("GET /b-b/k")
+    bench.first.says(error("InternalError", "500 Internal Server Error"))
+    bench.second.hears("GET /b-b/k")
+    bench.second.says(marked(error("NoSuchKey", "404 Not Found")))
+    assert bench.answer().status == 503
+    assert bench.is_at_rest
+
+
+def test_tags_go_to_an_object_that_shows_nothing_without_its_key() -> None:
+    """A HEAD of an object with SSE-C is 400 without the key of its owner."""
+    bench = fallback()
+    bench.client.says(put("/b-b/k?tagging", b"<Tagging/>"))
+    bench.first.hears("HEAD /b-b/k")
+    bench.first.says(ok(b"", status="400 Bad Request"))
+    bench.first.hears("GET /b-b?location")
+    bench.first.says(ok(b"<LocationConstraint/>"))
+    bench.first.hears("PUT /b-b/k?tagging")
