@@ -32,6 +32,7 @@ TIME = "time passes"
 PATIENCE = 400.0  # seconds of the loop in which a worker has to do something
 _PASSES = 2.0  # seconds, of a step in which time passes
 
+SILENCE = "silence"
 # How a request ends that fails: whether the store has done it, and what the gateway hears.
 ENDS: Mapping[str, tuple[bool, str]] = {
     "refused": (False, "reset"),
@@ -41,6 +42,8 @@ ENDS: Mapping[str, tuple[bool, str]] = {
     "500": (False, "500"),
     "503, but done": (True, "503"),
     "forbidden": (False, "403"),
+    "silent": (False, SILENCE),
+    "silent, but done": (True, SILENCE),
 }
 _ERRORS = {
     "503": ("503 Slow", "SlowDown"),
@@ -157,12 +160,14 @@ class Play:
     def _stock(self) -> dict[str, State]:
         """Put old objects into the stores that have some; what clients see at first."""
         seen: dict[str, State] = dict.fromkeys(KEYS)
-        for target in reversed(self.layout.order):
+        for target in self.journey.stocked:
             for key in KEYS:
-                if target in self.journey.stocked and self.dice.random() < 0.6:
-                    body = self.known.new(key)
-                    self.stores[target].put(key, body)
-                    seen[key] = len(body)
+                if self.dice.random() < 0.6:
+                    self.stores[target].put(key, self.known.new(key))
+        for key in KEYS:
+            order = self.layout.orders.get(key, self.layout.order)
+            found = (self.stores[target].sizes().get(key) for target in order)
+            seen[key] = next((size for size in found if size is not None), None)
         self.say(f"{self.layout.name}; at first: {seen}")
         return seen
 
@@ -300,7 +305,9 @@ class Play:
         del self._held[one.peer]
         one.peer.take()
         if self.dice.randrange(1000) < self.chances.fails:
-            self._fail(one, self.dice.choice(list(ENDS)))
+            # Others would be too late as well, while it is waited for.
+            ends = [end for end, (_, way) in ENDS.items() if len(held) == 1 or way != SILENCE]
+            self._fail(one, self.dice.choice(ends))
         else:
             answer = self.stores[one.target].answer(one.head, one.body)
             self.say(f"  {one.line} -> {answer.partition(b' ')[2][:3].decode()}")
@@ -312,6 +319,9 @@ class Play:
         self.say(f"  {one.line} fails: {end}")
         self.wrong.append((self.now, f"{end} at {one.target}"))
         answer = self.stores[one.target].answer(one.head, one.body) if is_done else b""
+        if way == SILENCE:
+            self._wait()
+            return
         if way == "half":
             one.peer.says(answer[: len(answer) // 2])
         if way in _ERRORS:
@@ -409,7 +419,12 @@ class Play:
         if self.rig.defects:
             raise self.fault(f"defects: {self.rig.defects}")
         for key, events in self.known.events.items():
-            names = explained(events, self.first[key], has_conditions=self.journey.has_conditions)
+            names = explained(
+                events,
+                self.first[key],
+                has_conditions=self.journey.has_conditions,
+                passes=self.journey.passes,
+            )
             self.windows += names or []
             if names is None:
                 few = shortest(events, self.first[key])

@@ -33,7 +33,7 @@ class Case:
 
 CASES = (
     Case("hides", "by_size", "put get delete", CALM),
-    Case("hides", "large_first", "put get delete", CALM),
+    Case("hides", "by_type", "put get delete", CALM),
     Case("forward", "fallback", "put get delete", HARSH, within=2000),
     Case("stops_nowhere", "fallback", "put get delete", HARSH, within=2000),
     Case("forbidden", "fallback", "put get", HARSH, within=2000),
