@@ -68,12 +68,14 @@ class Journey:
     """Layouts that clients see while they work; `in_order`: each once, else any at any time.
 
     stocked: targets that hold old objects at first.
+    replicas: gateways of one configuration, each reloaded by itself.
     """
 
     name: str
     layouts: tuple[Layout, ...]
     in_order: bool = False
     stocked: tuple[str, ...] = ()
+    replicas: int = 1
 
     @property
     def passes(self) -> bool:
@@ -164,12 +166,31 @@ def by_keys_and_size(a: str, b: str, c: str) -> Journey:
         rules,
         orders=orders,
     )
-    return Journey("by keys and size", (layout,), stocked=(a, b, c))
+    return Journey("by keys and size", (layout,), stocked=(a, b, c), replicas=2)
+
+
+def _to_be(new: str, old: str) -> Layout:
+    """Reads look at the new store first, where nothing is written yet."""
+    rule = _rule(1, new, content_types=("x-nothing/x-is-of-this-type",))
+    return Layout(f"reads at {new}, then {old}; writes at {old}", (new, old), old, (rule,))
+
+
+def move_of_replicas(a: str, b: str, c: str) -> Journey:
+    """The order of reads changes first, and only then the writes."""
+    steps = (Layout(f"all at {a}", (a,), a), _to_be(b, a), _behind(b, a))
+    return Journey("replicas move", steps, in_order=True, stocked=(a,), replicas=2)
+
+
+def hasty_move_of_replicas(a: str, b: str, c: str) -> Journey:
+    """The order of reads and the writes change at once: some replicas do before others."""
+    steps = (Layout(f"all at {a}", (a,), a), _behind(a, b), _behind(b, a))
+    return Journey("replicas move in haste", steps, in_order=True, stocked=(a,), replicas=2)
 
 
 def by_size(a: str, b: str, c: str) -> Journey:
     limits = (1000, 1000, 5, 100_000)
-    return Journey("by size", tuple(_by_size(a, b, limit) for limit in limits), stocked=(a, b))
+    layouts = tuple(_by_size(a, b, limit) for limit in limits)
+    return Journey("by size", layouts, stocked=(a, b), replicas=2)
 
 
 def large_first(a: str, b: str, c: str) -> Journey:
@@ -230,6 +251,7 @@ JOURNEYS: tuple[Callable[[str, str, str], Journey], ...] = (
     by_size_with_fallback,
     new_condition,
     stale,
+    move_of_replicas,
     by_keys,
     by_keys_and_size,
 )

@@ -72,6 +72,13 @@ def test_a_mutant_is_found(case: Case) -> None:
 
 
 @pytest.mark.slow
+def test_replicas_that_move_in_one_step_lose_a_write() -> None:
+    """docs/operating.md, "Several replicas": another order and another place of writes at once."""
+    case = Case("", "hasty_move_of_replicas", "put get delete", Chances(reloads=60), within=8000)
+    assert faults(case)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.mutant}-{case.journey}")
 def test_the_gateway_itself_passes_where_its_mutant_does_not(case: Case) -> None:
     assert faults(case) == []
