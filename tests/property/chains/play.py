@@ -147,7 +147,9 @@ class Play:
         self.rigs = [Rig(**self.layout.options(self._keys)) for _ in range(journey.replicas)]
         for rig in self.rigs:
             rig.worker.composed = OPERATIONS
-        self.known = Known(self.dice, lambda: self.now, self.went_wrong, self.fault)
+        self.known = Known(
+            self.dice, lambda: self.now, self.went_wrong, self.fault, self.has_turned
+        )
         self.first = self._stock()
         self.clients = [
             Client(Worker(self.known, f"c{number}"), rig.connect(), rig)
@@ -186,6 +188,11 @@ class Play:
 
     def went_wrong(self, since: int) -> frozenset[str]:
         return frozenset(what for step, what in self.wrong if step >= since)
+
+    def has_turned(self) -> bool:
+        """Whether the bucket was on one target first, and is not any more."""
+        layouts = [self.journey.layouts[at] for at in (0, max(self._at))]
+        return len({len(layout.order) == 1 for layout in layouts}) == 2
 
     # Steps
 
