@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.doubles.http1 import ok
+from tests.doubles.http1 import ok, put
 from tests.doubles.rules import Conditions, Rule
 from tests.unit.fastpath.composed.bench import Bench
-from tests.unit.fastpath.composed.copies.bench import Side, error
+from tests.unit.fastpath.composed.copies.bench import Side, error, found
 
 DATA = b"of the second place"
 ALL = frozenset({"404", "5xx", "timeout", "refused"})
@@ -155,3 +155,18 @@ def test_a_client_that_leaves_ends_the_look() -> None:
     bench.client.resets()
     assert bench.is_at_rest
     assert bench.second.is_silent
+
+
+def test_a_client_that_leaves_ends_the_removal_of_what_hides_its_object() -> None:
+    """It was not told that its object is stored: the older one stays, and nothing waits."""
+    bench = candidates()
+    bench.client.says(put("/b-b/k", b"larger than ten"))
+    bench.first.hears("HEAD /b-b/k")
+    bench.first.says(found(3))
+    bench.second.hears("PUT /b-b/k")
+    bench.second.says(ok(b"", 'ETag: "new"'))
+    bench.first.hears("HEAD /b-b/k")  # once more: whether it compares ETags, nobody knows
+    assert not bench.client.heard
+    bench.client.resets()
+    assert bench.is_at_rest
+    assert bench.line() == (0, "ClientGone")
