@@ -4,7 +4,8 @@
 
 A key that several places may have is deleted at each of them, the last in the order of reads first,
 and once more at the candidates behind the first; its row is that of the place where reads look
-first, or of the first that failed.
+first, or of the first that failed. A place behind the first that has no such bucket has none of the
+keys.
 
 Rules: nothing is sent before the client's document was verified and read as a whole. Each entry has
 one row in the answer, in the client's order: what its target says of it, or an error. A place that
@@ -29,6 +30,7 @@ from fastpath.composed.calls import (
     error_in,
     translation_of,
 )
+from fastpath.composed.chains.objects import NOT_THERE
 from fastpath.composed.delete_results import (
     Entry,
     Failure,
@@ -102,8 +104,9 @@ async def delete_objects(request: ComposedRequest) -> None:
     deepest = max(map(len, places.values()), default=0) - 1
     for depth in range(deepest, -1, -1):
         now = _at_depth(places, depth, outcomes)
-        outcomes |= await _delete(request, batch.entries, now, at_once, charged)
-        marked |= {(number, depth) for number in now if _has_marker(outcomes[number])}
+        found = await _delete(request, batch.entries, now, at_once, charged)
+        marked |= {(number, depth) for number in now if _has_marker(found[number])}
+        outcomes |= {n: one for n, one in found.items() if not depth or not _is_absent(one)}
     # What was written behind meanwhile, and hidden by what is deleted now (`chains.delete`).
     for depth in range(deepest, 0, -1):
         now = {
@@ -112,7 +115,8 @@ async def delete_objects(request: ComposedRequest) -> None:
             if depth < chains[number].candidates and (number, depth) not in marked
         }
         found = await _delete(request, batch.entries, now, at_once, charged)
-        outcomes |= {n: outcome for n, outcome in found.items() if isinstance(outcome, Failure)}
+        failed = {n: one for n, one in found.items() if isinstance(one, Failure)}
+        outcomes |= {n: one for n, one in failed.items() if not _is_absent(one)}
     in_order = [outcomes[number] for number in range(len(batch.entries))]
     result = write_result(batch.entries, in_order, quiet=batch.is_quiet)
     lines = [b"%b: %b" % (_CHARGED, value) for value in charged]
@@ -126,6 +130,11 @@ def _is_of_one_place(entry: Entry, chain: Chain) -> bool:
     if entry.get("VersionId"):
         return chain.candidates > 1
     return any(map(entry.get, _CONDITIONS))
+
+
+def _is_absent(outcome: Outcome) -> bool:
+    """Whether a place behind the first has nothing to delete: not even the bucket."""
+    return isinstance(outcome, Failure) and outcome.code in NOT_THERE
 
 
 def _has_marker(outcome: Outcome) -> bool:
