@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--identity", metavar="NAME", help="Who signs the request.")
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="A key; DeleteObjects has many.")
 @click.option("--prefix", metavar="TEXT", help="Of the keys that a list asks for.")
-@click.option("--size", metavar="BYTES", type=click.IntRange(0), help="Length of its body.")
+@click.option("--size", metavar="BYTES", help="Length of its body: 1000000, or 1MB.")
 @click.option("--content-type", metavar="TYPE", help="Its Content-Type.")
 @click.option("--at", metavar="TIME", help="When it is sent: ISO 8601 or epoch seconds. [now]")
 @click.option("--query", metavar="TEXT", default="", help="Its query, as versionId=1&tagging.")

@@ -68,6 +68,7 @@ async def _look_for_object(request: ComposedRequest, looking: Looking) -> Looked
     try:
         async with look(request, strict, "HeadObject", address.bucket, address.key) as seen:
             status, fields, place = seen.head.status, seen.head.fields, seen.place
+            await seen.call.document(0)  # to its end, so that the connection is kept
     except Absent:
         if looking.why is Why.TO_CHANGE:
             raise

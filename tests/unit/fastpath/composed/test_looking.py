@@ -148,6 +148,21 @@ def test_the_marker_of_a_candidate_says_nothing_of_the_candidates_behind() -> No
     assert bench.is_served_by_second()
 
 
+def test_a_look_before_a_change_keeps_its_connection() -> None:
+    bench = fallback()
+    tags = b"<Tagging><TagSet/></Tagging>"
+    bench.client.says(put("/b-b/k?tagging", tags))
+    bench.first.hears("HEAD /b-b/k")
+    bench.first.says(ok(b"", status="404 Not Found"))
+    bench.second.hears("HEAD /b-b/k")
+    bench.second.says(ok(b""))
+    bench.second.hears("PUT /b-b/k?tagging")
+    bench.second.says(ok(b""))
+    assert bench.answer(b"PUT").status == 200
+    assert len(bench.second.peers) == 1
+    assert bench.calls() == [("HeadObject", 404, ""), ("HeadObject", 200, "")]
+
+
 def test_a_client_that_leaves_ends_the_look() -> None:
     bench = fallback()
     bench.asks()

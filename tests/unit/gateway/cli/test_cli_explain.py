@@ -335,18 +335,18 @@ def test_rules_are_asked_about_size_type_and_time(full: Path) -> None:
         "x-amz-trailer": "x-amz-checksum-crc32",
         "content-encoding": "aws-chunked",
     }
-    more = length_headers(7, [f"{name}: {value}" for name, value in streamed.items()])
+    more = length_headers("7", [f"{name}: {value}" for name, value in streamed.items()])
     name, _, value = more[0].partition(": ")
     assert asked_of(full, {**streamed, name: value}).size == 7
 
 
 def test_options_say_what_a_header_would(run, full: Path) -> None:
-    words = ["--size", "7", "--content-type", "text/plain", "--method", "PUT"]
+    words = ["--size", "7KiB", "--content-type", "text/plain", "--method", "PUT"]
     with patch.object(trial, "steps_of", side_effect=trial.steps_of) as steps:
         done = run("explain", "-c", full, "x-a", "main/k", *words, "--at", "1970-01-01T01:00+01:00")
     assert "refused" not in done.stdout
     asked = steps.call_args.args[2]
-    assert asked[0:1] + asked[4:7] == ("PutObject", 7, b"text/plain", 0.0)
+    assert asked[0:1] + asked[4:7] == ("PutObject", 7168, b"text/plain", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -372,6 +372,7 @@ def test_a_time_may_be_written_in_several_ways(text: str, seconds: float) -> Non
         (["--key", "a", "--key", "b"], "only DeleteObjects has several"),
         (["--prefix", "a", "--key", "b"], "a list has a prefix, and no key besides"),
         (["--size", "1", "--header", "Content-Length: 2"], "given twice: by --size"),
+        (["--size", "-1"], "--size '-1' must be bytes, such as 104857600 or 100MiB"),
     ],
 )
 def test_explain_says_which_options_do_not_go_together(
