@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastpath.composed.calls import MAX_ERROR, Place, call_at, error_in
-from fastpath.errors import NOT_IMPLEMENTED, PRECONDITION_FAILED, S3Error
+from fastpath.errors import NOT_IMPLEMENTED, PRECONDITION_FAILED, SERVICE_UNAVAILABLE, S3Error
 from fastpath.routing.chain import HidingObject
 from fastpath.s3.error_documents import read_error
 
@@ -76,9 +76,12 @@ async def delete_at(request: ComposedRequest, place: Place, headers: Fields) -> 
         if error.kind.code in _NOT_THERE or error.kind is PRECONDITION_FAILED:
             return error.kind.status
         raise
-    is_missing = head.status == 404 and read_error(document).get("Code", "") in _NOT_THERE
+    said = read_error(document)
+    is_missing = head.status == 404 and said.get("Code", "") in _NOT_THERE
     if head.status < 300 or head.status == 412 or is_missing:
         return head.status
+    if head.status == 404 and not said:  # of a proxy, perhaps; a client would take it for success
+        raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
     raise error_in(request, head.status, document, place)
 
 
