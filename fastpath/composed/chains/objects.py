@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fastpath.composed.calls import MAX_ERROR, Place, call_at, error_in
-from fastpath.errors import NOT_IMPLEMENTED, PRECONDITION_FAILED, S3Error
+from fastpath.errors import NOT_IMPLEMENTED, PRECONDITION_FAILED, SERVICE_UNAVAILABLE, S3Error
 from fastpath.routing.chain import HidingObject
 from fastpath.s3.error_documents import read_error
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Fields = Sequence[tuple[bytes, bytes]]
 
 _MATCH = b"if-match"
-NOT_THERE = frozenset({"NoSuchBucket", "NoSuchKey"})  # codes of a place that has no such object
+_NOT_THERE = frozenset({"NoSuchBucket", "NoSuchKey"})
 
 
 async def find_objects(
@@ -73,12 +73,15 @@ async def delete_at(request: ComposedRequest, place: Place, headers: Fields) -> 
             head = await call.answer()
             document = await call.document(MAX_ERROR) or b""
     except S3Error as error:  # of a translation
-        if error.kind.code in NOT_THERE or error.kind is PRECONDITION_FAILED:
+        if error.kind.code in _NOT_THERE or error.kind is PRECONDITION_FAILED:
             return error.kind.status
         raise
-    is_missing = head.status == 404 and read_error(document).get("Code", "") in NOT_THERE
+    said = read_error(document)
+    is_missing = head.status == 404 and said.get("Code", "") in _NOT_THERE
     if head.status < 300 or head.status == 412 or is_missing:
         return head.status
+    if head.status == 404 and not said:  # of a proxy, perhaps; a client would take it for success
+        raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
     raise error_in(request, head.status, document, place)
 
 

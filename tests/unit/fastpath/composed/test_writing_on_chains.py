@@ -117,6 +117,16 @@ def test_a_delete_needs_the_bucket_at_one_place_alone() -> None:
         assert bench.answer(b"DELETE").status == status
 
 
+def test_a_delete_takes_no_page_of_a_proxy_for_an_absence() -> None:
+    """The object is still there, and a client would take 404 for its end."""
+    bench = fallback()
+    bench.asks(method="DELETE")
+    bench.second.hears("DELETE /b-b/k")
+    bench.second.says(ok(b"", status="404 Not Found"))
+    assert bench.first.is_silent
+    assert bench.answer(b"DELETE").status == 503
+
+
 def test_a_batch_needs_the_bucket_at_one_place_alone() -> None:
     for answers, row in [
         ((NO_BUCKET, ROW), b"<Deleted><Key>k</Key>"),
