@@ -122,7 +122,8 @@ def warnings(move: Move) -> Iterator[str]:
     for place in _missing(new.writes, (*old.reads, *old.writes)):
         yield (
             f"while replicas differ, those with the old configuration do not find what is written "
-            f"to {place} (first add {place} as a fallback everywhere, then move the writes)"
+            f"to {place} (first have reads look there everywhere, then move the writes: "
+            "docs/operating.md, Several replicas)"
         )
 
 
