@@ -13,7 +13,6 @@ an upload goes where it began, and the custom router is not asked about it, but 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -21,11 +20,19 @@ from fastpath.errors import ACCESS_DENIED, INVALID_ARGUMENT, SERVICE_UNAVAILABLE
 from fastpath.http.head import RequestHead
 from fastpath.payload.body_plan import decoded_length
 from fastpath.renaming.queries import first_value
-from fastpath.request.across import AllBuckets, MergedList, SplitBatch
+from fastpath.request.across import AllBuckets, SplitBatch
 from fastpath.request.admitted import Admitted
 from fastpath.request.chains import Looking, Placed, request_placed
 from fastpath.request.copies import asked_to_read, asked_to_rename
 from fastpath.request.implied_operations import implied
+from fastpath.request.merged_lists import (
+    LIST_V2,
+    LISTS,
+    has_own_token,
+    list_by_rules,
+    list_of_chain,
+    merged_list,
+)
 from fastpath.request.sources import RENAME_SOURCE, source_of
 from fastpath.request.target_checks import check_access, check_target
 from fastpath.request.trail import Trail
@@ -37,13 +44,11 @@ from fastpath.routing.bucket_lists import BucketLists
 from fastpath.routing.chain import CUSTOM_ROUTER, DEFAULT_RULE, UPLOAD, Chain, Decision
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
-from fastpath.routing.key_globs import Coverage
 from fastpath.routing.plan import Plan, lies_across
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import CREATING
 from fastpath.routing.snapshot import Snapshot
 from fastpath.s3.addressing import COPY_SOURCE, Address
-from fastpath.s3.continuation_tokens import read_token
 from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 
@@ -51,9 +56,6 @@ _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
 _BEGIN_UPLOAD = OPERATIONS["CreateMultipartUpload"]
 _COMPLETE = OPERATIONS["CompleteMultipartUpload"]
 _LIST_BUCKETS = OPERATIONS["ListBuckets"]
-_LIST_V2 = OPERATIONS["ListObjectsV2"]
-_LISTS = (OPERATIONS["ListObjects"], _LIST_V2)
-_READ = OPERATIONS["GetObject"]
 _LIST_UPLOADS = OPERATIONS["ListMultipartUploads"]
 _LOOKING = frozenset({"read", "list", "delete"})  # classes of operations that `custom_reads` serve
 # Requests about many keys, which they name by a prefix.
@@ -94,7 +96,7 @@ def decide(  # noqa: PLR0913 (what is understood of one request; no object per r
     has_source = COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields
     if snapshot.custom is None and not (operation.needs_more or has_source):
         decision = snapshot.routing.plan(address.bucket).fixed
-        is_continued = operation is _LIST_V2 and _has_own_token(query, address.bucket)
+        is_continued = operation is LIST_V2 and has_own_token(query, address.bucket)
         if decision is not None and not is_continued:
             return upstream_request(
                 head, query, address, operation, signed, presigned, snapshot, now, trail, decision
@@ -118,7 +120,7 @@ def _decide_by_more(
         placed = _placed_by_upload(request, asked, upload, snapshot)
     elif (custom is None or custom.reads) and operation is _DELETE_OBJECTS:
         return Undecided(request, asked, is_batch=True)
-    elif (merged := _merged_list(request, asked, snapshot)) is not None:
+    elif (merged := merged_list(request, asked, snapshot)) is not None:
         return request_across(request, merged.places[0], merged, snapshot, trail)
     elif custom is None or not asked.bucket:
         placed = placed_by(snapshot.routing.plan(asked.bucket), asked)
@@ -166,51 +168,6 @@ def _placed_by_upload(
         return alone  # a reload has moved the bucket since it began
     places = [decision if own else place for own, place in zip(is_it, chain.places, strict=True)]
     return Placed(chain._replace(places=tuple(places)), decision)
-
-
-def _merged_list(request: Understood, asked: Asked, snapshot: Snapshot) -> MergedList | None:
-    """Return where the objects are that a list shows; None: one place lists them."""
-    if request.operation not in _LISTS:
-        return None
-    custom = snapshot.custom
-    if custom is None:
-        return _list_by_rules(request, snapshot.routing.plan(asked.bucket), asked)
-    return _list_of_chain(custom.chain_of_reads) if len(custom.reads) > 1 else None
-
-
-def _list_by_rules(request: Understood, plan: Plan, asked: Asked) -> MergedList | None:
-    """Return where the rules have the objects that a list shows; None: one place lists them."""
-    places = [plan.fixed] if plan.fixed else [place for place, _ in plan.places(asked)]
-    if len(places) == 1:
-        # A target would take a token of the gateway's for a place to go on at, and leave out keys.
-        is_continued = _has_own_token(request.query, asked.bucket)
-        return _list_of_chain(Chain((places[0],))) if is_continued else None
-    read = asked._replace(operation=_READ.name)
-
-    def coverage(prefix: bytes) -> Sequence[Coverage]:
-        found = plan.places(read._replace(prefix=prefix))
-        return [
-            next((some for one, some in found if one.is_same_place(place)), Coverage.NONE)
-            for place in places
-        ]
-
-    def chain_of(key: bytes) -> Chain:
-        return plan.chain(read._replace(key=key, prefix=None))
-
-    takes_all = all(some is Coverage.ALL for some in coverage(asked.prefix or b""))
-    return MergedList(places, takes_all, chain_of, coverage)
-
-
-def _has_own_token(query: Query, bucket: bytes) -> bool:
-    """Whether a list goes on that was merged when it began: a reload has moved the bucket since."""
-    token = first_value(query, b"continuation-token")
-    return bool(token) and read_token(bucket, token) is not None
-
-
-def _list_of_chain(chain: Chain) -> MergedList:
-    """Return where the objects are, if each place may have each key."""
-    every = [Coverage.ALL] * len(chain.places)
-    return MergedList(chain.places, True, lambda key: chain, lambda prefix: every)
 
 
 def _list_of_all_buckets(
@@ -298,11 +255,11 @@ def decided(
     upload = upload_of(request.understood, snapshot)
     asked = request.asked
     _check_marker(request.understood.operation, placed.decision, upload, asked.bucket)
-    if request.understood.operation in _LISTS:
+    if request.understood.operation in LISTS:
         if placed.decision.rule == CUSTOM_ROUTER:
-            merged = _list_of_chain(placed.chain) if placed.is_along else None
+            merged = list_of_chain(placed.chain) if placed.is_along else None
         else:
-            merged = _list_by_rules(request.understood, snapshot.routing.plan(asked.bucket), asked)
+            merged = list_by_rules(request.understood, snapshot.routing.plan(asked.bucket), asked)
         if merged is not None:
             return request_across(request.understood, merged.places[0], merged, snapshot, trail)
     return request_placed(request.understood, snapshot, asked, trail, placed, source, upload)
