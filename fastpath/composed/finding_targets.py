@@ -68,7 +68,7 @@ def known_target(request: Undecided, snapshot: Snapshot, router: Router) -> Foun
     answer = router.cached(question_of(request.asked, request.understood.operation.name))
     if answer is MISSING:
         return None
-    return Found(_by_answer(answer, request.asked, snapshot), None)
+    return Found(placed_by_answer(answer, request.asked, snapshot), None)
 
 
 async def find_target(
@@ -100,7 +100,7 @@ async def decide_read(asked: Asked, snapshot: Snapshot, router: Router) -> Chain
         return chain
     answer = router.cached(question_of(asked, _READ.name))
     if answer is not MISSING:
-        return _by_answer(answer, asked, snapshot).chain
+        return placed_by_answer(answer, asked, snapshot).chain
     return (await _decide(asked, _READ.name, snapshot, router)).chain
 
 
@@ -156,7 +156,7 @@ async def _decide(asked: Asked, operation: str, snapshot: Snapshot, router: Rout
         if custom.refuses:
             raise S3Error(SERVICE_UNAVAILABLE, retry_after=1) from None
         answer = None
-    return _by_answer(answer, asked, snapshot)
+    return placed_by_answer(answer, asked, snapshot)
 
 
 def question_of(asked: Asked, operation: str) -> Question:
@@ -172,19 +172,23 @@ def question_of(asked: Asked, operation: str) -> Question:
     )
 
 
-def _by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) -> Placed:
+def placed_by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) -> Placed:
+    """Return where an answer of the custom router sends a request. Raises S3Error.
+
+    None: the rules decide.
+    """
     if answer is None:
         return _by_rules(asked, snapshot)
     if not all(target in snapshot.targets for target in answer.targets):
         # A reload has added it since this request began; the next try is on the new configuration.
         raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
-    chain, custom = by_answer(answer), snapshot.custom
+    chain, custom = _by_answer(answer), snapshot.custom
     if custom is not None and custom.reads:  # which say where reads look, whatever is answered
         return Placed(custom.chain_of_reads, chain.primary)
     return Placed(chain, chain.primary)
 
 
-def by_answer(answer: Answer) -> Chain:
+def _by_answer(answer: Answer) -> Chain:
     """Return the places that an answer of the custom router means."""
     first, *others = answer.targets
     fallbacks = [Decision(target, CUSTOM_ROUTER) for target in others]

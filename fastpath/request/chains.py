@@ -97,7 +97,7 @@ class Why(Enum):
     """Why an object is looked for along its chain, before a request goes up."""
 
     TO_CHANGE = 0  # the request goes where it is
-    TO_JUDGE = 1  # the conditions of a write are about the object that reads see
+    TO_COMPARE = 1  # the conditions of a write are about the object that reads see
     TO_MEASURE = 2  # the conditions of rules are about the source of a copy
     TO_UNCOVER = 3  # what would hide a new object is removed once that is stored
 
@@ -158,7 +158,7 @@ def _why_look(request: Understood, placed: Placed, *, by_rules: bool) -> Why | N
         # An upload may be where a reload has put another place before it.
         if chain.candidates > 1 or not placed.decision.is_same_place(chain.primary):
             _refuse_conditions(request, CONDITIONS)
-        return Why.TO_JUDGE
+        return Why.TO_COMPARE
     if COPY_SOURCE in fields and chain.candidates > 1 and by_rules:
         return Why.TO_MEASURE
     return Why.TO_UNCOVER if places_before(placed) else None

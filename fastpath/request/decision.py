@@ -34,7 +34,7 @@ from fastpath.request.uploads import Upload, upload_of
 from fastpath.request.upstream_request import request_across, upstream_request
 from fastpath.routing.asked import Asked
 from fastpath.routing.bucket_lists import BucketLists
-from fastpath.routing.chain import DEFAULT_RULE, UPLOAD, Chain, Decision
+from fastpath.routing.chain import CUSTOM_ROUTER, DEFAULT_RULE, UPLOAD, Chain, Decision
 from fastpath.routing.custom_routing import CustomRouting
 from fastpath.routing.identities import Caller
 from fastpath.routing.key_globs import Coverage
@@ -48,6 +48,7 @@ from fastpath.s3.operations import OPERATIONS, Operation
 from fastpath.signing.sigv4.verify import STREAMING_MODES
 
 _DELETE_OBJECTS = OPERATIONS["DeleteObjects"]
+_BEGIN_UPLOAD = OPERATIONS["CreateMultipartUpload"]
 _COMPLETE = OPERATIONS["CompleteMultipartUpload"]
 _LIST_BUCKETS = OPERATIONS["ListBuckets"]
 _LISTS = (OPERATIONS["ListObjects"], OPERATIONS["ListObjectsV2"])
@@ -135,8 +136,12 @@ def placed_by(plan: Plan, asked: Asked) -> Placed:
     """Return where the rules send a request. Raises S3Error."""
     if plan.fixed is not None:
         return Placed(Chain((plan.fixed,)), plan.fixed)
-    chain = plan.chain(asked)
-    return Placed(chain, plan.decide(asked) if asked.operation in CREATING else chain.primary)
+    if asked.operation not in CREATING:
+        chain = plan.chain(asked)
+        return Placed(chain, chain.primary)
+    decision = plan.decide(asked)
+    is_of_uploads = asked.prefix is not None  # which are where they began, and nowhere else
+    return Placed(Chain((decision,)) if is_of_uploads else plan.chain(asked), decision)
 
 
 def _placed_by_upload(
@@ -165,11 +170,14 @@ def _merged_list(request: Understood, asked: Asked, snapshot: Snapshot) -> Merge
     """Return where the objects are that a list shows; None: one place lists them."""
     if request.operation not in _LISTS:
         return None
-    custom, plan = snapshot.custom, snapshot.routing.plan(asked.bucket)
-    if custom is not None:
-        if len(custom.reads) < 2:
-            return None
-        return _list_of_chain(custom.chain_of_reads)
+    custom = snapshot.custom
+    if custom is None:
+        return _list_by_rules(request, snapshot.routing.plan(asked.bucket), asked)
+    return _list_of_chain(custom.chain_of_reads) if len(custom.reads) > 1 else None
+
+
+def _list_by_rules(request: Understood, plan: Plan, asked: Asked) -> MergedList | None:
+    """Return where the rules have the objects that a list shows; None: one place lists them."""
     places = [plan.fixed] if plan.fixed else [place for place, _ in plan.places(asked)]
     if len(places) == 1:
         # A target would take a token of the gateway's for a place to go on at, and leave out keys.
@@ -288,9 +296,13 @@ def decided(
     upload = upload_of(request.understood, snapshot)
     asked = request.asked
     _check_marker(request.understood.operation, placed.decision, upload, asked.bucket)
-    if request.understood.operation in _LISTS and placed.is_along:
-        merged = _list_of_chain(placed.chain)
-        return request_across(request.understood, merged.places[0], merged, snapshot, trail)
+    if request.understood.operation in _LISTS:
+        if placed.decision.rule == CUSTOM_ROUTER:
+            merged = _list_of_chain(placed.chain) if placed.is_along else None
+        else:
+            merged = _list_by_rules(request.understood, snapshot.routing.plan(asked.bucket), asked)
+        if merged is not None:
+            return request_across(request.understood, merged.places[0], merged, snapshot, trail)
     return request_placed(request.understood, snapshot, asked, trail, placed, source, upload)
 
 
@@ -327,12 +339,13 @@ def asked_about(request: Understood, caller: Caller, now: float) -> Asked:
         prefix = _prefix_of(request.query)
     elif operation is _DELETE_OBJECTS:
         prefix = b""
+    size = decoded_length(head.fields) if payload in STREAMING_MODES else head.content_length
     return Asked(
         operation.routed_as.name,
         caller.name,
         request.address.bucket,
         request.address.key,
-        decoded_length(head.fields) if payload in STREAMING_MODES else head.content_length,
+        None if operation.routed_as is _BEGIN_UPLOAD else size,  # which nobody knows yet
         head.fields.get(b"content-type", b""),
         now,
         prefix,

@@ -56,18 +56,20 @@ class Plan:
 
     def _place_of_uploads(self, asked: Asked) -> Decision:
         """Return the one place where uploads may be under way: their size is not known."""
-        self.chain(asked)  # unless their keys are in several places
         found: list[Decision] = []
+        across: list[Decision] = []  # places of some of the keys
         for kind, decision in self._choices:
-            if kind.mismatch_as_place(asked) is not None:
-                continue
-            if kind.conditions is None:
+            mismatch = kind.mismatch_as_place(asked)
+            if mismatch is Mismatch.ACROSS and kind.takes_uploads:
+                across.append(decision)
+            elif mismatch is None and kind.takes_uploads:
                 found.append(decision)
+            if mismatch is None and kind.takes_every_upload:
                 break
-            if kind.conditions.max_size is None:
-                found.append(decision)
         else:
             found.append(self._otherwise[0])
+        if not all(place.is_same_place(found[0]) for place in across):
+            raise lies_across()
         if not all(place.is_same_place(found[0]) for place in found):
             raise has_several_targets()
         return found[0]
@@ -96,15 +98,12 @@ class Plan:
     def places(self, asked: Asked) -> list[tuple[Decision, Coverage]]:
         """Return the places of keys with a prefix, and how many of these keys have each.
 
-        In the order in which reads look; ALL and NONE are certain.
+        In the order in which reads look, if all have ALL; ALL is certain.
         """
         found: list[tuple[Decision, Coverage]] = []
         for decision, coverage in self._visit(asked):
-            for index, (other, known) in enumerate(found):
-                if decision.is_same_place(other):
-                    found[index] = (other, max(known, coverage, key=lambda one: one.value))
-                    break
-            else:
+            # One that has some keys already, and comes again with all, is a later place of others.
+            if not any(decision.is_same_place(other) for other, _ in found):
                 found.append((decision, coverage))
         return found
 

@@ -185,6 +185,17 @@ class Kind:
         is_place = self.operations is None or self.conditions is not None
         return is_place or "GetObject" in (self.operations or ())
 
+    @property
+    def takes_uploads(self) -> bool:
+        """Whether its conditions may take an upload in parts, whose size is not known."""
+        return self.conditions is None or self.conditions.max_size is None
+
+    @property
+    def takes_every_upload(self) -> bool:
+        """Whether it takes each upload that is for its keys: an unknown size is above min_size."""
+        found = self.conditions
+        return found is None or (found.max_size, found.content_types, found.hours) == (None,) * 3
+
     def mismatch(self, asked: Asked) -> Mismatch | None:
         """Why the rule does not match the request; None: it does. The bucket matches already."""
         if self.operations is not None and asked.operation not in self.operations:

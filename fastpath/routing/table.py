@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from fastpath.errors import S3Error
@@ -126,36 +127,63 @@ class Step:
     won: bool
 
 
-def explain(table: RoutingTable, rules: Iterable[Rule], asked: Asked) -> list[Step]:
+def explain(
+    table: RoutingTable, rules: Iterable[Rule], asked: Asked, *, is_merged: bool = False
+) -> list[Step]:
     """Return every rule in order with its result, up to the last that is asked (the default last).
 
     A step has won if its target is a place of the request. None has if the request is refused,
-    because its keys are in several places. `rules` are those of the table.
+    because its keys are in several places; `is_merged`: it is a list, which is merged from them.
+    `rules` are those of the table.
     """
     steps: list[Step] = []
-    refused = _is_refused(table, asked)
+    refused = not is_merged and _is_refused(table, asked)
     for rule in rules:
-        mismatch = _mismatch(table, rule, asked)
-        kind = table.kind(rule.number)
-        is_candidate = kind.conditions is not None and asked.operation not in CREATING
-        word = "may have it" if is_candidate else "matches"
-        then = "" if asked.operation in CREATING else _then(kind.fallback)
-        matched = f"{word}: target {rule.target}{then}"
-        steps.append(Step(rule, mismatch or matched, not (mismatch or refused)))
-        if not mismatch and not is_candidate:
-            return steps
-    then = "" if asked.operation in CREATING else _then(table.fallback)
+        kind, mismatch = table.kind(rule.number), _mismatch(table, rule, asked)
+        if mismatch is None:
+            steps.append(Step(rule, _matched(rule, kind, asked), not refused))
+            if _is_last(kind, asked):
+                return steps
+        else:
+            is_place = mismatch is Mismatch.ACROSS and is_merged
+            words = _words(mismatch, rule, kind, asked, is_merged=is_merged)
+            steps.append(Step(rule, words, is_place))
+    then = "" if _is_written(asked) else _then(table.fallback)
     default = f"no rule matched: default target {table.default.target}{then}"
     steps.append(Step(None, default, not refused))
     return steps
 
 
 def _is_refused(table: RoutingTable, asked: Asked) -> bool:
+    plan = table.plan(asked.bucket)
     try:
-        table.plan(asked.bucket).chain(asked)
+        if asked.operation in CREATING:
+            plan.decide(asked)
+        else:
+            plan.chain(asked)
     except S3Error:
         return True
     return False
+
+
+def _is_written(asked: Asked) -> bool:
+    """Whether the request makes an object, so that one rule takes it; not a list of uploads."""
+    return asked.operation in CREATING and asked.prefix is None
+
+
+def _is_last(kind: Kind, asked: Asked) -> bool:
+    """Whether no rule is asked behind one that matches."""
+    if asked.operation in CREATING:
+        return asked.prefix is None or kind.takes_every_upload
+    return kind.conditions is None
+
+
+def _matched(rule: Rule, kind: Kind, asked: Asked) -> str:
+    if _is_written(asked):
+        how = "matches" if kind.conditions is None else "matches, its conditions hold"
+        return f"{how}: target {rule.target}"
+    how = "matches" if _is_last(kind, asked) else "may have it"
+    return f"{how}: target {rule.target}{_then(kind.fallback)}"
 
 
 def _then(fallback: Fallback | None) -> str:
@@ -163,24 +191,35 @@ def _then(fallback: Fallback | None) -> str:
     return "".join(f", then {target}" for target in _targets(fallback))
 
 
-def _mismatch(table: RoutingTable, rule: Rule, asked: Asked) -> str:
-    """Return why a rule does not match the request; empty: it does."""
+class _NoMatch(Enum):
+    """Why a rule that has no `Mismatch` does not match a request, in words."""
+
+    NO_BUCKET = "the operation names no bucket"
+    BUCKET = "bucket does not match the pattern"
+    UPLOADS = "an upload has no known size when it begins, which is above its max_size"
+
+
+def _mismatch(table: RoutingTable, rule: Rule, asked: Asked) -> Mismatch | _NoMatch | None:
+    """Return why a rule does not match the request; None: it does."""
     if not asked.bucket:
-        return "the operation names no bucket"
+        return _NoMatch.NO_BUCKET
     if not compile_glob(rule.pattern).match(asked.bucket):
-        return "bucket does not match the pattern"
+        return _NoMatch.BUCKET
     kind = table.kind(rule.number)
-    if asked.operation in CREATING:
-        mismatch = kind.mismatch(asked)
-    else:
-        mismatch = kind.mismatch_as_place(asked)
-    if mismatch is Mismatch.CONDITIONS and kind.conditions is not None:
-        return kind.conditions.unmet(asked)
-    return _words(mismatch, rule, asked) if mismatch is not None else ""
+    if _is_written(asked):
+        return kind.mismatch(asked)
+    mismatch = kind.mismatch_as_place(asked)
+    if mismatch is None and asked.operation in CREATING and not kind.takes_uploads:
+        return _NoMatch.UPLOADS
+    return mismatch
 
 
-def _words(mismatch: Mismatch, rule: Rule, asked: Asked) -> str:
+def _words(
+    mismatch: Mismatch | _NoMatch, rule: Rule, kind: Kind, asked: Asked, *, is_merged: bool
+) -> str:
     match mismatch:
+        case _NoMatch():
+            return mismatch.value
         case Mismatch.OPERATION:
             return f"{asked.operation} is not among its operations"
         case Mismatch.IDENTITY:
@@ -189,8 +228,11 @@ def _words(mismatch: Mismatch, rule: Rule, asked: Asked) -> str:
             return "the key does not match its keys" if asked.key else "the request names no key"
         case Mismatch.KEY:
             return "no key with this prefix matches its keys"
+        case Mismatch.ACROSS if is_merged:
+            target = f"target {rule.target}{_then(kind.fallback)}"
+            return f"some keys with this prefix match its keys: {target}"
         case Mismatch.ACROSS:
             target = f"those are on target {rule.target}"
             return f"some keys with this prefix match its keys, others do not: {target}"
         case Mismatch.CONDITIONS:
-            return "its conditions do not take the write"
+            return kind.conditions.unmet(asked) if kind.conditions is not None else ""

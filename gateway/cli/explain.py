@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fastpath.routing.identities import Caller
     from fastpath.routing.table import Step
     from gateway.config.schema import Config
+    from gateway.explain.chain_places import ChainPlace
     from gateway.explain.request import Place, Request
     from gateway.explain.trial import Circumstances, Outcome, Routed
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 @click.option("--identity", metavar="NAME", help="Who signs the request.")
 @click.option("--key", "keys", metavar="KEY", multiple=True, help="A key; DeleteObjects has many.")
 @click.option("--prefix", metavar="TEXT", help="Of the keys that a list asks for.")
-@click.option("--size", metavar="BYTES", type=click.IntRange(0), help="Length of its body.")
+@click.option("--size", metavar="BYTES", help="Length of its body: 1000000, or 1MB.")
 @click.option("--content-type", metavar="TYPE", help="Its Content-Type.")
 @click.option("--at", metavar="TIME", help="When it is sent: ISO 8601 or epoch seconds. [now]")
 @click.option("--query", metavar="TEXT", default="", help="Its query, as versionId=1&tagging.")
@@ -146,6 +147,8 @@ def _caller(model: Config, name: str | None) -> Caller:
 
 # The answer
 
+_OF_KEYS = ("chain", "moves_on", "rules", "upstream")  # what is there of the first key besides
+
 
 def _lines(outcome: Outcome, place: Place) -> Iterator[str]:
     several = len(outcome.routed) > 1
@@ -154,9 +157,11 @@ def _lines(outcome: Outcome, place: Place) -> Iterator[str]:
             yield f"key {routed.key}:"
         for step in routed.steps:
             yield _as_text(step)
-        if routed.names is not None and routed.names != (place.bucket, routed.key):
-            bucket, key = routed.names
-            yield f"  {place.bucket}/{routed.key} is {bucket}/{key} there"
+        client_names = (place.bucket, routed.key)
+        for number, one in enumerate(routed.chain, 1):
+            yield f"  place {number}: {_place_as_text(one, client_names)}"
+        if routed.names is not None and routed.names != client_names and not routed.chain:
+            yield f"  {'/'.join(client_names)} is {'/'.join(routed.names)} there"
     for served in outcome.served:
         name, profile = served.target.name, served.target.profile.name
         yield f"target {name}: {served.endpoint} (profile {profile})"
@@ -166,24 +171,34 @@ def _lines(outcome: Outcome, place: Place) -> Iterator[str]:
         yield f"refused: {outcome.error}"
 
 
+def _place_as_text(place: ChainPlace, client_names: tuple[str, str]) -> str:
+    """Returns one line about a place of a chain; of names that are as the client's, nothing."""
+    named = f" as {'/'.join(place.names)}" if place.names != client_names else ""
+    role = f", {place.role}" if place.role else ""
+    what = f": {place.what}" if place.what else ""
+    return f"target {place.decision.target}{named}{role}{what}"
+
+
 def _report(outcome: Outcome, place: Place, identity: str | None) -> dict[str, object]:
     operation, served, error = outcome.operation, outcome.only, outcome.error
     refused = None
     if error is not None:
         kind = error.kind
         refused = {"status": kind.status, "code": kind.code, "message": error.message}
-    first = _as_report(outcome.routed[0]) if outcome.routed else {"rules": [], "upstream": None}
+    first = _as_report(outcome.routed[0]) if outcome.routed else dict.fromkeys(_OF_KEYS, None)
     return {
         "bucket": place.bucket,
         "key": place.key,
         "operation": operation.name if operation else None,
         "routed_as": operation.routed_as.name if operation else None,
         "identity": identity,
-        "rules": first["rules"],
+        "rules": first["rules"] or [],
         "target": served.target.name if served else None,
         "endpoint": served.endpoint if served else None,
         "targets": [one.target.name for one in outcome.served],
         "upstream": first["upstream"],
+        "chain": first["chain"] or [],
+        "moves_on": first["moves_on"] or [],
         "keys": [_as_report(routed) for routed in outcome.routed],
         "remarks": outcome.remarks,
         "refused": refused,
@@ -196,9 +211,25 @@ def _as_report(routed: Routed) -> dict[str, object]:
         "key": routed.key,
         "target": decision.target if decision else None,
         "rule": decision.rule or None if decision else None,
-        "upstream": {"bucket": names[0], "key": names[1]} if names else None,
+        "upstream": _as_names(names),
+        "chain": [_as_place(place) for place in routed.chain],
+        "moves_on": routed.moves_on,
         "rules": [_as_dict(step) for step in routed.steps],
     }
+
+
+def _as_place(place: ChainPlace) -> dict[str, object]:
+    return {
+        "target": place.decision.target,
+        "rule": place.decision.rule or None,
+        "role": place.role or None,
+        "upstream": _as_names(place.names),
+        "what": place.what,
+    }
+
+
+def _as_names(names: tuple[str, str] | None) -> dict[str, str] | None:
+    return {"bucket": names[0], "key": names[1]} if names else None
 
 
 def _as_dict(step: Step) -> dict[str, object]:

@@ -128,7 +128,7 @@ def _unsorted(target: str, profile: Profile) -> str:
 
 
 def _remedy(target: str, profile: Profile) -> str:
-    ask = f"s3gateway probe {target}"
+    ask = f"s3gateway probe --config FILE {target} --bucket BUCKET"
     paste = f"set targets.{target}.profile_overrides: {_PASTE}"
     return (
         f"ask it: {ask}; if it does, {paste}"

@@ -59,10 +59,19 @@ def _check_conditions(reader: Reader, path: Path, conditions: Conditions) -> Non
     least, most = conditions.min_size, conditions.max_size
     if least is not None and most is not None and least > most:
         reader.error((*path, "min_size"), "is greater than max_size: no size matches both")
+    if least == 0:
+        reader.warn((*path, "min_size"), "holds for every write", "leave it out, or write a size")
+    if conditions.time_range is not None and _is_whole_day(*conditions.time_range):
+        message = "is every hour of the day"
+        reader.warn((*path, "time_range"), message, "both hours are included: leave one out")
     if conditions.timezone is not None and conditions.time_range is None:
         reader.error((*path, "timezone"), "is of no use without time_range", key=True)
     elif not conditions.model_fields_set:
         reader.error(path, "has no condition", "leave it out")
+
+
+def _is_whole_day(first: int, last: int) -> bool:
+    return (last + 1) % 24 == first
 
 
 def _check_fallback(reader: Reader, path: Path, target: str, names: tuple[str, ...]) -> None:

@@ -17,11 +17,12 @@ from typing import Annotated, Final
 from pydantic import BeforeValidator, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from gateway.config.problems import did_you_mean
-from gateway.config.value_types import Parse, Word, fault, one_or_more_items, plain_text, text
+from gateway.config.problems import did_you_mean, one_of
+from gateway.config.value_types import Parse, fault, one_or_more_items, plain_text, text
 
 NOT_FOUND: Final = "404"  # a read moves on in any case
 FAILURES: Final = ("5xx", "timeout", "refused")
+_OUTCOMES: Final = (NOT_FOUND, *FAILURES)
 
 # S3 tells sizes in binary units; the decimal ones are what disks and clouds are sold by.
 _UNITS: Final[dict[str, int]] = {"": 1, "b": 1} | {
@@ -45,7 +46,7 @@ _HOUR: Final = re.compile(r"[0-9]{1,2}\Z")
 _CLOCK: Final = re.compile(r"([0-9]{1,2}):[0-9]{2}(?::[0-9]{2})?\Z")
 
 
-def _size(value: object) -> int:
+def size_of(value: object) -> int:
     """Reads bytes: `104857600`, `100MiB`, `100 MB`."""
     written = value if isinstance(value, str) else ""
     found = _SIZE.match(written) if len(written) < 24 else None
@@ -146,11 +147,24 @@ class _Outcomes:
     def __get_pydantic_core_schema__(
         self, source: object, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        word = core_schema.no_info_plain_validator_function(Word(NOT_FOUND, *FAILURES))
+        word = core_schema.no_info_plain_validator_function(_outcome)
         words = core_schema.no_info_before_validator_function(
             one_or_more_items, core_schema.list_schema(word)
         )
         return core_schema.no_info_after_validator_function(_with_404, words)
+
+
+def _outcome(value: object) -> str:
+    """Reads a word of `fallback_on`; a status that is none of them has a remedy of its own."""
+    word = text(value)
+    if word in _OUTCOMES:
+        return word
+    hint = did_you_mean(word, _OUTCOMES)
+    if word == "403":
+        hint = "a missing key is 403 only where the credentials lack s3:ListBucket: allow it there"
+    elif re.fullmatch("5[0-9][0-9]", word):
+        hint = "write 5xx"
+    raise fault(f"must be {one_of(_OUTCOMES)}", hint)
 
 
 def _with_404(words: list[str]) -> frozenset[str]:
@@ -160,7 +174,7 @@ def _with_404(words: list[str]) -> frozenset[str]:
     return frozenset(words)
 
 
-Size = Annotated[int, Parse(_size)]
+Size = Annotated[int, Parse(size_of)]
 ContentType = Annotated[str, Parse(text, _content_type)]
 Hours = Annotated[tuple[Annotated[int, Parse(_hour)], ...], BeforeValidator(_two)]
 TimeZone = Annotated[str, Parse(plain_text, _timezone)]

@@ -238,7 +238,8 @@ class _Resolver:
         rules.check_references(reader, known, configured + self._broken_names())
         chains.check_routing(reader, routing, found)
         rules.resolve_fallbacks(found, routing)
-        chain_targets.report_targets(reader, found, routing, targets)
+        if self._probed is None:  # what a target lacks for a chain is what the probe may find
+            chain_targets.report_targets(reader, found, routing, targets)
         self.router = read_custom(reader, self._files, routing, known)
         unreachable_rules.report_unreachable(reader, found)
         shared_names.report_rewrites(reader, found, routing)

@@ -1,4 +1,4 @@
-"""Compares two configurations: which buckets' requests move, and what is lost of sight by that.
+"""Compares two configurations: which buckets' requests move, and which objects are then not found.
 
 For each pattern of either one it takes buckets that the pattern matches and no narrower one does,
 keys that their rules tell apart, and each identity that a rule names beside one that none names;

@@ -13,7 +13,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote, urlsplit
 
+from pydantic_core import PydanticCustomError
+
 from fastpath.s3.operations import METHODS, OPERATIONS, request_shape
+from gateway.config.condition_values import size_of
 from gateway.config.problems import did_you_mean
 
 _SAFE = "/-_.~"
@@ -199,8 +202,12 @@ def moment_of(text: str) -> float:
     return seconds
 
 
-def length_headers(size: int, headers: Sequence[str]) -> list[str]:
-    """Returns the headers of a body of so many bytes."""
+def length_headers(written: str, headers: Sequence[str]) -> list[str]:
+    """Returns the headers of a body of so many bytes, written as in `conditions`."""
+    try:
+        size = size_of(written)
+    except PydanticCustomError as error:
+        raise Unclear(f"--size {written!r} {error.message()}") from None
     names = {line.partition(":")[0].strip().lower() for line in headers}
     streamed = any("STREAMING-" in line for line in headers)  # its chunks' framing comes on top
     name = "x-amz-decoded-content-length" if streamed else "content-length"

@@ -13,19 +13,19 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape
 
-from fastpath.composed.finding_targets import by_answer, find_target, question_of
+from fastpath.composed.finding_targets import find_target, placed_by_answer, question_of
 from fastpath.composed.request_body import RequestBody
-from fastpath.errors import S3Error
+from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import RequestHead, parse_request_head
 from fastpath.http.query import parse_query
-from fastpath.request.across import Across, AllBuckets, AlongChain, CopySource, MergedList
+from fastpath.request.across import AllBuckets, CopySource
 from fastpath.request.admission import Unadmitted, admit, admit_form
 from fastpath.request.admitted import Admitted
-from fastpath.request.chains import Looking, Why, looked, places_before
+from fastpath.request.chains import Looking, Placed, Why, looked
 from fastpath.request.decision import Undecided, by_reads, decided, placed_by
 from fastpath.request.implied_operations import implied
 from fastpath.request.trail import Trail
@@ -33,9 +33,11 @@ from fastpath.request.virtual_host import host_and_path
 from fastpath.response.cors import answer_preflight
 from fastpath.routing.asked import Asked
 from fastpath.routing.chain import DEFAULT_RULE, Chain, Decision
+from fastpath.routing.globs import compile_glob
 from fastpath.routing.identities import Caller
 from fastpath.routing.key_globs import Coverage
 from fastpath.routing.plan import Plan
+from fastpath.routing.rules import CREATING
 from fastpath.routing.snapshot import Snapshot, Target, load_snapshot
 from fastpath.routing.table import RoutingTable, Step
 from fastpath.routing.table import explain as steps_of
@@ -44,20 +46,23 @@ from fastpath.s3.operations import Operation
 from fastpath.signing.sigv4.sign import Credentials, Signer
 from gateway.config.compile import compile_snapshot
 from gateway.config.schema import Config
+from gateway.explain.chain_places import (
+    Admission,
+    ChainPlace,
+    Treatment,
+    moves_on,
+    remarks_about,
+    roles,
+    what_becomes,
+)
 from gateway.explain.custom_answers import CustomAnswers
 from gateway.explain.request import Request
 from gateway.router.definition import Definition
 
+MERGED = ("ListObjects", "ListObjectsV2")  # of objects in several places
 EVERYBODY = Caller("", b"EXPLAIN", b"explain")  # may do everything, and no rule names it
 _REGION = b"us-east-1"  # of a client's signature: any is taken
 _UNSIGNED = b"UNSIGNED-PAYLOAD"
-_READS = "a read asks these in order, the next one after a 404, and gets the first other answer"
-_DELETES = "the key is deleted at each of these, the last first"
-_LOOKS = {
-    Why.TO_CHANGE: "it goes where a read finds the object; here as if none did",
-    Why.TO_JUDGE: "its condition is about the object that a read finds; here as if none did",
-    Why.TO_MEASURE: "size and type are those of the source, which is looked at first",
-}
 _OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of the signature here
 
 
@@ -65,17 +70,30 @@ _OWN = frozenset(("authorization", "x-amz-content-sha256", "x-amz-date"))  # of 
 class Routed:
     """What the rules say about one key, or about a request that names none.
 
-    `steps` end with the one that won. A custom router's answer is a step without a rule before it.
+    `steps` end with the one that won; several have if it may be at the targets of each. A custom
+    router's answer is a step without a rule before it.
 
     key: the key, or the prefix of a list.
-    decision: None if the request is refused because its keys are in several places.
-    names: bucket and key as the target has them.
+    placed: None if the request is refused because its keys are in several places.
+    names: bucket and key as the target has them to which it goes, or goes first.
+    chain: what becomes of it at each place; empty if there is one.
     """
 
     key: str
     steps: list[Step]
-    decision: Decision | None
+    placed: Placed | None
     names: tuple[str, str] | None
+    chain: list[ChainPlace] = field(default_factory=list)
+
+    @property
+    def decision(self) -> Decision | None:
+        """Where the request goes, or goes first."""
+        return None if self.placed is None else self.placed.decision
+
+    @property
+    def moves_on(self) -> list[str]:
+        """What moves a read on to the next place; nothing if there is none."""
+        return moves_on(self.placed.chain) if self.placed is not None and self.chain else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +109,8 @@ class Outcome:
     """What was decided. No operation: the request was not understood; no error: it goes up.
 
     routed: one; of a DeleteObjects one for each key.
-    served: where it goes; several if a DeleteObjects is split, or of a ListBuckets.
+    served: where it goes; several if a DeleteObjects is split, of a ListBuckets, or where a read,
+        a deletion or a list goes along a chain.
     """
 
     operation: Operation | None = None
@@ -152,17 +171,16 @@ class _Trial:
         self._keys = circumstances.keys
         self._now = time.time() if circumstances.at is None else circumstances.at
         self._router = CustomAnswers(circumstances.router, snapshot.targets)
-        self._several: Sequence[Decision] = ()  # the places of a request that goes to several
+        self._listed: Sequence[str] = ()  # whose buckets a ListBuckets shows
 
     def outcome(self, request: Request) -> Outcome:
         outcome, trail = Outcome(remarks=list(request.remarks)), Trail()
         head: RequestHead | None = None
         try:
             head = self._signed(request)
-            admitted = self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
-            if admitted is not None:
-                self._several = _places_of(admitted.across)
-                outcome.remarks += self._about_places(admitted)
+            found = self._decide(head, self._with_caller(self._caller), trail, outcome.remarks)
+            if found.admitted is not None and isinstance(found.admitted.across, AllBuckets):
+                self._listed = found.admitted.across.targets
         except S3Error as error:
             outcome.error = error
         if head is not None:
@@ -175,15 +193,15 @@ class _Trial:
 
     def _decide(
         self, head: RequestHead, snapshot: Snapshot, trail: Trail, remarks: list[str]
-    ) -> Admitted | None:
-        """Decides as a worker does; None: the gateway answers itself. Raises S3Error."""
+    ) -> Admission:
+        """Decides as a worker does. Raises S3Error."""
         admitted = admit(head, snapshot, self._now, trail)
         if isinstance(admitted, Unadmitted):
             address = admitted.address
             if not admitted.is_form:
                 answer_preflight(snapshot.cors, head.fields, address)
                 remarks.append("the gateway answers preflights itself, by auth.cors")
-                return None
+                return Admission()
             remarks.append("a browser's form: signed and named in its body, sent as PUT")
             key = checked_key("".join(self._keys[:1]).encode())
             form = Address(address.bucket, key, True, head.path)
@@ -192,17 +210,36 @@ class _Trial:
         if isinstance(admitted, Undecided):
             found = asyncio.run(find_target(admitted, snapshot, self._router, self._body()))
             admitted = decided(admitted, found.placed, found.source, snapshot, trail, found.split)
-        if isinstance(admitted, Looking):  # as if nothing were found
-            if admitted.why in _LOOKS:
-                remarks.append(_LOOKS[admitted.why])
-            remarks += [
-                f"then the key is deleted at target {place.target}, where reads look before"
-                for place in places_before(admitted.placed)
-            ]
-            admitted = looked(admitted, admitted.placed, (), snapshot, trail)
+        why = None
+        if isinstance(admitted, Looking):
+            why, admitted = admitted.why, self._looked(admitted, head, snapshot, trail)
         if isinstance(admitted.across, CopySource):
             remarks.append(_source(admitted.across))
-        return admitted
+        return Admission(admitted, why)
+
+    def _looked(
+        self, looking: Looking, head: RequestHead, snapshot: Snapshot, trail: Trail
+    ) -> Admitted:
+        """Decides as if nothing were found; a change, as if the object were where it can be made.
+
+        Raises S3Error.
+        """
+        placed, refusal = looking.placed, None
+        if looking.why is Why.TO_MEASURE:
+            trail.asked = _measured(looking.asked, head)
+            placed = placed_by(snapshot.routing.plan(trail.asked.bucket), trail.asked)
+        places: Sequence[Decision] = (placed.decision,)
+        if looking.why is Why.TO_CHANGE:
+            places = placed.chain.places
+        for place in places:
+            try:
+                return looked(looking, Placed(placed.chain, place), (), snapshot, trail)
+            except S3Error as error:
+                if error.kind is not NOT_IMPLEMENTED:
+                    raise
+                refusal = refusal or error
+        assert refusal is not None  # a chain has a place
+        raise refusal
 
     def _body(self) -> RequestBody:
         """Returns the body of a DeleteObjects."""
@@ -240,7 +277,7 @@ class _Trial:
         if address is None or operation is None:
             return
         outcome.operation = operation
-        asked = self._asked(head)
+        asked, admission = self._asked(head)
         if asked is None:
             return
         if operation.name == "DeleteObjects":
@@ -251,19 +288,39 @@ class _Trial:
         if operation.routed_as is not operation:
             text = f"{operation.name} goes where its upload went: routed as {asked.operation}"
             outcome.remarks.append(text)
-        places = _places(outcome.routed)
-        if self._several:
-            outcome.served = self._served_each(address, self._several)
-        elif len(places) > 1:
-            outcome.served = self._served_each(address, places)
-            outcome.remarks += self._split(places, refused=outcome.error is not None)
-        elif trail.decision or places:
-            outcome.served = [self._served(address, trail.decision or places[0])]
-        if operation.name == "DeleteObjects" and outcome.error is None:
-            outcome.remarks += self._refused_keys()
+        self._tell_places(outcome, admission, trail.decision, address)
         if outcome.error is not None:
             targets = [one.target for one in outcome.served]
             outcome.remarks += self._reasons(operation, address.bucket, head, targets)
+            return
+        if operation.name == "DeleteObjects":
+            outcome.remarks += self._refused_keys()
+        if asked.operation in CREATING:
+            outcome.remarks += _about_hours(asked, outcome.routed, self._snapshot.routing)
+
+    def _tell_places(
+        self, outcome: Outcome, admission: Admission, decision: Decision | None, address: Address
+    ) -> None:
+        """Adds the places that the request concerns, and the targets that it may come to."""
+        treatment, refused = admission.treatment, outcome.error is not None
+        for one in outcome.routed:
+            if one.placed is not None and one.chain and not refused:
+                every = what_becomes(treatment, one.placed)
+                pairs = zip(one.chain, every, strict=True)
+                one.chain = [replace(place, what=what) for place, what in pairs]
+        places = _places(outcome.routed, treatment)
+        if self._listed:
+            places = [Decision(name, DEFAULT_RULE) for name in self._listed]
+        elif len(places) < 2 and decision is not None:
+            places = [decision]
+        served = (self._served(address, one) for one in places)
+        outcome.served = list({(one.target.name, one.endpoint): one for one in served}.values())
+        if refused or self._listed:
+            return
+        is_along = any(one.chain for one in outcome.routed)
+        outcome.remarks += remarks_about(treatment, admission.why, is_along=is_along)
+        if len(places) > 1:
+            outcome.remarks += self._across(outcome, treatment, places)
 
     def _served(self, address: Address, decision: Decision) -> Served:
         target = self._snapshot.targets[decision.target]
@@ -271,41 +328,34 @@ class _Trial:
         host, _ = host_and_path(target, Address(bucket, b"", True, b"/" + bucket))
         return Served(target, f"{'https' if target.route.tls else 'http'}://{host.decode()}")
 
-    def _served_each(self, address: Address, places: Sequence[Decision]) -> list[Served]:
-        """Returns the targets of several places, each once for each of its endpoints."""
-        served = (self._served(address, one) for one in places)
-        return list({(one.target.name, one.endpoint): one for one in served}.values())
-
-    def _about_places(self, admitted: Admitted) -> list[str]:
-        """Says in which way a request goes to several places."""
+    def _across(
+        self, outcome: Outcome, treatment: Treatment, places: Sequence[Decision]
+    ) -> list[str]:
+        """Says how a request goes to several places, and at which of them it fails."""
         remarks = []
-        if isinstance(admitted.across, AlongChain):
-            deletes = admitted.operation.action == "delete"
-            remarks.append(_DELETES if deletes else _READS)
-        elif isinstance(admitted.across, MergedList):
-            remarks.append("each of these lists its own keys, and the client gets one list")
-            remarks += [
-                f"target {name} is not known to sort its lists, so that they cannot be merged: the "
-                "client gets 501 NotImplemented"
-                for name in dict.fromkeys(place.target for place in admitted.across.places)
-                if "sorted" not in self._snapshot.targets[name].profile.lists
+        what = "for what is looked for there"
+        operation = outcome.operation
+        if operation is not None and operation.name == "DeleteObjects":
+            what = "for its keys"
+            remarks = [
+                f"the keys are in {len(places)} places: each gets a DeleteObjects of its own keys, "
+                "and the client one answer"
             ]
-        return remarks
-
-    def _split(self, places: Sequence[Decision], *, refused: bool) -> list[str]:
-        """Says that a batch is split, and which of its keys fail all the same."""
-        if refused:
-            return []
-        remarks = [
-            f"the keys are in {len(places)} places: each gets a DeleteObjects of its own keys, and "
-            "the client one answer"
-        ]
+        elif treatment in (Treatment.DELETE, Treatment.LIST):
+            what = "whatever the others say"
         names = dict.fromkeys(place.target for place in places)
-        remarks += [
-            f"identity {self._caller.name} does not reach target {name}: AccessDenied for its keys"
-            for name in names
-            if not self._caller.reaches(name)
-        ]
+        for name in names:
+            profile = self._snapshot.targets[name].profile
+            if not self._caller.reaches(name):
+                who = f"identity {self._caller.name}"
+                remarks.append(f"{who} does not reach target {name}: AccessDenied {what}")
+            if treatment is Treatment.LIST and "sorted" not in profile.lists:
+                remarks.append(
+                    f"target {name} is not known to sort its lists, so that they cannot be merged: "
+                    "the client gets 501 NotImplemented"
+                )
+            elif operation is not None and profile.refuses(operation.name):
+                remarks.append(f"a target of profile {profile.name} has no {operation.name}")
         return remarks
 
     def _refused_keys(self) -> list[str]:
@@ -318,56 +368,61 @@ class _Trial:
                 remarks.append(f"key {key} fails alone: {error.kind.code}: {error.message}")
         return remarks
 
-    def _asked(self, head: RequestHead) -> Asked | None:
-        """Returns what the rules are asked about the request.
+    def _asked(self, head: RequestHead) -> tuple[Asked | None, Admission]:
+        """Returns what the rules are asked about the request, and how it is treated.
 
         It is admitted once more, by a caller who may do everything, so that the rules are asked.
         """
-        own, trail = self._caller, Trail()
+        own, trail, admission = self._caller, Trail(), Admission()
         snapshot = self._with_caller(Caller(own.name, own.access_key_id, own.secret))
         snapshot = replace(snapshot, routing=_UnfixedTable(self._snapshot.routing))
         with contextlib.suppress(S3Error):  # the outcome has the error that the caller gets
-            self._decide(head, snapshot, trail, [])
-        return trail.asked
+            admission = self._decide(head, snapshot, trail, [])
+        return trail.asked, admission
 
     def _routed(self, asked: Asked, operation: Operation) -> Routed:
         if operation.name == "ListBuckets" and self._snapshot.bucket_lists is not None:
             text = "one list of the buckets of these targets, each where a read of it would go"
-            return Routed("", [Step(None, text, True)], self._snapshot.routing.default, None)
-        own = key = asked.key if asked.prefix is None else asked.prefix
-        steps, decision = self._by_router(asked, operation)
-        if decision is None and not any(step.won for step in steps):
-            more, decision = self._by_rules(asked)
+            default = self._snapshot.routing.default
+            return Routed("", [Step(None, text, True)], Placed(Chain((default,)), default), None)
+        steps, placed = self._by_router(asked, operation)
+        if placed is None and not any(step.won for step in steps):
+            more, placed = self._by_rules(asked, operation)
             steps += more
-        if decision is None:
-            return Routed(_text(own), steps, None, None)
-        bucket, rewrite = asked.bucket, decision.rewrite
-        if rewrite is not None:
-            bucket = rewrite.bucket_up(bucket)
-            if key or asked.prefix is not None:  # a request about the bucket names no key
-                key = rewrite.key_up(key)
-        return Routed(
-            _text(asked.prefix or asked.key), steps, decision, (_text(bucket), _text(key))
-        )
+        shown = _text(asked.prefix or asked.key)
+        names = None if placed is None else _names(asked, placed.decision)
+        chain: list[ChainPlace] = []
+        if placed is not None and placed.is_along:
+            is_mixed = operation.name in MERGED and self._snapshot.custom is None
+            chain = [
+                ChainPlace(place, "" if is_mixed else role, _names(asked, place))
+                for place, role in zip(placed.chain.places, roles(placed.chain), strict=True)
+            ]
+        return Routed(shown, steps, placed, names, chain)
 
-    def _by_rules(self, asked: Asked) -> tuple[list[Step], Decision | None]:
-        """Returns the rules tried, and the decision; None: the keys are in several places."""
-        table = self._snapshot.routing
+    def _by_rules(self, asked: Asked, operation: Operation) -> tuple[list[Step], Placed | None]:
+        """Returns the rules tried, and where they lead; None: the keys are in several places."""
+        table, plan = self._snapshot.routing, self._snapshot.routing.plan(asked.bucket)
+        if operation.name in MERGED:
+            places = tuple(place for place, _ in plan.places(asked))
+            if len(places) > 1 and self._snapshot.custom is None:
+                steps = steps_of(table, self._model.rules, asked, is_merged=True)
+                return steps, Placed(Chain(places, len(places)), places[0])
         steps = steps_of(table, self._model.rules, asked)
         try:
-            return steps, placed_by(table.plan(asked.bucket), asked).decision
+            return steps, placed_by(plan, asked)
         except S3Error:
             return steps, None
 
-    def _by_router(self, asked: Asked, operation: Operation) -> tuple[list[Step], Decision | None]:
+    def _by_router(self, asked: Asked, operation: Operation) -> tuple[list[Step], Placed | None]:
         """Returns what the custom router decides; no step has won: the rules decide."""
         custom = self._snapshot.custom
         if custom is None or not asked.bucket:
             return [], None
         reads = by_reads(custom, operation)
         if reads is not None:
-            shown = ", then ".join(place.target for place in reads.places)
-            return [Step(None, f"routing.custom_reads: target {shown}", True)], reads.primary
+            text = f"routing.custom_reads: {_targets(reads)}"
+            return [Step(None, text, True)], Placed(reads, reads.primary)
         batch = operation.name == "DeleteObjects"
         one = asked._replace(size=None, content_type=b"") if batch else asked
         heard = self._router.heard.get(question_of(one, operation.name))
@@ -380,11 +435,10 @@ class _Trial:
             return [Step(None, failed, custom.refuses)], None
         if heard.answer is None:
             return [Step(None, f"custom router: said {said}: the rules decide", False)], None
-        chain = by_answer(heard.answer)
-        shown = chain.primary.target
-        if operation.action in ("read", "list", "delete"):
-            shown = ", then ".join(place.target for place in chain.places)
-        return [Step(None, f"custom router: said {said}: target {shown}", True)], chain.primary
+        placed = placed_by_answer(heard.answer, asked, self._snapshot)
+        alone = Chain((placed.decision,))
+        where = _targets(alone if custom.reads else placed.chain)
+        return [Step(None, f"custom router: said {said}: {where}", True)], placed
 
     def _reasons(
         self, operation: Operation, bucket: bytes, head: RequestHead, targets: Sequence[Target]
@@ -414,36 +468,72 @@ class _Trial:
         return reasons
 
 
-def _places_of(across: Across | None) -> Sequence[Decision]:
-    """Returns the places that a request goes to, if it goes to several by itself."""
-    match across:
-        case AllBuckets(targets):
-            return [Decision(name, DEFAULT_RULE) for name in targets]
-        case AlongChain(chain):
-            return chain.places
-        case MergedList(places):
-            return places
-    return ()
+def _measured(asked: Asked, head: RequestHead) -> Asked:
+    """Returns what is asked about a copy whose source has the size that was given."""
+    return asked if b"content-length" in head.fields else asked._replace(size=None)
 
 
-def _places(routed: Sequence[Routed]) -> list[Decision]:
+def _names(asked: Asked, decision: Decision) -> tuple[str, str]:
+    """Returns the names of bucket and key at a target."""
+    bucket, rewrite = asked.bucket, decision.rewrite
+    key = asked.key if asked.prefix is None else asked.prefix
+    if rewrite is not None:
+        bucket = rewrite.bucket_up(bucket)
+        if key or asked.prefix is not None:  # a request about the bucket names no key
+            of_all = rewrite.strip_prefix.startswith(key)  # which the list asks for, and others
+            key = rewrite.key_prefix if of_all else rewrite.key_up(key)
+    return _text(bucket), _text(key)
+
+
+def _places(routed: Sequence[Routed], treatment: Treatment) -> list[Decision]:
     """Returns the places where these go, in their order; none if one of them goes nowhere."""
     found: list[Decision] = []
     for one in routed:
-        if one.decision is None:
+        if one.placed is None:
             return []
-        if not any(one.decision.is_same_place(other) for other in found):
-            found.append(one.decision)
+        places: Sequence[Decision] = (one.placed.decision,)
+        if one.chain and treatment is Treatment.REFUSED:
+            places = ()
+        elif treatment.is_everywhere:
+            places = one.placed.chain.places
+        for place in places:
+            if not any(place.is_same_place(other) for other in found):
+                found.append(place)
     return found
+
+
+def _targets(chain: Chain) -> str:
+    return f"target {', then '.join(place.target for place in chain.places)}"
+
+
+def _about_hours(asked: Asked, routed: Sequence[Routed], table: RoutingTable) -> Iterator[str]:
+    """Says by which clock hours count that have no time zone, if the write's rules have some."""
+    rules = [step.rule for one in routed for step in one.steps if step.rule is not None]
+    for rule in rules:
+        conditions = table.kind(rule.number).conditions
+        if conditions is None or conditions.hours is None or conditions.zone is not None:
+            continue
+        if compile_glob(rule.pattern).match(asked.bucket):
+            yield (
+                f"rule {rule.number} has no timezone: its hours are those of the machine where a "
+                "worker runs; here, of this one"
+            )
 
 
 def _source(copy: CopySource) -> str:
     """Says where the source of a copy is, and who makes the copy."""
-    target, rule = copy.chain.primary.target, copy.chain.primary.rule
-    place = f"{_text(copy.name.bucket)}/{_text(copy.name.key)}"
-    chosen = f"rule {rule}" if isinstance(rule, int) and rule else rule or "the default target"
+    name = f"{_text(copy.name.bucket)}/{_text(copy.name.key)}"
+    every = []
+    for place, role in zip(copy.chain.places, roles(copy.chain), strict=True):
+        rule = f"rule {place.rule}" if isinstance(place.rule, int) and place.rule else place.rule
+        chosen = role if role == "fallback" else rule or "the default target"
+        every.append(f"target {place.target} ({chosen})")
     who = "the gateway reads there and writes here" if copy.is_elsewhere else "the target copies"
-    return f"the source {place} is on target {target} ({chosen}): {who}"
+    if len(every) == 1:
+        return f"the source {name} is on {every[0]}: {who}"
+    after = " or ".join(moves_on(copy.chain))
+    where = ", then ".join(every)
+    return f"the source {name} is looked for on {where}, each after {after} of that before: {who}"
 
 
 def _text(name: bytes) -> str:

@@ -48,8 +48,8 @@ def _health(report: Mapping[str, Any] | None, now: float) -> str:
     if report is None:
         return "not checked"
     fault = f": {report['fault']}" if report["fault"] else ""
-    state = "not known yet" if report["state"] == "unknown" else report["state"]
-    return f"health {state}{_since(report, now)}{fault}"
+    state = "health not known yet" if report["state"] == "unknown" else report["state"]
+    return f"{state}{_since(report, now)}{fault}"
 
 
 def _warnings(found: Mapping[str, Any]) -> Iterator[str]:

@@ -57,6 +57,13 @@ def secured(connection: socket.socket, authority: Path) -> ssl.SSLSocket:
 
 def read_head(connection: socket.socket) -> tuple[bytes, bytes]:
     """An answer's head, and what came of its body. Raises ConnectionError if it is no success."""
+    head, rest = _any_head(connection)
+    if not head.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 201 ", b"HTTP/1.1 204 ")):
+        raise ConnectionError(f"no success: {head + rest!r}")
+    return head, rest
+
+
+def _any_head(connection: socket.socket) -> tuple[bytes, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:
         piece = connection.recv(65536)
@@ -64,15 +71,24 @@ def read_head(connection: socket.socket) -> tuple[bytes, bytes]:
             raise ConnectionError(f"the connection ended after {data!r}")
         data += piece
     head, _, rest = data.partition(b"\r\n\r\n")
-    if not head.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 201 ", b"HTTP/1.1 204 ")):
-        raise ConnectionError(f"no success: {data!r}")
     return head + b"\r\n\r\n", rest
 
 
 def ask(connection: socket.socket, request: bytes) -> None:
     """One request and all of its answer."""
     connection.sendall(request)
-    head, rest = read_head(connection)
+    _read_body(connection, *read_head(connection))
+
+
+def status_of(connection: socket.socket, request: bytes) -> int:
+    """The same, whatever the answer is: its status. Raises ConnectionError."""
+    connection.sendall(request)
+    head, rest = _any_head(connection)
+    _read_body(connection, head, rest)
+    return int(head[9:12])
+
+
+def _read_body(connection: socket.socket, head: bytes, rest: bytes) -> None:
     found = _LENGTH.search(head)
     left = (int(found[1]) if found else 0) - len(rest)
     while left > 0:

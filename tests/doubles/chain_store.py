@@ -33,10 +33,12 @@ class ChainStore(RecordingStore):
         self.silence: threading.Event | None = None  # until it is set, nothing is answered
 
     def answer(self, request: Recorded) -> bytes:
-        if self.silence is not None:
-            self.silence.wait(30)
         with self.lock:
             self.requests.append(request)
+        if self.silence is not None:
+            self.silence.wait(30)
+            return refusal(503, "SlowDown")
+        with self.lock:
             action = self.before.pop(request.method, None)
             if action is not None:
                 action()
@@ -50,6 +52,10 @@ class ChainStore(RecordingStore):
     def holds(self, bucket: str, key: str, data: bytes, content_type: str = "text/plain") -> None:
         """Keep an object as if it had always been there."""
         self.sorted.buckets[bucket][key.encode()] = Held(data, content_type)
+
+    def deletes(self, bucket: str, key: str) -> None:
+        """Delete an object as if somebody had done so at the store itself."""
+        self.sorted._remove(bucket, key.encode())
 
     def held(self, bucket: str, key: str) -> bytes | None:
         """The bytes of an object; None: there is none."""

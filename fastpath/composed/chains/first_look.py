@@ -1,7 +1,7 @@
 """Looks for an object before a request about it goes up: where it is, or what conditions say.
 
     TO_CHANGE     HEAD along the chain -> the request goes where the object is
-    TO_JUDGE      HEAD along the chain -> If-Match and If-None-Match are about what reads see
+    TO_COMPARE    HEAD along the chain -> If-Match and If-None-Match are about what reads see
     TO_MEASURE    HEAD of the source of a copy -> conditions of rules are about its size and type
     TO_UNCOVER    HEAD where reads look before -> what is seen there is removed after the write
 
@@ -53,7 +53,7 @@ class Looked(NamedTuple):
 
 async def look_first(request: ComposedRequest, looking: Looking) -> Looked:
     """Find out what a request waits for. Raises S3Error, CallFailed."""
-    if looking.why is Why.TO_CHANGE or looking.why is Why.TO_JUDGE:
+    if looking.why is Why.TO_CHANGE or looking.why is Why.TO_COMPARE:
         return await _look_for_object(request, looking)
     placed, address = looking.placed, looking.understood.address
     if looking.why is Why.TO_MEASURE:
@@ -68,6 +68,7 @@ async def _look_for_object(request: ComposedRequest, looking: Looking) -> Looked
     try:
         async with look(request, strict, "HeadObject", address.bucket, address.key) as seen:
             status, fields, place = seen.head.status, seen.head.fields, seen.place
+            await seen.call.document(0)  # to its end, so that the connection is kept
     except Absent:
         if looking.why is Why.TO_CHANGE:
             raise
@@ -75,16 +76,16 @@ async def _look_for_object(request: ComposedRequest, looking: Looking) -> Looked
     # 400: it is encrypted with a key of its owner's (SSE-C), which its tags are not.
     if looking.why is Why.TO_CHANGE and status in (200, 400):
         return Looked(Placed(chain, place.decision), {})
-    is_deleted = status == 404  # by a delete marker, which the primary judges
-    if status != 200 and not (is_deleted and looking.why is Why.TO_JUDGE):
+    is_deleted = status == 404  # by a delete marker, which the primary decides about
+    if status != 200 and not (is_deleted and looking.why is Why.TO_COMPARE):
         raise error_in(request, status, b"", place)
     if is_deleted or place.decision is chain.primary:
         return Looked(looking.placed, {})
-    return Looked(looking.placed, _judged(looking.understood.head, fields.get(b"etag", b"")))
+    return Looked(looking.placed, _evaluated(looking.understood.head, fields.get(b"etag", b"")))
 
 
-def _judged(head: RequestHead, etag: bytes) -> Mapping[bytes, bytes]:
-    """Judge conditions on an object that a fallback has. Raises S3Error PreconditionFailed.
+def _evaluated(head: RequestHead, etag: bytes) -> Mapping[bytes, bytes]:
+    """Evaluate conditions on an object that a fallback has. Raises S3Error PreconditionFailed.
 
     Return the headers to replace.
     """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Fields = Sequence[tuple[bytes, bytes]]
 
 _MATCH = b"if-match"
-_NOT_THERE = frozenset({"NoSuchBucket", "NoSuchKey"})
+NOT_THERE = frozenset({"NoSuchBucket", "NoSuchKey"})  # codes of a place that has no such object
 
 
 async def find_objects(
@@ -73,11 +73,11 @@ async def delete_at(request: ComposedRequest, place: Place, headers: Fields) -> 
             head = await call.answer()
             document = await call.document(MAX_ERROR) or b""
     except S3Error as error:  # of a translation
-        if error.kind.code in _NOT_THERE or error.kind is PRECONDITION_FAILED:
+        if error.kind.code in NOT_THERE or error.kind is PRECONDITION_FAILED:
             return error.kind.status
         raise
     said = read_error(document)
-    is_missing = head.status == 404 and said.get("Code", "") in _NOT_THERE
+    is_missing = head.status == 404 and said.get("Code", "") in NOT_THERE
     if head.status < 300 or head.status == 412 or is_missing:
         return head.status
     if head.status == 404 and not said:  # of a proxy, perhaps; a client would take it for success

@@ -295,7 +295,7 @@ class SourceReader:
         try:
             return await self._call.answer()
         except S3Error as error:  # of a translation
-            if error.kind is PRECONDITION_FAILED:
+            if error.kind is PRECONDITION_FAILED or error.kind.status == 404:
                 raise S3Error(SOURCE_CHANGED, retry_after=1) from None
             raise
 

@@ -7,8 +7,8 @@ writes to it. Other changes are told by `check --against`, and no client is to b
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import permutations
 from typing import Any
 
@@ -21,7 +21,7 @@ _PROFILES = {SORTED: "s3", MOTO: "s3", LAKE: "lakefs"}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A configuration, and the order in which reads look."""
+    """A configuration, and the order in which reads look; `orders`: of single keys, if another."""
 
     name: str
     order: tuple[str, ...]
@@ -29,7 +29,7 @@ class Layout:
     rules: tuple[Rule, ...] = ()
     fallback: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
-    candidates: int = 1
+    orders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def options(self, keys: dict[str, tuple[str, str]]) -> dict[str, Any]:
         """What a rig makes a snapshot of; keys: by target."""
@@ -68,12 +68,19 @@ class Journey:
     """Layouts that clients see while they work; `in_order`: each once, else any at any time.
 
     stocked: targets that hold old objects at first.
+    replicas: gateways of one configuration, each reloaded by itself.
     """
 
     name: str
     layouts: tuple[Layout, ...]
     in_order: bool = False
     stocked: tuple[str, ...] = ()
+    replicas: int = 1
+
+    @property
+    def passes(self) -> bool:
+        """Whether a read looks on after a failure."""
+        return any(layout.passes for layout in self.layouts)
 
     @property
     def has_conditions(self) -> bool:
@@ -101,7 +108,6 @@ def _by_size(a: str, b: str, limit: int, *behind: str) -> Layout:
         b,
         (_rule(1, a, max_size=limit),),
         behind,
-        candidates=2,
     )
 
 
@@ -124,21 +130,89 @@ def move(a: str, b: str, c: str) -> Journey:
     return Journey("the writes move", steps, in_order=True, stocked=(a,))
 
 
+def stale(a: str, b: str, c: str) -> Journey:
+    """Reads that rather see an old object than none."""
+    passes = ("5xx", "refused", "timeout")
+    return Journey("reads that may be stale", (_behind(a, b, c, passes=passes),), stocked=(b, c))
+
+
+def by_keys(a: str, b: str, c: str) -> Journey:
+    """No key has a chain but those of the fallback, and a list is of all places."""
+    own = ("main/a", "main/a-*")
+    orders = {"main/a": (a,), "main/a-b": (a,)}
+    layout = Layout(
+        f"{own} at {a}, else at {b}, then {c}",
+        (b, c),
+        b,
+        (Rule(1, 1, BUCKET, a, keys=own),),
+        (c,),
+        orders=orders,
+    )
+    return Journey("by keys", (layout,), stocked=(a, b, c))
+
+
+def by_keys_and_size(a: str, b: str, c: str) -> Journey:
+    """Some keys have a chain of three, the others of two."""
+    own = ("main/a", "main/a/*")
+    rules = (
+        Rule(1, 1, BUCKET, a, keys=own, conditions=Conditions(max_size=1000)),
+        _rule(2, b, content_types=("image/png",)),
+    )
+    orders = {"main/a": (a, b, c), "main/a/b": (a, b, c)}
+    layout = Layout(
+        f"up to 1000 bytes of {own} at {a}, images at {b}, else at {c}",
+        (b, c),
+        c,
+        rules,
+        orders=orders,
+    )
+    return Journey("by keys and size", (layout,), stocked=(a, b, c), replicas=2)
+
+
+def _to_be(new: str, old: str) -> Layout:
+    """Reads look at the new store first, where nothing is written yet."""
+    rule = _rule(1, new, content_types=("x-nothing/x-is-of-this-type",))
+    return Layout(f"reads at {new}, then {old}; writes at {old}", (new, old), old, (rule,))
+
+
+def move_of_replicas(a: str, b: str, c: str) -> Journey:
+    """The order of reads changes first, and only then the writes."""
+    steps = (Layout(f"all at {a}", (a,), a), _to_be(b, a), _behind(b, a))
+    return Journey("replicas move", steps, in_order=True, stocked=(a,), replicas=2)
+
+
+def hasty_move_of_replicas(a: str, b: str, c: str) -> Journey:
+    """The order of reads and the writes change at once: some replicas do before others."""
+    steps = (Layout(f"all at {a}", (a,), a), _behind(a, b), _behind(b, a))
+    return Journey("replicas move in haste", steps, in_order=True, stocked=(a,), replicas=2)
+
+
 def by_size(a: str, b: str, c: str) -> Journey:
     limits = (1000, 1000, 5, 100_000)
-    return Journey("by size", tuple(_by_size(a, b, limit) for limit in limits), stocked=(a, b))
+    layouts = tuple(_by_size(a, b, limit) for limit in limits)
+    return Journey("by size", layouts, stocked=(a, b), replicas=2)
 
 
 def large_first(a: str, b: str, c: str) -> Journey:
     """What is large, or of unknown size, is where reads look first."""
     rule = _rule(1, a, min_size=1000)
-    layout = Layout(f"from 1000 bytes at {a}, else at {b}", (a, b), b, (rule,), candidates=2)
+    layout = Layout(
+        f"from 1000 bytes at {a}, else at {b}",
+        (a, b),
+        b,
+        (rule,),
+    )
     return Journey("large first", (layout,), stocked=(b,))
 
 
 def by_type(a: str, b: str, c: str) -> Journey:
     rule = _rule(1, a, content_types=("image/*",))
-    layout = Layout(f"images at {a}, else at {b}", (a, b), b, (rule,), candidates=2)
+    layout = Layout(
+        f"images at {a}, else at {b}",
+        (a, b),
+        b,
+        (rule,),
+    )
     return Journey("by type", (layout,), stocked=(a, b))
 
 
@@ -149,7 +223,6 @@ def three_candidates(a: str, b: str, c: str) -> Journey:
             (a, b, c),
             c,
             (_rule(1, a, content_types=("image/png",)), _rule(2, b, max_size=limit)),
-            candidates=3,
         )
         for limit in (1000, 5)
     )
@@ -177,4 +250,8 @@ JOURNEYS: tuple[Callable[[str, str, str], Journey], ...] = (
     three_candidates,
     by_size_with_fallback,
     new_condition,
+    stale,
+    move_of_replicas,
+    by_keys,
+    by_keys_and_size,
 )

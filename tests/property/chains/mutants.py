@@ -12,11 +12,13 @@ from unittest.mock import patch
 
 from fastpath.composed.chains import delete, hiding_objects, look
 from fastpath.composed.chains.delete import delete_object
+from fastpath.composed.object_lists.place_list import PlaceList
 from fastpath.composed.operation import Composed
 from fastpath.composed.operations import OPERATIONS
 from fastpath.errors import NO_SUCH_KEY, S3Error
 from fastpath.request.across import AlongChain
 from fastpath.routing.chain import FAILURES
+from fastpath.upstream.call import CallFailed
 
 
 class _Instead:
@@ -96,7 +98,22 @@ def passes_failures() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def omits() -> Iterator[None]:
+    """A list leaves out a place that fails."""
+    fetch = PlaceList.fetch
+
+    async def tries(self: Any, count: int) -> None:
+        try:
+            await fetch(self, count)
+        except (CallFailed, S3Error):
+            self.more = False
+
+    with patch.object(PlaceList, "fetch", tries):
+        yield
+
+
 MUTANTS: Mapping[str, Callable[[], AbstractContextManager[None]]] = {
     mutant.__name__: mutant
-    for mutant in (hides, forward, stops_nowhere, forbidden, passes_failures)
+    for mutant in (hides, forward, stops_nowhere, forbidden, passes_failures, omits)
 }

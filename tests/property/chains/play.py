@@ -15,6 +15,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 from fastpath.composed.operations import OPERATIONS
@@ -32,6 +33,7 @@ TIME = "time passes"
 PATIENCE = 400.0  # seconds of the loop in which a worker has to do something
 _PASSES = 2.0  # seconds, of a step in which time passes
 
+SILENCE = "silence"
 # How a request ends that fails: whether the store has done it, and what the gateway hears.
 ENDS: Mapping[str, tuple[bool, str]] = {
     "refused": (False, "reset"),
@@ -41,6 +43,8 @@ ENDS: Mapping[str, tuple[bool, str]] = {
     "500": (False, "500"),
     "503, but done": (True, "503"),
     "forbidden": (False, "403"),
+    "silent": (False, SILENCE),
+    "silent, but done": (True, SILENCE),
 }
 _ERRORS = {
     "503": ("503 Slow", "SlowDown"),
@@ -70,6 +74,7 @@ class Client:
 
     worker: Worker
     peer: Peer
+    rig: Rig
     work: Work | None = None
     asked: Asked | None = None
 
@@ -135,34 +140,40 @@ class Play:
         self.reloads = 0
         self.windows: list[str] = []  # that it takes to explain what clients saw
         self._only = work.split()
-        self._at = 0
+        self._at = [0] * journey.replicas
         self._keys = {name: (f"KEY{name.upper()}", "secret") for name in self.stores}
         lake: Any = self.stores["lake"]
         self._keys["lake"] = (lake.key_id, lake.secret)
-        self.rig = Rig(**self.layout.options(self._keys))
-        self.rig.worker.composed = OPERATIONS
-        self.known = Known(self.dice, lambda: self.now, self.went_wrong, self.fault)
+        self.rigs = [Rig(**self.layout.options(self._keys)) for _ in range(journey.replicas)]
+        for rig in self.rigs:
+            rig.worker.composed = OPERATIONS
+        self.known = Known(
+            self.dice, lambda: self.now, self.went_wrong, self.fault, self.has_turned
+        )
         self.first = self._stock()
         self.clients = [
-            Client(Worker(self.known, f"c{number}"), self.rig.connect())
-            for number in range(1, CLIENTS + 1)
+            Client(Worker(self.known, f"c{number}"), rig.connect(), rig)
+            for number, rig in zip(range(1, CLIENTS + 1), cycle(self.rigs), strict=False)
         ]
         self._held: dict[Peer, Held] = {}
         self._count = 0
 
     @property
     def layout(self) -> Layout:
-        return self.journey.layouts[self._at]
+        """Of the first gateway."""
+        return self.journey.layouts[self._at[0]]
 
     def _stock(self) -> dict[str, State]:
         """Put old objects into the stores that have some; what clients see at first."""
         seen: dict[str, State] = dict.fromkeys(KEYS)
-        for target in reversed(self.layout.order):
+        for target in self.journey.stocked:
             for key in KEYS:
-                if target in self.journey.stocked and self.dice.random() < 0.6:
-                    body = self.known.new(key)
-                    self.stores[target].put(key, body)
-                    seen[key] = len(body)
+                if self.dice.random() < 0.6:
+                    self.stores[target].put(key, self.known.new(key))
+        for key in KEYS:
+            order = self.layout.orders.get(key, self.layout.order)
+            found = (self.stores[target].sizes().get(key) for target in order)
+            seen[key] = next((size for size in found if size is not None), None)
         self.say(f"{self.layout.name}; at first: {seen}")
         return seen
 
@@ -177,6 +188,11 @@ class Play:
 
     def went_wrong(self, since: int) -> frozenset[str]:
         return frozenset(what for step, what in self.wrong if step >= since)
+
+    def has_turned(self) -> bool:
+        """Whether the bucket was on one target first, and is not any more."""
+        layouts = [self.journey.layouts[at] for at in (0, max(self._at))]
+        return len({len(layout.order) == 1 for layout in layouts}) == 2
 
     # Steps
 
@@ -208,8 +224,12 @@ class Play:
     def pass_time(self) -> None:
         self.say(f"{_PASSES:g} s pass")
         self.wrong.append((self.now, TIME))
-        self.rig.pass_time(_PASSES)
+        self._pass_time(_PASSES)
         self.hear()
+
+    def _pass_time(self, seconds: float) -> None:
+        for rig in self.rigs:
+            rig.pass_time(seconds)
 
     def leave(self) -> None:
         """A client breaks its connection, and nobody tells it what becomes of its request."""
@@ -233,14 +253,18 @@ class Play:
         layouts = self.journey.layouts
         if len(layouts) == 1:
             return
+        number = self.dice.randrange(len(self.rigs))
         if self.journey.in_order:
-            self._at = min(self._at + 1, len(layouts) - 1)
+            # None goes on before all have come to where it is.
+            number = self._at.index(min(self._at))
+            self._at[number] = min(self._at[number] + 1, len(layouts) - 1)
         else:
-            self._at = self.dice.randrange(len(layouts))
+            self._at[number] = self.dice.randrange(len(layouts))
+        layout, rig = layouts[self._at[number]], self.rigs[number]
         self.reloads += 1
-        self.say(f"reload: {self.layout.name}")
-        self.rig.install(**self.layout.options(self._keys))
-        self.rig.settle()
+        self.say(f"reload{f' of gateway {number + 1}' if number else ''}: {layout.name}")
+        rig.install(**layout.options(self._keys))
+        rig.settle()
         self.hear()
 
     def begin(self, client: Client) -> None:
@@ -286,7 +310,7 @@ class Play:
             return
         self.say(f"{client.worker.name} asks: {client.worker.what}")
         if client.peer.ended:
-            client.peer = self.rig.connect()
+            client.peer = client.rig.connect()
         client.peer.take()
         client.peer.says(client.asked.wire())
         self.hear()
@@ -300,7 +324,9 @@ class Play:
         del self._held[one.peer]
         one.peer.take()
         if self.dice.randrange(1000) < self.chances.fails:
-            self._fail(one, self.dice.choice(list(ENDS)))
+            # Others would be too late as well, while it is waited for.
+            ends = [end for end, (_, way) in ENDS.items() if len(held) == 1 or way != SILENCE]
+            self._fail(one, self.dice.choice(ends))
         else:
             answer = self.stores[one.target].answer(one.head, one.body)
             self.say(f"  {one.line} -> {answer.partition(b' ')[2][:3].decode()}")
@@ -312,6 +338,9 @@ class Play:
         self.say(f"  {one.line} fails: {end}")
         self.wrong.append((self.now, f"{end} at {one.target}"))
         answer = self.stores[one.target].answer(one.head, one.body) if is_done else b""
+        if way == SILENCE:
+            self._wait()
+            return
         if way == "half":
             one.peer.says(answer[: len(answer) // 2])
         if way in _ERRORS:
@@ -327,10 +356,10 @@ class Play:
         waiting = [client.worker.what for client in self.clients if client.work is not None]
         if not waiting:
             return
-        end = self.rig.loop.now + PATIENCE
+        end = self.rigs[0].loop.now + PATIENCE
         self.wrong.append((self.now, TIME))
-        while self.rig.loop.now < end:
-            self.rig.pass_time(0.5)
+        while self.rigs[0].loop.now < end:
+            self._pass_time(0.5)
             if self.held() or self.hear():
                 self.say("time passes until something happens")
                 return
@@ -340,7 +369,7 @@ class Play:
 
     def held(self) -> list[Held]:
         """The requests that wait at targets, in an order that the seed alone decides."""
-        for peer in self.rig.targets:
+        for peer in (peer for rig in self.rigs for peer in rig.targets):
             if peer.ended or peer in self._held or not peer.heard:
                 continue
             found = _whole_request(peer.heard)
@@ -350,7 +379,8 @@ class Play:
                 host = head.lower().partition(b"\r\nhost: ")[2].partition(b".test")[0].decode()
                 self._held[peer] = Held(self._count, peer, host, head, body)
         self._held = {peer: held for peer, held in self._held.items() if not peer.ended}
-        self.rig.targets[:] = [peer for peer in self.rig.targets if not peer.ended]
+        for rig in self.rigs:
+            rig.targets[:] = [peer for peer in rig.targets if not peer.ended]
         return sorted(self._held.values(), key=lambda held: (held.line, held.number))
 
     def hear(self) -> bool:
@@ -406,10 +436,15 @@ class Play:
 
     def check(self) -> None:
         """Raise what is wrong."""
-        if self.rig.defects:
-            raise self.fault(f"defects: {self.rig.defects}")
+        if defects := [defect for rig in self.rigs for defect in rig.defects]:
+            raise self.fault(f"defects: {defects}")
         for key, events in self.known.events.items():
-            names = explained(events, self.first[key], has_conditions=self.journey.has_conditions)
+            names = explained(
+                events,
+                self.first[key],
+                has_conditions=self.journey.has_conditions,
+                passes=self.journey.passes,
+            )
             self.windows += names or []
             if names is None:
                 few = shortest(events, self.first[key])

@@ -54,8 +54,8 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 
 def test_a_short_run_of_plays_agrees_with_one_store() -> None:
-    played = plays(30 * DEPTH)
-    assert played.steps > 30 * STEPS
+    played = plays(20 * DEPTH)
+    assert played.steps > 20 * STEPS
     assert played.failed
     assert played.reloads
 

@@ -33,10 +33,11 @@ class Case:
 
 CASES = (
     Case("hides", "by_size", "put get delete", CALM),
-    Case("hides", "large_first", "put get delete", CALM),
+    Case("hides", "by_type", "put get delete", CALM),
     Case("forward", "fallback", "put get delete", HARSH, within=2000),
     Case("stops_nowhere", "fallback", "put get delete", HARSH, within=2000),
     Case("forbidden", "fallback", "put get", HARSH, within=2000),
+    Case("omits", "fallback", "put list", HARSH),
     Case("passes_failures", "fallback", "put get", HARSH, within=2000),
 )
 
@@ -68,6 +69,13 @@ def test_a_mutant_is_found(case: Case) -> None:
         found = faults(case)
     assert found
     assert "no order explains" in found[0]
+
+
+@pytest.mark.slow
+def test_replicas_that_move_in_one_step_lose_a_write() -> None:
+    """docs/operating.md, "Several replicas": another order and another place of writes at once."""
+    case = Case("", "hasty_move_of_replicas", "put get delete", Chances(reloads=60), within=8000)
+    assert faults(case)
 
 
 @pytest.mark.slow

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from tests.property.chains.history import Event, State, has_order
 
 _GONE: frozenset[State] = frozenset({None})
 
 
+class Needs(Enum):
+    """What a chain has that a window is of."""
+
+    NOTHING = "any chain"
+    PASSES = "failures that move a read on"
+    NO_CONDITIONS = "a target that does not delete with If-Match"
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One of them: its name, its heading in docs/chains.md, and what a history is but for it.
-
-    is_without_conditions: it is of chains with a target that does not delete with If-Match.
-    """
+    """One of them: its name, its heading in docs/chains.md, and what a history is but for it."""
 
     name: str
     anchor: str
     relaxed: Callable[[Sequence[Event]], list[Event]]
-    is_without_conditions: bool = False
+    of: Needs = Needs.NOTHING
 
 
 def _sees(event: Event) -> frozenset[State]:
@@ -98,6 +104,15 @@ def _with_removed(events: Sequence[Event]) -> list[Event]:
     ]
 
 
+def _without_stale(events: Sequence[Event]) -> list[Event]:
+    """Leave out the reads that saw an object while something failed."""
+    return [
+        event
+        for event in events
+        if not (event.during and _sees(event) - _GONE and "List" not in event.what)
+    ]
+
+
 def _with_loose_conditions(events: Sequence[Event]) -> list[Event]:
     """Let a write with a condition forget it, if another write or a delete overlaps it."""
     writes = [event for event in events if event.leaves]
@@ -118,6 +133,13 @@ WINDOWS: tuple[Window, ...] = (
     # A delete has passed the place of one write when that comes, and then removes what hid it: of
     # three that overlap, a read sees the second, and later ones see the first.
     Window("overlapping writes show in any order", "writes-that-overlap", _without_crowds),
+    # A place that failed may have had a newer object than the one that the read came to then.
+    Window(
+        "a read passed a place that failed",
+        "a-stale-read-by-your-own-choice",
+        _without_stale,
+        of=Needs.PASSES,
+    ),
     # The primary is asked for no more than that it has no object: a delete between is not noticed.
     Window(
         "a condition was true of a fallback", "a-condition-on-a-fallback", _with_loose_conditions
@@ -128,7 +150,7 @@ WINDOWS: tuple[Window, ...] = (
         "a delete undoes the newer of two writes",
         "removals-at-a-store-without-conditions",
         _with_undone,
-        is_without_conditions=True,
+        of=Needs.NO_CONDITIONS,
     ),
     # A write to a later place is stored, and then deleted or overwritten; another client stores the
     # key at an earlier place, and then the first removes it there, as what hides its own.
@@ -136,23 +158,25 @@ WINDOWS: tuple[Window, ...] = (
         "a write removes a newer one",
         "removals-at-a-store-without-conditions",
         _with_removed,
-        is_without_conditions=True,
+        of=Needs.NO_CONDITIONS,
     ),
 )
 
 
 def explained(
-    events: Sequence[Event], first: State, *, has_conditions: bool = True
+    events: Sequence[Event], first: State, *, has_conditions: bool = True, passes: bool = False
 ) -> list[str] | None:
     """The windows that it takes to explain a history; None: no windows do.
 
-    has_conditions: each target deletes with If-Match.
+    has_conditions: each target deletes with If-Match. passes: `fallback_on` has more than 404.
     """
+    known = {Needs.NOTHING, *([Needs.PASSES] if passes else [])}
+    known |= set() if has_conditions else {Needs.NO_CONDITIONS}
     left, names = list(events), list[str]()
     if has_order(left, first):
         return names
     for window in WINDOWS:
-        if window.is_without_conditions and has_conditions:
+        if window.of not in known:
             continue
         relaxed = window.relaxed(left)
         if relaxed != left:

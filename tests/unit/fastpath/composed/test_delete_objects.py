@@ -28,7 +28,7 @@ from tests.doubles.deleting import (
     rows,
 )
 from tests.doubles.http1 import get, ok
-from tests.doubles.rules import Rewriting, Rule
+from tests.doubles.rules import Conditions, Rewriting, Rule
 from tests.doubles.signing import RawClient
 from tests.doubles.wire import KEY as KEYS
 from tests.doubles.wire import Peer
@@ -270,6 +270,33 @@ def test_a_place_that_refuses_fails_its_own_keys_alone(
     peer.leaves()
     assert codes(one.body) == [("x", ""), ("old/1", code), ("raw/1", "")]
     assert rows(one.body)[1][1]["Message"] == message
+
+
+def test_a_fallback_without_the_bucket_has_nothing_to_delete() -> None:
+    """As of DeleteObject: the bucket may have been created at the new store alone."""
+    one = Deletes("x", "y", rules=(Rule(1, 1, "b-b", "generic", fallback=("first",)),))
+    peer, _ = one.at("first")
+    peer.says(ok(b"<Error><Code>NoSuchBucket</Code></Error>", status="404 Not Found"))
+    one.answers()
+    assert codes(one.body) == [("x", ""), ("y", "")]
+
+
+def test_candidates_behind_the_first_without_the_bucket_have_nothing_to_delete() -> None:
+    rule = Rule(1, 1, "b-b", "generic", conditions=Conditions(max_size=10))
+    one = Deletes("x", rules=(rule,))
+    for place in ("first", "generic", "first"):
+        peer, got = one.at(place)
+        missing = ok(b"<Error><Code>NoSuchBucket</Code></Error>", status="404 Not Found")
+        peer.says(missing if place == "first" else deleted(got.keys))
+    assert codes(one.body) == [("x", "")]
+
+
+def test_the_first_place_tells_that_there_is_no_bucket() -> None:
+    one = Deletes("x", rules=(Rule(1, 1, "b-b", "generic", fallback=("first",)),))
+    for place in ("first", "generic"):
+        peer, _ = one.at(place)
+        peer.says(ok(b"<Error><Code>NoSuchBucket</Code></Error>", status="404 Not Found"))
+    assert codes(one.body) == [("x", "NoSuchBucket")]
 
 
 def test_a_key_has_its_own_error_though_its_place_fails() -> None:

@@ -197,6 +197,14 @@ def test_a_target_without_encoding_type_is_not_asked_for_it() -> None:
     assert "encoding" not in merging.asked[0][2]
 
 
+def test_names_are_encoded_for_the_client_that_asks_for_it() -> None:
+    names = ["%2B +", "+ a", "~/é", "\n"]
+    for some in (names, names[:3]):
+        plain = ListedStore(dict.fromkeys(some, "1"), Style(encodes=False))
+        merging = Merging(two(plain, ListedStore()))
+        assert merging.page(ENCODED).names == sorted(some, key=str.encode)
+
+
 def test_a_target_that_cannot_begin_anywhere_lists_from_the_beginning() -> None:
     lists = {"lists": ["sorted", "encoding-type"]}
     merging = Merging(two(numbered(0, 30, page=10), numbered(30, 40)), overrides=lists)
@@ -263,6 +271,37 @@ def test_a_page_that_ends_with_a_name_that_nobody_could_send() -> None:
     assert not merging.rig.defects
 
 
+def stripped(*names: str, globs: tuple[str, ...] | None = None, page: int = 1) -> Shown:
+    """A place whose keys clients find below `a/`, of which its target knows nothing."""
+    store = ListedStore(dict.fromkeys(names, "1"), Style(page=page))
+    return Shown("first", store, Rewrite(b"x", b"", b"a/"), globs)
+
+
+def test_a_common_prefix_that_only_clients_see() -> None:
+    merging = Merging([stripped("b", "c"), Shown("generic", ListedStore({"b": ""}))])
+    assert merging.page("list-type=2&delimiter=/").names == ["b", "a/"]
+    assert merging.page("list-type=2&delimiter=/&start-after=a/").names == ["b"]
+    assert merging.page("list-type=2&delimiter=/&start-after=a/b").names == ["b"]
+    assert all("delimiter" not in one[2] for one in merging.asked if one[0] == "first")
+
+
+@pytest.mark.parametrize("features", [["sorted"], ["sorted", "start-after"]])
+def test_a_delimiter_that_begins_in_what_is_stripped(features: list[str]) -> None:
+    """Also where no name is certainly behind all keys of a common prefix."""
+    names = ("b1", "b2", "b" + "\U0010ffff" * 9, "c")
+    places = [stripped(*names), Shown("generic", ListedStore())]
+    merging = Merging(places, overrides={"lists": features})
+    assert merging.page("list-type=2&delimiter=/b").names == ["a/c", "a/b"]
+    assert merging.page("list-type=2&delimiter=/b&start-after=a/b").names == ["a/c"]
+
+
+def test_a_common_prefix_that_two_places_find_at_different_times() -> None:
+    other = ListedStore(dict.fromkeys(["*", "a/x", "b"], "2"), Style(page=1))
+    places = [stripped("1", "2", "b", globs=("*b*",)), Shown("generic", other)]
+    assert Merging(places).page("list-type=2&delimiter=/").names == ["*", "b", "a/"]
+    assert Merging(places).page("list-type=2&delimiter=/").fields["KeyCount"] == "3"
+
+
 # Keys that a place has and does not show
 
 
@@ -282,6 +321,12 @@ def test_a_key_is_shown_where_a_read_would_find_it() -> None:
     page = merging.page()
     assert page.names == ["log/b", "raw/a", "raw/b"]
     assert page.etags == ['"2"', '"1"', '"1"']
+
+
+def test_keys_that_share_half_a_character() -> None:
+    first = ListedStore(dict.fromkeys(["è1", "è2", "é1", "é2", "é3", "ê"], ""))
+    merging = Merging(shared(("[é]*",), ("b",), first=first))
+    assert merging.page().names == ["é1", "é2", "é3"]
 
 
 def test_of_equal_keys_the_place_that_the_chain_names_first() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.doubles.http1 import ok, put
 from tests.doubles.rules import Conditions, Rule
 from tests.unit.fastpath.composed.bench import Bench
-from tests.unit.fastpath.composed.copies.bench import Side, error
+from tests.unit.fastpath.composed.copies.bench import Side, error, found
 
 DATA = b"of the second place"
 ALL = frozenset({"404", "5xx", "timeout", "refused"})
@@ -148,6 +148,21 @@ def test_the_marker_of_a_candidate_says_nothing_of_the_candidates_behind() -> No
     assert bench.is_served_by_second()
 
 
+def test_a_look_before_a_change_keeps_its_connection() -> None:
+    bench = fallback()
+    tags = b"<Tagging><TagSet/></Tagging>"
+    bench.client.says(put("/b-b/k?tagging", tags))
+    bench.first.hears("HEAD /b-b/k")
+    bench.first.says(ok(b"", status="404 Not Found"))
+    bench.second.hears("HEAD /b-b/k")
+    bench.second.says(ok(b""))
+    bench.second.hears("PUT /b-b/k?tagging")
+    bench.second.says(ok(b""))
+    assert bench.answer(b"PUT").status == 200
+    assert len(bench.second.peers) == 1
+    assert bench.calls() == [("HeadObject", 404, ""), ("HeadObject", 200, "")]
+
+
 def test_a_client_that_leaves_ends_the_look() -> None:
     bench = fallback()
     bench.asks()
@@ -155,6 +170,21 @@ def test_a_client_that_leaves_ends_the_look() -> None:
     bench.client.resets()
     assert bench.is_at_rest
     assert bench.second.is_silent
+
+
+def test_a_client_that_leaves_ends_the_removal_of_what_hides_its_object() -> None:
+    """It was not told that its object is stored: the older one stays, and nothing waits."""
+    bench = candidates()
+    bench.client.says(put("/b-b/k", b"larger than ten"))
+    bench.first.hears("HEAD /b-b/k")
+    bench.first.says(found(3))
+    bench.second.hears("PUT /b-b/k")
+    bench.second.says(ok(b"", 'ETag: "new"'))
+    bench.first.hears("HEAD /b-b/k")  # once more: whether it compares ETags, nobody knows
+    assert not bench.client.heard
+    bench.client.resets()
+    assert bench.is_at_rest
+    assert bench.line() == (0, "ClientGone")
 
 
 def test_a_deletion_behind_a_place_that_failed_is_not_believed() -> None:

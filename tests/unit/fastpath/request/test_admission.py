@@ -282,21 +282,28 @@ def test_the_regions_of_the_configuration_are_those_that_a_scope_may_name() -> N
 # --- what rules look at ---
 
 
-def looked_at(raw: bytes, payload: bytes = b"UNSIGNED-PAYLOAD") -> Asked:
+def looked_at(
+    raw: bytes, payload: bytes = b"UNSIGNED-PAYLOAD", operation: str = "PutObject"
+) -> Asked:
     head = parse_request_head(raw, Limits())
     address = Address(b"b-b", b"a key", True, b"/b-b/a%20key")
-    request = Understood(
-        head, (), address, OPERATIONS["UploadPart"], (payload, None), NOT_PRESIGNED
-    )
+    request = Understood(head, (), address, OPERATIONS[operation], (payload, None), NOT_PRESIGNED)
     return asked_about(request, OPEN_CALLER, 12.5)
 
 
 def test_rules_look_at_the_request_as_the_client_sent_it() -> None:
     raw = b"PUT /b-b/a%20key HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
     found = looked_at(raw + b"Content-Length: 20\r\n\r\n")
-    # a part goes where its upload went
-    assert found == Asked("CreateMultipartUpload", "", b"b-b", b"a key", 20, b"text/plain", 12.5)
+    assert found == Asked("PutObject", "", b"b-b", b"a key", 20, b"text/plain", 12.5)
     assert looked_at(get("/b-b/k"))[4:6] == (None, b"")
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart"])
+def test_an_upload_has_no_size_whatever_body_its_requests_have(operation: str) -> None:
+    """Clients say `Content-Length: 0` when they begin one; a part goes where it began."""
+    raw = b"POST /b-b/a%20key HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    found = looked_at(raw, operation=operation)
+    assert (found.operation, found.size) == ("CreateMultipartUpload", None)
 
 
 @pytest.mark.parametrize(

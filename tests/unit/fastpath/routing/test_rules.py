@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import sys
 from collections.abc import Callable, Iterable
+from pathlib import Path
+from zoneinfo import TZPATH
 
 import pytest
 
 from fastpath.routing import rules
-from fastpath.routing.rules import Packed, Rulebook, pack
-from tests.doubles.rules import Rule
+from fastpath.routing.rules import Fallback, Packed, Rulebook, pack
+from tests.doubles.rules import Conditions, Rule
 
 READS = frozenset({"GetObject", "HeadObject"})
 
@@ -161,6 +164,74 @@ def test_preparing_makes_every_expression_a_few_at_a_time(monkeypatch: pytest.Mo
     assert len(made) == 100  # those of stars need none
     assert book.numbers(b"logs-199") == [199]
     assert len(made) == 100
+
+
+ZONE = base64.b64encode(
+    next(filter(Path.exists, (Path(one, "UTC") for one in TZPATH))).read_bytes()
+).decode()
+
+
+def test_conditions_zones_and_fallbacks_arrive_once_each() -> None:
+    """As they were written; what rules have in common, such as a zone, stands there once."""
+    night = Conditions(1, 0, ("Image/PNG", "text/*"), (22, 5), ZONE)
+    day = Conditions(time_range=(6, 21), zone_file=ZONE)
+    local = Conditions(time_range=(6, 21))
+    moves = frozenset({"404", "5xx", "timeout"})
+    packed = travelled(
+        [
+            *(rule(number, f"b{number}", conditions=night) for number in (1, 2)),
+            rule(3, "b3", conditions=day),
+            rule(4, "b4", conditions=local),
+            *(
+                rule(number, f"b{number}", fallback=("a", "b"), fallback_on=moves)
+                for number in (5, 6)
+            ),
+            rule(7, "b7", fallback=("a", "b")),
+            rule(8, "b8"),
+        ]
+    )
+    assert packed["zones"] == [ZONE]
+    assert packed["conditions"][0] == [1, 0, ["image/png", "text/*"], [22, 5], 0]
+    assert packed["fallbacks"] == [[["a", "b"], ["5xx", "timeout"]], [["a", "b"], []]]
+    assert (len(packed["conditions"]), len(packed["kinds"])) == (3, 6)
+    book = Rulebook(packed)
+    found = book.kind(2).conditions
+    assert found is not None
+    assert (found.max_size, found.min_size, found.hours) == (1, 0, (22, 5))
+    assert found.content_types == ("image/png", "text/*")
+    assert found.zone is not None
+    zones = [book.kind(number).conditions for number in (3, 4)]
+    assert [one is not None and one.zone is not None for one in zones] == [True, False]
+    assert book.kind(6).fallback == Fallback(("a", "b"), frozenset({"5xx", "timeout"}))
+    assert book.kind(7).fallback == Fallback(("a", "b"))
+    assert (book.kind(8).conditions, book.kind(8).fallback) == (None, None)
+
+
+def test_a_rule_that_says_nothing_else_passes_what_routing_says() -> None:
+    own = frozenset({"404", "refused"})
+    listed = [
+        rule(1, "b1", fallback=("a",), fallback_on=None),
+        rule(2, "b2", fallback=("a",), fallback_on=own),
+    ]
+    assert pack(listed, ["404", "5xx"])["fallbacks"] == [[["a"], ["5xx"]], [["a"], ["refused"]]]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "some", "every"),
+    [
+        (None, True, True),
+        (Conditions(min_size=5), True, True),
+        (Conditions(max_size=5), False, False),
+        (Conditions(content_types=("a/b",)), True, False),
+        (Conditions(time_range=(1, 2)), True, False),
+        (Conditions(max_size=5, min_size=1), False, False),
+    ],
+)
+def test_which_uploads_in_parts_a_rule_takes(
+    conditions: Conditions | None, some: bool, every: bool
+) -> None:
+    kind = Rulebook.of([rule(1, "b", conditions=conditions)]).kind(1)
+    assert (kind.takes_uploads, kind.takes_every_upload) == (some, every)
 
 
 def test_a_torn_book_is_refused() -> None:

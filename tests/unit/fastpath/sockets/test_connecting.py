@@ -212,6 +212,19 @@ def test_an_address_of_a_link_keeps_its_scope() -> None:
     assert net.used == [("fe80::1%3", 9000)]
 
 
+def test_a_connect_whose_time_is_up_leaves_the_look_up_to_the_others() -> None:
+    net = Net("192.0.2.1")
+    net.holds_names = True
+    first = Connect(net)
+    net.wait(SECONDS - 1)
+    second = Connect(net, first.endpoint)
+    net.wait(1)
+    assert first.task.done()
+    net.resolving[0].set_result(None)
+    net.settle()
+    assert second.task.result() == ("transport", "protocol")
+
+
 def test_a_dns_that_does_not_answer_is_named() -> None:
     net = Net("192.0.2.1")
     net.holds_names = True

@@ -89,6 +89,13 @@ def test_a_request_that_was_refused_has_nothing_to_give_back() -> None:
     assert repr(breaker) == "<Breaker store.test:9000 HALF_OPEN failures=5>"
 
 
+def test_the_probe_may_ask_again_for_another_connection() -> None:
+    breaker = opened()
+    assert breaker.admits(1.0, "probe")
+    assert breaker.admits(1.0, "probe")
+    assert not breaker.admits(1.0, "another")
+
+
 def test_with_no_target_left_none_refuses_and_probes_go_on() -> None:
     group = Group()
     breaker = opened(group)

@@ -270,12 +270,14 @@ def test_explain_shows_the_name_that_a_target_has(run, keyed: Path) -> None:
 
 def test_explain_shows_the_targets_of_a_merged_list(run, keyed: Path) -> None:
     assert run("explain", "-c", keyed, "data", "--prefix", "").stdout.splitlines() == [
-        "  rule 1 (line 10) data: some keys with this prefix match its keys, others do not: those "
-        "are on target lakefs",
-        "  rule 2 (line 11) data: matches: target s3",
+        "> rule 1 (line 10) data: some keys with this prefix match its keys: target lakefs",
+        "> rule 2 (line 11) data: matches: target s3",
+        "  place 1: target lakefs as lake/main/",
+        "  place 2: target s3",
         "target lakefs: http://127.0.0.1:8000 (profile lakefs)",
         "target s3: http://127.0.0.1:9000 (profile s3)",
-        "note: each of these lists its own keys, and the client gets one list",
+        "note: each of these lists its own keys, and the client gets one list: of each key what a "
+        "read would find",
     ]
 
 
@@ -333,18 +335,18 @@ def test_rules_are_asked_about_size_type_and_time(full: Path) -> None:
         "x-amz-trailer": "x-amz-checksum-crc32",
         "content-encoding": "aws-chunked",
     }
-    more = length_headers(7, [f"{name}: {value}" for name, value in streamed.items()])
+    more = length_headers("7", [f"{name}: {value}" for name, value in streamed.items()])
     name, _, value = more[0].partition(": ")
     assert asked_of(full, {**streamed, name: value}).size == 7
 
 
 def test_options_say_what_a_header_would(run, full: Path) -> None:
-    words = ["--size", "7", "--content-type", "text/plain", "--method", "PUT"]
+    words = ["--size", "7KiB", "--content-type", "text/plain", "--method", "PUT"]
     with patch.object(trial, "steps_of", side_effect=trial.steps_of) as steps:
         done = run("explain", "-c", full, "x-a", "main/k", *words, "--at", "1970-01-01T01:00+01:00")
     assert "refused" not in done.stdout
     asked = steps.call_args.args[2]
-    assert asked[0:1] + asked[4:7] == ("PutObject", 7, b"text/plain", 0.0)
+    assert asked[0:1] + asked[4:7] == ("PutObject", 7168, b"text/plain", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -370,6 +372,7 @@ def test_a_time_may_be_written_in_several_ways(text: str, seconds: float) -> Non
         (["--key", "a", "--key", "b"], "only DeleteObjects has several"),
         (["--prefix", "a", "--key", "b"], "a list has a prefix, and no key besides"),
         (["--size", "1", "--header", "Content-Length: 2"], "given twice: by --size"),
+        (["--size", "-1"], "--size '-1' must be bytes, such as 104857600 or 100MiB"),
     ],
 )
 def test_explain_says_which_options_do_not_go_together(
@@ -386,7 +389,9 @@ CHAINS = (
   default_target: s3
   rules:
     - {pattern: sizes, target: lakefs, conditions: {max_size: 1KiB, ZONE}}
-    - {pattern: moved, target: lakefs, rewrite: {bucket: lake, key_prefix: main/}, fallback: s3}
+    - {pattern: moved, target: lakefs, rewrite: {bucket: lake, key_prefix: main/}, fallback: s3,
+       fallback_on: ["404", "5xx", timeout]}
+    - {pattern: kept, target: s3, fallback: lakefs}
 """.replace("ZONE", "time_range: [22, 5], timezone: Europe/Berlin")
 )
 LAKEFS = "target lakefs: http://127.0.0.1:8000 (profile lakefs)"
@@ -400,64 +405,180 @@ def chains(tmp_path: Path) -> Path:
     return file
 
 
+def lines(run, chains: Path, *words: str) -> list[str]:
+    """What is said, without the rules of other buckets."""
+    said = run("explain", "-c", chains, *words).stdout.splitlines()
+    return [line for line in said if "bucket does not match the pattern" not in line]
+
+
 def test_explain_says_which_condition_a_write_does_not_meet(run, chains: Path) -> None:
     """Its time is that of the rule's zone, and what would hide the object is removed."""
 
     def put(size: int, at: str) -> list[str]:
         words = ("--operation", "PutObject", "--size", str(size), "--at", at)
-        return run("explain", "-c", chains, "sizes", "main/k", *words).stdout.splitlines()
+        return lines(run, chains, "sizes", "main/k", *words)
 
     assert put(1024, "2026-11-30T21:00Z") == [
-        "> rule 1 (line 11) sizes: matches: target lakefs",
+        "> rule 1 (line 11) sizes: matches, its conditions hold: target lakefs",
+        "  place 1: target lakefs, candidate: written here",
+        "  place 2: target s3, candidate: an object of this key stays here, and no read finds it",
         LAKEFS,
     ]
     large, late = put(1025, "2026-11-30T21:00Z"), put(1024, "2026-11-30T20:59Z")
     assert "its size (1025 bytes) is above max_size 1024" in large[0]
     assert "it is 21:00, not within time_range [22, 5]" in late[0]
     assert (
-        large[2:]
-        == late[2:]
+        large[1:]
+        == late[1:]
         == [
             "> no rule matched: default target s3",
+            "  place 1: target lakefs, candidate: an object of this key is removed here before the "
+            "write is acknowledged",
+            "  place 2: target s3, candidate: written here",
             S3,
-            "note: then the key is deleted at target lakefs, where reads look before",
         ]
     )
 
 
-def test_explain_shows_the_targets_of_a_chain_in_their_order(run, chains: Path) -> None:
-    read = run("explain", "-c", chains, "moved", "k").stdout.splitlines()
-    assert read == [
-        "  rule 1 (line 11) sizes: bucket does not match the pattern",
+def test_explain_says_that_an_upload_has_no_size(run, chains: Path) -> None:
+    begun = lines(run, chains, "sizes", "main/k", "--operation", "CreateMultipartUpload")
+    assert begun[0].endswith("sizes: its size (unknown) is above max_size 1024")
+    assert "an object of this key is removed here when the upload is completed" in begun[2]
+    assert begun[3] == "  place 2: target s3, candidate: the upload is here"
+    listed = lines(run, chains, "sizes", "--operation", "ListMultipartUploads")
+    assert listed[0].endswith(
+        "sizes: an upload has no known size when it begins, which is above its max_size"
+    )
+    assert listed[1:3] == ["> no rule matched: default target s3", S3]
+    part = lines(run, chains, "sizes", "main/k", "--operation", "UploadPart", "--size", "1")
+    assert part[0] == begun[0]
+
+
+def test_explain_says_by_which_clock_hours_count(run, chains: Path) -> None:
+    words = ("sizes", "main/k", "--operation", "PutObject", "--size", "1")
+    note = "note: rule 1 has no timezone: its hours are those of the machine where a worker runs; "
+    assert not [line for line in lines(run, chains, *words) if line.startswith(note)]
+    chains.write_text(CHAINS.replace(", timezone: Europe/Berlin", ""))
+    assert lines(run, chains, *words)[-1] == f"{note}here, of this one"
+    assert not [line for line in lines(run, chains, *words[:2]) if line.startswith(note)]
+
+
+def test_explain_shows_the_places_of_a_chain_in_their_order(run, chains: Path) -> None:
+    assert lines(run, chains, "moved", "k") == [
         "> rule 2 (line 12) moved: matches: target lakefs, then s3",
-        "  moved/k is lake/main/k there",
+        "  place 1: target lakefs as lake/main/k, candidate: a read looks here first",
+        "  place 2: target s3, fallback: then here, after 404 or 5xx or timeout",
         LAKEFS,
         S3,
-        "note: a read asks these in order, the next one after a 404, and gets the first other "
-        "answer",
     ]
-    gone = run("explain", "-c", chains, "sizes", "main/k", "--operation", "DeleteObject")
-    assert gone.stdout.splitlines()[0] == "> rule 1 (line 11) sizes: may have it: target lakefs"
-    assert (
-        gone.stdout.splitlines()[-1] == "note: the key is deleted at each of these, the last first"
-    )
-    shown = json.loads(run("explain", "-c", chains, "moved", "k", "--json").stdout)
-    assert (shown["target"], shown["targets"]) == (None, ["lakefs", "s3"])
-    put = run("explain", "-c", chains, "moved", "k", "--operation", "PutObject", "--size", "1")
-    assert put.stdout.splitlines()[1:] == [
+    assert lines(run, chains, "sizes", "main/k", "--operation", "DeleteObject")[:4] == [
+        "> rule 1 (line 11) sizes: may have it: target lakefs",
+        "> no rule matched: default target s3",
+        "  place 1: target lakefs, candidate: then here",
+        "  place 2: target s3, candidate: the key is deleted here first",
+    ]
+    put = lines(run, chains, "moved", "k", "--operation", "PutObject", "--size", "1")
+    assert put == [
         "> rule 2 (line 12) moved: matches: target lakefs",
-        "  moved/k is lake/main/k there",
+        "  place 1: target lakefs as lake/main/k, candidate: written here",
+        "  place 2: target s3, fallback: an object of this key stays here, and no read finds it",
         LAKEFS,
     ]
 
 
-def test_explain_says_why_a_chain_refuses(run, chains: Path) -> None:
+def test_explain_shows_a_chain_as_json(run, chains: Path) -> None:
+    shown = json.loads(run("explain", "-c", chains, "moved", "k", "--json").stdout)
+    assert (shown["target"], shown["targets"]) == (None, ["lakefs", "s3"])
+    assert shown["moves_on"] == ["404", "5xx", "timeout"]
+    assert shown["chain"] == shown["keys"][0]["chain"]
+    first, second = shown["chain"]
+    assert first["upstream"] == {"bucket": "lake", "key": "main/k"}
+    assert (first["role"], first["rule"], first["target"]) == ("candidate", 2, "lakefs")
+    assert (second["role"], second["target"]) == ("fallback", "s3")
+    alone = json.loads(run("explain", "-c", chains, "other", "k", "--json").stdout)
+    assert (alone["chain"], alone["moves_on"], alone["target"]) == ([], [], "s3")
+
+
+def test_explain_says_what_the_first_place_alone_gets(run, chains: Path) -> None:
+    for words in (["k", "--query", "versionId=1"], ["--operation", "GetBucketVersioning"]):
+        said = lines(run, chains, "kept", *words)
+        assert said[1:] == [
+            "  place 1: target s3, candidate: the request goes here alone",
+            "  place 2: target lakefs, fallback: is not asked",
+            S3,
+            "note: a version, or what is about the bucket, concerns the first place alone",
+        ]
+    several = lines(run, chains, "sizes", "main/k", "--query", "versionId=1")
+    assert several[2:4] == [
+        "  place 1: target lakefs, candidate",
+        "  place 2: target s3, candidate",
+    ]
+    assert several[-1].startswith("refused: 501 NotImplemented: The objects of this bucket are on")
+
+
+def test_explain_says_that_an_object_is_looked_for_first(run, chains: Path) -> None:
     words = ("--operation", "PutObject", "--header", "if-none-match: *")
-    refused = run("explain", "-c", chains, "sizes", "main/k", *words).stdout.splitlines()
+    refused = lines(run, chains, "sizes", "main/k", *words)
     assert refused[-1].startswith("refused: 501 NotImplemented: The objects of this bucket are on")
-    looked = run("explain", "-c", chains, "moved", "k", *words).stdout.splitlines()
-    assert looked[-1] == (
+    assert lines(run, chains, "moved", "k", *words)[-1] == (
         "note: its condition is about the object that a read finds; here as if none did"
     )
-    tagged = run("explain", "-c", chains, "sizes", "main/k", "--operation", "PutObjectAcl")
-    assert "note: it goes where a read finds the object; here as if none did" in tagged.stdout
+    tagged = lines(run, chains, "sizes", "main/k", "--operation", "PutObjectAcl")
+    assert "  place 1: target lakefs, candidate: the object is looked for here first" in tagged
+    assert "note: it goes where a read finds the object" in tagged
+    assert "note: a target of profile lakefs has no PutObjectAcl" in tagged
+
+
+def test_explain_says_where_a_copy_goes_and_where_its_source_is(run, chains: Path) -> None:
+    words = ("sizes", "main/k", "--operation", "CopyObject", "--at", "2026-11-30T21:00Z")
+    source = ("--header", "x-amz-copy-source: moved/k")
+    unknown = lines(run, chains, *words, *source)
+    assert unknown[0].endswith("sizes: its size (unknown) is above max_size 1024")
+    assert unknown[-2:] == [
+        "note: the source moved/k is looked for on target lakefs (rule 2), then target s3 "
+        "(fallback), each after 404 or 5xx or timeout of that before: the gateway reads there and "
+        "writes here",
+        "note: size and type are those of the source, which is looked at first; here --size and "
+        "--content-type say them",
+    ]
+    small = lines(run, chains, *words, *source, "--size", "1")
+    assert small[0].endswith("sizes: matches, its conditions hold: target lakefs")
+
+
+def test_explain_says_who_does_not_reach_a_place(run, chains: Path) -> None:
+    """Off loopback a target's own key pair reaches that target alone."""
+    text = CHAINS.partition("s3: {")
+    chains.write_text(f"router: {{listen_address: '0.0.0.0:9'}}\n{text[1]}{text[2]}")
+    note = "note: identity lakefs does not reach target s3: AccessDenied"
+    who = ("moved", "k", "--identity", "lakefs")
+    for words, when in (
+        ([], "for what is looked for there"),
+        (["--operation", "DeleteObject"], "whatever the others say"),
+        (["--operation", "DeleteObjects"], "for its keys"),
+    ):
+        assert lines(run, chains, *who, *words)[-1] == f"{note} {when}"
+
+
+def test_explain_shows_the_chains_of_a_batch(run, chains: Path) -> None:
+    said = lines(run, chains, "moved", "k", "--operation", "DeleteObjects", "--key", "m")
+    assert said[:4] == [
+        "key k:",
+        "> rule 2 (line 12) moved: matches: target lakefs, then s3",
+        "  place 1: target lakefs as lake/main/k, candidate: then here",
+        "  place 2: target s3, fallback: the key is deleted here first",
+    ]
+    assert said[-1] == (
+        "note: the keys are in 2 places: each gets a DeleteObjects of its own keys, and the client "
+        "one answer"
+    )
+
+
+def test_explain_says_which_target_keeps_a_list_from_being_merged(run, chains: Path) -> None:
+    store = "{endpoint: 'http://store.test', access_key_id: A, secret_access_key: hidden-4}"
+    rule = "- {pattern: kept, keys: [raw/*], target: store}\n    - {pattern: kept"
+    text = CHAINS.replace("- {pattern: kept", rule)
+    chains.write_text(f"{text}targets: {{store: {store}}}\n")
+    assert lines(run, chains, "kept", "--prefix", "")[-1] == (
+        "note: target store is not known to sort its lists, so that they cannot be merged: the "
+        "client gets 501 NotImplemented"
+    )

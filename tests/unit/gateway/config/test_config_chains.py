@@ -100,6 +100,17 @@ def test_a_name_that_is_no_zone_leads_nowhere(name: str) -> None:
     assert zone_file(name) == ""
 
 
+def test_a_target_is_probed_before_it_can_be_in_its_chain(desk: Desk) -> None:
+    """The error says to probe it, with this file."""
+    unknown = SORTS.replace(", profile_overrides: {lists: [sorted]}", "")
+    text = S3 + LAKEFS + unknown + "routing: {default_target: s3, fallback: old}\n"
+    (told,) = desk.problems(text)
+    assert "s3gateway probe --config FILE old --bucket BUCKET" in told
+    loaded = desk.load(text, probed="old")
+    assert loaded.model is not None
+    assert list(loaded.problems) == []
+
+
 def test_custom_reads_warn_of_lists_that_are_not_sorted(desk: Desk) -> None:
     """An error would have a gateway that served before refuse to start."""
     (desk.directory / "custom_router.py").write_text(

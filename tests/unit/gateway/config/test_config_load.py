@@ -138,6 +138,9 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "identities": [["analytics"]],
         "keys": [["log", "raw/*"]],
         "rewrites": [["teams", "{team}/", "", "team-{team}"]],
+        "conditions": [],
+        "zones": [],
+        "fallbacks": [],
     }
     assert targets[1] == {
         "name": "s3",

@@ -55,7 +55,7 @@ def test_health_and_breakers() -> None:
     health = {"state": "unhealthy", "since": NOW - 42, "checked": NOW, "fault": "refused"}
     breakers = [{"worker": 0, "state": "open", "since": NOW - 600}]
     assert shown({**TARGET, "health": health, "breakers": breakers})[3] == (
-        "target s3 (http://127.0.0.1:9000): enabled; health unhealthy since 2023-11-14T22:22:38Z "
+        "target s3 (http://127.0.0.1:9000): enabled; unhealthy since 2023-11-14T22:22:38Z "
         "(42 s): refused; breaker of worker 0 open since 2023-11-14T22:13:20Z (10 min)"
     )
 

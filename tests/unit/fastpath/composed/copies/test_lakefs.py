@@ -220,6 +220,15 @@ def test_lakefs_does_not_compare_but_its_etag_does() -> None:
     assert b"The source changed" in copy.client.heard
 
 
+def test_a_source_at_lakefs_that_is_gone_since_it_was_found_may_be_elsewhere() -> None:
+    copy = from_lakefs()
+    copy.finds()
+    copy.source.hears("GET ")
+    copy.source.says(error("NoSuchKey", "404 Not Found", MISSING))
+    assert copy.refused() == (503, "ServiceUnavailable")
+    assert b"The source changed" in copy.client.heard
+
+
 def test_an_error_of_a_renamed_source_has_the_names_of_the_client() -> None:
     copy = from_lakefs("r-x/source")
     copy.source.hears("HEAD /repo/main/p/source ")
