@@ -52,6 +52,7 @@ _BEGIN_UPLOAD = OPERATIONS["CreateMultipartUpload"]
 _COMPLETE = OPERATIONS["CompleteMultipartUpload"]
 _LIST_BUCKETS = OPERATIONS["ListBuckets"]
 _LISTS = (OPERATIONS["ListObjects"], OPERATIONS["ListObjectsV2"])
+_LIST_V2 = OPERATIONS["ListObjectsV2"]
 _READ = OPERATIONS["GetObject"]
 _LIST_UPLOADS = OPERATIONS["ListMultipartUploads"]
 _LOOKING = frozenset({"read", "list", "delete"})  # classes of operations that `custom_reads` serve
@@ -93,7 +94,8 @@ def decide(  # noqa: PLR0913 (what is understood of one request; no object per r
     has_source = COPY_SOURCE in head.fields or RENAME_SOURCE in head.fields
     if snapshot.custom is None and not (operation.needs_more or has_source):
         decision = snapshot.routing.plan(address.bucket).fixed
-        if decision is not None:
+        goes_on = operation is _LIST_V2 and _has_own_token(query, address.bucket)
+        if decision is not None and not goes_on:
             return upstream_request(
                 head, query, address, operation, signed, presigned, snapshot, now, trail, decision
             )

@@ -244,7 +244,6 @@ def _build() -> None:
     for name in ("CreateMultipartUpload", *_MULTIPART):
         OPERATIONS[name].has_upload_ids = OPERATIONS[name].needs_more = True
     OPERATIONS["ListBuckets"].needs_more = True  # all targets
-    OPERATIONS["ListObjectsV2"].needs_more = True  # whose continuation token it has
     for name in _TRANSLATED:
         OPERATIONS[name].is_translated = True
     OPERATIONS["Preflight"] = Operation("Preflight", "read", "OPTIONS")
