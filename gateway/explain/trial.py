@@ -17,7 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape
 
-from fastpath.composed.finding_targets import find_target, placed_by_answer, question_of
+from fastpath.composed.finding_targets import (
+    find_target,
+    placed_by_answer,
+    placed_by_rules,
+    question_of,
+)
 from fastpath.composed.request_body import RequestBody
 from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import RequestHead, parse_request_head
@@ -410,7 +415,7 @@ class _Trial:
                 return steps, Placed(Chain(places, len(places)), places[0])
         steps = steps_of(table, self._model.rules, asked)
         try:
-            return steps, placed_by(plan, asked)
+            return steps, placed_by_rules(asked, self._snapshot)
         except S3Error:
             return steps, None
 
