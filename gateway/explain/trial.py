@@ -342,9 +342,12 @@ class _Trial:
         operation = outcome.operation
         if operation is not None and operation.name == "DeleteObjects":
             what = "for its keys"
+            order = (
+                ", the last of a chain first" if any(one.chain for one in outcome.routed) else ""
+            )
             remarks = [
-                f"the keys are in {len(places)} places: each gets a DeleteObjects of its own keys, "
-                "and the client one answer"
+                f"the keys are in {len(places)} places: each gets a DeleteObjects of its own "
+                f"keys{order}, and the client one answer"
             ]
         elif treatment in (Treatment.DELETE, Treatment.LIST):
             what = "whatever the others say"
