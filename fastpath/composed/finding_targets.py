@@ -94,7 +94,7 @@ async def decide_read(asked: Asked, snapshot: Snapshot, router: Router) -> Chain
     """
     custom = snapshot.custom
     if custom is None:
-        return _by_rules(asked, snapshot).chain
+        return placed_by_rules(asked, snapshot).chain
     chain = by_reads(custom, _READ)
     if chain is not None:
         return chain
@@ -139,7 +139,7 @@ async def _decide_all(
     asked: Sequence[Asked], snapshot: Snapshot, router: Router
 ) -> Sequence[Placed]:
     if snapshot.custom is None:
-        return [_by_rules(one, snapshot) for one in asked]
+        return [placed_by_rules(one, snapshot) for one in asked]
     if snapshot.custom.reads:
         chain = snapshot.custom.chain_of_reads
         return [Placed(chain, chain.primary)] * len(asked)
@@ -178,7 +178,7 @@ def placed_by_answer(answer: Answer | None, asked: Asked, snapshot: Snapshot) ->
     None: the rules decide.
     """
     if answer is None:
-        return _by_rules(asked, snapshot)
+        return placed_by_rules(asked, snapshot)
     if not all(target in snapshot.targets for target in answer.targets):
         # A reload has added it since this request began; the next try is on the new configuration.
         raise S3Error(SERVICE_UNAVAILABLE, retry_after=1)
@@ -195,5 +195,10 @@ def _by_answer(answer: Answer) -> Chain:
     return Chain((Decision(first, CUSTOM_ROUTER, answer.rewrite), *fallbacks))
 
 
-def _by_rules(asked: Asked, snapshot: Snapshot) -> Placed:
-    return placed_by(snapshot.routing.plan(asked.bucket), asked)
+def placed_by_rules(asked: Asked, snapshot: Snapshot) -> Placed:
+    """Return where a request goes that the custom router, if any, leaves to the rules."""
+    placed, custom = placed_by(snapshot.routing.plan(asked.bucket), asked), snapshot.custom
+    if custom is not None and custom.reads and asked.key:
+        # Reads look there whoever decides about writes: what hides a new object must be removed.
+        return placed._replace(chain=custom.chain_of_reads)
+    return placed

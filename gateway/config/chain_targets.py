@@ -96,7 +96,7 @@ def _of_conditions(rules: Sequence[Rule], routing: Routing) -> Iterator[_Member]
     table = table_of(rules, routing)
     numbers = {number: rule.number - 1 for number, rule in enumerate(rules, 1)}
     for rule in conditional:
-        chain = _chain(table, rule)
+        chain = chain_of_rule(table, rule)
         for decision in chain.places[: chain.candidates] if chain is not None else ():
             number = decision.rule
             at: Path = ("routing", "default_target")
@@ -105,7 +105,7 @@ def _of_conditions(rules: Sequence[Rule], routing: Routing) -> Iterator[_Member]
             yield _Member(decision.target, at)
 
 
-def _chain(table: RoutingTable, rule: Rule) -> Chain | None:
+def chain_of_rule(table: RoutingTable, rule: Rule) -> Chain | None:
     """Returns where an object of the rule's may be; None: there is one place, or no such object."""
     who = rule.identities[0] if rule.identities else ""
     glob = next(iter(keys_of(rule) or ("?*",)))

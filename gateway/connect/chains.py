@@ -12,9 +12,12 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
+from fastpath.errors import S3Error
 from fastpath.routing.globs import compile_glob, split_glob
+from gateway.config.chain_targets import chain_of_rule, table_of
 from gateway.config.problems import Path
 from gateway.config.schema import Config, Rewrite, Rule
 
@@ -75,6 +78,22 @@ def looks(model: Config) -> Iterator[Look]:
         yield Look(name, ("routing", "fallback", place), None, False)
     for place, name in enumerate(routing.custom_reads[:-1]):
         yield Look(name, ("routing", "custom_reads", place), None, False)
+
+
+def behind_conditions(model: Config) -> Iterator[tuple[str, str, int]]:
+    """Yields every target that has what conditions of a rule do not match, if that names a bucket.
+
+    With each the bucket's name there, and the rule's index.
+    """
+    rules = [rule for rule in model.rules if rule.conditions and not _GLOB & set(rule.pattern)]
+    table = table_of(model.rules, model.routing) if rules else None
+    for rule in rules:
+        chain = chain_of_rule(table, rule) if table is not None else None
+        for place in chain.places if chain is not None else ():
+            bucket = rule.pattern.encode()
+            with suppress(S3Error):  # it has no name there
+                there = place.rewrite.bucket_up(bucket) if place.rewrite is not None else bucket
+                yield place.target, there.decode(), rule.number - 1
 
 
 def names_in(body: bytes) -> list[str]:

@@ -198,6 +198,9 @@ class _Trial:
                 named.setdefault(renamed or rule.pattern, rule.number - 1)
             elif self._target.name in rule.fallback:
                 named.setdefault(rule.pattern, rule.number - 1)
+        for target, bucket, index in chains.behind_conditions(self._model):
+            if target == self._target.name:
+                named.setdefault(bucket, index)
         return dict(list(named.items())[:MAX_BUCKETS])
 
     def _buckets(self, who: _Who) -> list[str]:

@@ -57,12 +57,14 @@ class Behaviour:
 
     reads: in the order in which reads look; a delete goes to all of them.
     writes: one place, or those that conditions choose among.
+    uncovers: a write removes the key wherever reads look before.
     """
 
     reads: tuple[Place, ...]
     writes: tuple[Place, ...]
     lists: tuple[Place, ...]
     deletes: tuple[Place, ...]
+    uncovers: bool = False
 
     def as_dict(self) -> dict[str, list[str]]:
         """The form of `--format json`."""
@@ -131,8 +133,8 @@ def remarks(old: Config, new: Config) -> Iterator[str]:
     """Yields what cannot be seen in the moves."""
     if old.routing.custom or new.routing.custom:
         yield (
-            "routing.custom decides before the rules do: what it says is not compared, only what "
-            "happens where it leaves a request to them"
+            "routing.custom decides before the rules do: what it says is not compared, only where "
+            "routing.custom_reads looks, and what happens where it leaves a request to the rules"
         )
     for name in sorted(set(old.targets) & set(new.targets)):
         before, now = old.targets[name].endpoint, new.targets[name].endpoint
@@ -145,7 +147,7 @@ def _of_writes(new: Behaviour) -> Iterator[str]:
         at = [one.where for one in new.reads]
         if place.where not in at:
             yield f"what is written to {place} is not found: reads do not look there"
-        elif at.index(place.where) >= len(new.writes):
+        elif at.index(place.where) >= len(new.writes) and not new.uncovers:
             first = new.reads[0]
             yield (
                 f"writes go to {place}, but reads look at {first} first: an old copy at {first} "
@@ -179,7 +181,8 @@ class _Side:
         self.rules: Mapping[int, Rule] = dict(enumerate(model.rules, 1))
         self.patterns = list(dict.fromkeys(rule.pattern for rule in model.rules))
         self.people = {name for rule in model.rules for name in rule.identities or ()}
-        self._table = snapshot_of(model).routing
+        snapshot = snapshot_of(model)
+        self._table, self._custom = snapshot.routing, snapshot.custom
         self._book = Rulebook.of(model.rules)
 
     def rules_of(self, bucket: str) -> list[Rule]:
@@ -198,6 +201,9 @@ class _Side:
             now = time.time()
             return Asked(operation, identity, bucket.encode(), name, None, b"", now, prefix)
 
+        if self._custom is not None and self._custom.reads:
+            reads = tuple(map(self._place, self._custom.chain_of_reads.places))
+            return Behaviour(reads, self._writes(plan, asked("PutObject")), reads, reads, True)
         return Behaviour(
             reads=self._chain(plan, asked("GetObject")),
             writes=self._writes(plan, asked("PutObject")),

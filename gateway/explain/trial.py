@@ -17,7 +17,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from xml.sax.saxutils import escape
 
-from fastpath.composed.finding_targets import find_target, placed_by_answer, question_of
+from fastpath.composed.finding_targets import (
+    find_target,
+    placed_by_answer,
+    placed_by_rules,
+    question_of,
+)
 from fastpath.composed.request_body import RequestBody
 from fastpath.errors import NOT_IMPLEMENTED, S3Error
 from fastpath.http.head import RequestHead, parse_request_head
@@ -337,9 +342,12 @@ class _Trial:
         operation = outcome.operation
         if operation is not None and operation.name == "DeleteObjects":
             what = "for its keys"
+            order = (
+                ", the last of a chain first" if any(one.chain for one in outcome.routed) else ""
+            )
             remarks = [
-                f"the keys are in {len(places)} places: each gets a DeleteObjects of its own keys, "
-                "and the client one answer"
+                f"the keys are in {len(places)} places: each gets a DeleteObjects of its own "
+                f"keys{order}, and the client one answer"
             ]
         elif treatment in (Treatment.DELETE, Treatment.LIST):
             what = "whatever the others say"
@@ -410,7 +418,7 @@ class _Trial:
                 return steps, Placed(Chain(places, len(places)), places[0])
         steps = steps_of(table, self._model.rules, asked)
         try:
-            return steps, placed_by(plan, asked)
+            return steps, placed_by_rules(asked, self._snapshot)
         except S3Error:
             return steps, None
 

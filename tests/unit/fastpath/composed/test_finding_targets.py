@@ -10,7 +10,7 @@ import pytest
 from fastpath.custom.answer import Answer, Question, RouterFailed
 from fastpath.custom.client import MISSING
 from fastpath.routing.rewrite import Rewrite
-from tests.doubles.http1 import get, put
+from tests.doubles.http1 import get, ok, put
 from tests.doubles.rules import Rule
 from tests.doubles.uploads import sealed
 from tests.doubles.wire import Peer, Rig
@@ -175,6 +175,27 @@ def test_reads_lists_and_deletes_look_where_custom_reads_says() -> None:
     rig.connect().says(put("/b-b/k", b"body"))
     assert answered(rig.target) == "first.test"
     assert [question.method for question in router.asked] == [b"PUT"]
+
+
+@pytest.mark.parametrize("said", [None, RouterFailed("it is gone")], ids=["none", "failed"])
+def test_a_write_that_the_rules_decide_removes_what_custom_reads_would_show(said: Any) -> None:
+    """Reads look at `generic` first, whoever has sent the write to `first`."""
+    rig, _ = routed(lambda _: said, refuses=False, reads=("generic", "first"))
+    client = rig.connect()
+    client.says(put("/b-b/k", b"new"))
+    before = rig.target
+    assert answered(before) == "generic.test"
+    assert before.take().startswith(b"HEAD /b-b/k ")
+    before.says(ok(b"", 'ETag: "old"'))
+    stored = rig.targets[1]
+    assert answered(stored) == "first.test"
+    stored.says(OK)
+    assert before.take().startswith(b"HEAD /b-b/k ")  # it takes no If-Match on deletes
+    before.says(ok(b"", 'ETag: "old"'))
+    assert before.take().startswith(b"DELETE /b-b/k ")
+    assert client.heard == b""
+    before.says(OK)
+    assert client.heard.startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize("reads", [(), ("generic",)])

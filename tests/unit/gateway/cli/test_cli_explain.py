@@ -568,8 +568,8 @@ def test_explain_shows_the_chains_of_a_batch(run, chains: Path) -> None:
         "  place 2: target s3, fallback: the key is deleted here first",
     ]
     assert said[-1] == (
-        "note: the keys are in 2 places: each gets a DeleteObjects of its own keys, and the client "
-        "one answer"
+        "note: the keys are in 2 places: each gets a DeleteObjects of its own keys, the last of a "
+        "chain first, and the client one answer"
     )
 
 

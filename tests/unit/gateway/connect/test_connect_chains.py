@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.connect.chains import Look, looks, names_in
+from gateway.connect.chains import Look, behind_conditions, looks, names_in
 from tests.unit.gateway.config.loading import LAKEFS, S3, Desk, desk
 
 __all__ = ["desk"]
@@ -39,6 +39,22 @@ def test_the_last_of_a_chain_is_not_asked(desk: Desk) -> None:
 def test_a_rule_with_conditions_is_never_the_last(desk: Desk) -> None:
     rules = "rules: [{pattern: a, target: old, conditions: {max_size: 1}}]"
     assert places(found(desk, rules)) == [("old", ("rules", 0, "target"))]
+
+
+def test_what_conditions_do_not_match_needs_its_bucket_too(desk: Desk) -> None:
+    rules = """
+  - {pattern: a, target: old, conditions: {max_size: 1}}
+  - {pattern: b, target: old, conditions: {max_size: 1}}
+  - {pattern: "b*", target: lakefs, rewrite: {bucket: repo, key_prefix: main/}}
+  - {pattern: "c-*", target: old, conditions: {max_size: 1}}
+"""
+    model = desk.model(f"{LAKEFS}{S3}{OLD}routing:\n  default_target: s3\n  rules:{rules}")
+    assert list(behind_conditions(model)) == [
+        ("old", "a", 0),
+        ("s3", "a", 0),
+        ("old", "b", 1),
+        ("lakefs", "repo", 1),
+    ]
 
 
 def test_buckets_are_named_or_listed(desk: Desk) -> None:

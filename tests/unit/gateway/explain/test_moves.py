@@ -161,6 +161,21 @@ def test_places_that_conditions_choose_among(desk: Desk) -> None:
     ]
 
 
+def test_custom_reads_are_where_reads_look_whatever_the_rules_say(desk: Desk) -> None:
+    """A write removes the key where they look before, so that nothing hides it."""
+    (desk.directory / "moves_router.py").write_text(
+        "class Router:\n    def __init__(self, config): ...\n    def route_request(self, *_): ...\n"
+    )
+    custom = "  custom: 'moves_router:Router'\n  custom_reads: [two, one]\n"
+    old, new = desk.model(text()), desk.model(text() + custom)
+    (move,) = moves(old, new)
+    assert [str(place) for place in move.new.reads] == ["two", "one"]
+    assert move.changed == ("reads", "lists", "deletes")
+    assert list(warnings(move)) == []
+    (elsewhere,) = moves(old, desk.model(text(default="three") + custom))
+    assert "what is written to three is not found: reads do not look there" in warnings(elsewhere)
+
+
 def test_a_fallback_of_the_default_target(desk: Desk) -> None:
     new = text().replace("default_target: one", "default_target: one\n  fallback: [two]")
     assert compared(desk, text(), new) == ["* one -> one > two the same"]
