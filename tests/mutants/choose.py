@@ -7,10 +7,11 @@
     drop      call(), a.b = c, a += 1  ->  pass
     swap      return True  ->  return False; return a  ->  return not a, or None
 
-Rules: the same source gives the same mutants; each room of the source gives as many as `ROOMS`
-says, and no function more than `PER_FUNCTION`; what any test would notice is left out (a field that
-is not there); only what is inside a function is changed, so that a mutant is one function's code,
-put in the place of the other.
+Rules: the same source gives the same mutants; each room of the source, a folder or a module, gives
+as many as `ROOMS` says, none of them from a room within it, and no function more than
+`PER_FUNCTION`; what any test would notice is left out (a field that is not there); only what is
+inside a function is changed, so that a mutant is one function's code, put in the place of the
+other.
 """
 
 from __future__ import annotations
@@ -29,14 +30,20 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS: Mapping[str, int] = {
     "fastpath/exchange": 18,
     "fastpath/composed": 8,
+    "fastpath/composed/chains": 14,
+    "fastpath/composed/object_lists": 10,
     "fastpath/client": 10,
     "fastpath/upstream": 18,
+    "fastpath/upstream/breaker.py": 8,
     "fastpath/payload": 14,
     "fastpath/renaming": 10,
     "fastpath/http": 10,
     "fastpath/request": 7,
     "fastpath/response": 4,
     "fastpath/routing": 4,
+    "fastpath/routing/chain.py": 3,
+    "fastpath/routing/plan.py": 6,
+    "fastpath/routing/write_conditions.py": 6,
     "fastpath/s3": 6,
     "fastpath/signing": 10,
     "fastpath/forms": 5,
@@ -90,7 +97,7 @@ def mutants() -> list[Mutant]:
     """All that are chosen, by path and line."""
     chosen: list[Mutant] = []
     for room, count in ROOMS.items():
-        found = [one for path in sorted((ROOT / room).rglob("*.py")) for one in _of(path)]
+        found = [one for path in _modules(room) for one in _of(path)]
         random.Random(room).shuffle(found)
         taken: Counter[tuple[str, str]] = Counter()
         for mutant in found:
@@ -100,6 +107,16 @@ def mutants() -> list[Mutant]:
                 taken[mutant.path, mutant.function] += 1
                 chosen.append(mutant)
     return sorted(chosen, key=lambda mutant: (mutant.path, mutant.line, mutant.node))
+
+
+def _modules(room: str) -> list[Path]:
+    """Those of a room, and of none within it."""
+    whole = ROOT / room
+    if whole.is_file():
+        return [whole]
+    within = [ROOT / other for other in ROOMS if whole in (ROOT / other).parents]
+    found = sorted(whole.rglob("*.py"))
+    return [path for path in found if not any(path.is_relative_to(other) for other in within)]
 
 
 def _of(path: Path) -> Iterator[Mutant]:

@@ -11,7 +11,7 @@ from fastpath.routing.globs import compile_glob
 from fastpath.routing.rewrite import Rewrite
 from fastpath.routing.rules import Kind, Mismatch, Rulebook
 from fastpath.routing.table import RoutingTable, explain
-from tests.doubles.rules import Rewriting, Rule, asked
+from tests.doubles.rules import Conditions, Rewriting, Rule, asked
 
 READS = frozenset({"GetObject", "HeadObject"})
 
@@ -39,6 +39,13 @@ def decide(
 
 def test_no_rule_means_the_default_target() -> None:
     assert table().plan(b"any").decide(asked(b"any")) == Decision("default", DEFAULT_RULE)
+
+
+def test_two_candidates_have_no_one_place_but_for_what_is_written() -> None:
+    large = Rule(1, 1, "b", "large", conditions=Conditions(min_size=10))
+    assert decide(table(large), b"b", "PutObject") == "large"  # of unknown size
+    with pytest.raises(S3Error, match="on several storage targets"):
+        decide(table(large), b"b", "GetObject")
 
 
 def test_the_first_matching_rule_wins_whatever_its_form() -> None:

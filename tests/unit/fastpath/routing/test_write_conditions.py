@@ -51,6 +51,13 @@ def test_types_are_compared_without_parameters_and_case(sent: bytes, expected: b
     assert takes(a_write(content_type=sent), content_types=["image/png", "text/*"]) is expected
 
 
+@pytest.mark.parametrize(("sent", "shown"), [(b"text/css", "text/css"), (b"", "none")])
+def test_the_words_name_the_type_that_is_not_met(sent: bytes, shown: str) -> None:
+    conditions = read_conditions([None, None, ["image/*"], None, None], [""])
+    words = f"its content type ({shown}) is not among content_types"
+    assert conditions.unmet(a_write(content_type=sent)) == words
+
+
 def at(hour: int, minute: int = 0, month: int = 1) -> float:
     return datetime(2026, month, 15, hour, minute, tzinfo=UTC).timestamp()
 
