@@ -16,7 +16,7 @@ from fastpath.routing.chain import Chain
 from fastpath.routing.key_globs import Coverage
 from fastpath.routing.plan import Plan
 from fastpath.routing.snapshot import Snapshot
-from fastpath.s3.continuation_tokens import read_token
+from fastpath.s3.continuation_tokens import merged_scope, read_token
 from fastpath.s3.operations import OPERATIONS
 
 LIST_V2 = OPERATIONS["ListObjectsV2"]
@@ -60,7 +60,7 @@ def list_by_rules(request: Understood, plan: Plan, asked: Asked) -> MergedList |
 def has_own_token(query: Query, bucket: bytes) -> bool:
     """Whether a list goes on that was merged when it began: a reload has moved the bucket since."""
     token = first_value(query, b"continuation-token")
-    return bool(token) and read_token(bucket, token) is not None
+    return bool(token) and read_token(merged_scope(bucket), token) is not None
 
 
 def list_of_chain(chain: Chain) -> MergedList:

@@ -14,6 +14,11 @@ from hashlib import blake2b
 _DIGEST = 6  # bytes: one false match in 2**48
 
 
+def merged_scope(bucket: bytes) -> bytes:
+    """Return the scope of merged lists of a bucket, whose tokens no dialect makes."""
+    return bucket + b"*"  # no bucket is called that
+
+
 def make_token(scope: bytes, mark: str) -> str:
     """Make the token for `mark` in lists of this scope: a bucket, or what else is listed."""
     raw = mark.encode()

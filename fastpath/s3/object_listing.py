@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastpath.s3.continuation_tokens import make_token, read_token
+from fastpath.s3.continuation_tokens import make_token, merged_scope, read_token
 from fastpath.s3.list_parameters import (
     check_version,
     first_values,
@@ -92,7 +92,7 @@ class ObjectListing:
     def _head_of_v2(self, count: int, next_name: bytes | None) -> list[str]:
         parts = [element("ContinuationToken", self.token)] if self.token is not None else []
         if next_name is not None:
-            token = make_token(self.bucket, next_name.decode())
+            token = make_token(merged_scope(self.bucket), next_name.decode())
             parts.append(element("NextContinuationToken", token))
         if self.after:
             parts.append(self._name("StartAfter", self.after))
@@ -123,7 +123,7 @@ def read_object_listing(query: Query, bucket: bytes, *, is_v2: bool) -> ObjectLi
     after = read_text(values, "start-after" if is_v2 else "marker")
     start, token = after, None
     if "continuation-token" in values:
-        mark = read_token(bucket, values["continuation-token"])
+        mark = read_token(merged_scope(bucket), values["continuation-token"])
         if not mark or not mark.startswith(prefix):
             raise invalid_token()
         start, token = mark, read_text(values, "continuation-token")
