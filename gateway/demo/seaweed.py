@@ -194,7 +194,7 @@ class SeaweedServer:
             "-master.volumeSizeLimitMB=512",
             "-master.telemetry=false",
             f"-volume.port={ports['volume']}",
-            "-volume.max=300",
+            "-volume.max=900",
             "-filer",
             f"-filer.port={ports['filer']}",
             # Relative: the name of a Unix socket ends at 107 bytes, a directory's may be longer.

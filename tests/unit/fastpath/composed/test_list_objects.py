@@ -68,7 +68,7 @@ def test_the_document_of_v2() -> None:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>b-b</Name>'
         "<Prefix>p</Prefix>"
-        f"<NextContinuationToken>{make_token(b'b-b', 'p+/')}</NextContinuationToken>"
+        f"<NextContinuationToken>{make_token(b'b-b*', 'p+/')}</NextContinuationToken>"
         "<StartAfter>p</StartAfter><KeyCount>2</KeyCount><MaxKeys>2</MaxKeys>"
         "<Delimiter>/</Delimiter><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>"
         f"{row}<CommonPrefixes><Prefix>p%2B/</Prefix></CommonPrefixes></ListBucketResult>"
