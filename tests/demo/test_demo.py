@@ -188,7 +188,7 @@ def test_it_serves_on_and_the_lines_to_copy_work(
     ("when", "number", "status"),
     [
         (STARTING, signal.SIGINT, 130),
-        ("> Starting migration", signal.SIGTERM, 143),
+        pytest.param("> Starting migration", signal.SIGTERM, 143, marks=pytest.mark.slow),
         pytest.param("target s3 is", signal.SIGINT, 130, marks=pytest.mark.slow),
         pytest.param(SERVING, signal.SIGTERM, 0, marks=pytest.mark.slow),
         pytest.param(SERVING, signal.SIGHUP, 0, marks=pytest.mark.slow),

@@ -97,7 +97,7 @@ def test_a_target_that_fails_is_503_and_a_line_with_the_request_id(fault: Fault)
         with Gateway.start(config, workers=1) as gateway:
             [worker] = gateway.worker_pids()
             target.fault = fault
-            answers = [gateway.request("GET", "/bucket/key") for _ in range(5)]
+            answers = [gateway.request("GET", "/bucket/key") for _ in range(2)]
             for answer in answers:
                 assert answer.status == 503
                 assert b"<Code>ServiceUnavailable</Code>" in answer.body

@@ -105,6 +105,7 @@ def test_a_target_that_is_down_costs_nobody_else_anything_and_comes_back(
         assert slowest(gateway, "/far-1/key", 200) < QUICK
 
 
+@pytest.mark.slow
 def test_one_that_never_answers_holds_up_only_those_that_tried_it(
     near: Target, far: Target
 ) -> None:

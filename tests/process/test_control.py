@@ -80,9 +80,11 @@ def test_a_replaced_control_keeps_the_keys_from_before(
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("nonsense: true\n", "differs from the configuration in force"),
+        pytest.param(
+            "nonsense: true\n", "differs from the configuration in force", marks=pytest.mark.slow
+        ),
         ("{auth: {mode: sigv4}}\n", "differs from the configuration in force"),
-        (None, "cannot be read: No such file or directory"),
+        pytest.param(None, "cannot be read: No such file or directory", marks=pytest.mark.slow),
     ],
 )
 def test_a_replaced_control_serves_what_was_accepted(

@@ -115,6 +115,7 @@ def test_up_to_its_size_a_file_goes_to_s3(
         as_written.head_object(**where)
 
 
+@pytest.mark.slow  # 100 MiB; `process/test_chains` has it with less
 def test_a_file_that_grows_moves(
     as_written: Any, stores: dict[str, Store], names: dict[str, str]
 ) -> None:
@@ -145,7 +146,14 @@ def test_images_of_its_types_go_to_lakefs(
 
 
 @pytest.mark.parametrize(
-    ("hour", "target"), [(1, "s3"), (2, "lakefs"), (4, "lakefs"), (6, "lakefs"), (7, "s3")]
+    ("hour", "target"),
+    [
+        pytest.param(1, "s3", marks=pytest.mark.slow),
+        pytest.param(2, "lakefs", marks=pytest.mark.slow),
+        pytest.param(4, "lakefs", marks=pytest.mark.slow),
+        (6, "lakefs"),
+        (7, "s3"),
+    ],
 )
 def test_batches_go_to_lakefs_in_its_hours(
     stores: dict[str, Store], names: dict[str, str], hour: int, target: str
