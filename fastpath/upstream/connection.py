@@ -383,7 +383,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._chunks = ChunkedReader()
         self.deadline = self._home.clock() + self.timeouts.idle_seconds
         breaker = self._home.breaker
-        if head.status >= 502 or breaker.failures:  # seldom: the others change nothing
+        # Seldom: the others change nothing. An answer before the whole request says as much of the
+        # client, which may be slow, as of the target.
+        if (head.status >= 502 or breaker.failures) and self._asked:
             breaker.answered(self._home.clock(), self.lessee, head.status, _phrase(raw))
         self.lessee.answer_head(raw, head, kind, more=length > 0 and bool(rest))
         if kind is NO_BODY or (kind is BY_LENGTH and length == 0):

@@ -207,3 +207,18 @@ def test_tags_go_to_an_object_that_shows_nothing_without_its_key() -> None:
     bench.first.hears("GET /b-b?location")
     bench.first.says(ok(b"<LocationConstraint/>"))
     bench.first.hears("PUT /b-b/k?tagging")
+
+
+def test_what_was_stored_before_it_since_then_stays() -> None:
+    """The store compares no ETags: it is looked at again, and is another object now."""
+    bench = candidates()
+    bench.client.says(put("/b-b/k", b"larger than ten"))
+    bench.first.hears("HEAD /b-b/k")
+    bench.first.says(ok(b"", 'ETag: "old"'))
+    bench.second.hears("PUT /b-b/k")
+    bench.second.says(ok(b"", 'ETag: "new"'))
+    bench.first.hears("HEAD /b-b/k")
+    bench.first.says(ok(b"", 'ETag: "newer"'))
+    assert bench.answer().status == 200
+    assert bench.first.is_silent
+    assert bench.is_at_rest

@@ -378,3 +378,15 @@ def test_a_route_that_leaves_the_configuration_takes_its_breaker_along() -> None
     rig.pass_time(1)
     assert rig.worker.breakers.of(route) is not before
     assert ask(rig, FIRST, ok()) == 200
+
+
+def test_answers_before_the_request_is_whole_count_for_nothing() -> None:
+    """A client that sends slowly must not shut a target off for the others."""
+    rig = Rig()
+    for _ in range(2 * FAILURES):
+        client = rig.connect()
+        client.says(b"PUT /b-b/k HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 9\r\n\r\n1234")
+        rig.target.says(b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\n\r\n")
+        assert status_of(client) == 504
+    assert ask(rig, FIRST, ok()) == 200
+    assert not events(rig)
