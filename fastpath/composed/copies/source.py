@@ -282,7 +282,6 @@ class SourceReader:
         self._call = call_at(
             self._request, "GetObject", source.place, query=source.query, headers=headers
         )
-        self._call = await self._call.__aenter__()
         try:
             head = await self._answer()
             await self._check(head, is_part=is_part)
@@ -293,8 +292,9 @@ class SourceReader:
 
     async def _answer(self) -> ResponseHead:
         try:
+            await self._call.__aenter__()
             return await self._call.answer()
-        except S3Error as error:  # of a translation
+        except S3Error as error:  # of a translation, which may have asked the target before
             if error.kind is PRECONDITION_FAILED or error.kind.status == 404:
                 raise S3Error(SOURCE_CHANGED, retry_after=1) from None
             raise
