@@ -76,11 +76,14 @@ class Sorted:
 
 
 class Moto:
-    """moto, called as the WSGI server calls it; its state is of the whole process."""
+    """moto, called as the WSGI server calls it; its state is of the whole process.
+
+    Servers of other tests may run in the process: only the bucket of the plays begins anew.
+    """
 
     def __init__(self) -> None:
         for backend in moto_models.s3_backends[_ACCOUNT].values():
-            backend.reset()
+            backend.buckets.pop(BUCKET, None)
         self._call("PUT", f"/{BUCKET}")
 
     def answer(self, head: bytes, body: bytes) -> bytes:
