@@ -84,6 +84,7 @@ class Moto:
     def __init__(self) -> None:
         for backend in moto_models.s3_backends[_ACCOUNT].values():
             backend.buckets.pop(BUCKET, None)
+        moto_models.s3_backends.bucket_accounts.pop(BUCKET, None)
         self._call("PUT", f"/{BUCKET}")
 
     def answer(self, head: bytes, body: bytes) -> bytes:
