@@ -21,18 +21,18 @@ class OperatorRequests:
         self._known = known
         self._notices = notices
 
-    def answer(self, asked: Mapping[str, object], user: int) -> Mapping[str, object]:
-        """Returns the answer to a request of a user."""
+    async def answer(self, asked: Mapping[str, object], who: str) -> Mapping[str, object]:
+        """Returns the answer to a request; `who` made it, as the log shall say."""
         command, target = asked.get("command"), asked.get("target")
         known = self._known()
         if command == "status":
             return {"ok": True, **status(known)}
         if command in ("disable", "enable") and isinstance(target, str):
-            return self._switch(known, target, user, disabled=command == "disable")
+            return self._switch(known, target, who, disabled=command == "disable")
         return _refusal("the request is not understood", "use the s3gateway of the same version")
 
     def _switch(
-        self, known: Known, target: str, user: int, *, disabled: bool
+        self, known: Known, target: str, who: str, *, disabled: bool
     ) -> Mapping[str, object]:
         if known.page is None:
             return _refusal("the gateway is starting", "try again when it is ready")
@@ -50,7 +50,7 @@ class OperatorRequests:
         changed = switches.set(target, disabled=disabled)
         left = [name for name in configured if not switches.is_disabled(name)]
         if changed:
-            self._log(target, user, disabled=disabled, last=disabled and not left)
+            self._log(target, who, disabled=disabled, last=disabled and not left)
         return {
             "ok": True,
             "target": target,
@@ -59,14 +59,13 @@ class OperatorRequests:
             "enabled_targets": left,
         }
 
-    def _log(self, target: str, user: int, *, disabled: bool, last: bool) -> None:
-        who = f"by the operator (uid {user})"
+    def _log(self, target: str, who: str, *, disabled: bool, last: bool) -> None:
         if disabled:
             until = f"until `s3gateway enable {target}` or a restart of the gateway"
             none = "; no target is enabled now" if last else ""
-            self._notices.warning(f"target {target}: is disabled {who} {until}{none}")
+            self._notices.warning(f"target {target}: is disabled by {who} {until}{none}")
         else:
-            self._notices.info(f"target {target}: is enabled again {who}")
+            self._notices.info(f"target {target}: is enabled again by {who}")
 
 
 def _refusal(error: str, remedy: str) -> Mapping[str, object]:

@@ -11,7 +11,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias
 
 from fastpath.sockets.peer_user import peer_user
@@ -28,8 +28,8 @@ BIND_AGAIN_SECONDS: Final = 5.0
 _ROOT: Final = 0
 
 Answer: TypeAlias = Mapping[str, object]
-# Gets the request, and the id of the user who sent it.
-Answering: TypeAlias = Callable[[Mapping[str, object], int], Answer]
+# Gets the request, and who sent it, as the log shall say.
+Answering: TypeAlias = Callable[[Mapping[str, object], str], Awaitable[Answer]]
 
 
 class OperatorSocket:
@@ -80,7 +80,7 @@ class OperatorSocket:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     line = await reader.readline()
                     if line.endswith(b"\n"):
-                        writer.write(self._answer(line, user))
+                        writer.write(await self._answer(line, user))
                         await writer.drain()
         except (OSError, ValueError):  # it left, was too slow (TimeoutError), or the line too long
             pass
@@ -88,7 +88,7 @@ class OperatorSocket:
             self._connections -= 1
             writer.transport.abort()
 
-    def _answer(self, line: bytes, user: int) -> bytes:
+    async def _answer(self, line: bytes, user: int) -> bytes:
         try:
             asked = json.loads(line)
         except (ValueError, RecursionError):
@@ -98,7 +98,7 @@ class OperatorSocket:
             answer = {"ok": False, "error": "the request is no JSON object in one line"}
         else:
             try:
-                answer = self._answering(asked, user)
+                answer = await self._answering(asked, f"the operator (uid {user})")
             except Exception as fault:
                 self._notices.error(f"the operator's request failed: {describe(fault)}")
                 answer = {"ok": False, "error": "control could not answer: see the gateway's log"}

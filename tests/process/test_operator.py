@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -279,12 +279,15 @@ def test_an_address_that_is_taken_is_told_once_and_tried_again(
     lines: list[str] = []
     notices = SimpleNamespace(warning=lines.append)
 
+    async def fine(asked: Mapping[str, object], who: str) -> Mapping[str, object]:
+        return {"ok": True}
+
     async def play() -> bytes:
         with socket.socket(socket.AF_UNIX) as holder:
             holder.bind(name)
             serving = operator_socket.OperatorSocket(
                 os.getpid(),
-                lambda asked, user: {"ok": True},
+                fine,
                 notices,  # type: ignore[arg-type]
             )
             task = asyncio.ensure_future(serving.serve())

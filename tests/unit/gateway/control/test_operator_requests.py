@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +46,8 @@ class Rig:
 
     def ask(self, command: str, target: object = None) -> dict[str, Any]:
         requests = OperatorRequests(lambda: self.known, self)  # type: ignore[arg-type]
-        answer = requests.answer({"command": command, "target": target}, 1000)
+        asked = {"command": command, "target": target}
+        answer = asyncio.run(requests.answer(asked, "the operator (uid 1000)"))
         found: dict[str, Any] = json.loads(json.dumps(answer))
         return found
 
