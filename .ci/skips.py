@@ -10,11 +10,7 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 # "module.path::test name" -> why it cannot run where CI runs.
-EXEMPT: dict[str, str] = {
-    "tests.compat.model.test_model::test_thousands_of_steps_agree_with_the_model": (
-        "since chains it disagrees, each time in another way; what is wrong is not known yet"
-    ),
-}
+EXEMPT: dict[str, str] = {}
 
 
 def skipped(report: str) -> dict[str, str]:
