@@ -155,7 +155,7 @@ class Keys(Section):
         return bool(inline or self.access_key_id_file or self.secret_access_key_file)
 
     @property
-    def keys(self) -> KeyPair | None:
+    def pair(self) -> KeyPair | None:
         """The pair of a resolved section, if it has one."""
         if self.access_key_id is None or self.secret_access_key is None:
             return None
@@ -263,16 +263,24 @@ class Allow(Section):
 class Identity(Keys):
     """One entry of `auth.identities`, or a target's own pair that nobody configured (`implicit`).
 
-    Without `allow` everything is allowed. `credentials` sign its requests to the targets named.
-    Without `show_decisions` that of `auth` holds.
+    It may sign with any of its pairs: its own, and those in `keys`. Without `allow` everything is
+    allowed. `credentials` sign its requests to the targets named. Without `show_decisions` that of
+    `auth` holds.
     """
 
     name: Name
+    keys: Items[Keys] = ()
     allow: Maybe[tuple[Allow, ...]] = None
     show_decisions: Maybe[Boolean] = None
     credentials: dict[str, Keys] = {}
     _targets: tuple[str, ...] | None = None
     _implicit: bool = False
+
+    @property
+    def pairs(self) -> tuple[KeyPair, ...]:
+        """Every pair of a resolved identity; the one beside its name is the first."""
+        found = (self.pair, *(section.pair for section in self.keys))
+        return tuple(pair for pair in found if pair is not None)
 
     @property
     def targets(self) -> tuple[str, ...] | None:
@@ -440,7 +448,7 @@ class Target(Keys):
     @property
     def source(self) -> CredentialSource | None:
         """Where its credentials come from; None if nothing is given and nothing may be assumed."""
-        keys = self.keys
+        keys = self.pair
         chain = self.profile == "s3" or self.aws_profile or self.role_arn
         if keys is None and not chain:
             return None
