@@ -26,6 +26,7 @@ from fastpath.ipc.repair_lines import BEGUN, DONE, LEFT, LeftUpload, RepairLine,
 
 if TYPE_CHECKING:
     from fastpath.errors import S3Error
+    from fastpath.ipc.sampling import Sampling
 
 MAX_DATAGRAM = 32768  # bytes; well below the default AF_UNIX socket buffer of 212,992
 FLUSH_SECONDS = 0.1
@@ -104,6 +105,7 @@ class WorkerLog:
         self._row = row
         self._worker = worker
         self._form = FORMS.get(access_log)
+        self.sampling: Sampling | None = None  # None: every access line is written
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._unverified_at = -math.inf  # when the last failed authentication was logged
@@ -126,7 +128,10 @@ class WorkerLog:
             if key_id := exchange.unverified_key_id:
                 self._authentication_failed(exchange, key_id)
         if self._form is not None:
-            self._take(ACCESS + self._form(exchange.access_line(self._worker), OF_CLIENT))
+            if self.sampling is None:
+                self._take(ACCESS + self._form(exchange.access_line(self._worker), OF_CLIENT))
+            else:
+                self._take_share(exchange.access_line(self._worker), OF_CLIENT, self.sampling)
 
     def call_ended(self, call: Logged) -> None:
         """Count a request of the gateway's own to a target, and log it."""
@@ -134,7 +139,17 @@ class WorkerLog:
         if call.code:
             self._row[Slot.CALLS_FAILED] += 1
         if self._form is not None:
-            self._take(ACCESS + self._form(call.access_line(self._worker), CALL))
+            if self.sampling is None:
+                self._take(ACCESS + self._form(call.access_line(self._worker), CALL))
+            else:
+                self._take_share(call.access_line(self._worker), CALL, self.sampling)
+
+    def _take_share(self, line: AccessLine, kind: str, sampling: Sampling) -> None:
+        """Log a line, or count that it is left out."""
+        if sampling.leaves_out(line):
+            self._row[Slot.SAMPLED] += 1
+        elif self._form is not None:
+            self._take(ACCESS + self._form(line, kind))
 
     def _authentication_failed(self, exchange: Logged, key_id: str) -> None:
         """Log a failed authentication, at intervals: a flood of them must not flood the log."""

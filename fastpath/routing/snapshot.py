@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from fastpath.http.forwarded_for import TrustedProxies
+from fastpath.ipc.sampling import Sampling
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.response.cors import Cors, CorsRule, compile_pattern
 from fastpath.routing.bucket_lists import BucketLists, bucket_lists
@@ -93,6 +95,8 @@ class Snapshot:
     sealer: Sealer  # of upload ids
     custom: CustomRouting | None = None  # `routing.custom`: a router in a process of its own
     bucket_lists: BucketLists | None = None  # None: the default target answers a ListBuckets
+    trusted_proxies: TrustedProxies | None = None  # None: who connects is the client
+    sampling: Sampling | None = None  # of access lines; None: all are written
 
     def signer(self, target: Target, caller: Caller) -> Signer | Unsigned | None:
         """Returns the signer of `caller`'s requests to `target`; None without credentials."""
@@ -132,7 +136,17 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         sealer=Sealer([bytes.fromhex(key) for key in document["seal_keys"]]),
         custom=custom,
         bucket_lists=bucket_lists(routing, custom, targets, refuses=refuses),
+        trusted_proxies=_trusted_proxies(document["trusted_proxies"]),
+        sampling=_sampling(document["log"]),
     )
+
+
+def _trusted_proxies(networks: list[str]) -> TrustedProxies | None:
+    return TrustedProxies(networks) if networks else None
+
+
+def _sampling(entry: Document) -> Sampling | None:
+    return Sampling(entry["sample"], entry["slow_seconds"]) if entry["sample"] < 1 else None
 
 
 def _custom(entry: Document | None) -> CustomRouting | None:

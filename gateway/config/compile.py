@@ -43,6 +43,8 @@ def compile_snapshot(
         "default_target": model.default_target,
         "fallback": _fallback(model.routing),
         "custom": _custom(model.routing, router_address),
+        "trusted_proxies": list(model.router.trusted_proxies),
+        "log": model.router.log.model_dump(),
         "list_buckets_failure": model.routing.list_buckets_failure,
     }
 

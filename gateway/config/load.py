@@ -244,6 +244,7 @@ class _Resolver:
         unreachable_rules.report_unreachable(reader, found)
         shared_names.report_rewrites(reader, found, routing)
         self._check_cors(auth.cors)
+        self._warn_of_trust(router)
         if not reader.problems.fatal and self._probed is None:
             rules.report_unreached(reader, self._reached)
         if auth.mode != "open" and not reader.problems.fatal:
@@ -272,6 +273,13 @@ class _Resolver:
             message = f"is not set: clients must sign with {whose}, {reach}"
             hint = "give each client a key of its own"
             self._reader.warn(at, message, hint, tolerated=loopback)
+
+    def _warn_of_trust(self, router: Router) -> None:
+        for index, network in enumerate(router.trusted_proxies):
+            if network.endswith("/0"):
+                message = "trusts everybody: clients choose the address that the log shows"
+                at = ("router", "trusted_proxies", index)
+                self._reader.warn(at, message, "name the networks of your proxies")
 
     def _check_cors(self, cors: Cors | None) -> None:
         if cors is None:

@@ -57,6 +57,7 @@ from gateway.config.value_types import (
     Later,
     Maybe,
     Name,
+    Network,
     NewBucket,
     NumberOrZero,
     OneOrMore,
@@ -72,6 +73,7 @@ from gateway.config.value_types import (
     Region,
     RoleARN,
     Secret,
+    Share,
     Text,
     UniqueItems,
     URLPath,
@@ -209,13 +211,21 @@ class RouterTLS(PemFiles):
     key_file: Text
 
 
+class RouterLog(Section):
+    """`router.log`: which access lines are written."""
+
+    sample: Share = 1.0
+    slow_seconds: PositiveNumber = 1.0
+
+
 class Router(Section):
     """`router`: the gateway's own side."""
 
     listen_address: Annotated[UniqueItems[Address], OneOrMore] = (Listen("127.0.0.1", 8080),)
     admin_address: Later = None
-    trusted_proxies: Later = None
-    watch: Later = None
+    trusted_proxies: UniqueItems[Network] = ()
+    watch: Boolean = False
+    log: Annotated[RouterLog, OrEmpty] = Field(default_factory=RouterLog)
     workers: Workers = AUTO
     tls: RouterTLS | None = None
     domains: UniqueItems[Domain] = ()

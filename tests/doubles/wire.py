@@ -107,6 +107,8 @@ def document(
         "rules": pack(rules),
         "default_target": "first",
         "fallback": {"targets": [], "passes": []},
+        "trusted_proxies": [],
+        "log": {"sample": 1.0, "slow_seconds": 1.0},
         "list_buckets_failure": "skip",
         **changes,
     }

@@ -89,6 +89,7 @@ def _leaves(section: type, prefix: str) -> list[str]:
         "auth": schema.Auth,
         "cors": schema.Cors,
         "routing": schema.Routing,
+        "log": schema.RouterLog,
         "limits": schema.LimitsSection,
         "pool": schema.PoolSection,
         "timeouts": schema.TimeoutsSection,

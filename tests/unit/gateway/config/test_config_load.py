@@ -120,6 +120,8 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "fallback": {"targets": [], "passes": []},
         "custom": None,
         "list_buckets_failure": "skip",
+        "trusted_proxies": [],
+        "log": {"sample": 1.0, "slow_seconds": 1.0},
     }
     assert [(rule.number, rule.line) for rule in model.rules] == [(1, 17), (2, 22), (3, 23)]
     assert rules == {
