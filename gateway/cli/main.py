@@ -20,6 +20,8 @@ COMMANDS = (
     "check",
     "config",
     "explain",
+    "reload",
+    "drain",
     "status",
     "disable",
     "enable",
