@@ -42,6 +42,11 @@ _MAX_DROPPED = 256  # pairs of a target and dropped headers; clients choose amon
 ACCESS = b"="  # an access line begins with it: control writes the rest of the line as it is
 _FLUSH_LINES = 64
 
+RECENT = "recent"  # the kind of a line that tells control of a request, for whoever looks now
+# Requests that a worker tells of in a second, and failed ones besides: people read no more.
+RECENT_A_SECOND = 10
+RECENT_ERRORS_A_SECOND = 20
+
 # As globals: an attribute of an enumeration costs a descriptor call.
 _REQUESTS, _BYTES_IN, _BYTES_OUT = Slot.REQUESTS, Slot.BYTES_IN, Slot.BYTES_OUT
 
@@ -115,6 +120,10 @@ class WorkerLog:
         self._failures: dict[str, _ToldFailures] = {}  # by target
         self._mistakes: dict[str, float] = {}  # clients' mistakes: when each was logged last
         self._process: ProcessIdentity | None = None  # this one, once a repair line needs it
+        # In this second, requests and errors to tell of besides those that were.
+        self._recent_left = RECENT_A_SECOND
+        self._errors_left = RECENT_ERRORS_A_SECOND
+        self._refill: asyncio.TimerHandle | None = None
 
     def exchange_ended(self, exchange: Logged, how: Slot = _REQUESTS) -> None:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
@@ -127,11 +136,27 @@ class WorkerLog:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
             if key_id := exchange.unverified_key_id:
                 self._authentication_failed(exchange, key_id)
+            if self._errors_left:
+                self._errors_left -= 1
+                self._tell(exchange.access_line(self._worker))
+        elif self._recent_left:
+            self._recent_left -= 1
+            self._tell(exchange.access_line(self._worker))
         if self._form is not None:
             if self.sampling is None:
                 self._take(ACCESS + self._form(exchange.access_line(self._worker), OF_CLIENT))
             else:
                 self._take_share(exchange.access_line(self._worker), OF_CLIENT, self.sampling)
+
+    def _tell(self, line: AccessLine) -> None:
+        """Tell control of a request, for whoever looks at the last ones."""
+        if self._refill is None:
+            self._refill = self._loop.call_later(1.0, self._tell_more)
+        self._write({"kind": RECENT, **line._asdict()})
+
+    def _tell_more(self) -> None:
+        self._refill = None
+        self._recent_left, self._errors_left = RECENT_A_SECOND, RECENT_ERRORS_A_SECOND
 
     def call_ended(self, call: Logged) -> None:
         """Count a request of the gateway's own to a target, and log it."""

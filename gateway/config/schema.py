@@ -16,7 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    SecretStr,
+)
 from pydantic import create_model as create_pydantic_model
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
@@ -91,6 +98,15 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 PROFILE_WORDS = tuple(PROFILES)
 
 Address = Annotated[Listen, Parse(plain_text, parse_listen)]
+
+OFF: typing.Final = "off"
+
+
+def _address_or_off(text: str) -> Listen | str:
+    return OFF if text == OFF else parse_listen(text)
+
+
+AddressOrOff = Annotated[Listen | typing.Literal["off"], Parse(plain_text, _address_or_off)]
 EndpointText = Annotated[Endpoint, Parse(plain_text, parse_endpoint)]
 
 
@@ -222,7 +238,7 @@ class Router(Section):
     """`router`: the gateway's own side."""
 
     listen_address: Annotated[UniqueItems[Address], OneOrMore] = (Listen("127.0.0.1", 8080),)
-    admin_address: Later = None
+    admin_address: AddressOrOff = Listen("127.0.0.1", 9090)
     trusted_proxies: UniqueItems[Network] = ()
     watch: Boolean = False
     log: Annotated[RouterLog, OrEmpty] = Field(default_factory=RouterLog)
@@ -253,6 +269,33 @@ class Router(Section):
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
         return all(address.loopback for address in self.addresses)
+
+
+# admin
+
+
+class AdminTLS(PemFiles):
+    """`admin.tls`: the certificate that clients of the admin plane are shown."""
+
+    cert_file: Text
+    key_file: Text
+
+
+class Admin(Section):
+    """`admin`: who may use the admin plane, which listens on `router.admin_address`.
+
+    Without a token nothing can be changed. A resolved one has the text of its `token_file`.
+    """
+
+    token: Maybe[Secret] = None
+    token_file: Maybe[Text] = None
+    hosts: UniqueItems[Domain] = ()
+    tls: AdminTLS | None = None
+
+    def resolved(self, token: str | None, tls: AdminTLS | None) -> Admin:
+        """Returns a copy with what its files hold."""
+        secret = None if token is None else SecretStr(token)
+        return self.model_copy(update={"token": secret, "token_file": None, "tls": tls})
 
 
 # auth
@@ -396,9 +439,6 @@ class Health(Section):
     timeout_seconds: PositiveNumber = 3.0
     rise: PositiveWhole = 2
     fall: PositiveWhole = 3
-
-
-OFF: typing.Final = "off"
 
 
 class _SectionOrOff:
@@ -556,7 +596,7 @@ class Config(Section):
     lakefs: Annotated[Target | None, Apart()] = None  # moved to `targets` before it is read
     s3: Annotated[Target | None, Apart()] = None
     routing: Annotated[Routing, Apart()] = Field(default_factory=Routing)
-    admin: Later = None
+    admin: Annotated[Admin, Apart()] = Field(default_factory=Admin)
     metrics: Later = None
 
     @property
