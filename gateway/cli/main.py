@@ -23,6 +23,7 @@ COMMANDS = (
     "reload",
     "drain",
     "status",
+    "health",
     "disable",
     "enable",
     "probe",
