@@ -59,6 +59,8 @@ def _workers(page: Page) -> Iterator[dict[str, object]]:
                 "generation": row[Slot.GENERATION],
                 "connections": row[Slot.CONNECTIONS],
                 "requests": in_flight(row),
+                "finished": row[Slot.REQUESTS],
+                "errors_5xx": row[Slot.ERRORS_5XX],
             }
 
 
