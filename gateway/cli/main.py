@@ -22,6 +22,7 @@ COMMANDS = (
     "check",
     "config",
     "explain",
+    "doctor",
     "reload",
     "drain",
     "status",
