@@ -42,7 +42,7 @@ ACCESS = b"="  # an access line begins with it: control writes the rest of the l
 _FLUSH_LINES = 64
 
 # As globals: an attribute of an enumeration costs a descriptor call.
-_REQUESTS, _BYTES_IN, _BYTES_OUT = Slot.REQUESTS, Slot.BYTES_IN, Slot.BYTES_OUT
+_REQUESTS = Slot.REQUESTS
 
 
 class Logged(Protocol):
@@ -118,9 +118,6 @@ class WorkerLog:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
         row = self._row
         row[how] += 1
-        if exchange.bytes_in:
-            row[_BYTES_IN] += exchange.bytes_in
-        row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
             if key_id := exchange.unverified_key_id:
