@@ -15,7 +15,7 @@
     STARTED = REQUESTS + CUT + LOST + those in flight
     REQUESTS + CUT = the statuses of all target blocks, as of all identities'
     and with an access log, once all is written,
-    LOG_WRITTEN = REQUESTS + CUT + CALLS less the lines that were lost (docs/logs.md)
+    LOG_WRITTEN + SAMPLED = REQUESTS + CUT + CALLS less the lines that were lost (docs/logs.md)
 
 Rules: a cell has one writer, the worker whose row it is in, except before its fork and after its
 reap, when it belongs to the supervisor; the supervisor alone writes names, and a target keeps its
@@ -83,7 +83,7 @@ class Slot(IntEnum):
     ROUTER_CACHED = 32  # questions that a kept answer decided
     LISTS_FAILED = 33  # targets that failed to list their buckets for a list of all
     UPLOADS_LEFT = 34  # uploads of failed copies that could not be aborted (docs/repair.md)
-    # 35 is taken: access lines that sampling left out
+    SAMPLED = 35  # access lines that are not written because a share of them is wanted
     BROKEN_OFF = 36  # requests whose answer broke off after it had begun
     CACHE_HITS = 37  # requests whose bucket's plan was in the route cache, as of the last sweep
     CACHE_MISSES = 38

@@ -1,0 +1,1 @@
+"""The page of counters as an operator sees it: metrics for Prometheus, sums for a monitor."""
