@@ -60,6 +60,7 @@ class WorkerArguments:
     log: socket.socket
     row: memoryview
     access_log: str  # the form of its lines, or off
+    tells_requests: bool  # to control, for the admin plane
     cells: Callable[[str], TargetCells | None] = lambda _: None
 
 
@@ -126,6 +127,7 @@ class Worker:
             arguments.row,
             worker=arguments.index,
             access_log=arguments.access_log,
+            tells_requests=arguments.tells_requests,
         )
         self._core.start(self._beat())
         snapshot = await self._first_snapshot()

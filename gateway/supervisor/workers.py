@@ -94,6 +94,7 @@ class Workers:
         self._slots: list[WorkerSlot] = []
         self._backlog = 0
         self._access_log = "off"
+        self._tells_requests = False
         self._trusted_since = 0.0
         self._drain_deadline: float | None = None  # monotonic
         self.endpoints: list[sockets.Endpoint] = []
@@ -105,6 +106,7 @@ class Workers:
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
         self._access_log = settings.log_format if wanted else "off"
+        self._tells_requests = settings.admin is not None
         self.endpoints, listeners = sockets.open_all(
             settings.listen, settings.workers, settings.backlog, settings.listen_tls
         )
@@ -161,6 +163,7 @@ class Workers:
                     log=self._log,
                     row=row,
                     access_log=self._access_log,
+                    tells_requests=self._tells_requests,
                     cells=partial(self._page.cells, row_number),
                 )
             )
