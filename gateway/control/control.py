@@ -35,7 +35,7 @@ from gateway.control.log_reader import LogReader
 from gateway.control.operator_requests import OperatorRequests
 from gateway.control.operator_socket import OperatorSocket
 from gateway.control.reload_trial import Trial
-from gateway.control.reloads import Read, Reload, Reloads, Waiting
+from gateway.control.reloads import Read, Reload, Reloads
 from gateway.control.rollout import Rollout
 from gateway.control.snapshot_maker import Lifelong, Publication, Refusal
 from gateway.control.status import Known
@@ -97,7 +97,6 @@ class Control:
         self._present: Publication | None = None
         self._rollout = Rollout()  # of what was published
         self._reloads = Reloads()
-        self._following: set[asyncio.Task[None]] = set()  # of reloads that workers take
         self._draining = False
         self._boot_payload = arguments.boot_payload  # of the start; empty before it
         self._text = arguments.text.decode() or None  # of the configuration that was accepted last
@@ -243,24 +242,14 @@ class Control:
         number = await self._publish(ticket, snapshot)
         if ticket:
             read = Read(began, found.digest, found.warnings, self._needs_restart(found))
-            self._follow(read, number, waiting)
+            outcome = self._rollout.becomes(number, _SERVED_SECONDS)
+            self._reloads.follow(read, outcome, waiting)
 
     async def _publish(self, ticket: int, snapshot: bytes) -> asyncio.Future[int]:
         """Sends a snapshot; returns the number that the supervisor will give it."""
         number = self._rollout.sent()
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
         return number
-
-    def _follow(self, read: Read, number: asyncio.Future[int], waiting: Waiting) -> None:
-        """Has those who wait for a reload answered when every worker serves it."""
-
-        async def follow() -> None:
-            outcome = await self._rollout.served(await number, _SERVED_SECONDS)
-            self._reloads.end(read.ended(outcome, time.time()), waiting)
-
-        task = asyncio.create_task(follow())
-        self._following.add(task)
-        task.add_done_callback(self._following.discard)
 
     def _needs_restart(self, found: Publication) -> tuple[str, ...]:
         """Returns the settings that differ from those in force, and are read once at the start."""
