@@ -88,6 +88,10 @@ class Breaker:
         """Whether no request may go now, the probe included."""
         return self.state is OPEN and not self._group.escapes
 
+    def is_idle(self, now: float) -> bool:
+        """Whether the next request may be the probe, and none has come yet."""
+        return self.state is OPEN and now >= self._until
+
     def _lends(self, now: float, who: object) -> bool:
         if now < self._until:
             return self._probe is who  # it may ask again, on another connection

@@ -12,6 +12,7 @@ the worker's row, where `status` reads it.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,7 @@ LINE_SECONDS = 5.0
 STILL_OPEN_SECONDS = 60.0  # between two lines about a breaker that stays open
 
 _PROBED = "one request at a time tries it again"
+_IDLE = "no request has come to try it again, the next one does"
 _ESCAPED = "its requests go on, because no other target can be asked"
 
 
@@ -98,6 +100,9 @@ class Breakers:
         if before is BreakerState.CLOSED:
             self._told.setdefault(breaker, _Told()).second = int(time.time())
         self._settle()
+        if before is BreakerState.HALF_OPEN and breaker.state is BreakerState.OPEN:
+            told = self._told[breaker]
+            told.next = min(told.next, self._clock() + STILL_OPEN_SECONDS)
         if breaker.state is BreakerState.CLOSED:
             self._tell_closed(breaker)
         elif before is BreakerState.CLOSED:
@@ -113,7 +118,8 @@ class Breakers:
             if not told.is_open:
                 self._tell_opened(breaker)
             elif now >= told.next:
-                told.next = now + STILL_OPEN_SECONDS
+                # Of one that nobody asks there is nothing new to say until somebody does.
+                told.next = now + (math.inf if breaker.is_idle(now) else STILL_OPEN_SECONDS)
                 self._tell_still_open(breaker, now)
 
     # --- words and states ---
@@ -190,10 +196,10 @@ class Breakers:
 
     def _tell_still_open(self, breaker: Breaker, now: float) -> None:
         minutes = round((now - breaker.opened_at) / 60)
+        then = _ESCAPED if self.escapes else _IDLE if breaker.is_idle(now) else _PROBED
         self._log.event(
             "warning",
-            f"shut off for {minutes} min now, the last failure: {breaker.reason}; "
-            f"{_ESCAPED if self.escapes else _PROBED}",
+            f"shut off for {minutes} min now, the last failure: {breaker.reason}; {then}",
             target=self._names(breaker),
         )
 

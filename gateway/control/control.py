@@ -26,15 +26,18 @@ from fastpath.ipc.core_tasks import CoreTasks
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameReader, FrameType, encode
 from gateway.config.secrets import stamp
-from gateway.control import snapshot_maker
+from gateway.control import reload_trial, snapshot_maker
 from gateway.control.access_log_writer import AccessLog, AccessLogError
 from gateway.control.health_checks import HealthChecks
 from gateway.control.log_reader import LogReader
 from gateway.control.operator_requests import OperatorRequests
 from gateway.control.operator_socket import OperatorSocket
+from gateway.control.reload_trial import Trial
+from gateway.control.reloads import Read, Reload, Reloads, Waiting
 from gateway.control.rollout import Rollout
 from gateway.control.snapshot_maker import Lifelong, Publication, Refusal
 from gateway.control.status import Known
+from gateway.supervisor import boot_settings
 from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
@@ -44,6 +47,8 @@ _LAST_LINES_SECONDS: Final = 3.0
 _REFRESH_FLOOR_SECONDS: Final = 1.0
 # Every worker sends its own request for credentials, and repeats it while it is refused.
 _WANTED_AGAIN_SECONDS: Final = 10.0
+# More than the supervisor gives its workers before it takes the one before (docs/processes.md).
+_SERVED_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 2.0  # between two looks at the files with secrets
 
 
@@ -89,6 +94,10 @@ class Control:
         )
         self._present: Publication | None = None
         self._rollout = Rollout()  # of what was published
+        self._reloads = Reloads()
+        self._following: set[asyncio.Task[None]] = set()  # of reloads that workers take
+        self._draining = False
+        self._boot_payload = arguments.boot_payload  # of the start; empty before it
         self._text = arguments.text.decode() or None  # of the configuration that was accepted last
         self._stamps: snapshot_maker.Stamps = {}  # as the configuration was read
         self._last_look: snapshot_maker.Stamps = {}
@@ -117,7 +126,7 @@ class Control:
         core = CoreTasks(self._report_crash)
         core.start(self._work())
         core.start(self._listen(reader))
-        requests = OperatorRequests(self._known, self._notices)
+        requests = OperatorRequests(self._known, self, self._notices)
         core.start(OperatorSocket(self._supervisor, requests.answer, self._notices).serve())
         await self._loop.create_future()  # waits for ever: the core tasks end the process
 
@@ -138,6 +147,8 @@ class Control:
                         self._tickets.put_nowait(0)
                     elif frame.type is FrameType.COUNTERS:
                         self._map_counters(Layout(**json.loads(frame.payload)))
+                    elif frame.type is FrameType.DRAINING:
+                        self._draining = True
                     else:
                         for outcome in self._rollout.take(frame):
                             self._notices.debug(str(outcome))
@@ -179,6 +190,7 @@ class Control:
         secrets are read again.
         """
         text = None if ticket else self._text
+        began, waiting = time.time(), self._reloads.begin() if ticket else ()
         found = await asyncio.to_thread(
             snapshot_maker.read,
             self._arguments.launch,
@@ -194,8 +206,11 @@ class Control:
                 self._notices.line(line)
             self._warn(found.warnings)
             await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
+            if ticket:
+                self._reloads.end(_refused(began, found), waiting)
             return
         self._warn(found.warnings)
+        self._boot_payload = self._boot_payload or found.boot
         # Before the snapshot: the supervisor makes the page of counters meanwhile.
         await self._send(encode(FrameType.BOOT, 0, found.boot))
         targets = json.dumps(list(found.model.targets)).encode()
@@ -215,11 +230,32 @@ class Control:
                 return
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
-        await self._publish(ticket, snapshot)
+        number = await self._publish(ticket, snapshot)
+        if ticket:
+            read = Read(began, found.digest, found.warnings, self._needs_restart(found))
+            self._follow(read, number, waiting)
 
-    async def _publish(self, ticket: int, snapshot: bytes) -> None:
-        self._rollout.sent()
+    async def _publish(self, ticket: int, snapshot: bytes) -> asyncio.Future[int]:
+        """Sends a snapshot; returns the number that the supervisor will give it."""
+        number = self._rollout.sent()
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
+        return number
+
+    def _follow(self, read: Read, number: asyncio.Future[int], waiting: Waiting) -> None:
+        """Has those who wait for a reload answered when every worker serves it."""
+
+        async def follow() -> None:
+            outcome = await self._rollout.served(await number, _SERVED_SECONDS)
+            self._reloads.end(read.ended(outcome, time.time()), waiting)
+
+        task = asyncio.create_task(follow())
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    def _needs_restart(self, found: Publication) -> tuple[str, ...]:
+        """Returns the settings that differ from those in force, and are read once at the start."""
+        boot = self._boot_payload or found.boot
+        return tuple(boot_settings.parse(boot).differences(boot_settings.parse(found.boot)))
 
     async def _tell_difference(self) -> None:
         """Logs that the file differs from the text in force, if it was changed without a reload."""
@@ -293,7 +329,23 @@ class Control:
         self._last_look = now
         return settled and now != self._stamps
 
-    # Operator
+    # Operator (`operator_requests.Running`)
+
+    async def reload(self) -> Reload:
+        """Has the supervisor begin a reload; returns what became of it."""
+        waiting = self._reloads.wait()
+        await self._send(encode(FrameType.WANTED, 0, b"reload"))
+        return await waiting
+
+    async def trial(self) -> Trial:
+        """Reads the configuration as a reload would, and says what that would change."""
+        launch = self._arguments.launch
+        text = None if self._present is None else self._present.text
+        return await asyncio.to_thread(reload_trial.trial, launch, text, self._boot_payload)
+
+    async def drain(self) -> None:
+        """Has the supervisor drain."""
+        await self._send(encode(FrameType.WANTED, 0, b"drain"))
 
     def _known(self) -> Known:
         """Returns what is told an operator who asks."""
@@ -304,6 +356,8 @@ class Control:
             page=self._page.result() if self._page.done() else None,
             present=self._present,
             health=self._health.reports() if self._health is not None else {},
+            draining=self._draining,
+            reloads=tuple(self._reloads.recent),
         )
 
     def _check_health(self, present: Publication, page: Page) -> None:
@@ -350,3 +404,9 @@ class Control:
     def _finish_logs(self) -> None:
         if self._logs is not None:
             self._logs.stop(_LAST_LINES_SECONDS)
+
+
+def _refused(began: float, found: Refusal) -> Reload:
+    """Returns what became of a reload whose configuration has problems."""
+    seconds = time.time() - began
+    return Reload(began, seconds, False, problems=found.errors, warnings=found.warnings)

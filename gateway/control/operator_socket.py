@@ -79,9 +79,11 @@ class OperatorSocket:
             if user in (_ROOT, os.geteuid()) and self._connections <= MAX_CONNECTIONS:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     line = await reader.readline()
-                    if line.endswith(b"\n"):
-                        writer.write(await self._answer(line, user))
-                        await writer.drain()
+                # `operator_requests` bounds what an answer takes.
+                answer = await self._answer(line, user) if line.endswith(b"\n") else b""
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    writer.write(answer)
+                    await writer.drain()
         except (OSError, ValueError):  # it left, was too slow (TimeoutError), or the line too long
             pass
         finally:

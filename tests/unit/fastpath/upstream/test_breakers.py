@@ -254,15 +254,30 @@ def test_with_all_breakers_open_none_refuses() -> None:
     assert ask(rig, GENERIC, ok()) == 200
 
 
+def still_open(rig: Rig) -> list[str]:
+    """What was said of breakers that stay open, without the reasons."""
+    told = [line for line in events(rig) if "min now" in line]
+    return [line.partition(",")[0].removeprefix("first: shut off for ") for line in told]
+
+
 def test_the_log_says_each_minute_that_it_stays_open() -> None:
     rig = opened(Rig())
     rig.pass_time(59)
-    assert not any("min now" in line for line in events(rig))
-    rig.pass_time(122)
-    told = [line for line in events(rig) if "min now" in line]
-    assert [line.partition(",")[0] for line in told] == [
-        f"first: shut off for {minutes} min now" for minutes in (1, 2, 3)
-    ]
+    assert still_open(rig) == []
+    for _ in range(12):  # clients go on to ask, and each probe fails
+        rig.pass_time(10)
+        assert ask(rig, FIRST, UNAVAILABLE) == 503
+    assert still_open(rig) == ["1 min now", "2 min now"]
+
+
+def test_the_log_says_once_that_nobody_asks_a_target_whose_breaker_is_open() -> None:
+    rig = opened(Rig())
+    rig.pass_time(300)
+    assert still_open(rig) == ["1 min now"]
+    assert "the next one does" in events(rig)[-1]
+    assert ask(rig, FIRST, UNAVAILABLE) == 503
+    rig.pass_time(300)
+    assert still_open(rig) == ["1 min now", "6 min now"]
 
 
 def test_one_that_opens_and_closes_all_the_time_is_told_of_seldom() -> None:
