@@ -8,6 +8,7 @@
 const POLL_SECONDS = 2;
 const ANSWER_SECONDS = 8; // until a question counts as not answered
 const KEPT_SECONDS = 600; // of samples
+const MEAN_SECONDS = 10; // that a rate is the mean of
 const SERIES = 8; // lines of a plot by colour; what is behind them is one more line
 const RULES_PER_PAGE = 50;
 const NO_TARGET = ""; // the series of requests that were refused before they had a target
@@ -178,6 +179,7 @@ const known = {
   since: 0,
   heard: 0, // milliseconds of this page's clock, of the last answer
   lostAt: null, // the last answer before none came, or null
+  fault: "", // why there is none
   token: "",
 };
 
@@ -206,7 +208,7 @@ function numberOf(sample, name, column) {
 }
 
 /* The mean of a number over the last samples. */
-function lately(column, name = null, seconds = 10) {
+function lately(column, name = null, seconds = MEAN_SECONDS) {
   const last = known.samples.filter((sample) => sample.at > known.samples.at(-1).at - seconds);
   const sum = last.reduce((total, sample) => total + numberOf(sample, name, column), 0);
   return last.length ? sum / last.length : 0;
@@ -243,7 +245,7 @@ function shownSeries(samples) {
   const rest = named.slice(SERIES).concat(sums.has(OTHERS) ? [OTHERS] : []);
   const series = first.map((name) => ({ name, label: name, colour: `s${colours.get(name)}`, of: [name] }));
   if (rest.length) series.push({ name: OTHERS, label: "other targets", colour: "rest", of: rest });
-  if (sums.get(NO_TARGET)) series.push({ name: NO_TARGET, label: "refused by the gateway", colour: "rest", dash: "1 4", of: [NO_TARGET] });
+  if (sums.get(NO_TARGET)) series.push({ name: NO_TARGET, label: "refused by the gateway", colour: "rest", kind: "twin", of: [NO_TARGET] });
   return series;
 }
 
@@ -254,12 +256,12 @@ const HEIGHT = 180;
 
 /* A line plot over time with axes, a cursor that all plots share, and a legend that reads out. */
 class Plot {
-  constructor(figure, { title, note, format, read, logarithmic = false, fallback = 1, unit = 1000 }) {
-    Object.assign(this, { title, format, read, logarithmic, fallback, unit });
+  constructor(figure, { title, note, format, read, pairs = false, logarithmic = false, fallback = 1 }) {
+    Object.assign(this, { title, format, read, logarithmic, fallback });
     this.when = element("span", { class: "when" }, note);
     this.note = note;
     this.svg = drawn("svg", { role: "img", tabindex: "0", "aria-label": title });
-    this.legend = element("ul", { class: "legend" });
+    this.legend = element("ul", { class: pairs ? "legend pairs" : "legend" });
     figure.append(element("figcaption", {}, element("h3", {}, title), this.when), this.svg, this.legend);
     this.svg.addEventListener("pointermove", (event) => pointAt(this.timeAt(event)));
     this.svg.addEventListener("pointerdown", (event) => pointAt(this.timeAt(event)));
@@ -287,7 +289,7 @@ class Plot {
     say(cursor.spoken, samples[next] ? `${clockOf(samples[next].at)}: ${values.join(", ")}` : "");
   }
 
-  /* lines: [{label, colour, dash, points: [[at, value or null]], second: points of a dashed twin}] */
+  /* lines: [{label, colour, kind, points: [[at, value or null]], second: points of a dotted twin}] */
   draw(lines, from, to) {
     Object.assign(this, { lines, from, to });
     this.width = this.svg.clientWidth;
@@ -339,7 +341,7 @@ class Plot {
       const y = Math.round(this.y(tick)) + 0.5;
       const base = tick === this.ticks[0];
       made.push(drawn("line", { class: base ? "grid base" : "grid", x1: GUTTER.left, x2: this.width - GUTTER.right, y1: y, y2: y }));
-      made.push(drawn("text", { x: GUTTER.left - 8, y: y + 3.5, "text-anchor": "end" }, this.format(tick)));
+      made.push(drawn("text", { x: GUTTER.left - 8, y: y + 3.5, "text-anchor": "end" }, this.format(tick).replace(/\.0+(?!\d)/, "")));
     }
     const span = this.to - this.from;
     const room = Math.max(1, Math.floor((this.width - GUTTER.left) / 70));
@@ -356,12 +358,12 @@ class Plot {
 
   curves(line) {
     const made = [];
-    const add = (points, dash) => {
+    const add = (points, kind) => {
       const d = this.path(points);
-      if (d) made.push(drawn("path", { class: `line ${line.colour}`, d, "stroke-dasharray": dash }));
+      if (d) made.push(drawn("path", { class: `line ${line.colour} ${kind}`, d }));
     };
-    if (line.second) add(line.second, "1 4");
-    add(line.points, line.dash);
+    if (line.second) add(line.second, "twin");
+    add(line.points, line.kind ?? "");
     return made;
   }
 
@@ -454,13 +456,13 @@ const dashIfNone = (format) => (value) => (value === null ? "–" : format(value
 const pairOf = (format) => (value, twin) => (value === null ? "–" : `${format(value)} · ${format(twin ?? 0)}`);
 
 const plots = {
-  rate: new Plot(byId("plot-rate"), { title: "Requests", note: "per second, by target", format: countOf, read: dashIfNone(rateOf) }),
+  rate: new Plot(byId("plot-rate"), { title: "Requests", note: "per second, to targets", format: countOf, read: dashIfNone(rateOf) }),
   latency: new Plot(byId("plot-latency"), {
     title: "Latency", note: "whole requests, logarithmic", format: secondsOf, read: dashIfNone(secondsOf), logarithmic: true, fallback: 0.001,
   }),
-  errors: new Plot(byId("plot-errors"), { title: "Errors", note: "per second: 5xx solid · 4xx dotted", format: countOf, read: pairOf(rateOf) }),
+  errors: new Plot(byId("plot-errors"), { title: "Errors", note: "5xx solid · 4xx dotted", format: countOf, read: pairOf(rateOf), pairs: true }),
   bytes: new Plot(byId("plot-bytes"), {
-    title: "Bytes", note: "to clients solid · from clients dotted", format: bytesOf, read: pairOf(bytesOf), fallback: 1000,
+    title: "Bytes", note: "to clients solid · from clients dotted", format: bytesOf, read: pairOf(bytesOf), pairs: true, fallback: 1000,
   }),
 };
 
@@ -471,20 +473,30 @@ function showPlots() {
   const to = last + (known.lostAt === null ? 0 : (performance.now() - known.heard) / 1000);
   const samples = known.samples.filter((sample) => sample.at >= to - span);
   const series = shownSeries(samples);
-  const points = (names, column) =>
-    samples.map((sample) => [sample.at, names.reduce((sum, name) => sum + numberOf(sample, name, column), 0)]);
+  const points = (names, column) => smooth(
+    samples.map((sample) => [sample.at, names.reduce((sum, name) => sum + numberOf(sample, name, column), 0)]),
+  );
   const lines = (first, second) =>
-    series.map(({ label, colour, dash, of }) => ({
-      label, colour, dash, points: points(of, first), second: second ? points(of, second) : undefined,
+    series.map(({ label, colour, kind, of }) => ({
+      label, colour, kind, points: points(of, first), second: second ? points(of, second) : undefined,
     }));
   const of = byId("latency-of").value || null;
-  const quantiles = [["p50", "median"], ["p95", "95 %"], ["p99", "99 %"]].map(([column, label]) => ({
-    label, colour: `q${column.slice(1)}`, points: samples.map((sample) => [sample.at, numberOf(sample, of, column)]),
+  const quantiles = ["p50", "p95", "p99"].map((column) => ({
+    label: column, colour: `q${column.slice(1)}`, points: samples.map((sample) => [sample.at, numberOf(sample, of, column)]),
   }));
   plots.rate.draw(lines("requests"), to - span, to);
   plots.latency.draw(quantiles, to - span, to);
   plots.errors.draw(lines("errors_5xx", "errors_4xx"), to - span, to);
   plots.bytes.draw(lines("bytes_out", "bytes_in"), to - span, to);
+}
+
+/* Means of the last ten seconds at each point: the quantiles are of as many. */
+function smooth(points) {
+  return points.map(([at], index) => {
+    let [sum, count] = [0, 0];
+    for (let back = index; back >= 0 && points[back][0] > at - MEAN_SECONDS; back--) [sum, count] = [sum + points[back][1], count + 1];
+    return [at, sum / count];
+  });
 }
 
 function showLatencyChoices() {
@@ -545,14 +557,14 @@ function showTiles() {
   showTile("errors", rate > 0 ? [three((100 * five) / rate), "%"] : ["0", "%"], `${rateOf(five)} 5xx · ${rateOf(four)} 4xx`, five > 0 && five / rate >= 0.01);
   const [p50, p95, p99] = ["p50", "p95", "p99"].map((column) => lastly(column));
   if (p50 === null) showTile("latency", ["–"], "no requests");
-  else showTile("latency", secondsParts(p50), `95 % ${secondsOf(p95)} · 99 % ${secondsOf(p99)}`);
-  showTile("bytes", bytesParts(lately("bytes_out")), `to clients · ${bytesOf(lately("bytes_in"))} from`);
+  else showTile("latency", secondsParts(p50), `p95 ${secondsOf(p95)} · p99 ${secondsOf(p99)}`);
+  showTile("bytes", bytesParts(lately("bytes_out")), `${bytesOf(lately("bytes_in"))} received`);
   const sum = (member) => status.workers.reduce((total, worker) => total + worker[member], 0);
   showTile("flight", [countOf(sum("requests"))], `${countOf(sum("connections"))} connections`);
-  const states = status.targets.filter((target) => target.configured).map(stateOf);
-  const used = states.filter((state) => !state.out).length;
-  const out = [...new Set(states.filter((state) => state.out).map((state) => state.text))];
-  showTile("targets", [String(used), `of ${states.length}`], out.length ? out.join(", ") : "none is out of use", used < states.length);
+  const configured = status.targets.filter((target) => target.configured);
+  const out = configured.filter((target) => stateOf(target).out);
+  const sub = out.length === 1 ? `${out[0].name}: ${stateOf(out[0]).text}` : `${out.length || "none"} out of use`;
+  showTile("targets", [String(configured.length - out.length), `of ${configured.length}`], sub, out.length > 0);
 }
 
 // ---------------------------------------------------------------- targets and workers
@@ -587,7 +599,7 @@ function showTargets() {
       key: target.name,
       cells: [
         { tag: "th", c: "name-cell", parts: [{ c: `swatch ${colour}`, t: "" }, { t: target.name }, { c: "under", t: target.endpoint ?? "not in the configuration" }] },
-        { l: "State", parts: [{ c: `pill ${state.class}`, t: state.text }, { c: "under", t: sinceOf(target) }] },
+        { l: "State", c: "state-cell", parts: [{ c: `pill ${state.class}`, t: state.text }, { c: "under", t: sinceOf(target) }] },
         { l: "Requests", c: "number", t: rateOf(rate) },
         { l: "Errors", c: "number", t: rate > 0 ? shareOf(failed, rate) : "–" },
         { l: "p95", c: "number", t: p95 === null ? "–" : secondsOf(p95) },
@@ -719,12 +731,12 @@ function ruleCells(rule) {
   if (rule.identities?.length) conditions.push(`identity ${wordsOf(rule.identities)}`);
   const target = rule.targets?.length ? rule.targets.join(" → ") : rule.target;
   return [
-    { tag: "th", c: "number", t: String(rule.number) },
+    { tag: "th", l: "Rule", c: "number", t: String(rule.number) },
+    { l: "Line", c: "number", t: rule.line ? String(rule.line) : "–" },
     { l: "Pattern", c: "text mono", t: rule.pattern },
     { l: "Target", c: "text", t: target ?? "–" },
     { l: "Only if", c: conditions.length ? "text" : "text none", t: conditions.join("; ") || "–" },
     { l: "Description", c: rule.description ? "text" : "text none", t: rule.description || "–" },
-    { l: "Line", c: "number", t: rule.line ? String(rule.line) : "–" },
   ];
 }
 
@@ -778,20 +790,22 @@ const RECENT = {
   },
   reloads: {
     path: "api/reloads",
-    heads: ["Time", "Result", "Generation", "By", "Took"],
+    heads: ["Time", "Result", "Generation", "Digest", "Took"],
     none: "No reload since control started.",
     cells: (one) => [
-      { c: "when", t: momentOf(one.at) },
-      { l: "Result", c: "text", parts: [
-        { c: `pill ${one.result === "served" ? "good" : one.result === "refused" ? "bad" : "warn"}`, t: one.result },
-        ...(one.problems ?? []).concat(one.warnings ?? []).map((line) => ({ c: "under mono", t: line })),
-      ] },
+      { c: "when", t: momentOf(one.began) },
+      { l: "Result", c: "text", parts: [{ c: one.ok ? "pill good" : "pill bad", t: one.ok ? "served" : "refused" }, ...reloadLines(one)] },
       { l: "Generation", c: "number", t: one.generation ? String(one.generation) : "–" },
-      { l: "By", c: "text", t: one.by || "–" },
+      { l: "Digest", c: one.digest ? "mono" : "none", t: (one.digest ?? "").slice(0, 16) },
       { l: "Took", c: "number", t: typeof one.seconds === "number" ? secondsOf(one.seconds) : "–" },
     ],
   },
 };
+
+function reloadLines(one) {
+  const restart = (one.needs_restart ?? []).map((name) => `${name} needs a restart`);
+  return [...(one.problems ?? []), ...(one.warnings ?? []), ...restart].map((text) => ({ c: "under mono", t: text }));
+}
 
 const requestParts = (one) => [
   { t: one.operation || one.method || "–" },
@@ -812,7 +826,7 @@ async function showRecent() {
   }
   if (name !== recent) return; // another tab was chosen meanwhile
   showHeads(tab.heads);
-  const rows = (said[name] ?? []).map((one, index) => ({ key: `${name} ${one.at} ${one.request_id ?? index}`, cells: tab.cells(one) }));
+  const rows = (said[name] ?? []).map((one, index) => ({ key: `${one.at ?? one.began} ${one.request_id ?? index}`, cells: tab.cells(one) }));
   showRows(byId("recent-rows"), rows, tab.none);
   const dropped = said.dropped ? ` · ${countOf(said.dropped)} more were not kept` : "";
   say(byId("recent-aside"), `newest first${dropped}`);
@@ -878,7 +892,7 @@ async function change(path, under, said) {
   try {
     const answer = await order(path, known.token);
     if (answer.ok === false) throw new Refused(409, answer);
-    showResult(said(answer), "good", answer.warnings ?? []);
+    showResult(said(answer), "good", reloadLines(answer).map((line) => line.t));
   } catch (error) {
     showFailure(error);
   }
@@ -965,7 +979,7 @@ function showState() {
   const notes = [];
   if (lost) {
     const since = known.heard ? `since ${clockOf(known.lostAt)}. What is shown is from then` : "yet";
-    notes.push(["bad", `No answer from the control process ${since}. Workers serve on without it; asking again every ${POLL_SECONDS} s.`]);
+    notes.push(["bad", `No answer from the control process ${since}. Workers serve on without it; asking again every ${POLL_SECONDS} s.${known.fault}`]);
   } else if (known.status.draining) {
     notes.push(["", "The gateway is draining: it takes no new connections and ends when its last request has."]);
   }
@@ -1004,9 +1018,11 @@ async function once() {
     await learn();
     known.heard = performance.now();
     known.lostAt = null;
+    known.fault = "";
   } catch (error) {
-    if (!(error instanceof NoAnswer || error instanceof Refused)) throw error;
     known.lostAt ??= (known.heard ? Date.now() - (performance.now() - known.heard) : Date.now()) / 1000;
+    known.fault = error instanceof NoAnswer ? "" : ` (${error.message})`;
+    if (!(error instanceof NoAnswer || error instanceof Refused)) console.error(error);
   }
   showAll();
   if (known.lostAt === null) {
