@@ -1,8 +1,8 @@
 """A headless Chromium, driven over a pipe as its DevTools protocol says.
 
 Rules: messages are JSON that ends with a NUL, on descriptors 3 and 4 of the browser, so that no
-port and no websocket is needed; the browser has a profile of its own, which goes with it; waiting is
-for a condition in the page, with a deadline.
+port and no websocket is needed; the browser has a profile of its own, which goes with it; waiting
+is for a condition in the page, with a deadline.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ function scaled(value, units, step) {
   return [three(value), units[index]];
 }
 
-const join = ([number, unit]) => (unit ? `${number}\u202f${unit}` : number);
+const join = ([number, unit]) => (unit ? `${number}\u00a0${unit}` : number);
 const countOf = (value) => {
   if (Number.isInteger(value) && value < 10000) return String(value);
   const [number, unit] = scaled(value, ["", "k", "M", "G"], 1000);
@@ -113,12 +113,12 @@ const secondsParts = (value) => {
   return value < 99.5 ? [three(value), "s"] : [three(value / 60), "min"];
 };
 const secondsOf = (value) => join(secondsParts(value));
-const shareOf = (part, whole) => (whole > 0 ? `${three((100 * part) / whole)}\u202f%` : "–");
+const shareOf = (part, whole) => (whole > 0 ? `${three((100 * part) / whole)}\u00a0%` : "–");
 
 function ageOf(seconds) {
-  if (seconds < 90) return `${Math.max(0, Math.round(seconds))}\u202fs`;
-  if (seconds < 5400) return `${Math.round(seconds / 60)}\u202fmin`;
-  return seconds < 129600 ? `${Math.round(seconds / 3600)}\u202fh` : `${Math.round(seconds / 86400)} days`;
+  if (seconds < 90) return `${Math.max(0, Math.round(seconds))}\u00a0s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)}\u00a0min`;
+  return seconds < 129600 ? `${Math.round(seconds / 3600)}\u00a0h` : `${Math.round(seconds / 86400)} days`;
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
@@ -150,7 +150,12 @@ async function ask(path, query = {}, options = {}) {
   }
   let response, said;
   try {
-    response = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(ANSWER_SECONDS * 1000), ...options });
+    response = await fetch(url, {
+      cache: "no-store",
+      headers: known.token ? { Authorization: `Bearer ${known.token}` } : {},
+      signal: AbortSignal.timeout(ANSWER_SECONDS * 1000),
+      ...options,
+    });
     said = await response.json().catch(() => null);
   } catch (error) {
     throw new NoAnswer(String(error.message ?? error));
@@ -159,12 +164,12 @@ async function ask(path, query = {}, options = {}) {
   return said;
 }
 
-/* A POST with the token; waits as long as a reload of every worker may take. */
-function order(path, token, body = {}) {
+/* A POST; waits as long as a reload of every worker may take. */
+function order(path, body = {}) {
   return ask(path, {}, {
     method: "POST",
     signal: AbortSignal.timeout(120000),
-    headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+    headers: { Authorization: `Bearer ${known.token}`, "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
 }
@@ -179,7 +184,7 @@ const known = {
   since: 0,
   heard: 0, // milliseconds of this page's clock, of the last answer
   lostAt: null, // the last answer before none came, or null
-  fault: "", // why there is none
+  fault: null, // why there is none
   token: "",
 };
 
@@ -245,7 +250,7 @@ function shownSeries(samples) {
   const rest = named.slice(SERIES).concat(sums.has(OTHERS) ? [OTHERS] : []);
   const series = first.map((name) => ({ name, label: name, colour: `s${colours.get(name)}`, of: [name] }));
   if (rest.length) series.push({ name: OTHERS, label: "other targets", colour: "rest", of: rest });
-  if (sums.get(NO_TARGET)) series.push({ name: NO_TARGET, label: "refused by the gateway", colour: "rest", kind: "twin", of: [NO_TARGET] });
+  if (sums.get(NO_TARGET)) series.push({ name: NO_TARGET, label: "no target", colour: "rest", kind: "twin", of: [NO_TARGET] });
   return series;
 }
 
@@ -880,35 +885,36 @@ function confirmed(title, text, word) {
   });
 }
 
-function showResult(text, kind = "", lines = []) {
+function showResult(text, kind = "", lines = [], place = byId("changes-result")) {
   const problems = lines.length ? [element("ul", { class: "lines" }, ...lines.map((line) => element("li", {}, line)))] : [];
-  byId("changes-result").replaceChildren(element("div", { class: `result ${kind}` }, text, ...problems));
+  place.replaceChildren(element("div", { class: `result ${kind}` }, text, ...problems));
 }
 
-/* Sends an order and shows what came of it. `said` makes the text of a success. */
-async function change(path, under, said) {
-  showResult(under);
+/* Sends an order and shows what came of it, there. `said` makes the text of a success. */
+async function change(path, under, said, place) {
+  showResult(under, "", [], place);
   setChangesEnabled(false);
   try {
-    const answer = await order(path, known.token);
+    const answer = await order(path);
     if (answer.ok === false) throw new Refused(409, answer);
-    showResult(said(answer), "good", reloadLines(answer).map((line) => line.t));
+    showResult(said(answer), "good", reloadLines(answer).map((line) => line.t), place);
   } catch (error) {
-    showFailure(error);
+    showFailure(error, place);
   }
   setChangesEnabled(true);
   await poll();
 }
 
-function showFailure(error) {
-  if (error instanceof NoAnswer) return showResult("The gateway did not answer: whether it was done is not known.", "bad");
-  if (!(error instanceof Refused)) throw error;
+function showFailure(error, place) {
+  const bad = (text, lines) => showResult(text, "bad", lines, place);
+  if (error instanceof NoAnswer) return bad("The gateway did not answer: whether it was done is not known.");
+  if (!(error instanceof Refused)) return bad(`This page failed: ${error.message}`);
   if (error.status === 401) {
     takeToken("");
-    return showResult("Wrong token: nothing was changed.", "bad");
+    return bad("Wrong token: nothing was changed.");
   }
   const { remedy, problems } = error.said;
-  showResult(`Not done: ${error.message}${remedy ? ` — ${remedy}` : ""}`, "bad", problems ?? []);
+  bad(`Not done: ${error.message}${remedy ? ` — ${remedy}` : ""}`, problems ?? []);
 }
 
 function reloadConfiguration() {
@@ -934,7 +940,7 @@ async function switchTarget(name, disable) {
   await change(path, `${disable ? "Disabling" : "Enabling"} ${name}…`, (answer) => {
     const none = disable && answer.enabled_targets && !answer.enabled_targets.length ? " No target is enabled now." : "";
     return `Target ${name} is ${disable ? "disabled" : "enabled"}.${none}`;
-  });
+  }, byId("targets-result"));
 }
 
 function setChangesEnabled(enabled) {
@@ -963,6 +969,7 @@ function setUpChanges() {
     if (!byId("token").value) return;
     takeToken(byId("token").value.trim());
     showResult("The token is checked when it is first used.");
+    if (known.lostAt !== null) poll();
   });
   byId("token-drop").addEventListener("click", () => { takeToken(""); byId("changes-result").replaceChildren(); });
   byId("reload").addEventListener("click", reloadConfiguration);
@@ -974,19 +981,26 @@ function setUpChanges() {
 function showState() {
   const lost = known.lostAt !== null;
   byId("state").className = `state ${lost ? "lost" : "live"}`;
-  say(byId("state-text"), lost ? "no answer" : known.status.draining ? "draining" : "live");
+  say(byId("state-text"), lost ? (isLocked() ? "locked" : "no answer") : known.status.draining ? "draining" : "live");
   document.body.classList.toggle("stale", lost);
-  const notes = [];
-  if (lost) {
-    const since = known.heard ? `since ${clockOf(known.lostAt)}. What is shown is from then` : "yet";
-    notes.push(["bad", `No answer from the control process ${since}. Workers serve on without it; asking again every ${POLL_SECONDS} s.${known.fault}`]);
-  } else if (known.status.draining) {
-    notes.push(["", "The gateway is draining: it takes no new connections and ends when its last request has."]);
-  }
+  const note = stateNote();
   const place = byId("notes");
-  if (place.dataset.notes === JSON.stringify(notes)) return;
-  place.dataset.notes = JSON.stringify(notes);
-  place.replaceChildren(...notes.map(([kind, text]) => element("p", { class: `note ${kind}` }, text)));
+  if (place.textContent === note) return;
+  place.replaceChildren(...(note ? [element("p", { class: lost ? "note bad" : "note" }, note)] : []));
+}
+
+/* Beyond its own machine the gateway answers who has the token. */
+const isLocked = () => known.fault instanceof Refused && [401, 403].includes(known.fault.status);
+
+function stateNote() {
+  if (isLocked()) return `${known.fault.message} Give the token under Changes.`;
+  if (known.lostAt !== null) {
+    const since = known.heard ? `since ${clockOf(known.lostAt)}. What is shown is from then` : "yet";
+    const why = known.fault instanceof NoAnswer ? "" : ` (${known.fault.message})`;
+    return `No answer from the control process ${since}. Workers serve on without it; asking again every ${POLL_SECONDS} s${why}.`;
+  }
+  if (known.status.draining) return "The gateway is draining: it takes no new connections and ends when its last request has.";
+  return "";
 }
 
 function showAll() {
@@ -1018,10 +1032,11 @@ async function once() {
     await learn();
     known.heard = performance.now();
     known.lostAt = null;
-    known.fault = "";
+    known.fault = null;
   } catch (error) {
     known.lostAt ??= (known.heard ? Date.now() - (performance.now() - known.heard) : Date.now()) / 1000;
-    known.fault = error instanceof NoAnswer ? "" : ` (${error.message})`;
+    known.fault = error;
+    if (error.status === 401) takeToken("");
     if (!(error instanceof NoAnswer || error instanceof Refused)) console.error(error);
   }
   showAll();
