@@ -6,11 +6,12 @@
    and scroll positions stay. No framework, no build step: read it from top to bottom. */
 
 const POLL_SECONDS = 2;
-const ANSWER_SECONDS = 8; // until a question counts as not answered
+const ANSWER_SECONDS = 5; // until a question counts as not answered
 const KEPT_SECONDS = 600; // of samples
 const MEAN_SECONDS = 10; // that a rate is the mean of
 const SERIES = 8; // lines of a plot by colour; what is behind them is one more line
 const RULES_PER_PAGE = 50;
+const TARGETS = 200; // rows of the table
 const NO_TARGET = ""; // the series of requests that were refused before they had a target
 const OTHERS = "*"; // the series of targets that the history does not tell apart
 
@@ -593,7 +594,7 @@ function sinceOf(target) {
 
 function showTargets() {
   const { targets } = known.status;
-  const rows = targets.map((target) => {
+  const rows = shownTargets(targets).map((target) => {
     const state = stateOf(target);
     const rate = lately("requests", target.name);
     const failed = lately("errors_5xx", target.name);
@@ -615,7 +616,16 @@ function showTargets() {
   });
   showRows(byId("targets-rows"), rows, "No target is configured.");
   const checked = targets.filter((target) => target.health).length;
-  say(byId("targets-aside"), checked ? `${checked} of ${targets.length} checked regularly` : "none is checked: health_check is not set");
+  const more = targets.length - rows.length;
+  const about = checked ? `${checked} of ${targets.length} checked regularly` : "none is checked: health_check is not set";
+  say(byId("targets-aside"), more ? `${about}; ${more} that are in use are not shown` : about);
+}
+
+/* Of very many targets those that are out of use come first, and the others as far as there is room. */
+function shownTargets(targets) {
+  if (targets.length <= TARGETS) return targets;
+  const isOut = (target) => stateOf(target).out === true;
+  return [...targets.filter(isOut), ...targets.filter((target) => !isOut(target))].slice(0, TARGETS);
 }
 
 function switchCell(target) {
@@ -658,7 +668,7 @@ function showWorkers() {
 async function explain(event) {
   event.preventDefault();
   const place = byId("where-answer");
-  const fields = Object.fromEntries([...new FormData(byId("where-form"))].map(([name, value]) => [name, value.trim()]));
+  const fields = Object.fromEntries([...new FormData(byId("where-form"))].map(([name, value]) => [name, name === "key" ? value : value.trim()]));
   try {
     place.replaceChildren(...explanation(await ask("api/decision", fields)));
   } catch (error) {
@@ -729,18 +739,17 @@ async function showRules() {
   byId("rules-on").disabled = last >= said.matched;
 }
 
+const RULE_SHOWN = ["number", "line", "pattern", "target", "fallback", "description"]; // in cells of their own
+
 function ruleCells(rule) {
-  const conditions = [];
-  for (const [name, value] of Object.entries(rule.conditions ?? {})) conditions.push(`${name.replaceAll("_", " ")} ${wordsOf(value)}`);
-  if (rule.operations?.length) conditions.unshift(wordsOf(rule.operations));
-  if (rule.identities?.length) conditions.push(`identity ${wordsOf(rule.identities)}`);
-  const target = rule.targets?.length ? rule.targets.join(" → ") : rule.target;
+  const given = Object.entries(rule).filter(([name, value]) => !RULE_SHOWN.includes(name) && value !== null && wordsOf(value) !== "");
+  const rest = given.map(([name, value]) => `${name.replaceAll("_", " ")}: ${wordsOf(value)}`).join("; ");
   return [
     { tag: "th", l: "Rule", c: "number", t: String(rule.number) },
     { l: "Line", c: "number", t: rule.line ? String(rule.line) : "–" },
     { l: "Pattern", c: "text mono", t: rule.pattern },
-    { l: "Target", c: "text", t: target ?? "–" },
-    { l: "Only if", c: conditions.length ? "text" : "text none", t: conditions.join("; ") || "–" },
+    { l: "Target", c: "text", t: [rule.target, ...(rule.fallback ?? [])].join(", then ") },
+    { l: "Further", c: rest ? "text" : "text none", t: rest || "–" },
     { l: "Description", c: rule.description ? "text" : "text none", t: rule.description || "–" },
   ];
 }
@@ -768,35 +777,38 @@ function setUpRules() {
 const RECENT = {
   errors: {
     path: "api/errors",
-    heads: ["Time", "Answer", "Of", "Request", "Identity", "Target"],
+    heads: ["Time", "Answer", "Request", "Identity", "Target", "Took"],
     none: "No error lately.",
+    note: "newest first; at most 20 a second of each worker",
     cells: (one) => [
-      { c: "when", t: momentOf(one.at) },
-      { l: "Answer", c: "text", parts: [{ t: `${one.status ?? "–"} ${one.code ?? ""}` }, { c: "under", t: one.message ?? one.reason ?? "" }] },
-      { l: "Of", t: one.source ?? "–" },
+      { c: "when", t: momentOf(one.time) },
+      { l: "Answer", c: "text", parts: [{ t: answerOf(one) }, { c: "under", t: one.request_id }] },
       { l: "Request", c: "text", parts: requestParts(one) },
       { l: "Identity", t: one.identity || "–" },
       { l: "Target", t: one.target || "–" },
+      { l: "Took", c: "number", t: tookOf(one) },
     ],
   },
   decisions: {
     path: "api/decisions",
     heads: ["Time", "Request", "Identity", "Target", "Rule", "Status", "Took"],
     none: "No request lately.",
+    note: "newest first; at most 10 a second of each worker",
     cells: (one) => [
-      { c: "when", t: momentOf(one.at) },
+      { c: "when", t: momentOf(one.time) },
       { l: "Request", c: "text", parts: requestParts(one) },
       { l: "Identity", t: one.identity || "–" },
       { l: "Target", t: one.target || "–" },
-      { l: "Rule", c: "text", t: one.rule === null || one.rule === undefined || one.rule === "" ? "–" : String(one.rule) },
-      { l: "Status", c: "number", t: String(one.status ?? "–") },
-      { l: "Took", c: "number", t: typeof one.seconds === "number" ? secondsOf(one.seconds) : "–" },
+      { l: "Rule", c: "rule", t: one.rule === null || one.rule === "" ? "–" : String(one.rule) },
+      { l: "Status", c: "number", t: one.status ? String(one.status) : "–" },
+      { l: "Took", c: "number", t: tookOf(one) },
     ],
   },
   reloads: {
     path: "api/reloads",
     heads: ["Time", "Result", "Generation", "Digest", "Took"],
     none: "No reload since control started.",
+    note: "newest first",
     cells: (one) => [
       { c: "when", t: momentOf(one.began) },
       { l: "Result", c: "text", parts: [{ c: one.ok ? "pill good" : "pill bad", t: one.ok ? "served" : "refused" }, ...reloadLines(one)] },
@@ -812,6 +824,8 @@ function reloadLines(one) {
   return [...(one.problems ?? []), ...(one.warnings ?? []), ...restart].map((text) => ({ c: "under mono", t: text }));
 }
 
+const answerOf = (one) => (one.status ? `${one.status} ${one.code}`.trim() : "none: the client left");
+const tookOf = (one) => (typeof one.seconds === "number" ? secondsOf(one.seconds) : "–");
 const requestParts = (one) => [
   { t: one.operation || one.method || "–" },
   { c: "under", t: [one.bucket, one.key].filter(Boolean).join("/") },
@@ -831,10 +845,9 @@ async function showRecent() {
   }
   if (name !== recent) return; // another tab was chosen meanwhile
   showHeads(tab.heads);
-  const rows = (said[name] ?? []).map((one, index) => ({ key: `${one.at ?? one.began} ${one.request_id ?? index}`, cells: tab.cells(one) }));
+  const rows = (said[name] ?? []).map((one, index) => ({ key: `${one.time ?? one.began} ${one.request_id ?? index}`, cells: tab.cells(one) }));
   showRows(byId("recent-rows"), rows, tab.none);
-  const dropped = said.dropped ? ` · ${countOf(said.dropped)} more were not kept` : "";
-  say(byId("recent-aside"), `newest first${dropped}`);
+  say(byId("recent-aside"), tab.note);
 }
 
 function showHeads(names) {
