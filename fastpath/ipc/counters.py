@@ -10,7 +10,7 @@
                     block 0 is shared by all targets that have none of their own
 
     STARTED = REQUESTS + CUT + LOST + those in flight, and with an access log, once all is written,
-    LOG_WRITTEN = REQUESTS + CUT + CALLS less the lines that were lost (docs/logs.md)
+    LOG_WRITTEN + SAMPLED = REQUESTS + CUT + CALLS less the lines that were lost (docs/logs.md)
 
 Rules: a cell has one writer, the worker whose row it is in, except before its fork and after its
 reap, when it belongs to the supervisor; the supervisor alone writes names, and a target keeps its
@@ -68,6 +68,7 @@ class Slot(IntEnum):
     ROUTER_CACHED = 32  # questions that a kept answer decided
     LISTS_FAILED = 33  # targets that failed to list their buckets for a list of all
     UPLOADS_LEFT = 34  # uploads of failed copies that could not be aborted (docs/repair.md)
+    SAMPLED = 35  # access lines that are not written because a share of them is wanted
 
 
 class TargetGauge(IntEnum):

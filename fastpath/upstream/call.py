@@ -718,6 +718,7 @@ class Call:
             seconds=time.perf_counter() - self._started,
             generation=self._requester.snapshot.generation,
             worker=worker,
+            access_key_id=self._requester.caller.key_id,
         )
 
 

@@ -61,6 +61,7 @@ class WorkerState:
         self.splicer = splicer
         self.snapshot = snapshot
         self.log = log
+        log.sampling = snapshot.sampling
         self.row = row
         self.clock = loop.time
         self.now = loop.time()
@@ -95,6 +96,7 @@ class WorkerState:
     def install(self, snapshot: Snapshot) -> None:
         """Serve this snapshot from now on; requests in flight end on the one they began with."""
         self.snapshot = snapshot
+        self.log.sampling = snapshot.sampling
         self.turns.at_once = snapshot.limits.requests_per_turn
         self.max_connections = most_connections(snapshot.limits.connections, self._descriptors)
         known = {target.route.key for target in snapshot.targets.values()}

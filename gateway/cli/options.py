@@ -52,6 +52,13 @@ _CONFIG_OPTIONS = (
         help="Listen here instead of router.listen_address; may be repeated.",
     ),
     click.option(
+        "--admin",
+        "admin",
+        metavar="HOST:PORT|off",
+        envvar="S3GATEWAY_ADMIN",
+        help="The admin plane listens here instead of on router.admin_address.",
+    ),
+    click.option(
         "--environment",
         metavar="NAME",
         envvar="S3GATEWAY_ENVIRONMENT",

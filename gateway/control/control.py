@@ -18,13 +18,18 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from fastpath.ipc.core_tasks import CoreTasks
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameReader, FrameType, encode
+from fastpath.sockets.tls_settings import Certificate
+from gateway.admin import listener
+from gateway.admin.access import Access
+from gateway.admin.listener import ListenError
+from gateway.admin.plane import Plane
 from gateway.config.secrets import stamp
 from gateway.control import reload_trial, snapshot_maker
 from gateway.control.access_log_writer import AccessLog, AccessLogError
@@ -32,8 +37,9 @@ from gateway.control.health_checks import HealthChecks
 from gateway.control.log_reader import LogReader
 from gateway.control.operator_requests import OperatorRequests
 from gateway.control.operator_socket import OperatorSocket
+from gateway.control.recent_requests import RecentRequests
 from gateway.control.reload_trial import Trial
-from gateway.control.reloads import Read, Reload, Reloads, Waiting
+from gateway.control.reloads import Read, Reload, Reloads
 from gateway.control.rollout import Rollout
 from gateway.control.snapshot_maker import Lifelong, Publication, Refusal
 from gateway.control.status import Known
@@ -59,6 +65,7 @@ class ControlArguments:
     launch: Mapping[str, object]
     channel: socket.socket  # frames to and from the supervisor
     log: socket.socket  # datagrams from the workers
+    admin: Sequence[socket.socket]  # for the admin plane; one is bound once it has an address
     counters: int  # descriptor of the file of memory that the page of counters is in
     layout: Layout | None  # of that page; None in the first control process, before it is made
     lifelong: Lifelong
@@ -95,7 +102,6 @@ class Control:
         self._present: Publication | None = None
         self._rollout = Rollout()  # of what was published
         self._reloads = Reloads()
-        self._following: set[asyncio.Task[None]] = set()  # of reloads that workers take
         self._draining = False
         self._boot_payload = arguments.boot_payload  # of the start; empty before it
         self._text = arguments.text.decode() or None  # of the configuration that was accepted last
@@ -106,6 +112,9 @@ class Control:
         self._wanted: set[str] = set()  # targets that want fresh credentials
         self._wanted_at: dict[str, float] = {}  # monotonic seconds
         self._logs: LogReader | None = None
+        self._recent = RecentRequests()
+        self._published = asyncio.Event()  # of the first configuration
+        self._admin_address: socket.socket | None = None  # None: it is off, or cannot be bound
         self._health: HealthChecks | None = None  # None until there are workers to tell
         self._supervisor = os.getppid()
         self._writer: asyncio.StreamWriter
@@ -128,6 +137,7 @@ class Control:
         core.start(self._listen(reader))
         requests = OperatorRequests(self._known, self, self._notices)
         core.start(OperatorSocket(self._supervisor, requests.answer, self._notices).serve())
+        core.start(self._serve_admin(requests))
         await self._loop.create_future()  # waits for ever: the core tasks end the process
 
     def _report_crash(self, fault: BaseException) -> None:
@@ -217,40 +227,33 @@ class Control:
         await self._send(encode(FrameType.TARGETS, 0, targets))
         snapshot = await asyncio.to_thread(found.snapshot)
         page = await self._page
-        self._present = found
+        is_first, self._present = self._present is None, found
         self._text = found.text or None
         self._take_keyring(found)
         self._check_health(found, page)
-        if self._logs is None:
-            try:
+        try:
+            if is_first:
+                self._open_admin(found)
+            if self._logs is None:
                 self._start_logs(found.boot, page)
-            except AccessLogError as error:
-                self._notices.error(str(error))
-                await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
-                return
+        except (AccessLogError, ListenError) as error:
+            self._notices.error(str(error))
+            await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
+            return
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
         number = await self._publish(ticket, snapshot)
+        self._published.set()
         if ticket:
             read = Read(began, found.digest, found.warnings, self._needs_restart(found))
-            self._follow(read, number, waiting)
+            outcome = self._rollout.becomes(number, _SERVED_SECONDS)
+            self._reloads.follow(read, outcome, waiting)
 
     async def _publish(self, ticket: int, snapshot: bytes) -> asyncio.Future[int]:
         """Sends a snapshot; returns the number that the supervisor will give it."""
         number = self._rollout.sent()
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
         return number
-
-    def _follow(self, read: Read, number: asyncio.Future[int], waiting: Waiting) -> None:
-        """Has those who wait for a reload answered when every worker serves it."""
-
-        async def follow() -> None:
-            outcome = await self._rollout.served(await number, _SERVED_SECONDS)
-            self._reloads.end(read.ended(outcome, time.time()), waiting)
-
-        task = asyncio.create_task(follow())
-        self._following.add(task)
-        task.add_done_callback(self._following.discard)
 
     def _needs_restart(self, found: Publication) -> tuple[str, ...]:
         """Returns the settings that differ from those in force, and are read once at the start."""
@@ -360,6 +363,57 @@ class Control:
             reloads=tuple(self._reloads.recent),
         )
 
+    # Admin plane
+
+    def _open_admin(self, found: Publication) -> None:
+        """Binds the admin plane's address, at the first configuration. Raises ListenError."""
+        address = boot_settings.parse(self._boot_payload).admin
+        if address is None:
+            return
+        try:
+            self._admin_address = listener.listen(self._arguments.admin, address)
+        except ListenError as error:
+            serves = bool(self._arguments.boot_payload)
+            if found.admin_is_asked_for and not serves:
+                raise ListenError(f"the admin plane {error}") from None
+            self._notices.warning(
+                f"there is no admin plane: {error} (router.admin_address, or --admin, says where)"
+            )
+
+    async def _serve_admin(self, requests: OperatorRequests) -> None:
+        """Serves the admin plane once a configuration is served; it never ends control."""
+        await self._published.wait()
+        if self._admin_address is None:
+            await self._loop.create_future()  # waits for ever: there is none
+            return
+        plane = Plane(
+            known=self._known,
+            access=self._access,
+            certificate=self._certificate,
+            operate=requests.answer,
+            recent=self._recent,
+            launch=self._arguments.launch,
+            report=self._notices.error,
+        )
+        # Its libraries take a third of a second: workers serve meanwhile.
+        serving = await asyncio.to_thread(_import_admin)
+        shown = listener.url(self._admin_address, tls=self._certificate() is not None)
+        self._notices.info(f"admin plane on {shown}")
+        await serving(plane, self._admin_address)
+
+    def _access(self) -> Access:
+        if self._present is None:
+            return Access()
+        admin = self._present.model.admin
+        token = None if admin.token is None else admin.token.get_secret_value()
+        return Access(token, admin.hosts)
+
+    def _certificate(self) -> Certificate | None:
+        tls = self._present.model.admin.tls if self._present is not None else None
+        if tls is None or tls.cert_pem is None or tls.key_pem is None:
+            return None
+        return Certificate(tls.cert_pem, tls.key_pem)
+
     def _check_health(self, present: Publication, page: Page) -> None:
         first = self._health is None
         if self._health is None:
@@ -394,6 +448,7 @@ class Control:
             settings["log_format"],
             self._notices,
             self._request_credentials,
+            self._recent.add,
         )
         self._logs.start()
 
@@ -404,6 +459,12 @@ class Control:
     def _finish_logs(self) -> None:
         if self._logs is not None:
             self._logs.stop(_LAST_LINES_SECONDS)
+
+
+def _import_admin() -> Callable[[Plane, socket.socket], Awaitable[None]]:
+    from gateway.admin.serving import serve
+
+    return serve
 
 
 def _refused(began: float, found: Refusal) -> Reload:

@@ -8,8 +8,9 @@ caller gets exactly one answer; the history is bounded.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,6 +99,7 @@ class Reloads:
     def __init__(self) -> None:
         self.recent: deque[Reload] = deque(maxlen=REMEMBERED)  # oldest first
         self._waiting: list[asyncio.Future[Reload]] = []
+        self._following: set[asyncio.Task[None]] = set()
 
     def wait(self) -> asyncio.Future[Reload]:
         """Returns what the next reload that begins will answer."""
@@ -109,6 +111,16 @@ class Reloads:
         """Returns those who wait for the reload that begins now."""
         waiting, self._waiting = self._waiting, []
         return waiting
+
+    def follow(self, read: Read, outcome: Coroutine[None, None, Outcome], waiting: Waiting) -> None:
+        """Ends the reload once it is known what became of its snapshot."""
+
+        async def wait() -> None:
+            self.end(read.ended(await outcome, time.time()), waiting)
+
+        task = asyncio.get_running_loop().create_task(wait())
+        self._following.add(task)  # the loop itself keeps no task alive
+        task.add_done_callback(self._following.discard)
 
     def end(self, found: Reload, waiting: Waiting) -> None:
         """Remembers what became of a reload, and answers those who wait for it."""

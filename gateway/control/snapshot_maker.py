@@ -77,6 +77,7 @@ class Publication:
     text: str  # what the file said; empty without one
     stamps: Stamps
     digest: str  # of the configuration
+    admin_is_asked_for: bool  # somebody has given its address: it is not the default
     checks: Mapping[str, Check]  # of the targets whose health is checked
 
     def snapshot(self) -> bytes:
@@ -145,6 +146,7 @@ def _read(
         text=loaded.text or "",
         stamps=loaded.stamps,
         digest=digest(loaded.model, rules),
+        admin_is_asked_for=loaded.tree.place(("router", "admin_address")) is not None,
         checks=checks_of(model, chained_targets(loaded.model)),
     )
 

@@ -1,1 +1,3 @@
-"""What the counters of a running gateway come to: series for a scrape, samples for plots."""
+"""The page of counters as an operator sees it: metrics for Prometheus, sums for a monitor, samples
+for plots.
+"""

@@ -76,7 +76,7 @@ def document(
 
     key = {"access_key_id": TARGET_KEY[0], "secret_access_key": TARGET_KEY[1]}
     return {
-        "format": 3,
+        "format": 4,
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
@@ -95,8 +95,7 @@ def document(
         "identities": [
             {
                 "name": "client",
-                "access_key_id": KEY[0],
-                "secret_access_key": KEY[1],
+                "keys": [{"access_key_id": KEY[0], "secret_access_key": KEY[1]}],
                 "targets": None,
                 "allow": None,
                 "credentials": {},
@@ -108,6 +107,8 @@ def document(
         "rules": pack(rules),
         "default_target": "first",
         "fallback": {"targets": [], "passes": []},
+        "trusted_proxies": [],
+        "log": {"sample": 1.0, "slow_seconds": 1.0},
         "list_buckets_failure": "skip",
         **changes,
     }

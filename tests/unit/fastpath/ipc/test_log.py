@@ -43,6 +43,8 @@ def test_an_access_line() -> None:
         "bytes_out": 3,
         "generation": 1,
         "worker": 0,
+        "access_key_id": "",
+        "proxy": "",
     }
     assert line["request_id"].encode() in client.heard
     assert 0 < line["seconds"] < 10

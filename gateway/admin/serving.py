@@ -1,0 +1,50 @@
+"""Serves the application of the admin plane for as long as control lives.
+
+Rules: a fault of the server is told and it is begun again, because control must live on; handshakes
+get the certificate that the configuration has then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from typing import Final
+
+from fastpath.sockets.tls import server_context
+from gateway.admin.app import application
+from gateway.admin.plane import Plane
+from gateway.admin.server import serve as serve_once
+from gateway.supervisor.crash import describe
+
+AGAIN_SECONDS: Final = 1.0
+
+
+async def serve(plane: Plane, listener: socket.socket) -> None:
+    """Serves until it is cancelled."""
+    app = application(plane)
+    while True:
+        try:
+            await serve_once(app, listener, _context(plane))
+        except Exception as fault:
+            plane.report(f"the admin plane: {describe(fault)}")
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+def _context(plane: Plane) -> ssl.SSLContext | None:
+    """Returns the context of the listener, whose handshakes use the certificate of the moment."""
+    certificate = plane.certificate()
+    if certificate is None:
+        return None
+    context, made = server_context(certificate), certificate
+
+    def choose(connection: ssl.SSLObject, name: str | None, first: ssl.SSLContext) -> None:
+        nonlocal context, made
+        now = plane.certificate()
+        if now is not None and now != made:
+            context, made = server_context(now), now
+        connection.context = context
+
+    listening = context
+    listening.sni_callback = choose
+    return listening
