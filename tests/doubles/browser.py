@@ -8,6 +8,7 @@ is for a condition in the page, with a deadline.
 from __future__ import annotations
 
 import base64
+import fcntl
 import itertools
 import json
 import os
@@ -48,10 +49,11 @@ class Browser:
         self._directory = tempfile.mkdtemp(prefix="browser-")
         commands, self._commands = os.pipe()
         self._messages, messages = os.pipe()
-        # The shell gives the pipe the numbers that the browser expects.
+        # The shell gives them the numbers that the browser expects: none of those may be in use.
+        commands, messages = _moved(commands), _moved(messages)
         flags = (*_FLAGS, f"--user-data-dir={self._directory}", "about:blank")
         self._process = subprocess.Popen(
-            ["sh", "-c", f'exec "$@" 3<&{commands} 4>&{messages}', "sh", CHROMIUM, *flags],
+            ["bash", "-c", f'exec "$@" 3<&{commands} 4>&{messages}', "bash", CHROMIUM, *flags],
             pass_fds=(commands, messages),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -131,6 +133,13 @@ class Browser:
                     self._answers[message["id"]].put(message)
                 elif tab := self._tabs.get(message.get("sessionId", "")):
                     tab.take(message["method"], message["params"])
+
+
+def _moved(descriptor: int) -> int:
+    """Returns a copy of a descriptor with a number that nobody expects, and closes it."""
+    copy = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return copy
 
 
 class Tab:
