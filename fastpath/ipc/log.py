@@ -48,7 +48,7 @@ RECENT_A_SECOND = 10
 RECENT_ERRORS_A_SECOND = 20
 
 # As globals: an attribute of an enumeration costs a descriptor call.
-_REQUESTS, _BYTES_IN, _BYTES_OUT = Slot.REQUESTS, Slot.BYTES_IN, Slot.BYTES_OUT
+_REQUESTS = Slot.REQUESTS
 
 
 class Logged(Protocol):
@@ -129,9 +129,6 @@ class WorkerLog:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
         row = self._row
         row[how] += 1
-        if exchange.bytes_in:
-            row[_BYTES_IN] += exchange.bytes_in
-        row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
             if key_id := exchange.unverified_key_id:

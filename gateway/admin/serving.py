@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
+from fastpath.ipc.cells import BOUNDS
 from fastpath.sockets.tls import server_context
 from gateway.admin.app import application
 from gateway.admin.plane import Plane
 from gateway.admin.server import serve as serve_once
 from gateway.metrics.history import Counts, History
-from gateway.metrics.traffic import BOUNDS, traffic
+from gateway.metrics.traffic import traffic
 from gateway.supervisor.crash import describe
 
 AGAIN_SECONDS: Final = 1.0

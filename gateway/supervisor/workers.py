@@ -12,10 +12,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Final, NoReturn
 
-from fastpath.ipc.counters import Page, PageFull, Slot, in_flight
+from fastpath.ipc.counters import Page, PageFull, Slot, WorkerCells, in_flight
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import sockets
 from gateway.supervisor.back_off import RESTARTS, BackOff
@@ -159,9 +158,8 @@ class Workers:
                     backlog=self._backlog,
                     channel=theirs,
                     log=self._log,
-                    row=row,
+                    cells=WorkerCells(self._page, row_number),
                     access_log=self._access_log,
-                    cells=partial(self._page.cells, row_number),
                 )
             )
 
