@@ -222,10 +222,7 @@ class Control:
         if not (ticket and isinstance(found, Refusal)):
             self._stamps = found.stamps
         if isinstance(found, Refusal):
-            for line in found.errors:
-                self._notices.line(line)
-            self._warn(found.warnings)
-            await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
+            await self._refuse(ticket, found)
             if ticket:
                 self._reloads.end(_refused(began, found), waiting)
             return
@@ -258,6 +255,13 @@ class Control:
             read = Read(began, found.digest, found.warnings, self._needs_restart(found))
             outcome = self._rollout.becomes(number, _SERVED_SECONDS)
             self._reloads.follow(read, outcome, waiting)
+
+    async def _refuse(self, ticket: int, found: Refusal) -> None:
+        """Logs what is wrong with a configuration, and tells the supervisor that it changes none."""
+        for line in found.errors:
+            self._notices.line(line)
+        self._warn(found.warnings)
+        await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
 
     async def _publish(self, ticket: int, snapshot: bytes) -> asyncio.Future[int]:
         """Sends a snapshot; returns the number that the supervisor will give it."""
