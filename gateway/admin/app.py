@@ -22,10 +22,12 @@ from gateway.admin import openapi
 from gateway.admin.answers import HEADERS, Problem, json_answer, problem_answer
 from gateway.admin.configuration import Configuration
 from gateway.admin.decision import decision
+from gateway.admin.page_files import page_file
 from gateway.admin.plane import Plane
 from gateway.control.recent_requests import KEPT
 from gateway.control.status import Known, status
 from gateway.metrics.exposition import Exposition
+from gateway.metrics.history import History
 from gateway.metrics.stats import stats
 from gateway.supervisor.crash import describe
 
@@ -39,8 +41,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Paths:
     """The answers, by path."""
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, history: History) -> None:
         self._plane = plane
+        self._history = history
         self._configuration = Configuration(plane)
         self._exposition = Exposition(plane.known)
 
@@ -81,6 +84,10 @@ class Paths:
     async def stats(self, request: Request) -> Response:
         """The sums that a monitor asks for."""
         return json_answer(stats(self._plane.known()))
+
+    async def history(self, request: Request) -> Response:
+        """Ten minutes of traffic, for plots."""
+        return json_answer(self._history.answer(_number(request, "since", 0)))
 
     async def config(self, request: Request) -> Response:
         """The configuration in force, without secrets."""
@@ -144,6 +151,8 @@ class Paths:
     def all(self) -> list[Route]:
         """Returns the routes; `openapi` describes the same ones."""
         reading: dict[str, Endpoint] = {
+            "/": page_file,
+            "/page/{name}": page_file,
             "/live": self.live,
             "/ready": self.ready,
             "/started": self.started,
@@ -158,6 +167,7 @@ class Paths:
             "/api/targets": self.targets,
             "/api/workers": self.workers,
             "/api/stats": self.stats,
+            "/api/history": self.history,
             "/openapi.json": self.openapi,
         }
         changing: dict[str, Endpoint] = {
@@ -171,10 +181,10 @@ class Paths:
         ]
 
 
-def application(plane: Plane) -> ASGIApp:
-    """Returns the admin plane of a control process."""
+def application(plane: Plane, history: History) -> ASGIApp:
+    """Returns the admin plane of a control process; somebody else takes the history's samples."""
     app = Starlette(
-        routes=Paths(plane).all(),
+        routes=Paths(plane, history).all(),
         exception_handlers={HTTPException: _http_problem, Problem: _problem, Exception: _failure},
     )
     return _Guarded(app, plane)
@@ -237,10 +247,14 @@ def _not_ready(known: Known) -> str | None:
 
 
 def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(KEPT))
+    return min(_number(request, "limit", KEPT), KEPT)
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Problem(400, "InvalidArgument", "limit is no whole number.")
-    return min(int(text), KEPT)
+        raise Problem(400, "InvalidArgument", f"{name} is no whole number.")
+    return int(text)
 
 
 async def _body(request: Request) -> dict[str, object]:
