@@ -537,7 +537,6 @@ function showFacts() {
     ["Generation", status.generation === null ? "–" : `${status.generation}, ${status.rolled_out ? "served by all workers" : "on its way to the workers"}`],
     ["Digest", (status.digest ?? "–").slice(0, 16)],
   ];
-  if (status.started_at) facts.push(["Up", ageOf(Date.now() / 1000 - status.started_at)]);
   const place = byId("facts");
   while (place.children.length > facts.length) place.lastChild.remove();
   facts.forEach(([name, value], index) => {
@@ -642,8 +641,8 @@ function showWorkers() {
   const { workers, generation } = known.status;
   const rows = workers.map((worker) => {
     const behind = worker.generation !== generation;
-    const late = worker.lag_seconds > 1;
-    const [text, colour] = worker.state && worker.state !== "serving" ? [worker.state, "warn"] : late ? ["late", "warn"] : ["serving", "good"];
+    const late = worker.state === "serving" && worker.lag_seconds > 1;
+    const [text, colour] = [late ? "late" : worker.state, late || worker.state !== "serving" ? "warn" : "good"];
     return {
       key: String(worker.worker),
       cells: [
@@ -653,14 +652,13 @@ function showWorkers() {
         { l: "Generation", c: "number", t: behind ? `${worker.generation} of ${generation}` : String(worker.generation) },
         { l: "Connections", c: "number", t: countOf(worker.connections) },
         { l: "In flight", c: "number", t: countOf(worker.requests) },
-        { l: "Lag", c: "number", t: worker.lag_seconds === undefined || worker.lag_seconds === null ? "–" : secondsOf(worker.lag_seconds) },
-        { l: "Restarts", c: "number", t: worker.restarts === undefined ? "–" : String(worker.restarts) },
+        { l: "Lag", c: "number", t: secondsOf(worker.lag_seconds) },
       ],
     };
   });
   showRows(byId("workers-rows"), rows, "No worker runs yet.");
-  const restarts = known.status.worker_restarts;
-  say(byId("workers-aside"), restarts === undefined ? "" : restarts === 1 ? "1 restart since the start" : `${countOf(restarts)} restarts since the start`);
+  const exits = known.status.worker_exits;
+  say(byId("workers-aside"), exits ? `${countOf(exits)} replaced since the start` : "none replaced since the start");
 }
 
 // ---------------------------------------------------------------- where would this go?
