@@ -103,8 +103,12 @@ class WorkerLog:
         *,
         worker: int,
         access_log: str,
+        tells_requests: bool = False,
     ) -> None:
-        """`access_log` is a form of `access_log`, or `off`."""
+        """`access_log` is a form of `access_log`, or `off`.
+
+        tells_requests: control is told of some, for the admin plane.
+        """
         self._loop = loop
         self._sink = sink
         self._row = row
@@ -121,8 +125,8 @@ class WorkerLog:
         self._mistakes: dict[str, float] = {}  # clients' mistakes: when each was logged last
         self._process: ProcessIdentity | None = None  # this one, once a repair line needs it
         # In this second, requests and errors to tell of besides those that were.
-        self._recent_left = RECENT_A_SECOND
-        self._errors_left = RECENT_ERRORS_A_SECOND
+        self._recent_left = RECENT_A_SECOND if tells_requests else 0
+        self._errors_left = RECENT_ERRORS_A_SECOND if tells_requests else 0
         self._refill: asyncio.TimerHandle | None = None
 
     def exchange_ended(self, exchange: Logged, how: Slot = _REQUESTS) -> None:

@@ -64,6 +64,7 @@ class WorkerArguments:
     log: socket.socket
     cells: WorkerCells
     access_log: str  # the form of its lines, or off
+    tells_requests: bool  # to control, for the admin plane
 
 
 def run(arguments: WorkerArguments) -> NoReturn:
@@ -130,6 +131,7 @@ class Worker:
             self._row,
             worker=arguments.index,
             access_log=arguments.access_log,
+            tells_requests=arguments.tells_requests,
         )
         self._core.start(self._beat())
         snapshot = await self._first_snapshot()

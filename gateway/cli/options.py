@@ -100,6 +100,17 @@ def asked(request: Mapping[str, object], pid: int | None) -> dict[str, Any]:
         fail()
 
 
+def answered(request: Mapping[str, object], pid: int | None, seconds: float) -> dict[str, Any]:
+    """Returns the answer of a running gateway, a refusal too; exits with 1 if there is none."""
+    from gateway.status import ask
+
+    try:
+        return ask.answered(request, pid, seconds)
+    except ask.Unanswered as error:
+        click.echo(f"s3gateway: {error}", err=True)
+        fail()
+
+
 def launch_settings(values: Mapping[str, Any]) -> dict[str, object]:
     """Returns click's values as launch settings of the supervisor; None means not given."""
     settings: dict[str, object] = {}

@@ -65,7 +65,7 @@ class OperatorSocket:
 
     def _tell(self, error: OSError) -> None:
         self._notices.warning(
-            f"s3gateway status, disable and enable cannot reach this gateway: its socket "
+            f"s3gateway status, reload and the like cannot reach this gateway: its socket "
             f"@{address(self._supervisor)[1:].decode()} cannot be opened: {error.strerror} "
             "(another gateway of this network namespace may have it: give each its own)"
         )

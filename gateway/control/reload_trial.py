@@ -24,7 +24,7 @@ class Trial:
     warnings: tuple[str, ...] = ()
     digest: str = ""
     needs_restart: tuple[str, ...] = ()
-    difference: Mapping[str, object] = field(default_factory=dict)  # `explain.difference`
+    difference: Mapping[str, object] = field(default_factory=dict)  # and its `table` for a person
 
     def as_dict(self) -> dict[str, object]:
         """Returns it in plain JSON types (docs/operating.md)."""
@@ -36,7 +36,8 @@ class Trial:
         }
         if not self.ok:
             count = len(self.problems)
-            return {**found, "error": f"a reload would be refused: {count} problems"}
+            noun = "problem" if count == 1 else "problems"
+            return {**found, "error": f"a reload would be refused: {count} {noun}"}
         return {
             **found,
             "digest": self.digest,
@@ -49,21 +50,23 @@ def trial(launch: Mapping[str, object], text: str | None, boot: bytes) -> Trial:
     """Compares the file with `text`, which is in force; `boot`: the settings of the start."""
     # It brings all of the workers' admission, which control needs for nothing else.
     from gateway.explain.difference import difference
+    from gateway.explain.shown_moves import table
 
     new = config.load(launch, os.environ)
-    found = [
+    told = [
         (problem.severity is config.Severity.ERROR, problem.format()) for problem in new.problems
     ]
-    problems = tuple(line for is_error, line in found if is_error)
-    warnings = tuple(line for is_error, line in found if not is_error)
+    problems = tuple(line for is_error, line in told if is_error)
+    warnings = tuple(line for is_error, line in told if not is_error)
     if new.model is None:
         return Trial(False, problems, warnings)
     old = config.load(launch, os.environ, text) if text is not None else new
     parsed = boot_settings.parse(json.dumps(new.boot()).encode())
+    found = difference(old.model, new.model) if old.model is not None else None
     return Trial(
         True,
         warnings=warnings,
         digest=digest(new.model),
         needs_restart=tuple(boot_settings.parse(boot).differences(parsed)) if boot else (),
-        difference=difference(old.model, new.model).as_dict() if old.model is not None else {},
+        difference={**found.as_dict(), "table": list(table(found.moves))} if found else {},
     )

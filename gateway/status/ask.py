@@ -43,8 +43,12 @@ def ask(
 
 def answered(request: Mapping[str, object], pid: int | None, seconds: float) -> dict[str, Any]:
     """Returns the answer of control, a refusal too. Raises Unanswered."""
-    found = _listening(UNIX_SOCKETS.read_text().splitlines())
-    return _asked(_chosen(found, pid), request, seconds)
+    return _asked(supervisor(pid), request, seconds)
+
+
+def supervisor(pid: int | None) -> int:
+    """Returns the supervisor of this gateway, or of the only one. Raises Unanswered."""
+    return _chosen(_listening(UNIX_SOCKETS.read_text().splitlines()), pid)
 
 
 def _listening(lines: Iterable[str]) -> list[int]:

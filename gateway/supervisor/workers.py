@@ -93,6 +93,7 @@ class Workers:
         self._slots: list[WorkerSlot] = []
         self._backlog = 0
         self._access_log = "off"
+        self._tells_requests = False
         self._trusted_since = 0.0
         self._drain_deadline: float | None = None  # monotonic
         self.endpoints: list[sockets.Endpoint] = []
@@ -104,6 +105,7 @@ class Workers:
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
         self._access_log = settings.log_format if wanted else "off"
+        self._tells_requests = settings.admin is not None
         self.endpoints, listeners = sockets.open_all(
             settings.listen, settings.workers, settings.backlog, settings.listen_tls
         )
@@ -160,6 +162,7 @@ class Workers:
                     log=self._log,
                     cells=WorkerCells(self._page, row_number),
                     access_log=self._access_log,
+                    tells_requests=self._tells_requests,
                 )
             )
 
