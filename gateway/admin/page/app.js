@@ -565,7 +565,7 @@ function showTiles() {
   else showTile("latency", secondsParts(p50), `p95 ${secondsOf(p95)} · p99 ${secondsOf(p99)}`);
   showTile("bytes", bytesParts(lately("bytes_out")), `${bytesOf(lately("bytes_in"))} received`);
   const sum = (member) => status.workers.reduce((total, worker) => total + worker[member], 0);
-  showTile("flight", [countOf(sum("requests"))], `${countOf(sum("connections"))} connections`);
+  showTile("flight", [countOf(sum("requests"))], sum("connections") === 1 ? "1 connection" : `${countOf(sum("connections"))} connections`);
   const configured = status.targets.filter((target) => target.configured);
   const out = configured.filter((target) => stateOf(target).out);
   const sub = out.length === 1 ? `${out[0].name}: ${stateOf(out[0]).text}` : `${out.length || "none"} out of use`;
@@ -616,7 +616,7 @@ function showTargets() {
   showRows(byId("targets-rows"), rows, "No target is configured.");
   const checked = targets.filter((target) => target.health).length;
   const more = targets.length - rows.length;
-  const about = checked ? `${checked} of ${targets.length} checked regularly` : "none is checked: health_check is not set";
+  const about = checked ? `${checked} of ${targets.length} checked regularly` : "none is checked: no target has a health section";
   say(byId("targets-aside"), more ? `${about}; ${more} that are in use are not shown` : about);
 }
 
@@ -741,15 +741,22 @@ const RULE_SHOWN = ["number", "line", "pattern", "target", "fallback", "descript
 
 function ruleCells(rule) {
   const given = Object.entries(rule).filter(([name, value]) => !RULE_SHOWN.includes(name) && value !== null && wordsOf(value) !== "");
-  const rest = given.map(([name, value]) => `${name.replaceAll("_", " ")}: ${wordsOf(value)}`).join("; ");
+  const further = (words) => given.map(([name, value]) => `${name.replaceAll("_", " ")}: ${words(value)}`).join("; ");
+  const rest = further(fewWordsOf);
   return [
     { tag: "th", l: "Rule", c: "number", t: String(rule.number) },
     { l: "Line", c: "number", t: rule.line ? String(rule.line) : "–" },
     { l: "Pattern", c: "text mono", t: rule.pattern },
     { l: "Target", c: "text", t: [rule.target, ...(rule.fallback ?? [])].join(", then ") },
-    { l: "Further", c: rest ? "text" : "text none", t: rest || "–" },
+    { l: "Further", c: rest ? "text" : "text none", t: rest || "–", title: rest === further(wordsOf) ? null : further(wordsOf) },
     { l: "Description", c: rule.description ? "text" : "text none", t: rule.description || "–" },
   ];
+}
+
+/* A long list by its first members: the whole one is the cell's title. */
+function fewWordsOf(value) {
+  if (!Array.isArray(value) || value.length <= 5) return wordsOf(value);
+  return `${wordsOf(value.slice(0, 3))} and ${value.length - 3} more`;
 }
 
 function wordsOf(value) {
