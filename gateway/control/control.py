@@ -257,7 +257,7 @@ class Control:
             self._reloads.follow(read, outcome, waiting)
 
     async def _refuse(self, ticket: int, found: Refusal) -> None:
-        """Logs what is wrong with a configuration, and tells the supervisor that it changes none."""
+        """Logs what is wrong with a configuration; the supervisor goes on with the one before."""
         for line in found.errors:
             self._notices.line(line)
         self._warn(found.warnings)
