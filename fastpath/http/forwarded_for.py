@@ -59,7 +59,7 @@ class TrustedProxies:
         `forwarded_for`: the members of all lines, in their order. The port is 0 where no proxy
         said which.
         """
-        peer = self._look_up(connection.rpartition(":")[0].partition("%")[0])
+        peer = self._look_up(connection.rpartition(":")[0])
         if forwarded_for is None or peer is None or not peer.is_trusted:
             return connection
         found = connection

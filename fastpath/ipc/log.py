@@ -48,7 +48,7 @@ RECENT_A_SECOND = 10
 RECENT_ERRORS_A_SECOND = 20
 
 # As globals: an attribute of an enumeration costs a descriptor call.
-_REQUESTS, _BYTES_IN, _BYTES_OUT = Slot.REQUESTS, Slot.BYTES_IN, Slot.BYTES_OUT
+_REQUESTS = Slot.REQUESTS
 
 
 class Logged(Protocol):
@@ -103,8 +103,12 @@ class WorkerLog:
         *,
         worker: int,
         access_log: str,
+        tells_requests: bool = False,
     ) -> None:
-        """`access_log` is a form of `access_log`, or `off`."""
+        """`access_log` is a form of `access_log`, or `off`.
+
+        tells_requests: control is told of some, for the admin plane.
+        """
         self._loop = loop
         self._sink = sink
         self._row = row
@@ -121,17 +125,14 @@ class WorkerLog:
         self._mistakes: dict[str, float] = {}  # clients' mistakes: when each was logged last
         self._process: ProcessIdentity | None = None  # this one, once a repair line needs it
         # In this second, requests and errors to tell of besides those that were.
-        self._recent_left = RECENT_A_SECOND
-        self._errors_left = RECENT_ERRORS_A_SECOND
+        self._recent_left = RECENT_A_SECOND if tells_requests else 0
+        self._errors_left = RECENT_ERRORS_A_SECOND if tells_requests else 0
         self._refill: asyncio.TimerHandle | None = None
 
     def exchange_ended(self, exchange: Logged, how: Slot = _REQUESTS) -> None:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
         row = self._row
         row[how] += 1
-        if exchange.bytes_in:
-            row[_BYTES_IN] += exchange.bytes_in
-        row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
             if key_id := exchange.unverified_key_id:

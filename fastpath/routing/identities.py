@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fastpath.ipc.meter import UNVERIFIED
 from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.sign import Signer
 
@@ -74,8 +75,6 @@ def unverified(access_key_id: bytes) -> Caller:
     """Return a caller without rights for an unverified key, which the log shows as `?KEY`."""
     return Caller(f"{UNVERIFIED}{access_key_id.decode('utf-8', 'replace')}", b"", b"", grants=())
 
-
-UNVERIFIED = "?"
 
 # The caller under `auth.mode: open`; and of a request before it is known who sent it.
 OPEN_CALLER = Caller("", b"", b"")

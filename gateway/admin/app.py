@@ -22,10 +22,13 @@ from gateway.admin import openapi
 from gateway.admin.answers import HEADERS, Problem, json_answer, problem_answer
 from gateway.admin.configuration import Configuration
 from gateway.admin.decision import decision
+from gateway.admin.page_files import page_file
 from gateway.admin.plane import Plane
+from gateway.admin.threads import in_thread
 from gateway.control.recent_requests import KEPT
 from gateway.control.status import Known, status
 from gateway.metrics.exposition import Exposition
+from gateway.metrics.history import History
 from gateway.metrics.stats import stats
 from gateway.supervisor.crash import describe
 
@@ -39,8 +42,9 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 class Paths:
     """The answers, by path."""
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, history: History) -> None:
         self._plane = plane
+        self._history = history
         self._configuration = Configuration(plane)
         self._exposition = Exposition(plane.known)
 
@@ -52,8 +56,7 @@ class Paths:
 
     async def started(self, request: Request) -> Response:
         """Every worker has served a configuration."""
-        known = self._plane.known()
-        return _probe("started", None if known.generation else "no configuration is served yet")
+        return _probe("started", _not_started(self._plane.known()))
 
     async def ready(self, request: Request) -> Response:
         """Workers take new clients."""
@@ -62,7 +65,7 @@ class Paths:
     async def metrics(self, request: Request) -> Response:
         """The counters, for Prometheus."""
         accept = request.headers.get("accept", "")
-        text, media_type = await asyncio.to_thread(self._exposition.render, accept)
+        text, media_type = await in_thread(self._exposition.render, accept)
         return Response(text, 200, dict(HEADERS), media_type)
 
     # What there is
@@ -81,6 +84,10 @@ class Paths:
     async def stats(self, request: Request) -> Response:
         """The sums that a monitor asks for."""
         return json_answer(stats(self._plane.known()))
+
+    async def history(self, request: Request) -> Response:
+        """Ten minutes of traffic, for plots."""
+        return json_answer(self._history.answer(_number(request, "since", 0)))
 
     async def config(self, request: Request) -> Response:
         """The configuration in force, without secrets."""
@@ -144,6 +151,8 @@ class Paths:
     def all(self) -> list[Route]:
         """Returns the routes; `openapi` describes the same ones."""
         reading: dict[str, Endpoint] = {
+            "/": page_file,
+            "/page/{name}": page_file,
             "/live": self.live,
             "/ready": self.ready,
             "/started": self.started,
@@ -158,6 +167,7 @@ class Paths:
             "/api/targets": self.targets,
             "/api/workers": self.workers,
             "/api/stats": self.stats,
+            "/api/history": self.history,
             "/openapi.json": self.openapi,
         }
         changing: dict[str, Endpoint] = {
@@ -171,12 +181,13 @@ class Paths:
         ]
 
 
-def application(plane: Plane) -> ASGIApp:
-    """Returns the admin plane of a control process."""
+def application(plane: Plane, history: History) -> ASGIApp:
+    """Returns the admin plane of a control process; somebody else takes the history's samples."""
     app = Starlette(
-        routes=Paths(plane).all(),
+        routes=Paths(plane, history).all(),
         exception_handlers={HTTPException: _http_problem, Problem: _problem, Exception: _failure},
     )
+    app.router.redirect_slashes = False  # a path has one spelling
     return _Guarded(app, plane)
 
 
@@ -227,20 +238,35 @@ def _not_ready(known: Known) -> str | None:
     """Returns why the gateway would not serve a new client; None: it would."""
     if known.draining:
         return "the gateway drains"
-    found = status(known)["workers"]
-    assert isinstance(found, list)
-    serving = [worker for worker in found if worker["generation"]]
+    found, serving = _workers(known)
     # As many as half: a worker that was just replaced keeps its clients waiting in its queue.
-    if not serving or 2 * len(serving) < len(found):
-        return f"{len(serving)} of {len(found)} workers serve"
+    if not serving or 2 * serving < found:
+        return f"{serving} of {found} workers serve"
     return None
 
 
+def _not_started(known: Known) -> str | None:
+    """Returns why no client was served yet; None: it was, or could have been."""
+    # Not the generation that control knows: one that replaces another knows none for a moment.
+    return None if _workers(known)[1] else "no configuration is served yet"
+
+
+def _workers(known: Known) -> tuple[int, int]:
+    """Returns how many workers there are, and how many of them serve a configuration."""
+    found = status(known)["workers"]
+    assert isinstance(found, list)
+    return len(found), sum(1 for worker in found if worker["generation"])
+
+
 def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", str(KEPT))
+    return min(_number(request, "limit", KEPT), KEPT)
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise Problem(400, "InvalidArgument", "limit is no whole number.")
-    return min(int(text), KEPT)
+        raise Problem(400, "InvalidArgument", f"{name} is no whole number.")
+    return int(text)
 
 
 async def _body(request: Request) -> dict[str, object]:

@@ -17,6 +17,8 @@ class Path(NamedTuple):
 
 
 READ: Final = {
+    "/": Path("The dashboard, a page for browsers"),
+    "/page/{name}": Path("A file of the dashboard"),
     "/live": Path("Whether control answers"),
     "/ready": Path("Whether workers take new clients; 503 if not"),
     "/started": Path("Whether a configuration is served; 503 if not"),
@@ -31,6 +33,7 @@ READ: Final = {
     "/api/targets": Path("Targets with their health and breakers"),
     "/api/workers": Path("Workers, and what they have open"),
     "/api/stats": Path("Sums of requests, failures, times and targets"),
+    "/api/history": Path("Ten minutes of traffic by target, for plots", ("since",)),
     "/openapi.json": Path("This document"),
 }
 CHANGE: Final = {
@@ -44,7 +47,7 @@ _ERROR: Final = {"description": "An error: code, message, path"}
 
 def document() -> dict[str, object]:
     """Returns the document."""
-    paths: dict[str, object] = {path: {"get": _read(one)} for path, one in READ.items()}
+    paths: dict[str, object] = {path: {"get": _read(path, one)} for path, one in READ.items()}
     paths |= {path: {"post": _change(path, one)} for path, one in CHANGE.items()}
     return {
         "openapi": "3.1.0",
@@ -54,10 +57,11 @@ def document() -> dict[str, object]:
     }
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(at: str, path: Path) -> dict[str, object]:
+    queried = [_parameter(name, "query") for name in path.query]
     return {
         "summary": path.summary,
-        "parameters": [_parameter(name, "query") for name in path.query],
+        "parameters": _in_path(at) + queried,
         "responses": {"200": {"description": path.summary}, "default": _ERROR},
     }
 
@@ -72,14 +76,17 @@ def _change(at: str, path: Path) -> dict[str, object]:
             "default": _ERROR,
         },
     }
-    named = [name for name in ("name", "command") if f"{{{name}}}" in at]
-    if named:
-        found["parameters"] = [_parameter(name, "path") for name in named]
+    if named := _in_path(at):
+        found["parameters"] = named
     if path.body:
         members = {name: {"type": "boolean"} for name in path.body}
         schema = {"type": "object", "properties": members}
         found["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return found
+
+
+def _in_path(at: str) -> list[dict[str, object]]:
+    return [_parameter(name, "path") for name in ("name", "command") if f"{{{name}}}" in at]
 
 
 def _parameter(name: str, where: str) -> dict[str, object]:

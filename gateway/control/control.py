@@ -1,5 +1,5 @@
 """The control process: loads the configuration on RELOAD, renews credentials in time, starts the
-log.
+log; with `router.watch` it asks for a reload when the file has changed.
 
 Rules: it publishes nothing that did not load completely, and no text that the operator did not ask
 for; it does not exit because the configuration is bad, as the supervisor decides that; it leaves
@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NoReturn
 
 from fastpath.ipc.core_tasks import CoreTasks
@@ -33,6 +34,7 @@ from gateway.admin.plane import Plane
 from gateway.config.secrets import stamp
 from gateway.control import reload_trial, snapshot_maker
 from gateway.control.access_log_writer import AccessLog, AccessLogError
+from gateway.control.config_watch import ConfigWatch
 from gateway.control.health_checks import HealthChecks
 from gateway.control.log_reader import LogReader
 from gateway.control.operator_requests import OperatorRequests
@@ -83,6 +85,12 @@ def run(arguments: ControlArguments) -> NoReturn:
     os._exit(os.EX_SOFTWARE)  # `live` does not return
 
 
+def _counted_names(found: Publication) -> bytes:
+    """Returns the names that get counters of their own."""
+    identities = [identity.name for identity in found.model.auth.identities]
+    return json.dumps({"targets": list(found.model.targets), "identities": identities}).encode()
+
+
 def _end_without(ended: threading.ExceptHookArgs) -> None:
     """Ends the process with a thread that raised: its work would be missing unnoticed."""
     name = ended.thread.name if ended.thread is not None else "?"
@@ -107,6 +115,8 @@ class Control:
         self._text = arguments.text.decode() or None  # of the configuration that was accepted last
         self._stamps: snapshot_maker.Stamps = {}  # as the configuration was read
         self._last_look: snapshot_maker.Stamps = {}
+        config = arguments.launch.get("config")
+        self._watch = ConfigWatch(Path(str(config)) if config else None)
         self._warned: frozenset[str] = frozenset()
         self._tickets: asyncio.Queue[int | None] = asyncio.Queue()  # None: credentials are wanted
         self._wanted: set[str] = set()  # targets that want fresh credentials
@@ -180,6 +190,9 @@ class Control:
             elif self._files_changed():
                 self._notices.info("a secret file changed")
                 await self._load(0)
+            elif await self._is_edited():
+                self._notices.info(f"{self._arguments.launch.get('config')} changed: reload")
+                await self._send(encode(FrameType.WANTED, 0, b"reload"))
 
     async def _next(self) -> int | None:
         """Returns the next reload; None when it is time to check requests, clock and files."""
@@ -200,6 +213,7 @@ class Control:
         secrets are read again.
         """
         text = None if ticket else self._text
+        seen = self._watch.look()
         began, waiting = time.time(), self._reloads.begin() if ticket else ()
         found = await asyncio.to_thread(
             snapshot_maker.read,
@@ -209,13 +223,12 @@ class Control:
             text,
             served=self._arguments.snapshot,
         )
+        if text is None:
+            self._watch.note(seen, found.stamps if isinstance(found, Refusal) else None)
         if not (ticket and isinstance(found, Refusal)):
             self._stamps = found.stamps
         if isinstance(found, Refusal):
-            for line in found.errors:
-                self._notices.line(line)
-            self._warn(found.warnings)
-            await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
+            await self._refuse(ticket, found)
             if ticket:
                 self._reloads.end(_refused(began, found), waiting)
             return
@@ -223,8 +236,7 @@ class Control:
         self._boot_payload = self._boot_payload or found.boot
         # Before the snapshot: the supervisor makes the page of counters meanwhile.
         await self._send(encode(FrameType.BOOT, 0, found.boot))
-        targets = json.dumps(list(found.model.targets)).encode()
-        await self._send(encode(FrameType.TARGETS, 0, targets))
+        await self._send(encode(FrameType.TARGETS, 0, _counted_names(found)))
         snapshot = await asyncio.to_thread(found.snapshot)
         page = await self._page
         is_first, self._present = self._present is None, found
@@ -249,6 +261,13 @@ class Control:
             outcome = self._rollout.becomes(number, _SERVED_SECONDS)
             self._reloads.follow(read, outcome, waiting)
 
+    async def _refuse(self, ticket: int, found: Refusal) -> None:
+        """Logs what is wrong with a configuration; the supervisor goes on with the one before."""
+        for line in found.errors:
+            self._notices.line(line)
+        self._warn(found.warnings)
+        await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
+
     async def _publish(self, ticket: int, snapshot: bytes) -> asyncio.Future[int]:
         """Sends a snapshot; returns the number that the supervisor will give it."""
         number = self._rollout.sent()
@@ -262,14 +281,28 @@ class Control:
 
     async def _tell_difference(self) -> None:
         """Logs that the file differs from the text in force, if it was changed without a reload."""
-        path = str(self._arguments.launch.get("config"))
-        difference = await asyncio.to_thread(
-            snapshot_maker.differs, path, self._arguments.text.decode()
-        )
-        if difference:
+        if self._watches:
+            return  # it is read in a moment
+        if difference := await self._difference(self._arguments.text.decode()):
+            path = self._arguments.launch.get("config")
             self._notices.warning(
                 f"{path} {difference}, which is served on until a reload (SIGHUP)"
             )
+
+    async def _difference(self, text: str) -> str:
+        path = str(self._arguments.launch.get("config"))
+        return await asyncio.to_thread(snapshot_maker.differs, path, text)
+
+    @property
+    def _watches(self) -> bool:
+        present = self._present
+        return present is not None and present.model.router.watch and not self._draining
+
+    async def _is_edited(self) -> bool:
+        """Whether `router.watch` is on, and the file says something else than what is in force."""
+        if not self._watches or not self._watch.has_changed(time.monotonic()):
+            return False
+        return bool(await self._difference(self._text or ""))
 
     def _warn(self, lines: tuple[str, ...]) -> None:
         """Logs the warnings that the last configuration did not have."""
@@ -424,6 +457,7 @@ class Control:
 
     def _map_counters(self, layout: Layout) -> None:
         page = Page(layout, self._arguments.counters)
+        self._reloads.count_in(page.control_row)
         self._notices.count_in(page.control_row)
         self._page.set_result(page)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Of the files of secrets and certificates. The configuration itself is not among them: a secret is
 # replaced whole, but a configuration may be saved in the middle of an edit, and half a list of
-# rules is valid. It takes effect when the operator says so.
+# rules is valid. It takes effect when the operator says so (or `router.watch`: `config_watch`).
 Stamps = dict[Path, Stamp | None]
 
 

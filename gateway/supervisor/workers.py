@@ -12,10 +12,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Final, NoReturn
 
-from fastpath.ipc.counters import Page, PageFull, Slot, in_flight
+from fastpath.ipc.counters import Page, PageFull, Slot, WorkerCells, in_flight
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import sockets
 from gateway.supervisor.back_off import RESTARTS, BackOff
@@ -94,6 +93,7 @@ class Workers:
         self._slots: list[WorkerSlot] = []
         self._backlog = 0
         self._access_log = "off"
+        self._tells_requests = False
         self._trusted_since = 0.0
         self._drain_deadline: float | None = None  # monotonic
         self.endpoints: list[sockets.Endpoint] = []
@@ -105,6 +105,7 @@ class Workers:
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
         self._access_log = settings.log_format if wanted else "off"
+        self._tells_requests = settings.admin is not None
         self.endpoints, listeners = sockets.open_all(
             settings.listen, settings.workers, settings.backlog, settings.listen_tls
         )
@@ -159,9 +160,9 @@ class Workers:
                     backlog=self._backlog,
                     channel=theirs,
                     log=self._log,
-                    row=row,
+                    cells=WorkerCells(self._page, row_number),
                     access_log=self._access_log,
-                    cells=partial(self._page.cells, row_number),
+                    tells_requests=self._tells_requests,
                 )
             )
 
@@ -207,12 +208,17 @@ class Workers:
 
     def reap(self, worker: Worker, status: int, now: float) -> None:
         """Frees the slot of a reaped worker, and plans its replacement."""
+        self._count_exit(worker, status)
         self.dismiss(worker)
         slot = self._slots[worker.index]
         if now - worker.spawned_monotonic >= STABLE_SECONDS:
             slot.back_off.succeed()
         slot.last_exit = f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
         self._postpone(slot, now)
+
+    def _count_exit(self, worker: Worker, status: int) -> None:
+        killed = Slot.EXITS_KILLED if os.WIFSIGNALED(status) else Slot.EXITS_CRASHED
+        self._page.supervisor_row[Slot.EXITS_HUNG if worker.killed else killed] += 1
 
     def reap_drained(self, worker: Worker, status: int) -> None:
         """Frees the slot of a worker that was reaped while draining; counts what it cut."""

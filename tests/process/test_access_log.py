@@ -66,7 +66,7 @@ def test_a_directory_that_is_gone_keeps_the_open_file(
 
 
 def test_a_share_of_the_lines_and_the_account(config: dict[str, Any], target: Target) -> None:
-    """Every error is written, some of the rest, across a reload and a killed worker."""
+    """Every error is written, some of the rest, across a reload and a drained worker."""
     sampled = {**config, "router": {"log": {"sample": 0.25, "slow_seconds": 60}}}
     flags = {"access_log": "access.log", "log_format": "json"}
     with Gateway.start(sampled, **flags) as gateway:

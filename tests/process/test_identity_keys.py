@@ -7,6 +7,12 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+import urllib3
+from botocore.client import Config
 
 from tests.doubles.signing import RawClient
 from tests.doubles.target import Target
@@ -16,7 +22,7 @@ OLD, NEW = ("AKIDOLD", "of-the-old"), ("AKIDNEW", "of-the-new")
 CLIENTS = 3
 
 
-def configuration(target: Target, *keys: tuple[str, str]) -> dict[str, object]:
+def configuration(target: Target, *keys: tuple[str, str]) -> dict[str, Any]:
     pairs = [{"access_key_id": key, "secret_access_key": secret} for key, secret in keys]
     store = {"access_key_id": "AKIDSTORE", "secret_access_key": "of-store"}
     return {
@@ -68,6 +74,32 @@ class Clients:
                 self.answers[key[0], status] += 1
                 self._last[threading.get_ident()] = key
                 self._changed.notify_all()
+
+
+def signed(client: Any) -> Iterator[int]:
+    """The statuses of a request in every kind of signature that this client makes."""
+    yield client.head_object(Bucket="bucket", Key="key")["ResponseMetadata"]["HTTPStatusCode"]
+    name = {"Bucket": "bucket", "Key": "key"}
+    yield urllib3.request("GET", client.generate_presigned_url("get_object", name)).status
+    form = client.generate_presigned_post("bucket", "form")
+    fields = {**form["fields"], "file": ("form", b"data")}
+    yield urllib3.request("POST", form["url"], fields=fields).status
+
+
+@pytest.mark.parametrize("version", ["s3v4", "s3"])
+def test_every_kind_of_signature_takes_every_key(target: Target, version: str) -> None:
+    auth = {**configuration(target, OLD, NEW)["auth"], "sigv2": "all"}
+    with Gateway.start({**configuration(target, OLD, NEW), "auth": auth}, 1) as gateway:
+        for key, secret in (OLD, NEW):
+            client = boto3.client(
+                "s3",
+                endpoint_url=gateway.url,
+                region_name="us-east-1",
+                aws_access_key_id=key,
+                aws_secret_access_key=secret,
+                config=Config(signature_version=version, s3={"addressing_style": "path"}),
+            )
+            assert list(signed(client)) == [200, 200, 204]
 
 
 def test_keys_are_replaced_without_a_refused_request(target: Target) -> None:

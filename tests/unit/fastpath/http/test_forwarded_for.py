@@ -8,7 +8,7 @@ from fastpath.http.forwarded_for import TrustedProxies
 from tests.doubles.http1 import get
 from tests.doubles.wire import Rig
 
-NETWORKS = ["10.0.0.0/8", "192.0.2.7/32", "2001:db8:1::/48"]
+NETWORKS = ["10.0.0.0/8", "192.0.2.7/32", "2001:db8:1::/48", "fe80:1::/32"]
 PROXY = "10.0.0.1:50000"
 
 CASES = {
@@ -35,6 +35,7 @@ CASES = {
     "IPv6 with a port": (PROXY, b"[2001:db8::9]:443", "2001:db8::9:443"),
     "a proxy of IPv6": ("2001:db8:1::5:1", b"198.51.100.9", "198.51.100.9:0"),
     "a proxy of IPv6 with a zone": ("fe80::1%eth0:1", b"198.51.100.9", "fe80::1%eth0:1"),
+    "a trusted proxy with a zone": ("fe80:1::1%eth0:1", b"198.51.100.9", "198.51.100.9:0"),
     "IPv4 on a socket of both": ("::ffff:10.0.0.1:1", b"::ffff:198.51.100.9", "198.51.100.9:0"),
     "white space and empty members": (PROXY, b" 198.51.100.9\t,, ,10.1.1.1 ,", "198.51.100.9:0"),
     "a word ends it": (PROXY, b"198.51.100.9, unknown, 10.1.1.1", "10.1.1.1:0"),
@@ -52,6 +53,11 @@ CASES = {
     "more trusted ones than are looked at": (
         PROXY,
         b"198.51.100.9," + b"10.1.1.1," * 99 + b"10.2.2.2",
+        "10.1.1.1:0",
+    ),
+    "one more than are looked at": (
+        PROXY,
+        b"198.51.100.9," + b"10.1.1.1," * 31 + b"10.2.2.2",
         "10.1.1.1:0",
     ),
     "more commas than are looked at": (PROXY, b"198.51.100.9" + b"," * 9000, PROXY),
