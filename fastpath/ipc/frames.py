@@ -35,7 +35,7 @@ class FrameType(IntEnum):
     PUBLISH = 17  # control -> supervisor: a compiled snapshot (JSON); the supervisor numbers it
     REFUSED = 18  # control -> supervisor: configuration unusable (UTF-8 text, already printed)
     CONFIGURATION = 19  # both ways: the text of the next PUBLISH; the one to go back to
-    TARGETS = 20  # control -> supervisor: the targets of the next PUBLISH (JSON list of names)
+    TARGETS = 20  # control -> supervisor: targets, identities of the next PUBLISH (JSON, names)
     ROUTER = 21  # control -> supervisor -> router: what to import (JSON, `gateway.router`)
     RELOAD = 32  # supervisor -> control: read the configuration again
     PUBLISHED = 33  # supervisor -> control: `generation` is acknowledged by every worker

@@ -12,12 +12,13 @@ V = TypeVar("V")
 class LRU(Generic[K, V]):
     """A mapping of at most `capacity` (>= 1) entries."""
 
-    __slots__ = ("_entries", "capacity")
+    __slots__ = ("_entries", "capacity", "evictions")
 
     def __init__(self, capacity: int) -> None:
         if capacity < 1:
             raise ValueError("an LRU holds at least one entry")
         self.capacity = capacity
+        self.evictions = 0
         self._entries: OrderedDict[K, V] = OrderedDict()
 
     def __len__(self) -> int:
@@ -38,5 +39,6 @@ class LRU(Generic[K, V]):
         """Add `value` (not None) as the newest entry; a full cache evicts the oldest."""
         if key not in self._entries and len(self._entries) >= self.capacity:
             self._entries.popitem(last=False)
+            self.evictions += 1
         self._entries[key] = value
         self._entries.move_to_end(key)

@@ -40,6 +40,7 @@ class RoutingTable:
         self.default = Decision(default_target, DEFAULT_RULE)
         self.fallback = fallback
         self.client_names = ClientNames(rules)
+        self.hits = self.misses = 0  # of the plans that are kept
         self._rules = rules
         self._cache: LRU[bytes, Plan] = LRU(cached_buckets)
         # By the numbers of their rules, and the bucket if a rule names parts of it.
@@ -69,7 +70,9 @@ class RoutingTable:
         """
         cached = self._cache.get(bucket)
         if cached is not None:
+            self.hits += 1
             return cached
+        self.misses += 1
         numbers = tuple(self._rules.numbers(bucket)) if bucket else ()
         of_bucket = bucket if any(map(self._names_parts, numbers)) else b""
         plan = self._plans.get((of_bucket, numbers))
@@ -79,6 +82,11 @@ class RoutingTable:
             self._plans.put((of_bucket, numbers), plan)
         self._cache.put(bucket, plan)
         return plan
+
+    @property
+    def evictions(self) -> int:
+        """Plans that made room for others."""
+        return self._cache.evictions
 
     def kind(self, number: int) -> Kind:
         """Return the kind of the rule of that number."""

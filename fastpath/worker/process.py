@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from fastpath.client.connection import ClientConnection
 from fastpath.ipc.core_tasks import CoreTasks
-from fastpath.ipc.counters import Phase, Slot, WorkerCells, in_flight
+from fastpath.ipc.counters import Slot, WorkerCells, WorkerPhase, in_flight
 from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
 from fastpath.ipc.log import WorkerLog
 from fastpath.ipc.meter import Meter
@@ -150,7 +150,7 @@ class Worker:
         self._core.start(self._sweep())
         gc.freeze()  # what is here now stays: keep the collector away from it
         await self._accept()
-        self._row[Slot.STATE] = Phase.SERVING
+        self._row[Slot.STATE] = WorkerPhase.SERVING
         self._tell(FrameType.READY, snapshot.generation)
         self._core.start(self._obey())
         self._import_when_idle()
@@ -293,7 +293,7 @@ class Worker:
         """Take what waits in the accept queue, answer what was asked; how many were cut."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._deadline.wait(), _LAST_ACCEPTS_SECONDS)
-        self._row[Slot.STATE] = Phase.DRAINING
+        self._row[Slot.STATE] = WorkerPhase.DRAINING
         for server in self._accepting:
             server.close()
         self._state.drain()

@@ -36,11 +36,13 @@ if TYPE_CHECKING:
     from fastpath.ipc.counters import TargetCells
     from fastpath.ipc.log import WorkerLog
     from fastpath.routing.snapshot import Route, Snapshot
+    from fastpath.routing.table import RoutingTable
     from fastpath.sockets.splice import Splicer
 
 _LINE_SECONDS = 60.0  # between two lines about the same shortage
 # To undo at a target what a request has left there; what is not done by then, a repair line names.
 AFTERWARDS_SECONDS = 60.0
+_LOOK_UPS = (Slot.CACHE_HITS, Slot.CACHE_MISSES, Slot.CACHE_EVICTIONS)
 TICK = 0.5  # seconds between two checks of every deadline
 
 
@@ -89,6 +91,7 @@ class WorkerState:
         self._afterwards: set[asyncio.Task[None]] = set()  # work that outlives its request
         self._loop = loop
         self._pools: dict[str, Pool] = {}  # by Route.key
+        self._looked_up = (0, 0, 0)  # of the table in force: hits, misses, evictions
         self._owners: dict[str, str] = {}  # by Route.key: the first target that has it
         self._prefix = os.urandom(4).hex().upper()
         self._requests = 0
@@ -102,6 +105,8 @@ class WorkerState:
 
     def install(self, snapshot: Snapshot) -> None:
         """Serve this snapshot from now on; requests in flight end on the one they began with."""
+        self._count_look_ups(self.snapshot.routing)
+        self._looked_up = (0, 0, 0)
         self.snapshot = snapshot
         self.log.sampling = snapshot.sampling
         self.turns.at_once = snapshot.limits.requests_per_turn
@@ -245,6 +250,14 @@ class WorkerState:
                 self.breakers.forget(key)
         self.meter.show_pools(self._pools.values())
         self.meter.flush()
+        self._count_look_ups(self.snapshot.routing)
+
+    def _count_look_ups(self, table: RoutingTable) -> None:
+        """Count what the cache of plans did since the last time."""
+        now = table.hits, table.misses, table.evictions
+        for slot, more, before in zip(_LOOK_UPS, now, self._looked_up, strict=True):
+            self.row[slot] += more - before
+        self._looked_up = now
 
     def drain(self) -> None:
         """Begin to drain: every answer from now on is the last of its connection."""

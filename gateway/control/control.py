@@ -85,6 +85,12 @@ def run(arguments: ControlArguments) -> NoReturn:
     os._exit(os.EX_SOFTWARE)  # `live` does not return
 
 
+def _counted_names(found: Publication) -> bytes:
+    """Returns the names that get counters of their own."""
+    identities = [identity.name for identity in found.model.auth.identities]
+    return json.dumps({"targets": list(found.model.targets), "identities": identities}).encode()
+
+
 def _end_without(ended: threading.ExceptHookArgs) -> None:
     """Ends the process with a thread that raised: its work would be missing unnoticed."""
     name = ended.thread.name if ended.thread is not None else "?"
@@ -230,8 +236,7 @@ class Control:
         self._boot_payload = self._boot_payload or found.boot
         # Before the snapshot: the supervisor makes the page of counters meanwhile.
         await self._send(encode(FrameType.BOOT, 0, found.boot))
-        targets = json.dumps(list(found.model.targets)).encode()
-        await self._send(encode(FrameType.TARGETS, 0, targets))
+        await self._send(encode(FrameType.TARGETS, 0, _counted_names(found)))
         snapshot = await asyncio.to_thread(found.snapshot)
         page = await self._page
         is_first, self._present = self._present is None, found
@@ -452,6 +457,7 @@ class Control:
 
     def _map_counters(self, layout: Layout) -> None:
         page = Page(layout, self._arguments.counters)
+        self._reloads.count_in(page.control_row)
         self._notices.count_in(page.control_row)
         self._page.set_result(page)
 

@@ -23,6 +23,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from fastpath.ipc.cells import TargetCounter
 from fastpath.ipc.counters import Health, Page, TargetGauge
 from fastpath.routing.snapshot import Target, load_snapshot
 from gateway.config.compile import compile_snapshot
@@ -226,6 +227,7 @@ class HealthChecks:
     def _take(self, name: str, running: _Running, fault: str) -> None:
         report, before = running.report, running.streak.state
         report.checked, report.fault = time.time(), fault
+        self._count(name, fault)
         changed = running.streak.take(fault)
         report.state = running.streak.state
         self._write(name, report.state, report.checked + running.check.expiry_seconds)
@@ -243,6 +245,11 @@ class HealthChecks:
             self._notices.info(f"target {name}: is healthy")
 
     # The cells
+
+    def _count(self, name: str, fault: str) -> None:
+        if block := self._page.block(name):
+            counter = TargetCounter.CHECKS_FAILED if fault else TargetCounter.CHECKS_GOOD
+            self._page.control_target(block).counters[counter] += 1
 
     def _read(self, name: str) -> Health:
         block = self._page.block(name)

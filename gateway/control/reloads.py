@@ -14,6 +14,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fastpath.ipc.counters import Slot
 from gateway.control.rollout import Outcome, Result
 
 REMEMBERED: Final = 32
@@ -99,7 +100,12 @@ class Reloads:
     def __init__(self) -> None:
         self.recent: deque[Reload] = deque(maxlen=REMEMBERED)  # oldest first
         self._waiting: list[asyncio.Future[Reload]] = []
+        self._row: memoryview | None = None  # control's counters; None: there are none yet
         self._following: set[asyncio.Task[None]] = set()
+
+    def count_in(self, row: memoryview) -> None:
+        """Counts in this row, from now on."""
+        self._row = row
 
     def wait(self) -> asyncio.Future[Reload]:
         """Returns what the next reload that begins will answer."""
@@ -125,6 +131,10 @@ class Reloads:
     def end(self, found: Reload, waiting: Waiting) -> None:
         """Remembers what became of a reload, and answers those who wait for it."""
         self.recent.append(found)
+        if self._row is not None:
+            self._row[Slot.RELOADS if found.ok else Slot.RELOADS_REFUSED] += 1
+            if found.ok:
+                self._row[Slot.RELOADED_AT] = int(time.time())
         for future in waiting:
             if not future.done():  # its caller may have left
                 future.set_result(found)

@@ -1,15 +1,34 @@
-"""Writes the counters in the formats of Prometheus."""
+"""Writes the counters in the formats of Prometheus.
+
+Rules: every label has a closed list of values, or is a name of the configuration; no key, bucket,
+access key id or address is one. docs/operations.md says what each family means.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.registry import Collector
 
-from fastpath.ipc.counters import Slot
 from gateway.control.status import Known
+from gateway.metrics import errors, processes, requests, upstream
+from gateway.metrics.families import Family, text
+from gateway.metrics.reading import Reading
+
+_PARTS = (
+    requests.by_target,
+    requests.account,
+    requests.by_identity,
+    errors.by_source,
+    upstream.counted,
+    upstream.shown,
+    processes.workers,
+    processes.processes,
+    processes.configuration,
+    processes.logs_and_caches,
+)
 
 
 class Exposition(Collector):
@@ -17,16 +36,21 @@ class Exposition(Collector):
 
     def __init__(self, known: Callable[[], Known]) -> None:
         self._known = known
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
+
+    def families(self) -> Iterator[Family]:
+        """Yields all families; none before there is a page."""
+        known = self._known()
+        if known.page is not None:
+            reading = Reading(known, known.page)
+            for part in _PARTS:
+                yield from part(reading)
 
     def collect(self) -> Iterator[Metric]:
-        page = self._known().page
-        if page is not None:
-            finished = page.totals()[Slot.REQUESTS]
-            yield CounterMetricFamily("s3gateway_requests", "Finished requests.", value=finished)
+        """Yields them as a registry of `prometheus_client` takes them."""
+        return (family.metric() for family in self.families())
 
     def render(self, accept: str) -> tuple[bytes, str]:
         """Returns the text that the Accept header asks for, and its media type."""
-        encoder, media_type = choose_encoder(accept)
-        return encoder(self._registry), media_type
+        _, media_type = choose_encoder(accept)
+        openmetrics = media_type.startswith("application/openmetrics-text")
+        return text(self.families(), openmetrics=openmetrics), media_type

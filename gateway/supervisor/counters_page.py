@@ -35,14 +35,15 @@ class CountersPage:
         return self.page.layout if self.page is not None else None
 
     def take_targets(self, payload: bytes, workers: int) -> Page:
-        """Assigns blocks to the targets of a TARGETS frame; makes the page if there is none yet.
+        """Assigns blocks to the names of a TARGETS frame; makes the page if there is none yet.
 
         Raises CountersError.
         """
-        names = _parse(payload)
+        targets, identities = _parse(payload)
         if self.page is None:
-            self.page = self._make(Layout.for_start(workers, len(names)))
-        self.page.assign(names)
+            self.page = self._make(Layout.for_start(workers, len(targets), len(identities)))
+        self.page.assign(targets)
+        self.page.assign_identities(identities)
         return self.page
 
     def _make(self, layout: Layout) -> Page:
@@ -58,14 +59,17 @@ def frame(layout: Layout) -> bytes:
     return encode(FrameType.COUNTERS, 0, json.dumps(asdict(layout)).encode())
 
 
-def _parse(payload: bytes) -> list[str]:
+def _parse(payload: bytes) -> tuple[list[str], list[str]]:
+    """Returns the names of targets and of identities. Raises CountersError."""
     try:
         found = json.loads(payload)
     except ValueError:
         found = None
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-        raise CountersError("targets from control: no list of names")
-    return found
+    lists = (found.get("targets"), found.get("identities")) if isinstance(found, dict) else ()
+    names = [entry for entry in lists if isinstance(entry, list)]
+    if len(names) != 2 or not all(isinstance(name, str) for entry in names for name in entry):
+        raise CountersError("targets from control: no lists of names")
+    return names[0], names[1]
 
 
 def _open_memory() -> int:

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
+from fastpath.ipc.counters import Slot
 from fastpath.ipc.frames import Frame, FrameFault, FrameType, encode
 from fastpath.worker.connection_limit import most_connections
 from gateway.supervisor import boot_settings, counters_page, final_summary, pidfile, sockets
@@ -422,6 +423,7 @@ class Supervisor:
                 self._reap_control(self._control.child, status)
             elif (router := self._router.find(pid)) is not None:
                 self._read_router(router)
+                self._count_exit(Slot.ROUTER_EXITS)
                 known = {child.pid for child in self._children()}
                 self._router.reap(router, status, time.monotonic(), known)
             # Any other process became a child of PID 1.
@@ -442,7 +444,13 @@ class Supervisor:
         else:
             self._workers.dismiss(worker)  # killed before it served
 
+    def _count_exit(self, slot: Slot) -> None:
+        """Counts the end of a process that is replaced."""
+        if self._counters.page is not None and self._phase is Phase.SERVING:
+            self._counters.page.supervisor_row[slot] += 1
+
     def _reap_control(self, control: Child, status: int) -> None:
+        self._count_exit(Slot.CONTROL_EXITS)
         if self._phase in (Phase.STARTING, Phase.SERVING):
             self._control.reap(control, status, time.monotonic())
             return

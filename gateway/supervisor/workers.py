@@ -208,12 +208,17 @@ class Workers:
 
     def reap(self, worker: Worker, status: int, now: float) -> None:
         """Frees the slot of a reaped worker, and plans its replacement."""
+        self._count_exit(worker, status)
         self.dismiss(worker)
         slot = self._slots[worker.index]
         if now - worker.spawned_monotonic >= STABLE_SECONDS:
             slot.back_off.succeed()
         slot.last_exit = f"worker {worker.index} (pid {worker.pid}) {how_it_ended(status)}"
         self._postpone(slot, now)
+
+    def _count_exit(self, worker: Worker, status: int) -> None:
+        killed = Slot.EXITS_KILLED if os.WIFSIGNALED(status) else Slot.EXITS_CRASHED
+        self._page.supervisor_row[Slot.EXITS_HUNG if worker.killed else killed] += 1
 
     def reap_drained(self, worker: Worker, status: int) -> None:
         """Frees the slot of a worker that was reaped while draining; counts what it cut."""

@@ -15,16 +15,17 @@ from gateway.supervisor.counters_page import CountersError, CountersPage
 
 
 def _names(*names: str) -> bytes:
-    return json.dumps(names).encode()
+    return json.dumps({"targets": names, "identities": ["i"]}).encode()
 
 
 def test_it_is_made_for_the_workers_and_targets_of_the_first_configuration() -> None:
     counters = CountersPage()
     assert (counters.page, counters.layout) == (None, None)
     page = counters.take_targets(_names("a", "b"), workers=3)
-    assert counters.layout == Layout.for_start(3, 2)
+    assert counters.layout == Layout.for_start(3, 2, 1)
     assert os.fstat(counters.descriptor).st_size == page.layout.size
     assert (page.block("a"), page.block("b")) == (1, 2)
+    assert (page.identity_block("i"), page.identity_block("a")) == (1, 0)
 
 
 def test_control_maps_the_same_page_from_what_it_is_told() -> None:
@@ -43,15 +44,18 @@ def test_a_reload_with_more_targets_keeps_the_page() -> None:
     page = counters.take_targets(_names("a"), workers=2)
     many = [f"t{number}" for number in range(SPARE_TARGETS + 5)]
     assert counters.take_targets(_names("b", *many), workers=9) is page
-    assert page.layout == Layout.for_start(2, 1)
+    assert page.layout == Layout.for_start(2, 1, 1)
     assert (page.block("a"), page.block("b"), page.block("t0")) == (1, 2, 3)
     assert page.block(many[-1]) == 0  # shares the block of those that have none
 
 
-@pytest.mark.parametrize("payload", [b"", b"{}", b"[1]", b"null", b"[null]", b"["])
+@pytest.mark.parametrize(
+    "payload",
+    [b"", b"{}", b"[]", b"null", b"[", b'{"targets": []}', b'{"targets": [1], "identities": []}'],
+)
 def test_garbage_is_no_list_of_targets(payload: bytes) -> None:
     counters = CountersPage()
-    with pytest.raises(CountersError, match="no list of names"):
+    with pytest.raises(CountersError, match="no lists of names"):
         counters.take_targets(payload, workers=1)
     assert counters.page is None
 
