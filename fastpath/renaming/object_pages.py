@@ -3,7 +3,7 @@
     <Contents><Key>main/a</Key>...</Contents><Contents><Key>main/b</Key>...</Contents>
     -> keys main/a, main/b    rows `main/a</Key>...`, `main/b</Key>...`
 
-1,000 rows as AWS writes them cost 0.25 ms; any others are read one by one, for 15 ms.
+1,000 rows as AWS writes them cost 0.2 ms; any others are read one by one, for 15 ms.
 
 Rules: of a row only its key is read, and all else stays as the target wrote it; a well-formed
 document whose rows are cut here gets what the reader gives, because as many rows must be found as
