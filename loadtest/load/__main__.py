@@ -62,7 +62,7 @@ def _turns(plan: settings.Plan, started: servers.Servers) -> list[measured.Turn]
     work.touch(mode=0o600)
     work.write_text(json.dumps(_work(plan, started)))
     _say(f"two stores and the gateway are filled ({time.monotonic() - began:.1f} s); turns begin")
-    most = 2 * plan.rounds * len(plan.scenarios) * (plan.turn_seconds + 2) + SPARE_SECONDS
+    most = 2 * plan.rounds * len(plan.scenarios) * (plan.turn_seconds + 1) + SPARE_SECONDS
     log = BUILD / "locust.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

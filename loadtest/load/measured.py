@@ -26,7 +26,7 @@ class Turn:
     latencies_ms: list[float] = field(default_factory=list)
     received: int = 0  # bytes
     failed: int = 0
-    failures: list[str] = field(default_factory=list)  # the first ones
+    failures: list[str] = field(default_factory=list)  # the first different ones
     cpu: dict[str, float] = field(default_factory=dict)  # seconds: locust, gateway, stores
     asked: int = 0  # decisions
     wrong: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Turn:
 
     def fail(self, said: str) -> None:
         self.failed += 1
-        if len(self.failures) < KEPT_FAILURES:
+        if said not in self.failures and len(self.failures) < KEPT_FAILURES:
             self.failures.append(said)
 
     def as_dict(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ started; a plan has whole rounds, and every way of every scenario has a turn in 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loadtest.load import scenarios, shapes
@@ -61,6 +61,15 @@ def parse(words: Sequence[str]) -> tuple[Plan, bool]:
     rounds, turn_seconds = _rounds(seconds, 2 * len(names), shape)
     found = tuple(scenarios.named(name) for name in names)
     return Plan(found, shape, users, rounds, turn_seconds), chosen.check
+
+
+def shape_seconds(environ: Mapping[str, str]) -> tuple[shapes.Shape, float, int]:
+    """The shape, seconds and users that the environment names. Raises Refused."""
+    name = environ.get("LOAD_SHAPE", "constant")
+    shape = shapes.named(_known("LOAD_SHAPE", name, shapes.NAMES, "shape"))
+    seconds = _number("LOAD_SECONDS", environ.get("LOAD_SECONDS", "60"), MAX_SECONDS, "seconds")
+    users = _number("LOAD_USERS", environ.get("LOAD_USERS", "20"), MAX_USERS, "users", whole=True)
+    return shape, seconds, int(users)
 
 
 def _rounds(seconds: float, turns: int, shape: shapes.Shape) -> tuple[int, float]:

@@ -30,7 +30,8 @@ from loadtest.load.users import CLASSES, PART, Current
 
 ASK_EVERY_SECONDS = 0.1
 RELOAD_EVERY_SECONDS = 0.5
-STOP_SECONDS = 2
+# Users end what they have begun: s3transfer waits for ever where a transfer was killed in between.
+STOP_SECONDS = 10
 
 
 class Work:
@@ -67,7 +68,7 @@ def environment(work: Work, scenario: scenarios.Scenario) -> Environment:
     """Locust for one way of one scenario: its statistics go on over the rounds."""
     made = Environment(user_classes=[CLASSES[scenario.name]], events=locust.event.Events())
     made.create_local_runner()
-    made.parsed_options = None
+    made.stop_timeout = STOP_SECONDS
     return made
 
 

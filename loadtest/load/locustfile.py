@@ -1,0 +1,94 @@
+"""For `locust -f`: the scenarios against a gateway of yours (docs/load-testing.md).
+
+Rules: without servers of its own, so there is no other way to compare with: what can be kept is a
+share of failures and a p99, which end the run with 1; objects are put through the gateway into
+buckets that exist, below one prefix, and stay there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import gevent
+from locust import LoadTestShape, events
+from locust.runners import MasterRunner
+
+from loadtest.load import aim, calls, filling, shapes
+from loadtest.load.settings import Refused, shape_seconds
+from loadtest.load.users import (
+    CLASSES,
+    ChainReads,
+    Current,
+    Hybrid,
+    Listing,
+    Migration,
+    Multipart,
+    SmallObjects,
+    Streaming,
+    TunedConfig,
+)
+
+__all__ = [
+    "ChainReads",
+    "Hybrid",
+    "Listing",
+    "Migration",
+    "Multipart",
+    "SmallObjects",
+    "Streaming",
+    "TunedConfig",
+]
+
+ERRORS = float(os.environ.get("LOAD_MAX_ERRORS", "0.001"))
+P99_MS = float(os.environ.get("LOAD_MAX_P99_MS", "inf"))
+
+if os.environ.get("LOAD_SHAPE"):
+    try:
+        _SHAPE, _SECONDS, _USERS = shape_seconds(os.environ)
+    except Refused as refused:
+        raise SystemExit(f"loadtest: {refused}") from None
+
+    class Shaped(LoadTestShape):
+        """The shape that LOAD_SHAPE names; locust has it take the place of --users."""
+
+        def tick(self) -> tuple[int, float] | None:
+            users = _SHAPE.users_at(self.get_run_time(), _SECONDS, _USERS)
+            return None if users is None else (users, float(_USERS))
+
+
+@events.test_start.add_listener
+def _prepare(environment: Any, **_: object) -> None:
+    """Put what the chosen scenarios read; a master has no users and puts nothing."""
+    if isinstance(environment.runner, MasterRunner):
+        return
+    Current.use(aim.from_environment(environment.host or ""))
+    chosen = {one.__name__ for one in environment.user_classes}
+    try:
+        for name, made in CLASSES.items():
+            if made.__name__ in chosen:
+                filling.fill(Current.aim.place, calls.objects(Current.aim.buckets, name))
+    except filling.NotFilled as fault:
+        sys.stderr.write(f"loadtest: {fault}\n")
+        environment.process_exit_code = 1
+        environment.runner.quit()
+        return
+    gevent.spawn(Current.keep_signed)
+
+
+@events.quitting.add_listener
+def _check(environment: Any, **_: object) -> None:
+    """End with 1 if a threshold is broken."""
+    total = environment.stats.total
+    told = []
+    if not total.num_requests:
+        told.append("no request was made")
+    elif total.fail_ratio > ERRORS:
+        told.append(f"{total.fail_ratio:.2%} of requests failed; LOAD_MAX_ERRORS is {ERRORS:g}")
+    p99 = total.get_response_time_percentile(0.99) or 0
+    if p99 > P99_MS:
+        told.append(f"p99 is {p99:.0f} ms; LOAD_MAX_P99_MS is {P99_MS:g}")
+    for sentence in told:
+        sys.stderr.write(f"loadtest: BROKEN {sentence}\n")
+        environment.process_exit_code = 1
