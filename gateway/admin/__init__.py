@@ -2,8 +2,10 @@
 
     listener    the socket, bound once for the life of the supervisor
     server      uvicorn's protocol in control's loop: connections, bounded in number and in time
+    connection  one of them: its bounds in bytes and in time
     access      who may ask what: Host, origin, token
     app         the paths; each answer is made by a module of its own
+    threads     for what takes long
     plane       what the answers are made of
     openapi     the same paths as a document
 

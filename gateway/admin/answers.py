@@ -47,7 +47,11 @@ def json_answer(document: object, status: int = 200) -> Response:
 
 def problem_answer(problem: Problem, request: Request) -> Response:
     """Returns an error as JSON."""
-    document = {"code": problem.code, "message": problem.message, "path": request.url.path}
-    answer = json_answer(document, problem.status)
-    answer.headers.update(problem.headers)
-    return answer
+    text = error_text(problem.code, problem.message, request.scope["path"])
+    fields = {**HEADERS, **problem.headers}
+    return Response(text, problem.status, fields, "application/json")
+
+
+def error_text(code: str, message: str, path: str) -> bytes:
+    """Returns the document of an error."""
+    return orjson.dumps({"code": code, "message": message, "path": path}, option=_OPTIONS)

@@ -24,6 +24,7 @@ from gateway.admin.configuration import Configuration
 from gateway.admin.decision import decision
 from gateway.admin.page_files import page_file
 from gateway.admin.plane import Plane
+from gateway.admin.threads import in_thread
 from gateway.control.recent_requests import KEPT
 from gateway.control.status import Known, status
 from gateway.metrics.exposition import Exposition
@@ -55,8 +56,7 @@ class Paths:
 
     async def started(self, request: Request) -> Response:
         """Every worker has served a configuration."""
-        known = self._plane.known()
-        return _probe("started", None if known.generation else "no configuration is served yet")
+        return _probe("started", _not_started(self._plane.known()))
 
     async def ready(self, request: Request) -> Response:
         """Workers take new clients."""
@@ -65,7 +65,7 @@ class Paths:
     async def metrics(self, request: Request) -> Response:
         """The counters, for Prometheus."""
         accept = request.headers.get("accept", "")
-        text, media_type = await asyncio.to_thread(self._exposition.render, accept)
+        text, media_type = await in_thread(self._exposition.render, accept)
         return Response(text, 200, dict(HEADERS), media_type)
 
     # What there is
@@ -187,6 +187,7 @@ def application(plane: Plane, history: History) -> ASGIApp:
         routes=Paths(plane, history).all(),
         exception_handlers={HTTPException: _http_problem, Problem: _problem, Exception: _failure},
     )
+    app.router.redirect_slashes = False  # a path has one spelling
     return _Guarded(app, plane)
 
 
@@ -237,13 +238,24 @@ def _not_ready(known: Known) -> str | None:
     """Returns why the gateway would not serve a new client; None: it would."""
     if known.draining:
         return "the gateway drains"
+    found, serving = _workers(known)
+    # As many as half: a worker that was just replaced keeps its clients waiting in its queue.
+    if not serving or 2 * serving < found:
+        return f"{serving} of {found} workers serve"
+    return None
+
+
+def _not_started(known: Known) -> str | None:
+    """Returns why no client was served yet; None: it was, or could have been."""
+    # Not the generation that control knows: one that replaces another knows none for a moment.
+    return None if _workers(known)[1] else "no configuration is served yet"
+
+
+def _workers(known: Known) -> tuple[int, int]:
+    """Returns how many workers there are, and how many of them serve a configuration."""
     found = status(known)["workers"]
     assert isinstance(found, list)
-    serving = [worker for worker in found if worker["generation"]]
-    # As many as half: a worker that was just replaced keeps its clients waiting in its queue.
-    if not serving or 2 * len(serving) < len(found):
-        return f"{len(serving)} of {len(found)} workers serve"
-    return None
+    return len(found), sum(1 for worker in found if worker["generation"])
 
 
 def _limit(request: Request) -> int:

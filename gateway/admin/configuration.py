@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from gateway import config
 from gateway.admin.answers import Problem
 from gateway.admin.plane import Plane
+from gateway.admin.threads import in_thread
 from gateway.config.effective import effective, origin
 from gateway.config.load import Loaded
 from gateway.config.problems import Path
@@ -53,7 +54,7 @@ class Configuration:
             if (kept := self._kept) is not None and kept.serves(present.text):
                 return kept.loaded
             text = present.text or None
-            found = await asyncio.to_thread(config.load, self._plane.launch, os.environ, text)
+            found = await in_thread(config.load, self._plane.launch, os.environ, text)
             if found.model is None:  # a file of secrets is gone, for example
                 lines = "; ".join(problem.format() for problem in found.problems)
                 raise Problem(503, "Unreadable", f"The configuration cannot be read again: {lines}")
@@ -66,7 +67,7 @@ class Configuration:
         """Returns the effective configuration, without secrets, and the origin of each value."""
         known, found = self._plane.known(), await self.loaded()
         assert found.model is not None  # `loaded` raises otherwise
-        document = await asyncio.to_thread(effective, found.model)
+        document = await in_thread(effective, found.model)
         return {
             "generation": known.generation,
             "digest": known.present.digest if known.present is not None else None,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import fields, replace
 from typing import Final
 
 from starlette.datastructures import QueryParams
 
 from gateway.admin.answers import Problem
+from gateway.admin.threads import in_thread
 from gateway.config.load import Loaded
 from gateway.explain.description import Words, caller_of, described
 from gateway.explain.request import Unclear, place_of
@@ -49,7 +49,7 @@ async def decision(asked: QueryParams, loaded: Loaded) -> dict[str, object]:
     except Unclear as unclear:
         raise Problem(400, "InvalidArgument", f"{unclear}.") from None
     circumstances = replace(circumstances, router=loaded.router)
-    outcome = await asyncio.to_thread(try_out, request, caller, loaded.model, circumstances)
+    outcome = await in_thread(try_out, request, caller, loaded.model, circumstances)
     return {**report(outcome, place, identity), "text": list(lines(outcome, place))}
 
 

@@ -1,7 +1,7 @@
 """Serves the admin plane in control's loop, with uvicorn's protocol.
 
-Rules: so many connections at a time, and the one that has been idle longest gives way to a new one;
-a head that is not whole in time closes its connection, and so does a connection without requests;
+Rules: so many connections at a time, those in the middle of a TLS handshake among them: the one
+that has been idle longest gives way to a new one, and if none is idle, the new one is closed;
 uvicorn's own server is not used, because signals, ticks and the end of the process are control's.
 """
 
@@ -11,74 +11,71 @@ import asyncio
 import logging
 import socket
 import ssl
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from gateway.admin.connection import HEAD_SECONDS, KEEP_ALIVE_SECONDS, Connection
 
 # Some browsers with six connections each, a monitor and a few scripts.
 MAX_CONNECTIONS: Final = 64
-HEAD_SECONDS: Final = 10.0
-KEEP_ALIVE_SECONDS: Final = 30
 
 
-class Connection(HttpToolsProtocol):
-    """One connection, with a deadline for each of its heads."""
+class Places:
+    """The connections that there are, and no more than so many."""
 
-    _deadline: asyncio.TimerHandle | None = None
+    def __init__(self, most: int = MAX_CONNECTIONS) -> None:
+        self._most = most
+        self._held: set[Connection] = set()
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request of it is being answered."""
-        return self.cycle is None or self.cycle.response_complete
+    def take(self, connection: Connection) -> bool:
+        """Takes one in; another one may have to go for it. Returns whether there is room."""
+        if len(self._held) >= self._most:
+            idle = [one for one in self._held if one.is_idle]
+            if not idle:
+                return False
+            min(idle, key=lambda one: one.idle_since).drop()
+        self._held.add(connection)
+        return True
 
-    def connection_made(self, transport: Any) -> None:
-        if len(self.connections) >= MAX_CONNECTIONS:
-            self._make_room()
-        super().connection_made(transport)
-        self._expect_head()
+    def leave(self, connection: Connection) -> None:
+        """Gives its place back."""
+        self._held.discard(connection)
 
-    def data_received(self, data: bytes) -> None:
-        if self.is_idle and self._deadline is None:
-            self._expect_head()
-        super().data_received(data)
-
-    def on_headers_complete(self) -> None:
-        self._head_came()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
-        super().connection_lost(exc)
-
-    def _expect_head(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._close)
-
-    def _head_came(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _close(self) -> None:
-        self._deadline = None
-        if self.is_idle:
-            self.transport.close()
-
-    def _make_room(self) -> None:
-        """Closes the oldest connection that is idle; the set of uvicorn keeps no order."""
-        idle = [one for one in self.connections if isinstance(one, Connection) and one.is_idle]
-        for one in sorted(idle, key=lambda one: one.began)[:1]:
-            one.transport.abort()
-
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
-        self.began = self.loop.time()
+    def drop_all(self) -> None:
+        """Ends all of them."""
+        for connection in list(self._held):
+            connection.drop()
 
 
 async def serve(app: ASGIApp, listener: socket.socket, context: ssl.SSLContext | None) -> None:
     """Serves until it is cancelled."""
+    loop = asyncio.get_running_loop()
+    places, made = Places(), connections_of(app)
+    own = listener.dup()  # closing it leaves the supervisor's, which listens on
+    own.setblocking(False)
+    try:
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(own)
+            except ConnectionError:
+                continue  # it was given up in the queue
+            connection = made(places.leave)
+            if places.take(connection):
+                connection.opening = loop.create_task(_open(connection, accepted, context, places))
+            else:
+                accepted.close()
+            await asyncio.sleep(0)  # what is accepted is taken up before the next one is
+    finally:
+        own.close()
+        places.drop_all()
+
+
+def connections_of(app: ASGIApp) -> Callable[[Callable[[Connection], None]], Connection]:
+    """Returns what makes a connection of the application, given what it calls at its end."""
     logging.getLogger("uvicorn").addHandler(logging.NullHandler())
     logging.getLogger("uvicorn").propagate = False
     config = uvicorn.Config(
@@ -99,15 +96,30 @@ async def serve(app: ASGIApp, listener: socket.socket, context: ssl.SSLContext |
     state = ServerState()
     state.default_headers = config.encoded_headers
 
-    def connection() -> Connection:
-        return Connection(config=config, server_state=state, app_state={})
+    def made(leave: Callable[[Connection], None]) -> Connection:
+        return Connection(leave, config=config, server_state=state, app_state={})
 
-    own = listener.dup()  # closing it leaves the supervisor's, which listens on
-    own.setblocking(False)
-    server = await asyncio.get_running_loop().create_server(connection, sock=own, ssl=context)
+    return made
+
+
+async def _open(
+    connection: Connection,
+    accepted: socket.socket,
+    context: ssl.SSLContext | None,
+    places: Places,
+) -> None:
+    """Makes the connection of an accepted socket, with its handshake if there is one."""
     try:
-        await asyncio.get_running_loop().create_future()  # `serve_forever` may wait for clients
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: connection,
+            accepted,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else HEAD_SECONDS,
+        )
+    except (OSError, asyncio.CancelledError):
+        pass  # it left, does not speak TLS, or was dropped
     finally:
-        server.close()
-        for one in list(state.connections):
-            one.shutdown()
+        connection.opening = None
+        if not connection.is_made:
+            places.leave(connection)
+            accepted.close()

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fastpath.ipc.counters import BreakerState, Page, Slot, TargetGauge, in_flight
+from fastpath.ipc.counters import BreakerState, Page, Slot, TargetGauge, WorkerPhase, in_flight
 from gateway import __version__
 from gateway.control.health_checks import Report
 from gateway.control.reloads import Reload
@@ -45,6 +45,7 @@ def status(known: Known) -> dict[str, object]:
         "draining": known.draining,
         "rolled_out": all(worker["generation"] == known.generation for worker in workers),
         "workers": workers,
+        "worker_exits": _exits(known.page) if known.page is not None else 0,
         "targets": [_target(name, known) for name in _names(known)],
     }
 
@@ -59,7 +60,17 @@ def _workers(page: Page) -> Iterator[dict[str, object]]:
                 "generation": row[Slot.GENERATION],
                 "connections": row[Slot.CONNECTIONS],
                 "requests": in_flight(row),
+                "finished": row[Slot.REQUESTS],
+                "errors_5xx": row[Slot.ERRORS_5XX],
+                "state": WorkerPhase(row[Slot.STATE]).name.lower(),
+                "lag_seconds": row[Slot.LOOP_LAG] / 1e9,
             }
+
+
+def _exits(page: Page) -> int:
+    """Returns how many workers ended by themselves or were killed, and were replaced."""
+    totals = page.totals()
+    return totals[Slot.EXITS_CRASHED] + totals[Slot.EXITS_KILLED] + totals[Slot.EXITS_HUNG]
 
 
 def _names(known: Known) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from fastpath.ipc.cells import BUCKETS, RecordCell
+from fastpath.ipc.cells import BUCKETS, WHOLE_CELLS, RecordCell
 from fastpath.ipc.counters import SHARED_BLOCK, Page
 from gateway.metrics.history import NO_TARGET, OTHERS, Counts
 
@@ -31,12 +31,12 @@ def _blocks(page: Page) -> Iterator[tuple[str, int]]:
 def _counts(page: Page, block: int) -> Counts:
     # Cell by cell over the classes.
     cells = [sum(column) for column in zip(*page.target_totals(block).records, strict=True)]
-    statuses = cells[RecordCell.STATUSES : RecordCell.BYTES_IN]
+    by_status = [cells[start : start + BUCKETS] for start in range(0, WHOLE_CELLS, BUCKETS)]
     rates = (
-        sum(statuses),
-        statuses[_REFUSED],
-        statuses[_FAILED],
+        sum(cells[:WHOLE_CELLS]),
+        sum(by_status[_REFUSED]),
+        sum(by_status[_FAILED]),
         cells[RecordCell.BYTES_IN],
         cells[RecordCell.BYTES_OUT],
     )
-    return Counts(rates, tuple(cells[RecordCell.WHOLE : RecordCell.WHOLE + BUCKETS]))
+    return Counts(rates, tuple(sum(bucket) for bucket in zip(*by_status, strict=True)))

@@ -537,7 +537,6 @@ function showFacts() {
     ["Generation", status.generation === null ? "–" : `${status.generation}, ${status.rolled_out ? "served by all workers" : "on its way to the workers"}`],
     ["Digest", (status.digest ?? "–").slice(0, 16)],
   ];
-  if (status.started_at) facts.push(["Up", ageOf(Date.now() / 1000 - status.started_at)]);
   const place = byId("facts");
   while (place.children.length > facts.length) place.lastChild.remove();
   facts.forEach(([name, value], index) => {
@@ -566,7 +565,7 @@ function showTiles() {
   else showTile("latency", secondsParts(p50), `p95 ${secondsOf(p95)} · p99 ${secondsOf(p99)}`);
   showTile("bytes", bytesParts(lately("bytes_out")), `${bytesOf(lately("bytes_in"))} received`);
   const sum = (member) => status.workers.reduce((total, worker) => total + worker[member], 0);
-  showTile("flight", [countOf(sum("requests"))], `${countOf(sum("connections"))} connections`);
+  showTile("flight", [countOf(sum("requests"))], sum("connections") === 1 ? "1 connection" : `${countOf(sum("connections"))} connections`);
   const configured = status.targets.filter((target) => target.configured);
   const out = configured.filter((target) => stateOf(target).out);
   const sub = out.length === 1 ? `${out[0].name}: ${stateOf(out[0]).text}` : `${out.length || "none"} out of use`;
@@ -617,7 +616,7 @@ function showTargets() {
   showRows(byId("targets-rows"), rows, "No target is configured.");
   const checked = targets.filter((target) => target.health).length;
   const more = targets.length - rows.length;
-  const about = checked ? `${checked} of ${targets.length} checked regularly` : "none is checked: health_check is not set";
+  const about = checked ? `${checked} of ${targets.length} checked regularly` : "none is checked: no target has a health section";
   say(byId("targets-aside"), more ? `${about}; ${more} that are in use are not shown` : about);
 }
 
@@ -642,8 +641,8 @@ function showWorkers() {
   const { workers, generation } = known.status;
   const rows = workers.map((worker) => {
     const behind = worker.generation !== generation;
-    const late = worker.lag_seconds > 1;
-    const [text, colour] = worker.state && worker.state !== "serving" ? [worker.state, "warn"] : late ? ["late", "warn"] : ["serving", "good"];
+    const late = worker.state === "serving" && worker.lag_seconds > 1;
+    const [text, colour] = [late ? "late" : worker.state, late || worker.state !== "serving" ? "warn" : "good"];
     return {
       key: String(worker.worker),
       cells: [
@@ -653,14 +652,13 @@ function showWorkers() {
         { l: "Generation", c: "number", t: behind ? `${worker.generation} of ${generation}` : String(worker.generation) },
         { l: "Connections", c: "number", t: countOf(worker.connections) },
         { l: "In flight", c: "number", t: countOf(worker.requests) },
-        { l: "Lag", c: "number", t: worker.lag_seconds === undefined || worker.lag_seconds === null ? "–" : secondsOf(worker.lag_seconds) },
-        { l: "Restarts", c: "number", t: worker.restarts === undefined ? "–" : String(worker.restarts) },
+        { l: "Lag", c: "number", t: secondsOf(worker.lag_seconds) },
       ],
     };
   });
   showRows(byId("workers-rows"), rows, "No worker runs yet.");
-  const restarts = known.status.worker_restarts;
-  say(byId("workers-aside"), restarts === undefined ? "" : restarts === 1 ? "1 restart since the start" : `${countOf(restarts)} restarts since the start`);
+  const exits = known.status.worker_exits;
+  say(byId("workers-aside"), exits ? `${countOf(exits)} replaced since the start` : "none replaced since the start");
 }
 
 // ---------------------------------------------------------------- where would this go?
@@ -743,15 +741,22 @@ const RULE_SHOWN = ["number", "line", "pattern", "target", "fallback", "descript
 
 function ruleCells(rule) {
   const given = Object.entries(rule).filter(([name, value]) => !RULE_SHOWN.includes(name) && value !== null && wordsOf(value) !== "");
-  const rest = given.map(([name, value]) => `${name.replaceAll("_", " ")}: ${wordsOf(value)}`).join("; ");
+  const further = (words) => given.map(([name, value]) => `${name.replaceAll("_", " ")}: ${words(value)}`).join("; ");
+  const rest = further(fewWordsOf);
   return [
     { tag: "th", l: "Rule", c: "number", t: String(rule.number) },
     { l: "Line", c: "number", t: rule.line ? String(rule.line) : "–" },
     { l: "Pattern", c: "text mono", t: rule.pattern },
     { l: "Target", c: "text", t: [rule.target, ...(rule.fallback ?? [])].join(", then ") },
-    { l: "Further", c: rest ? "text" : "text none", t: rest || "–" },
+    { l: "Further", c: rest ? "text" : "text none", t: rest || "–", title: rest === further(wordsOf) ? null : further(wordsOf) },
     { l: "Description", c: rule.description ? "text" : "text none", t: rule.description || "–" },
   ];
+}
+
+/* A long list by its first members: the whole one is the cell's title. */
+function fewWordsOf(value) {
+  if (!Array.isArray(value) || value.length <= 5) return wordsOf(value);
+  return `${wordsOf(value.slice(0, 3))} and ${value.length - 3} more`;
 }
 
 function wordsOf(value) {

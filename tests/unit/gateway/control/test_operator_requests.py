@@ -70,8 +70,17 @@ def test_the_status(rig: Rig) -> None:
     assert rig.known.present is not None
     assert (found["ok"], found["digest"]) == (True, rig.known.present.digest)
     assert found["workers"] == [
-        {"worker": 0, "pid": 41, "generation": 3, "connections": 7, "requests": 0}
+        {
+            "worker": 0,
+            "pid": 41,
+            "generation": 3,
+            "connections": 7,
+            "requests": 0,
+            "state": "starting",
+            "lag_seconds": 0.0,
+        }
     ]
+    assert found["worker_exits"] == 0
     assert rig.target("s3") == {
         "name": "s3",
         "configured": True,
