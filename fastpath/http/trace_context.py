@@ -1,4 +1,4 @@
-"""Reads the headers of Trace Context (W3C), which say what larger piece of work a request is part of.
+"""Reads the headers of Trace Context (W3C), which say what trace a request is part of.
 
 Rules: the gateway begins no trace and has no span of its own: a target sees what the client sent.
 It signs neither header, because proxies on the way to a target may replace both.

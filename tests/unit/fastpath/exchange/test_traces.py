@@ -1,4 +1,4 @@
-"""Traces: what a client says of its trace goes up with its request and the calls for it, unsigned."""
+"""Traces: what a client says of its trace goes up with its request and its calls, unsigned."""
 
 from __future__ import annotations
 
