@@ -122,7 +122,8 @@ def test_openmetrics_is_valid(bench: Bench) -> None:
 
 
 def test_requests_have_their_target_class_and_status(bench: Bench) -> None:
-    assert bench.samples()["s3gateway_requests_total"] == {
+    requests = bench.samples()["s3gateway_requests_total"]
+    assert {labels: value for labels, value in requests.items() if value} == {
         (("code", code), ("operation", action), ("target", target)): 1.0
         for code, action, target in (
             ("2xx", "read", "one"),
