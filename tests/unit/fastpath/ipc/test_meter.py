@@ -91,6 +91,13 @@ def test_the_first_byte_has_a_bucket_of_its_own() -> None:
     assert record[RecordCell.WHOLE_SUM] == pytest.approx(9_000_000, abs=3)
 
 
+def test_a_first_byte_on_a_bound_is_within_it() -> None:
+    bench = Bench()
+    bench.meter.request_ended("a", "read", "ann", 200, 0, 0, 0.0, BOUNDS[1], BOUNDS[2])
+    bench.meter.flush()
+    assert bench.record()[RecordCell.FIRST + 1] == 1
+
+
 def test_what_is_gathered_comes_with_the_sweep_and_once() -> None:
     bench = Bench()
     for _ in range(3):
