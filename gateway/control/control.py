@@ -123,7 +123,8 @@ class Control:
         self._wanted_at: dict[str, float] = {}  # monotonic seconds
         self._logs: LogReader | None = None
         self._recent = RecentRequests()
-        self._serves = asyncio.Event()  # set once workers have a configuration, or will in a moment
+        self._serves = asyncio.Event()  # set once workers serve a configuration
+        self._first: asyncio.Task[None] | None = None  # sets it
         self._admin_address: socket.socket | None = None  # None: it is off, or cannot be bound
         self._admin_certificate: Certificate | None = None  # the last one that was configured
         self._health: HealthChecks | None = None  # None until there are workers to tell
@@ -259,7 +260,8 @@ class Control:
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
         number = await self._publish(ticket, snapshot)
-        self._serves.set()
+        if is_first:
+            self._first = self._loop.create_task(self._see_served(number))
         if ticket:
             read = Read(began, found.digest, found.warnings, self._needs_restart(found))
             outcome = self._rollout.becomes(number, _SERVED_SECONDS)
@@ -277,6 +279,11 @@ class Control:
         number = self._rollout.sent()
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
         return number
+
+    async def _see_served(self, number: asyncio.Future[int]) -> None:
+        """Notes that workers serve: what can wait for that does, as it would take CPU of theirs."""
+        await self._rollout.becomes(number, _SERVED_SECONDS)
+        self._serves.set()
 
     def _needs_restart(self, found: Publication) -> tuple[str, ...]:
         """Returns the settings that differ from those in force, and are read once at the start."""
