@@ -260,9 +260,8 @@ class Control:
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
         number = await self._publish(ticket, snapshot)
-        if is_first:
-            self._first = number
-            self._serves.set()
+        self._first = self._first or number
+        self._serves.set()
         if ticket:
             read = Read(began, found.digest, found.warnings, self._needs_restart(found))
             outcome = self._rollout.becomes(number, _SERVED_SECONDS)

@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -293,6 +294,19 @@ def test_a_body_is_small_json(shared: tuple[Gateway, Plane]) -> None:
         kind = "Content-Type: application/x-www-form-urlencoded\r\n"
         form.sendall(f"{head}{kind}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         assert form.recv(4096).startswith(b"HTTP/1.1 415")
+
+
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head(
+    shared: tuple[Gateway, Plane],
+) -> None:
+    _, plane = shared
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", plane.port, timeout=10)) as one:
+        took = []
+        for _ in range(10):
+            began = time.monotonic()
+            assert ask(one, "GET", "/live").status == 200
+            took.append(time.monotonic() - began)
+    assert min(took[2:]) < 0.03  # a delayed acknowledgement takes 0.04 s at least
 
 
 # What clients can hold
