@@ -176,6 +176,7 @@ def test_a_target_is_disabled_if_it_is_meant(tab: Tab, running: Running) -> None
     tab.wait_for("!document.querySelector('dialog').open")
     assert not running.gateway.log_contains("second: is disabled")
     tab.click(second)
+    tab.wait_for("document.querySelector('dialog').open")
     tab.click("#confirm-yes")
     tab.wait_for(contains("#targets-result", "Target second is disabled."))
     tab.wait_for(contains("#targets-rows tr[data-key=second]", "Enable"))

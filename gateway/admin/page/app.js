@@ -477,11 +477,12 @@ let span = 300; // seconds that the plots show
 function showPlots() {
   const last = known.samples.at(-1)?.at ?? Date.now() / 1000;
   const to = last + (known.lostAt === null ? 0 : (performance.now() - known.heard) / 1000);
-  const samples = known.samples.filter((sample) => sample.at >= to - span);
+  const before = known.samples.filter((sample) => sample.at >= to - span - MEAN_SECONDS); // for the first means
+  const samples = before.filter((sample) => sample.at >= to - span);
   const series = shownSeries(samples);
   const points = (names, column) => smooth(
-    samples.map((sample) => [sample.at, names.reduce((sum, name) => sum + numberOf(sample, name, column), 0)]),
-  );
+    before.map((sample) => [sample.at, names.reduce((sum, name) => sum + numberOf(sample, name, column), 0)]),
+  ).slice(before.length - samples.length);
   const lines = (first, second) =>
     series.map(({ label, colour, kind, of }) => ({
       label, colour, kind, points: points(of, first), second: second ? points(of, second) : undefined,
@@ -1003,15 +1004,17 @@ function showState() {
   document.body.classList.toggle("stale", lost);
   const note = stateNote();
   const place = byId("notes");
-  if (place.textContent === note) return;
-  place.replaceChildren(...(note ? [element("p", { class: lost ? "note bad" : "note" }, note)] : []));
+  if (place.dataset.note === note) return;
+  place.dataset.note = note;
+  const way = isLocked() && known.fault.status === 401 ? element("a", { href: "#token" }, "Give the token.") : null;
+  place.replaceChildren(...(note ? [element("p", { class: lost ? "note bad" : "note" }, note, way)] : []));
 }
 
 /* Beyond its own machine the gateway answers who has the token. */
 const isLocked = () => known.fault instanceof Refused && [401, 403].includes(known.fault.status);
 
 function stateNote() {
-  if (isLocked()) return `${known.fault.message} Give the token under Changes.`;
+  if (isLocked()) return known.fault.status === 401 ? "From another machine this is shown to whoever has the token. " : `${known.fault.message} `;
   if (known.lostAt !== null) {
     const since = known.heard ? `since ${clockOf(known.lostAt)}. What is shown is from then` : "yet";
     const why = known.fault instanceof NoAnswer ? "" : ` (${known.fault.message})`;
@@ -1054,7 +1057,10 @@ async function once() {
   } catch (error) {
     known.lostAt ??= (known.heard ? Date.now() - (performance.now() - known.heard) : Date.now()) / 1000;
     known.fault = error;
-    if (error.status === 401) takeToken("");
+    if (error.status === 401 && known.token) {
+      takeToken("");
+      showResult("Wrong token.", "bad");
+    }
     if (!(error instanceof NoAnswer || error instanceof Refused)) console.error(error);
   }
   showAll();
