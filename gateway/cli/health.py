@@ -76,7 +76,7 @@ def _found(pid: int | None, seconds: float) -> tuple[str, list[Readiness]]:
 
 def _supervisor(pid: int | None, seconds: float) -> int:
     """Returns the supervisor of the gateway; waits for a new control. Raises Unanswered."""
-    from gateway.status.ask import Unanswered, supervisor
+    from gateway.status.ask import NotRunning, supervisor
 
     if pid is not None:
         return pid
@@ -84,7 +84,7 @@ def _supervisor(pid: int | None, seconds: float) -> int:
     while True:
         try:
             return supervisor(None)
-        except Unanswered:
+        except NotRunning:
             if time.monotonic() > until:
                 raise
             time.sleep(_FIND_AGAIN_SECONDS)

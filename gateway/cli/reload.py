@@ -54,13 +54,13 @@ def _warn(answer: Mapping[str, Any]) -> None:
 
 
 def _print_outcome(answer: Mapping[str, Any]) -> None:
-    from gateway.config.digest import SHOWN
+    from gateway.status.address import DIGEST_SHOWN
 
     workers = [str(worker) for worker in answer["acknowledged"]]
     noun = "worker" if len(workers) == 1 else "workers"
     click.echo(
         f"generation {answer['generation']} is served by {noun} {', '.join(workers)} "
-        f"(digest {answer['digest'][:SHOWN]}, {answer['seconds']:.2f} s)"
+        f"(digest {answer['digest'][:DIGEST_SHOWN]}, {answer['seconds']:.2f} s)"
     )
     if answer["needs_restart"]:
         click.echo(_needs_restart(answer), err=True)

@@ -60,6 +60,8 @@ def _workers(page: Page) -> Iterator[dict[str, object]]:
                 "generation": row[Slot.GENERATION],
                 "connections": row[Slot.CONNECTIONS],
                 "requests": in_flight(row),
+                "finished": row[Slot.REQUESTS],
+                "errors_5xx": row[Slot.ERRORS_5XX],
                 "state": WorkerPhase(row[Slot.STATE]).name.lower(),
                 "lag_seconds": row[Slot.LOOP_LAG] / 1e9,
             }
