@@ -428,6 +428,7 @@ class Control:
                 recent=self._recent,
                 launch=self._arguments.launch,
                 report=self._notices.error,
+                warn=self._notices.warning,
             )
             await self._await_certificate()
             await self._run_admin(plane, self._admin_address)
