@@ -853,7 +853,7 @@ async function showRecent() {
   showHeads(tab.heads);
   const rows = (said[name] ?? []).map((one, index) => ({ key: `${one.time ?? one.began} ${one.request_id ?? index}`, cells: tab.cells(one) }));
   showRows(byId("recent-rows"), rows, tab.none);
-  say(byId("recent-aside"), tab.note);
+  say(byId("recent-aside"), said.left_out ? `${tab.note}; ${countOf(said.left_out)} were not told since control started` : tab.note);
 }
 
 function showHeads(names) {
