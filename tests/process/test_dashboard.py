@@ -219,3 +219,19 @@ def test_the_page_says_when_control_does_not_answer_and_goes_on_afterwards(
     assert tab.text("#notes") == ""
     running.get("/bucket/key", 10)
     tab.wait_for("document.querySelector('#tile-rate').textContent !== '0/s'")
+
+
+def test_a_drain_ends_the_gateway_and_the_page_says_so(browser: Browser) -> None:
+    with Target() as target:
+        config = {**open_config(target.url), "admin": {"token": TOKEN}}
+        with Gateway.start(config, 1, admin="127.0.0.1:0") as gateway:
+            url = gateway.wait_for_log(r"admin plane on (http://\S+)")[1]
+            tab = shown(browser.open(f"{url}/"))
+            give(tab, TOKEN)
+            tab.click("#drain")
+            tab.wait_for("document.querySelector('dialog').open")
+            tab.click("#confirm-yes")
+            assert gateway.wait() == 0
+            tab.wait_for(contains("#changes-result", "Draining: the gateway ends"))
+            tab.wait_for(contains("#notes", "No answer from the control process since"))
+            tab.close()
