@@ -73,11 +73,14 @@ def _line(line: str) -> Text:
 
 
 def _workers(workers: list[Mapping[str, Any]], of: Mapping[int, Rates]) -> Table:
-    table = _table("worker", "pid", "generation", "connections", "in flight", "requests/s", "5xx/s")
+    table = _table(
+        "worker", "state", "pid", "generation", "connections", "in flight", "requests/s", "5xx/s"
+    )
     for worker in workers:
         rate = of.get(worker["pid"])
         table.add_row(
-            *(str(worker[name]) for name in ("worker", "pid", "generation", "connections")),
+            *(str(worker[name]) for name in ("worker", "state", "pid", "generation")),
+            str(worker["connections"]),
             str(worker["requests"]),
             _UNKNOWN if rate is None else f"{rate.requests:.1f}",
             _UNKNOWN if rate is None else _errors(rate.errors),
@@ -86,6 +89,7 @@ def _workers(workers: list[Mapping[str, Any]], of: Mapping[int, Rates]) -> Table
     table.add_section()
     table.add_row(
         "all",
+        "",
         "",
         "",
         *(str(sum(worker[name] for worker in workers)) for name in ("connections", "requests")),
