@@ -100,8 +100,8 @@ from fastpath.response.filters import Reason
 from fastpath.response.heads import (
     CONTINUE,
     error_response,
+    head_of_answer,
     own_head,
-    own_response,
     relayed_head,
     reply_framing,
     with_lines,
@@ -1027,15 +1027,14 @@ class Exchange:
         self.status = answer.status
         keep = self._may_keep()
         is_http10 = not self.head.http_minor
-        self._client.send(
-            own_response(
-                answer,
-                self.request_id,
-                keep=keep,
-                is_http10=is_http10,
-                extra_lines=self._extra_lines(),
-            )
+        head = head_of_answer(
+            answer,
+            self.request_id,
+            keep=keep,
+            is_http10=is_http10,
+            extra_lines=self._extra_lines(),
         )
+        self._client.send(head, answer.body)  # not joined: a merged list has 250 KB
         self._end(keep=keep)
 
     def refuse(self, error: S3Error) -> None:

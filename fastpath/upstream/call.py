@@ -557,6 +557,8 @@ class Call:
         self._tries += 1
         self._state = CallState.SENDING
         self._write_paused = self._read_paused = False
+        if self._request.is_for_document:
+            connection.read_whole()
         # A body follows: the head goes up with its first byte (as in `exchange.exchange`).
         if not self._request.length:
             connection.send_head(self._head_up(), self._request.method)

@@ -35,6 +35,7 @@ class OwnRequest(NamedTuple):
     payload: the value of x-amz-content-sha256.
     length: of the body; None: it has none.
     is_path_style: whether the path names the bucket wherever the target has it otherwise.
+    is_for_document: whether its answer is a large document, which is read here.
     """
 
     operation: str
@@ -45,6 +46,7 @@ class OwnRequest(NamedTuple):
     payload: bytes = UNSIGNED_PAYLOAD
     length: int | None = None
     is_path_style: bool = False
+    is_for_document: bool = False
 
     @property
     def fields(self) -> Mapping[bytes, bytes]:

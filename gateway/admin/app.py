@@ -104,11 +104,15 @@ class Paths:
 
     async def decisions(self, request: Request) -> Response:
         """The last requests."""
-        return json_answer({"decisions": self._plane.recent.requests(_limit(request))})
+        recent = self._plane.recent
+        found = {"decisions": recent.requests(_limit(request)), "left_out": recent.left_out}
+        return json_answer(found)
 
     async def errors(self, request: Request) -> Response:
         """The last requests that failed."""
-        return json_answer({"errors": self._plane.recent.errors(_limit(request))})
+        recent = self._plane.recent
+        found = {"errors": recent.errors(_limit(request)), "left_out": recent.left_out}
+        return json_answer(found)
 
     async def reloads(self, request: Request) -> Response:
         """The last reloads."""
