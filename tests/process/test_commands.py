@@ -207,6 +207,33 @@ def test_a_watch_without_a_terminal_is_lines(two: dict[str, Any], as_json: bool)
 
 # Completion
 
+
+def test_names_of_targets_are_completed_from_the_running_gateway(two: dict[str, Any]) -> None:
+    """Where there is none, nothing is completed, and nothing is said."""
+
+    def completed(pid: int) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "gateway.cli"],
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "_S3GATEWAY_COMPLETE": "bash_complete",
+                "COMP_WORDS": f"s3gateway\ndisable\n--pid\n{pid}\ns",
+                "COMP_CWORD": "4",
+            },
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+
+    with Gateway.start(two, workers=1) as gateway:
+        done = completed(gateway.supervisor_pid)
+        assert (done.stdout, done.stderr) == ("plain,second\n", "")
+        pid = gateway.supervisor_pid
+    done = completed(pid)
+    assert (done.stdout.strip(), done.stderr) == ("", "")
+
+
 BASH = shutil.which("bash")
 COMPLETE = """
 source <(s3gateway completion bash) || exit 9
