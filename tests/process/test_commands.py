@@ -83,10 +83,19 @@ def test_a_drain_ends_the_gateway(two: dict[str, Any]) -> None:
 
 
 def test_signals_that_mean_nothing_here_change_nothing(two: dict[str, Any]) -> None:
-    """The default of two of them stops a process, that of another ends it."""
+    """The default of two of them stops a process (not one without a terminal, as here), that of
+    another ends it.
+    """
+    numbers = (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2, signal.SIGWINCH)
     with Gateway.start(two, workers=1) as gateway:
         before = gateway.worker_pids()
-        for number in (signal.SIGTTIN, signal.SIGTTOU, signal.SIGUSR2, signal.SIGWINCH):
+        states = Path(f"/proc/{gateway.supervisor_pid}/status").read_text()
+        ignored = re.search(r"^SigIgn:\s+([0-9a-f]+)$", states, re.MULTILINE)
+        assert ignored is not None
+        assert [number for number in numbers if int(ignored[1], 16) >> (number - 1) & 1] == [
+            *numbers
+        ]
+        for number in numbers:
             gateway.signal(number)
         assert gateway.reload(moved(two)) == 2  # the supervisor runs
         assert gateway.worker_pids() == before
