@@ -124,6 +124,7 @@ class Control:
         self._logs: LogReader | None = None
         self._recent = RecentRequests()
         self._serves = asyncio.Event()  # set once workers have a configuration, or will in a moment
+        self._first: asyncio.Future[int] | None = None  # its number, if this control published it
         self._admin_address: socket.socket | None = None  # None: it is off, or cannot be bound
         self._admin_certificate: Certificate | None = None  # the last one that was configured
         self._health: HealthChecks | None = None  # None until there are workers to tell
@@ -259,7 +260,9 @@ class Control:
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
         number = await self._publish(ticket, snapshot)
-        self._serves.set()
+        if is_first:
+            self._first = number
+            self._serves.set()
         if ticket:
             read = Read(began, found.digest, found.warnings, self._needs_restart(found))
             outcome = self._rollout.becomes(number, _SERVED_SECONDS)
@@ -419,6 +422,8 @@ class Control:
     async def _serve_admin(self, requests: OperatorRequests) -> None:
         """Serves the admin plane once a configuration is served; it never ends control."""
         await self._serves.wait()
+        if self._first is not None:  # what the plane needs would take CPU of workers that start
+            await self._rollout.becomes(self._first, _SERVED_SECONDS)
         if self._admin_address is not None:
             plane = Plane(
                 known=self._known,

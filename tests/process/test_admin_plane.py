@@ -381,6 +381,8 @@ def test_a_reload_changes_the_token_and_names_but_not_tls(
         status, answer = plane.change("/api/reload", token=other)
         assert (status, answer["needs_restart"]) == (200, ["admin_tls"])
         assert plane.ask("/live", host="gw.example.com")[0] == 200
+        os.kill(gateway.control_pid(), signal.SIGKILL)  # which is no restart of the gateway
+        assert plane.get("/live") == {"live": True}
 
 
 def test_with_tls_the_certificate_of_the_last_reload_is_shown(
