@@ -237,6 +237,14 @@ class Control:
             if ticket:
                 self._reloads.end(_refused(began, found), waiting)
             return
+        number = await self._put_in_force(ticket, found)
+        if ticket and number is not None:
+            read = Read(began, found.digest, found.warnings, self._needs_restart(found))
+            outcome = self._rollout.becomes(number, _SERVED_SECONDS)
+            self._reloads.follow(read, outcome, waiting)
+
+    async def _put_in_force(self, ticket: int, found: Publication) -> asyncio.Future[int] | None:
+        """Publishes a configuration; returns its number to come, or None if the start failed."""
         self._warn(found.warnings)
         self._boot_payload = self._boot_payload or found.boot
         # Before the snapshot: the supervisor makes the page of counters meanwhile.
@@ -256,16 +264,14 @@ class Control:
         except (AccessLogError, ListenError) as error:
             self._notices.error(str(error))
             await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
-            return
+            return None
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
         number = await self._publish(ticket, snapshot)
-        self._first = self._first or number
-        self._serves.set()
-        if ticket:
-            read = Read(began, found.digest, found.warnings, self._needs_restart(found))
-            outcome = self._rollout.becomes(number, _SERVED_SECONDS)
-            self._reloads.follow(read, outcome, waiting)
+        if is_first:
+            self._first = number
+            self._serves.set()
+        return number
 
     async def _refuse(self, ticket: int, found: Refusal) -> None:
         """Logs what is wrong with a configuration; the supervisor goes on with the one before."""

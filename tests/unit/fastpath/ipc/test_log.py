@@ -49,6 +49,7 @@ def test_an_access_line() -> None:
         "worker": 0,
         "access_key_id": "",
         "proxy": "",
+        "trace_id": "",
     }
     assert line["request_id"].encode() in client.heard
     assert 0 < line["seconds"] < 10
