@@ -7,8 +7,11 @@ source of each).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from itertools import count
+
+_numbers = count()
 
 
 class Source(Enum):
@@ -27,6 +30,8 @@ class Kind:
     code: str
     message: str
     source: Source = Source.DOWNSTREAM
+    # By which it is counted, in the order of this table; no two kinds are the same.
+    number: int = field(default_factory=lambda: next(_numbers), init=False, repr=False)
 
 
 class S3Error(Exception):

@@ -402,6 +402,7 @@ class ClientConnection(WritingHalf):
         request_id = self._worker.next_request_id()
         if cause := of_request(came):
             self._worker.log.client_mistaken(str(cause), self.remote)
+        self._worker.meter.head_refused(fault.kind)
         self._worker.log.head_refused(self.remote, request_id, fault)
         self.send(
             error_response(fault, (request_id, self._worker.host_id), to_head=False, keep=False)

@@ -81,7 +81,9 @@ from fastpath.http.framing import (
 )
 from fastpath.http.hop_by_hop import with_other_headers
 from fastpath.ipc.access_log import AccessLine
+from fastpath.ipc.cells import TargetCounter
 from fastpath.ipc.counters import Slot
+from fastpath.ipc.meter import UNVERIFIED
 from fastpath.payload.body_plan import STREAMING, BodyPlan
 from fastpath.payload.held_body import HeldBody
 from fastpath.renaming.answers import RenamedDocuments, RenamedHeaders
@@ -104,7 +106,6 @@ from fastpath.response.heads import (
     reply_framing,
     with_lines,
 )
-from fastpath.routing.identities import UNVERIFIED
 from fastpath.s3.operations import BODY_METHODS
 from fastpath.s3.refusals import REFUSAL_STATUSES
 from fastpath.s3.xml_writer import error_document, without_declaration
@@ -113,7 +114,7 @@ from fastpath.upstream.call import ask
 from fastpath.upstream.filter_chain import FilterChain
 from fastpath.upstream.lessee import Failure
 from fastpath.upstream.refusals import AnsweredRequest, RefusedSignatures, RegionRedirects
-from fastpath.upstream.retry import may_resend
+from fastpath.upstream.retry import RETRY_COUNTERS, may_resend
 from fastpath.upstream.shares import holder_at
 
 if TYPE_CHECKING:
@@ -148,10 +149,12 @@ class Exchange:
 
     __slots__ = (
         "_answer_head",
+        "_answered_at",
         "_body",
         "_body_plan",
         "_client",
         "_cors",
+        "_ended_at",
         "_error_code",
         "_filter",
         "_filters",
@@ -214,11 +217,13 @@ class Exchange:
         # the answer
         self._filters: FilterChain | None = None  # None: it goes to the client as it comes
         self._error_code: ErrorCode | None = None  # None: the answer's body is no error document
+        self._answered_at = 0.0  # when its first byte came; 0.0: not yet
         self._answer_head = b""  # waits for the first piece of its body
         self._cors = b""  # header lines for a page of another origin
         self.answer_kind = NO_BODY
         self.wants_close = not head.keep_alive
         # the log
+        self._ended_at: float  # once it has
         self.bytes_in = 0
         self.bytes_out = 0
         self.status = 0
@@ -438,7 +443,7 @@ class Exchange:
         """Wait for other credentials than those that the target refused."""
         signer = await preparation.find_other_signer(self, self._worker)
         self.admitted = replace(self.admitted, signer=signer)
-        self._worker.count_retry()
+        self._count_retry(TargetCounter.RETRIES_CREDENTIALS)
         return await self._find_out(fresh=True)
 
     # --- a composed operation, instead of the lease ---
@@ -461,6 +466,7 @@ class Exchange:
     async def _operate(self, operation: Operation, length: int) -> Callable[[], None]:
         if self._body_plan is not None and not self._body_plan.is_sent:
             await self._body.skip()
+        self._worker.meter.composed(self.target_name, self.admitted.operation.action)
         request = ComposedRequest(self._worker, self, self._body, length)
         self._reply = request.reply
         return await run(operation, request)
@@ -485,6 +491,7 @@ class Exchange:
     ) -> None:
         """Send the head of an operation's reply; `more`: bytes of its body come next."""
         self.state = after(self.state, REPLY)
+        self._answered_at = time.perf_counter()
         self.status = status
         self.wants_close = not self._may_keep()
         self.answer_kind, framing = reply_framing(self.head, status, length)
@@ -583,7 +590,7 @@ class Exchange:
             self.lease_failed(barred[target.name], how=Failure.REFUSED)
             return
         self.state = after(self.state, LEASE)
-        self._pool = self._worker.pool(target.route)
+        self._pool = self._worker.pool(target.route, target.name)
         name = server_name(target, admitted.upstream_address) if target.virtual else None
         self._pool.lease(self, self.holder(), fresh=fresh, name=name)
 
@@ -601,7 +608,7 @@ class Exchange:
 
     def lease_failed(self, reason: str, *, how: Failure) -> None:
         """End with an error: there is no connection."""
-        self._worker.log.target_failed(self, reason)
+        self._target_failed(reason, how)
         kind = SLOW_DOWN if how is Failure.OVERLOAD else SERVICE_UNAVAILABLE
         self.refuse(S3Error(kind, retry_after=_RETRY_AFTER))
 
@@ -748,6 +755,7 @@ class Exchange:
             self._filter_head(raw, head, kind, more=more)
             return
         self.state = after(self.state, ANSWERED)
+        self._answered_at = time.perf_counter()
         self.status = head.status
         if head.status >= 400 and b"content-encoding" not in head.fields:
             self._error_code = ErrorCode()
@@ -927,7 +935,7 @@ class Exchange:
         elif step.reason is Reason.COPY:
             self._run(self._copy_here)
         else:
-            self._worker.count_retry()
+            self._count_retry(RETRY_COUNTERS[step.reason])
             self._set_out(fresh=True)
 
     def answer_instead(self, answer: OwnAnswer) -> None:
@@ -953,11 +961,19 @@ class Exchange:
         self._upstream = None
         if self.state not in BEGUN and self._may_resend(stale):
             self.state = after(self.state, RESEND)
-            self._worker.count_retry()
+            self._count_retry(TargetCounter.RETRIES_STALE)
             self._set_out(fresh=True)
             return
-        self._worker.log.target_failed(self, reason)
+        self._target_failed(reason, how)
         self.refuse(S3Error(SERVICE_UNAVAILABLE, retry_after=_RETRY_AFTER))
+
+    def _target_failed(self, reason: str, how: Failure) -> None:
+        """Log and count that the target gave no whole answer."""
+        self._worker.log.target_failed(self, reason)
+        self._worker.meter.failed(self.target_name, how.counter)
+
+    def _count_retry(self, reason: TargetCounter) -> None:
+        self._worker.meter.retried(self.target_name, reason)
 
     @property
     def body_taken(self) -> bool:
@@ -1034,6 +1050,7 @@ class Exchange:
             error = self.trail.renamed.error_for_client(error)
         self.status = error.kind.status
         self.code = error.kind.code
+        self._worker.meter.refused(error.kind)
         if not self.trail.verified and self.trail.decision is None:
             self._client.lifetime.refuse()
         keep = self._may_keep()
@@ -1080,6 +1097,7 @@ class Exchange:
 
     def _break_off(self) -> None:
         self.code = "BrokenOff"
+        self._worker.row[Slot.BROKEN_OFF] += 1
         self._leave_upstream()
         self._end_log()
         self._client.abort()
@@ -1124,14 +1142,31 @@ class Exchange:
             self._filters = None  # they refer to the exchange
             if self._form is not None:
                 self._form.close()
+            self._ended_at = time.perf_counter()
+            trail = self.trail
+            operation, decision = trail.operation, trail.decision
+            self._worker.meter.request_ended(
+                decision.target if decision is not None else "",
+                operation.action if operation is not None else "",
+                trail.caller.name,
+                self.status,
+                self.bytes_in,
+                self.bytes_out,
+                self.started,
+                self._answered_at,
+                self._ended_at,
+            )
             self._worker.log.exchange_ended(self, how)
 
     # --- for the log, and for requests of the gateway's own: Logged, Requester, Prepared ---
 
     @property
     def remote(self) -> str:
-        """The client's address and port."""
-        return self._client.remote
+        """The client's address and port: of the connection, or what a trusted proxy says."""
+        proxies = self.snapshot.trusted_proxies
+        if proxies is None:
+            return self._client.remote
+        return proxies.client(self._client.remote, self.head.fields.get(b"x-forwarded-for"))
 
     @property
     def target_name(self) -> str:
@@ -1162,18 +1197,23 @@ class Exchange:
         return self.snapshot.targets[self.admitted.decision.target]
 
     def holder(self) -> str:
-        """Whose share of connections it takes from: who signed, else the client's address."""
+        """Whose share of connections it takes from: who signed, else the address that connected.
+
+        Not what a proxy says of the client: where a proxy passes on what clients wrote, one client
+        would be as many as it likes.
+        """
         return self.trail.caller.name or holder_at(self._client.remote.rpartition(":")[0])
 
     def access_line(self, worker: int) -> AccessLine:
         """Its line in the access log of this worker."""
         trail = self.trail
         address, decision, operation = trail.address, trail.decision, trail.operation
-        # By position: these seventeen names cost 0.8 us a request (bench: GET 1 KiB).
+        remote, connection = self.remote, self._client.remote
+        # By position: names cost 0.8 us a request (bench: GET 1 KiB).
         return AccessLine(
             time.time(),
             self.request_id,
-            self.remote,
+            remote,
             self.head.method.decode("latin-1"),
             operation.name if operation is not None else "",
             address.bucket.decode() if address is not None else "",
@@ -1185,7 +1225,9 @@ class Exchange:
             self.code,
             self.bytes_in,
             self.bytes_out,
-            time.perf_counter() - self.started,
+            self._ended_at - self.started,
             self.snapshot.generation,
             worker,
+            trail.caller.key_id,
+            "" if remote is connection else connection,
         )

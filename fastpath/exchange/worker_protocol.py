@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fastpath.custom.client import RouterClient
     from fastpath.exchange.form_upload import FormMemory
     from fastpath.ipc.log import WorkerLog
+    from fastpath.ipc.meter import Meter
     from fastpath.routing.snapshot import Route, Snapshot
     from fastpath.upstream.bucket_regions import BucketRegions
     from fastpath.upstream.credential_refresh import CredentialRefresh
@@ -22,6 +23,7 @@ class Worker(Protocol):
 
     snapshot: Snapshot  # in force
     log: WorkerLog
+    meter: Meter
     row: memoryview  # the worker's counters
     now: float  # of the loop's clock, at most half a second old
     draining: bool
@@ -36,8 +38,8 @@ class Worker(Protocol):
     def next_request_id(self) -> str:
         """An id that is unique in this worker."""
 
-    def pool(self, route: Route) -> Pool:
-        """The pool of connections of a route."""
+    def pool(self, route: Route, target: str) -> Pool:
+        """The pool of connections of a route, which a request for this target needs."""
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Have a coroutine run as a task."""
@@ -47,6 +49,3 @@ class Worker(Protocol):
 
     def count_aborted(self) -> None:
         """Count a client that left before its answer was whole."""
-
-    def count_retry(self) -> None:
-        """Count a request that goes up a second time."""

@@ -1,16 +1,21 @@
 """Counters of every worker in one page of shared memory: its layout, and who writes which cell.
 
-    names           the targets that have a block of their own, 64 bytes each
+    names           the targets that have a block of their own, 64 bytes each, then the identities
     row 0           totals of the workers that have ended (its INCARNATION cell: see `totals`)
     row 1..n        one worker each, from fork to reap
     row n+1         control's, whichever control process runs
 
-    A row           64 fixed cells (`Slot`), then a block of cells for each target
-    A target block  counters, gauges, one histogram for each class of operation;
-                    block 0 is shared by all targets that have none of their own
+    A row           64 fixed cells (`Slot`), errors by their kind (`fastpath.errors`), a block of
+                    cells for each target, one for each identity (`cells` says what is in them)
+    A target's      block 0 is shared by all targets that have none of their own, the last one is
+    block           for requests that were decided for no target
+    An identity's   block 0 is shared by those that have none, the last two are for requests that
+    block           nobody signed, and for those whose signature was not verified
 
-    STARTED = REQUESTS + CUT + LOST + those in flight, and with an access log, once all is written,
-    LOG_WRITTEN = REQUESTS + CUT + CALLS less the lines that were lost (docs/logs.md)
+    STARTED = REQUESTS + CUT + LOST + those in flight
+    REQUESTS + CUT = the statuses of all target blocks, as of all identities'
+    and with an access log, once all is written,
+    LOG_WRITTEN + SAMPLED = REQUESTS + CUT + CALLS less the lines that were lost (docs/logs.md)
 
 Rules: a cell has one writer, the worker whose row it is in, except before its fork and after its
 reap, when it belongs to the supervisor; the supervisor alone writes names, and a target keeps its
@@ -22,10 +27,23 @@ page is sized.
 from __future__ import annotations
 
 import mmap
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple, TypeVar
+
+from fastpath.ipc.cells import (
+    BLOCK_CELLS,
+    CONNECTS_AT,
+    GAUGES_AT,
+    IDENTITY_CELLS,
+    RECORD_CELLS,
+    RECORDS_AT,
+    STATUSES,
+    WHOLE_CELLS,
+)
+from fastpath.ipc.name_table import NAME_BYTES, NameTable
 
 T = TypeVar("T")
 
@@ -45,15 +63,12 @@ class Slot(IntEnum):
     REQUESTS = 9  # finished: answered, refused, broken off or left by their client
     ERRORS_4XX = 10
     ERRORS_5XX = 11
-    BYTES_IN = 12
-    BYTES_OUT = 13
     RETRIES = 14
     LOG_DROPPED = 15  # log lines that found the log socket full, or could not be written
     CUT = 16  # requests that were running when their worker had to leave
     ABORTED = 17  # requests whose client left early
     CONNECTS = 18  # upstream connections opened
     CONNECT_ERRORS = 19
-    REUSED = 20  # requests sent on a kept upstream connection
     SIGNATURES_REFUSED = 21  # answers of targets that refused the gateway's own signature
     REDIRECTED = 22  # answers of targets that named another region for a bucket
     SPLICED = 23  # bytes of bodies that the kernel moved
@@ -68,6 +83,29 @@ class Slot(IntEnum):
     ROUTER_CACHED = 32  # questions that a kept answer decided
     LISTS_FAILED = 33  # targets that failed to list their buckets for a list of all
     UPLOADS_LEFT = 34  # uploads of failed copies that could not be aborted (docs/repair.md)
+    SAMPLED = 35  # access lines that are not written because a share of them is wanted
+    BROKEN_OFF = 36  # requests whose answer broke off after it had begun
+    CACHE_HITS = 37  # requests whose bucket's plan was in the route cache, as of the last sweep
+    CACHE_MISSES = 38
+    CACHE_EVICTIONS = 39
+    LOOP_LAG = 40  # ns: the latest that a beat of the event loop came in the last half minute
+    STATE = 41  # a `Phase`
+    RELOADS = 42  # by control: reloads that an operator asked for, and that all workers took
+    RELOADS_REFUSED = 43  # by control: whose configuration cannot be used
+    RELOADED_AT = 44  # by control: epoch seconds of the last reload that took effect
+    EXITS_CRASHED = 45  # by the supervisor: workers that left by themselves
+    EXITS_KILLED = 46  # by the supervisor: that a signal ended
+    EXITS_HUNG = 47  # by the supervisor: that it killed
+    CONTROL_EXITS = 48  # by the supervisor: of control processes
+    ROUTER_EXITS = 49  # by the supervisor: of custom routers
+
+
+class Phase(IntEnum):
+    """What a worker does (`Slot.STATE`)."""
+
+    STARTING = 0
+    SERVING = 1
+    DRAINING = 2
 
 
 class TargetGauge(IntEnum):
@@ -85,6 +123,10 @@ class TargetGauge(IntEnum):
     BREAKER = 2  # of the worker's connections to the target: a `BreakerState`
     BREAKER_SINCE = 3  # epoch seconds in which it opened; 0 while it is closed
     HEALTH_UNTIL = 4  # control's: epoch seconds until which HEALTH counts; 0: for good
+    IDLE = 5  # connections of the worker's pool, as of its last sweep: kept for the next request
+    BUSY = 6
+    CONNECTING = 7
+    WAITING = 8  # requests that wait for one
 
 
 class Health(IntEnum):
@@ -105,26 +147,34 @@ class BreakerState(IntEnum):
 
 CELL_BYTES: Final = 8
 SLOTS: Final = 64  # fixed cells of a row; 512 bytes, so that no two workers share a cache line
+ERROR_CELLS: Final = 128  # kinds of errors; the last cell is for those that are too many
 
-# Of a target's block. All three are multiples of 8 cells, a cache line.
-TARGET_COUNTERS: Final = 24
-TARGET_GAUGES: Final = 8  # a gauge ends with its worker: it is no part of the totals
-HISTOGRAM_CELLS: Final = 24  # buckets, a sum and a count
-OPERATION_CLASSES: Final = 5  # read, write, list, delete, admin
-BLOCK_CELLS: Final = TARGET_COUNTERS + TARGET_GAUGES + OPERATION_CLASSES * HISTOGRAM_CELLS
-
-NAME_BYTES: Final = 64  # the configuration allows no longer name of a target
 # Blocks for targets that later reloads add, at least; with many targets, as many as there are.
 SPARE_TARGETS: Final = 32
+SPARE_IDENTITIES: Final = 32
+# Identities with a block of their own: a series each for whoever scrapes (docs/operations.md).
+MAX_IDENTITIES: Final = 256
 
-FACTS: Final = frozenset((Slot.HEARTBEAT, Slot.GENERATION, Slot.INCARNATION, Slot.PID, Slot.WORKER))
+FACTS: Final = frozenset(
+    (
+        Slot.HEARTBEAT,
+        Slot.GENERATION,
+        Slot.INCARNATION,
+        Slot.PID,
+        Slot.WORKER,
+        Slot.LOOP_LAG,
+        Slot.STATE,
+        Slot.RELOADED_AT,
+    )
+)
 GAUGES: Final = frozenset((Slot.CONNECTIONS, Slot.UPSTREAM))
 COUNTERS: Final = tuple(slot for slot in Slot if slot not in FACTS and slot not in GAUGES)
 
+_NO_SLOTS: Final = memoryview(bytes(SLOTS * CELL_BYTES)).cast("Q")
 _TOTALS: Final = 0
 _SEQUENCE: Final = int(Slot.INCARNATION)  # of row 0
 _READ_ATTEMPTS: Final = 100
-_SHARED_BLOCK: Final = 0
+SHARED_BLOCK: Final = 0
 
 
 class PageFull(Exception):
@@ -142,19 +192,41 @@ class Layout:
 
     rows: int  # workers at a time
     targets: int = 0  # targets with a block of their own in each row
+    identities: int = 0  # the same of identities
 
     @classmethod
-    def for_start(cls, workers: int, targets: int) -> Layout:
-        """The layout for a configuration, with room for targets that reloads add."""
-        return cls(workers, targets + max(targets, SPARE_TARGETS))
+    def for_start(cls, workers: int, targets: int, identities: int = 0) -> Layout:
+        """The layout for a configuration, with room for what reloads add."""
+        named = min(identities + max(identities, SPARE_IDENTITIES), MAX_IDENTITIES)
+        return cls(workers, targets + max(targets, SPARE_TARGETS), named)
+
+    @property
+    def no_target(self) -> int:
+        """The number of the block for requests that were decided for no target."""
+        return self.targets + 1
+
+    @property
+    def anonymous(self) -> int:
+        """The number of the identities' block for requests that nobody signed."""
+        return self.identities + 1
+
+    @property
+    def unverified(self) -> int:
+        """The number of the one for requests whose signature was not verified."""
+        return self.identities + 2
+
+    @property
+    def identities_at(self) -> int:
+        """Where the blocks of identities begin in a row."""
+        return SLOTS + ERROR_CELLS + (self.targets + 2) * BLOCK_CELLS
 
     @property
     def row_cells(self) -> int:
-        return SLOTS + (self.targets + 1) * BLOCK_CELLS
+        return self.identities_at + (self.identities + 3) * IDENTITY_CELLS
 
     @property
     def names_bytes(self) -> int:
-        return self.targets * NAME_BYTES
+        return (self.targets + self.identities) * NAME_BYTES
 
     @property
     def size(self) -> int:
@@ -165,16 +237,21 @@ class Layout:
 class TargetBlock:
     """One target's cells in one row."""
 
-    __slots__ = ("counters", "gauges", "histograms")
+    __slots__ = ("connects", "counters", "gauges", "records")
 
     def __init__(self, cells: memoryview) -> None:
-        gauges = TARGET_COUNTERS + TARGET_GAUGES
-        self.counters = cells[:TARGET_COUNTERS]
-        self.gauges = cells[TARGET_COUNTERS:gauges]
-        self.histograms = tuple(
-            cells[start : start + HISTOGRAM_CELLS]
-            for start in range(gauges, BLOCK_CELLS, HISTOGRAM_CELLS)
+        self.counters = cells[:GAUGES_AT]
+        self.gauges = cells[GAUGES_AT:CONNECTS_AT]
+        self.connects = cells[CONNECTS_AT:RECORDS_AT]
+        self.records = tuple(  # in the order of CLASSES
+            cells[start : start + RECORD_CELLS]
+            for start in range(RECORDS_AT, BLOCK_CELLS, RECORD_CELLS)
         )
+
+    @property
+    def requests(self) -> int:
+        """Requests that ended, of any class and status."""
+        return sum(sum(record[:WHOLE_CELLS]) for record in self.records)
 
 
 class TargetCells(NamedTuple):
@@ -187,15 +264,17 @@ class TargetCells(NamedTuple):
 class Page:
     """The shared page. Only the supervisor acquires and retires rows, and assigns blocks."""
 
-    __slots__ = ("_blocks", "_bytes", "_cells", "_incarnations", "layout")
+    __slots__ = ("_bytes", "_cells", "_identities", "_incarnations", "_targets", "layout")
 
     def __init__(self, layout: Layout, descriptor: int = -1) -> None:
         """Maps the file `descriptor`, which is `layout.size` long; without it, fresh memory."""
         self.layout = layout
         self._incarnations = 0
-        self._blocks: dict[str, int] = {}  # as far as the names have been read
         self._bytes = memoryview(mmap.mmap(descriptor, layout.size))
         self._cells = self._bytes[layout.names_bytes :].cast("Q")
+        border = layout.targets * NAME_BYTES
+        self._targets = NameTable(self._bytes[:border])
+        self._identities = NameTable(self._bytes[border : layout.names_bytes])
 
     # Rows
 
@@ -231,58 +310,91 @@ class Page:
         What it had in flight is lost with it.
         """
         row, totals = self.row(number), self.row(_TOTALS)
+        self._settle(number)
         row[Slot.LOST] = in_flight(row)
         totals[_SEQUENCE] += 1  # odd: readers wait
         for slot in COUNTERS:
             totals[slot] += row[slot]
-        for block in self._used_blocks():
-            _add_block(self._block_cells(number, block), self._block_cells(_TOTALS, block))
-        start = self.layout.names_bytes + number * self.layout.row_cells * CELL_BYTES
-        end = start + self.layout.row_cells * CELL_BYTES
-        self._bytes[start:end] = bytes(end - start)
+        for start, end in self._spans():
+            self._move(number, start, end)
+        self.row(number)[:] = _NO_SLOTS
         totals[_SEQUENCE] += 1
+
+    def _settle(self, number: int) -> None:
+        """Makes the row of a worker that ended in the middle of counting a request agree.
+
+        It counts in the block of the target first (`ipc.meter`): that says what has ended.
+        """
+        row = self.row(number)
+        ended = sum(self.target(number, block).requests for block in self._used_blocks())
+        row[Slot.REQUESTS] += max(ended - row[Slot.REQUESTS] - row[Slot.CUT], 0)
+        known = sum(
+            sum(self.identity_cells(number, block)[:STATUSES])
+            for block in range(self.layout.identities + 3)
+        )
+        if ended > known:
+            self.identity_cells(number, SHARED_BLOCK)[0] += ended - known
+
+    def _spans(self) -> Iterator[tuple[int, int]]:
+        """Where the cells in use behind the fixed ones of a row are."""
+        yield SLOTS, SLOTS + ERROR_CELLS
+        for block in self._used_blocks():
+            start = SLOTS + ERROR_CELLS + block * BLOCK_CELLS
+            yield start, start + BLOCK_CELLS
+        yield self.layout.identities_at, self.layout.row_cells
+
+    def _move(self, number: int, start: int, end: int) -> None:
+        """Adds cells of a row to the totals, but for gauges, and zeroes them; most are 0."""
+        base = number * self.layout.row_cells
+        for cell, value in enumerate(self._cells[base + start : base + end].tolist(), start):
+            if value:
+                self._cells[base + cell] = 0
+                if not self._is_gauge(cell):
+                    self._cells[cell] += value
+
+    def _is_gauge(self, cell: int) -> bool:
+        in_blocks = cell - SLOTS - ERROR_CELLS
+        if in_blocks < 0 or cell >= self.layout.identities_at:
+            return False
+        return GAUGES_AT <= in_blocks % BLOCK_CELLS < CONNECTS_AT
 
     def live(self) -> list[int]:
         """The numbers of the rows in use."""
         rows = range(1, self.layout.rows + 1)
         return [number for number in rows if self.row(number)[Slot.INCARNATION]]
 
-    # Target blocks
+    # Blocks of targets and identities
 
     def assign(self, names: Iterable[str]) -> list[str]:
         """Gives each of these targets a block; returns those for which none is left.
 
         Call it before workers get the snapshot that has these targets.
         """
-        without = []
-        for name in names:
-            if self.block(name) != _SHARED_BLOCK:
-                continue
-            number, text = len(self._blocks) + 1, name.encode()
-            if number > self.layout.targets or len(text) > NAME_BYTES:
-                without.append(name)
-                continue
-            start = (number - 1) * NAME_BYTES
-            self._bytes[start : start + len(text)] = text
-            self._blocks[name] = number
-        return without
+        return self._targets.assign(names)
+
+    def assign_identities(self, names: Iterable[str]) -> list[str]:
+        """The same of identities."""
+        return self._identities.assign(names)
 
     def block(self, name: str) -> int:
         """The number of a target's block; 0, the shared one, if it has none of its own."""
-        found = self._blocks.get(name)
-        if found is None:
-            self._read_names()
-            found = self._blocks.get(name, _SHARED_BLOCK)
-        return found
+        return self._targets.number(name)
+
+    def identity_block(self, name: str) -> int:
+        """The number of an identity's block; 0, the shared one, if it has none of its own."""
+        return self._identities.number(name)
 
     def names(self) -> list[str]:
         """Returns the targets that have a block, those of earlier configurations included."""
-        self._read_names()
-        return list(self._blocks)
+        return self._targets.names()
+
+    def identities(self) -> list[str]:
+        """Returns the identities that have a block, those of earlier configurations included."""
+        return self._identities.names()
 
     def target(self, number: int, block: int) -> TargetBlock:
         """The cells of a target's block in a row."""
-        return TargetBlock(self._block_cells(number, block))
+        return TargetBlock(self.block_cells(number, block))
 
     def control_target(self, block: int) -> TargetBlock:
         """The cells of a target's block in control's row, which outlive control."""
@@ -291,26 +403,27 @@ class Page:
     def cells(self, number: int, name: str) -> TargetCells | None:
         """A target's gauges for the worker of this row; None: it has no block of its own."""
         block = self.block(name)
-        if block == _SHARED_BLOCK:
+        if block == SHARED_BLOCK:
             return None
         return TargetCells(self.control_target(block).gauges, self.target(number, block).gauges)
 
-    def _read_names(self) -> None:
-        """Reads the names that were assigned since the last time, maybe by another process."""
-        for number in range(len(self._blocks) + 1, self.layout.targets + 1):
-            start = (number - 1) * NAME_BYTES
-            text = bytes(self._bytes[start : start + NAME_BYTES]).rstrip(b"\0")
-            if not text:
-                return
-            self._blocks[text.decode()] = number
+    def errors(self, number: int) -> memoryview:
+        """The cells of errors in a row, by the number of their kind."""
+        start = number * self.layout.row_cells + SLOTS
+        return self._cells[start : start + ERROR_CELLS]
 
-    def _used_blocks(self) -> Iterator[int]:
-        self._read_names()
-        return iter(range(len(self._blocks) + 1))
+    def _used_blocks(self) -> list[int]:
+        return [*range(len(self.names()) + 1), self.layout.no_target]
 
-    def _block_cells(self, number: int, block: int) -> memoryview:
-        start = number * self.layout.row_cells + SLOTS + block * BLOCK_CELLS
+    def block_cells(self, number: int, block: int) -> memoryview:
+        """The cells of a target's block in a row, in one piece."""
+        start = number * self.layout.row_cells + SLOTS + ERROR_CELLS + block * BLOCK_CELLS
         return self._cells[start : start + BLOCK_CELLS]
+
+    def identity_cells(self, number: int, block: int) -> memoryview:
+        """The cells of an identity's block in a row."""
+        start = number * self.layout.row_cells + self.layout.identities_at + block * IDENTITY_CELLS
+        return self._cells[start : start + IDENTITY_CELLS]
 
     # Sums
 
@@ -325,15 +438,24 @@ class Page:
 
     def target_totals(self, block: int) -> TargetBlock:
         """The same of a target's block; a copy."""
+        return TargetBlock(self._sum(lambda number: self.block_cells(number, block)))
+
+    def identity_totals(self, block: int) -> memoryview:
+        """The same of an identity's block."""
+        return self._sum(lambda number: self.identity_cells(number, block))
+
+    def error_totals(self) -> memoryview:
+        """The same of the cells of errors."""
+        return self._sum(self.errors)
+
+    def _sum(self, cells: Callable[[int], memoryview]) -> memoryview:
+        """The sums of these cells over all rows; a copy."""
 
         def read() -> list[int]:
-            blocks = [self._block_cells(number, block) for number in self._all_rows()]
-            return [sum(cells) for cells in zip(*blocks, strict=True)]
+            rows = [cells(number) for number in self._all_rows()]
+            return [sum(column) for column in zip(*rows, strict=True)]
 
-        copy = memoryview(bytearray(BLOCK_CELLS * CELL_BYTES)).cast("Q")
-        for cell, value in enumerate(self._consistent(read)):
-            copy[cell] = value
-        return TargetBlock(copy)
+        return memoryview(array("Q", self._consistent(read)))
 
     def _all_rows(self) -> tuple[int, ...]:
         return (_TOTALS, *self.live(), self.layout.rows + 1)
@@ -352,8 +474,42 @@ class Page:
         return found
 
 
-def _add_block(source: memoryview, totals: memoryview) -> None:
-    """Adds the counters and histograms of a block to the totals; most cells are 0."""
-    for cell, value in enumerate(source):
-        if value and not TARGET_COUNTERS <= cell < TARGET_COUNTERS + TARGET_GAUGES:
-            totals[cell] += value
+class WorkerCells:
+    """The cells of one worker, and those of control that it reads."""
+
+    __slots__ = ("_number", "_page", "errors", "row")
+
+    def __init__(self, page: Page, number: int) -> None:
+        self._page = page
+        self._number = number
+        self.row = page.row(number)
+        self.errors = page.errors(number)
+
+    @classmethod
+    def apart(cls) -> WorkerCells:
+        """Returns cells that nobody else reads."""
+        page = Page(Layout(rows=1))
+        return cls(page, page.acquire())
+
+    def words(self, name: str) -> TargetCells | None:
+        """A target's gauges; None: it has no block of its own."""
+        return self._page.cells(self._number, name)
+
+    def target(self, name: str) -> memoryview:
+        """The cells of a target's block; with an empty name, those of requests without a target."""
+        block = self._page.block(name) if name else self._page.layout.no_target
+        return self._page.block_cells(self._number, block)
+
+    def identity(self, name: str) -> memoryview:
+        """The cells of an identity's block."""
+        return self._page.identity_cells(self._number, self._page.identity_block(name))
+
+    @property
+    def anonymous(self) -> memoryview:
+        """The cells of requests that nobody signed."""
+        return self._page.identity_cells(self._number, self._page.layout.anonymous)
+
+    @property
+    def unverified(self) -> memoryview:
+        """The cells of requests whose signature was not verified."""
+        return self._page.identity_cells(self._number, self._page.layout.unverified)

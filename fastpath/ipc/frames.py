@@ -45,6 +45,8 @@ class FrameType(IntEnum):
     REJECTION = 37  # supervisor -> control: a REJECTED (JSON {"worker": int, "reason": str})
     SERVE = 38  # supervisor -> router: take connections; it is imported and READY
     BEAT = 39  # router -> supervisor: its loop turns
+    WANTED = 40  # control -> supervisor: what an operator wants (UTF-8: `reload` or `drain`)
+    DRAINING = 41  # supervisor -> control: no new client is accepted any more
 
 
 class Frame(NamedTuple):

@@ -26,6 +26,7 @@ from fastpath.ipc.repair_lines import BEGUN, DONE, LEFT, LeftUpload, RepairLine,
 
 if TYPE_CHECKING:
     from fastpath.errors import S3Error
+    from fastpath.ipc.sampling import Sampling
 
 MAX_DATAGRAM = 32768  # bytes; well below the default AF_UNIX socket buffer of 212,992
 FLUSH_SECONDS = 0.1
@@ -41,8 +42,13 @@ _MAX_DROPPED = 256  # pairs of a target and dropped headers; clients choose amon
 ACCESS = b"="  # an access line begins with it: control writes the rest of the line as it is
 _FLUSH_LINES = 64
 
+RECENT = "recent"  # the kind of a line that tells control of a request, for whoever looks now
+# Requests that a worker tells of in a second, and failed ones besides: people read no more.
+RECENT_A_SECOND = 10
+RECENT_ERRORS_A_SECOND = 20
+
 # As globals: an attribute of an enumeration costs a descriptor call.
-_REQUESTS, _BYTES_IN, _BYTES_OUT = Slot.REQUESTS, Slot.BYTES_IN, Slot.BYTES_OUT
+_REQUESTS = Slot.REQUESTS
 
 
 class Logged(Protocol):
@@ -97,13 +103,18 @@ class WorkerLog:
         *,
         worker: int,
         access_log: str,
+        tells_requests: bool = False,
     ) -> None:
-        """`access_log` is a form of `access_log`, or `off`."""
+        """`access_log` is a form of `access_log`, or `off`.
+
+        tells_requests: control is told of some, for the admin plane.
+        """
         self._loop = loop
         self._sink = sink
         self._row = row
         self._worker = worker
         self._form = FORMS.get(access_log)
+        self.sampling: Sampling | None = None  # None: every access line is written
         self._lines: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._unverified_at = -math.inf  # when the last failed authentication was logged
@@ -113,20 +124,40 @@ class WorkerLog:
         self._failures: dict[str, _ToldFailures] = {}  # by target
         self._mistakes: dict[str, float] = {}  # clients' mistakes: when each was logged last
         self._process: ProcessIdentity | None = None  # this one, once a repair line needs it
+        # In this second, requests and errors to tell of besides those that were.
+        self._recent_left = RECENT_A_SECOND if tells_requests else 0
+        self._errors_left = RECENT_ERRORS_A_SECOND if tells_requests else 0
+        self._refill: asyncio.TimerHandle | None = None
 
     def exchange_ended(self, exchange: Logged, how: Slot = _REQUESTS) -> None:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
         row = self._row
         row[how] += 1
-        if exchange.bytes_in:
-            row[_BYTES_IN] += exchange.bytes_in
-        row[_BYTES_OUT] += exchange.bytes_out
         if exchange.status >= 400:
             row[Slot.ERRORS_4XX if exchange.status < 500 else Slot.ERRORS_5XX] += 1
             if key_id := exchange.unverified_key_id:
                 self._authentication_failed(exchange, key_id)
+            if self._errors_left:
+                self._errors_left -= 1
+                self._tell(exchange.access_line(self._worker))
+        elif self._recent_left:
+            self._recent_left -= 1
+            self._tell(exchange.access_line(self._worker))
         if self._form is not None:
-            self._take(ACCESS + self._form(exchange.access_line(self._worker), OF_CLIENT))
+            if self.sampling is None:
+                self._take(ACCESS + self._form(exchange.access_line(self._worker), OF_CLIENT))
+            else:
+                self._take_share(exchange.access_line(self._worker), OF_CLIENT, self.sampling)
+
+    def _tell(self, line: AccessLine) -> None:
+        """Tell control of a request, for whoever looks at the last ones."""
+        if self._refill is None:
+            self._refill = self._loop.call_later(1.0, self._tell_more)
+        self._write({"kind": RECENT, **line._asdict()})
+
+    def _tell_more(self) -> None:
+        self._refill = None
+        self._recent_left, self._errors_left = RECENT_A_SECOND, RECENT_ERRORS_A_SECOND
 
     def call_ended(self, call: Logged) -> None:
         """Count a request of the gateway's own to a target, and log it."""
@@ -134,7 +165,17 @@ class WorkerLog:
         if call.code:
             self._row[Slot.CALLS_FAILED] += 1
         if self._form is not None:
-            self._take(ACCESS + self._form(call.access_line(self._worker), CALL))
+            if self.sampling is None:
+                self._take(ACCESS + self._form(call.access_line(self._worker), CALL))
+            else:
+                self._take_share(call.access_line(self._worker), CALL, self.sampling)
+
+    def _take_share(self, line: AccessLine, kind: str, sampling: Sampling) -> None:
+        """Log a line, or count that it is left out."""
+        if sampling.leaves_out(line):
+            self._row[Slot.SAMPLED] += 1
+        elif self._form is not None:
+            self._take(ACCESS + self._form(line, kind))
 
     def _authentication_failed(self, exchange: Logged, key_id: str) -> None:
         """Log a failed authentication, at intervals: a flood of them must not flood the log."""

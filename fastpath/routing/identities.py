@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fastpath.ipc.meter import UNVERIFIED
 from fastpath.signing.sigv4.identity import Identity
 from fastpath.signing.sigv4.sign import Signer
 
@@ -34,11 +35,12 @@ class Grant:
 class Caller(Identity):
     """An identity with its rights.
 
+    key_id: of the key that it signed with, for the log; empty if that was not verified.
     signers: credentials of its own, by target.
     sees_decisions: its answers say which target and rule they come from.
     """
 
-    __slots__ = ("grants", "sees_decisions", "signers", "targets")
+    __slots__ = ("grants", "key_id", "sees_decisions", "signers", "targets")
 
     def __init__(  # noqa: PLR0913 (an identity has these parts)
         self,
@@ -52,6 +54,7 @@ class Caller(Identity):
         sees_decisions: bool = False,
     ) -> None:
         super().__init__(name, access_key_id, secret)
+        self.key_id = access_key_id.decode("utf-8", "replace")
         self.targets = targets
         self.grants = grants
         self.signers: Mapping[str, Signer | None] = signers or {}
@@ -72,8 +75,6 @@ def unverified(access_key_id: bytes) -> Caller:
     """Return a caller without rights for an unverified key, which the log shows as `?KEY`."""
     return Caller(f"{UNVERIFIED}{access_key_id.decode('utf-8', 'replace')}", b"", b"", grants=())
 
-
-UNVERIFIED = "?"
 
 # The caller under `auth.mode: open`; and of a request before it is known who sent it.
 OPEN_CALLER = Caller("", b"", b"")

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from fastpath.http.forwarded_for import TrustedProxies
+from fastpath.ipc.sampling import Sampling
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.response.cors import Cors, CorsRule, compile_pattern
 from fastpath.routing.bucket_lists import BucketLists, bucket_lists
@@ -36,7 +38,7 @@ from fastpath.signing.authentication import Accepted, Sigv2
 from fastpath.signing.sigv4.sign import Credentials, Signer, Unsigned
 from fastpath.sockets.tls_settings import Certificate, TLSSettings
 
-FORMAT = 3
+FORMAT = 4
 
 # JSON as `gateway.config.compile` wrote it: it was checked there, so it is not checked here.
 Document: TypeAlias = Mapping[str, Any]
@@ -93,6 +95,8 @@ class Snapshot:
     sealer: Sealer  # of upload ids
     custom: CustomRouting | None = None  # `routing.custom`: a router in a process of its own
     bucket_lists: BucketLists | None = None  # None: the default target answers a ListBuckets
+    trusted_proxies: TrustedProxies | None = None  # None: who connects is the client
+    sampling: Sampling | None = None  # of access lines; None: all are written
 
     def signer(self, target: Target, caller: Caller) -> Signer | Unsigned | None:
         """Returns the signer of `caller`'s requests to `target`; None without credentials."""
@@ -109,7 +113,9 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
     certificate = document["certificate"]
     targets = {entry["name"]: _target(entry, document) for entry in document["targets"]}
     regions = {target["name"]: target["region"] for target in document["targets"]}
-    callers = [_caller(entry, regions, document) for entry in document["identities"]]
+    callers = [
+        caller for entry in document["identities"] for caller in _callers(entry, regions, document)
+    ]
     rules, custom = Rulebook(document["rules"]), _custom(document.get("custom"))
     fallback = Fallback.of(document["fallback"]["targets"], document["fallback"]["passes"])
     routing = RoutingTable(rules, document["default_target"], limits.cached_buckets, fallback)
@@ -130,7 +136,17 @@ def load_snapshot(generation: int, document: Document) -> Snapshot:
         sealer=Sealer([bytes.fromhex(key) for key in document["seal_keys"]]),
         custom=custom,
         bucket_lists=bucket_lists(routing, custom, targets, refuses=refuses),
+        trusted_proxies=_trusted_proxies(document["trusted_proxies"]),
+        sampling=_sampling(document["log"]),
     )
+
+
+def _trusted_proxies(networks: list[str]) -> TrustedProxies | None:
+    return TrustedProxies(networks) if networks else None
+
+
+def _sampling(entry: Document) -> Sampling | None:
+    return Sampling(entry["sample"], entry["slow_seconds"]) if entry["sample"] < 1 else None
 
 
 def _custom(entry: Document | None) -> CustomRouting | None:
@@ -221,20 +237,27 @@ def _signer(name: str | None, region: str, document: Document) -> Signer | None:
     )
 
 
-def _caller(entry: Document, regions: Mapping[str, str], document: Document) -> Caller:
-    return Caller(
-        entry["name"],
-        entry["access_key_id"].encode(),
-        entry["secret_access_key"].encode(),
-        targets=_names(entry["targets"]),
-        grants=None if entry["allow"] is None else tuple(map(_grant, entry["allow"])),
-        signers={
-            target: _signer(name, regions[target], document)
-            for target, name in entry["credentials"].items()
-            if target in regions
-        },
-        sees_decisions=entry["show_decisions"],
-    )
+def _callers(entry: Document, regions: Mapping[str, str], document: Document) -> list[Caller]:
+    """The caller that an identity is with each of its keys: they differ in nothing else."""
+    targets = _names(entry["targets"])
+    grants = None if entry["allow"] is None else tuple(map(_grant, entry["allow"]))
+    signers = {
+        target: _signer(name, regions[target], document)
+        for target, name in entry["credentials"].items()
+        if target in regions
+    }
+    return [
+        Caller(
+            entry["name"],
+            pair["access_key_id"].encode(),
+            pair["secret_access_key"].encode(),
+            targets=targets,
+            grants=grants,
+            signers=signers,
+            sees_decisions=entry["show_decisions"],
+        )
+        for pair in entry["keys"]
+    ]
 
 
 def _grant(entry: Document) -> Grant:

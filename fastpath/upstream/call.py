@@ -31,7 +31,7 @@ from fastpath.http.content_codings import decoded
 from fastpath.http.framing import BY_LENGTH
 from fastpath.http.head import ResponseHead
 from fastpath.ipc.access_log import AccessLine
-from fastpath.ipc.counters import Slot
+from fastpath.ipc.cells import TargetCounter
 from fastpath.response.filters import Question, Reason, Reply, ResponseFilter, SendAgain
 from fastpath.s3.refusals import REFUSAL_STATUSES
 from fastpath.signing.sigv4.sign import Signer
@@ -46,7 +46,7 @@ from fastpath.upstream.refusals import (
     RefusedSignatures,
     RegionRedirects,
 )
-from fastpath.upstream.retry import may_resend
+from fastpath.upstream.retry import RETRY_COUNTERS, may_resend
 
 if TYPE_CHECKING:
     from fastpath.dialects.translation import Translation
@@ -125,8 +125,8 @@ class CallWorker(RefusalWorker, Protocol):
     snapshot: Snapshot  # in force
     barred: Mapping[str, str]  # targets that get no request, and why (`upstream.breakers`)
 
-    def pool(self, route: Route) -> Pool:
-        """The pool of connections of a route."""
+    def pool(self, route: Route, target: str) -> Pool:
+        """The pool of connections of a route, which a request for this target needs."""
 
 
 class Call:
@@ -474,7 +474,7 @@ class Call:
         self._waiting = self.bytes_out = self.status = 0
         self._head = None
         self._resent_for |= {step.reason}
-        self._worker.row[Slot.RETRIES] += 1
+        self._worker.meter.retried(self.target_name, RETRY_COUNTERS[step.reason])
 
     async def _find_other_signer(self) -> None:
         refused = self._to.signer
@@ -535,7 +535,7 @@ class Call:
         if barred is not None:
             self.lease_failed(barred, how=Failure.REFUSED)
             return
-        self._pool = self._worker.pool(self._to.target.route)
+        self._pool = self._worker.pool(self._to.target.route, self._to.target.name)
         name = self._request.server_name(self._to.target)
         self._pool.lease(self, self._requester.holder(), fresh=fresh, name=name)
 
@@ -616,7 +616,7 @@ class Call:
             self._fail(CallFailed(reason, how=how))
             return
         if not self._is_question:
-            self._worker.row[Slot.RETRIES] += 1
+            self._worker.meter.retried(self.target_name, TargetCounter.RETRIES_STALE)
         self._lease(fresh=True)
 
     def _may_resend(self, stale: bool) -> bool:
@@ -647,6 +647,7 @@ class Call:
         self._failure = failure
         if isinstance(failure, CallFailed) and not self._is_question:
             self._worker.log.target_failed(self, failure.reason)
+            self._worker.meter.failed(self.target_name, failure.how.counter)
         self._end(CallState.FAILED)
         self._changed()
 
@@ -669,6 +670,9 @@ class Call:
         self._filters = None  # they refer to the call
         if state is not CallState.COMPLETE:
             self.code = state.name.capitalize()
+        self._worker.meter.call_ended(
+            self.target_name, self.bytes_in, self.bytes_out, failed=bool(self.code)
+        )
         self._worker.log.call_ended(self)
 
     @property
@@ -718,6 +722,7 @@ class Call:
             seconds=time.perf_counter() - self._started,
             generation=self._requester.snapshot.generation,
             worker=worker,
+            access_key_id=self._requester.caller.key_id,
         )
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Protocol
 
+from fastpath.ipc.cells import TargetCounter
+
 if TYPE_CHECKING:
     from fastpath.http.framing import BodyKind
     from fastpath.http.head import ResponseHead
@@ -23,6 +25,11 @@ class Failure(IntEnum):
     TIMEOUT = 2  # no connection or no answer in time
     BROKEN = 3  # the connection broke before or in the answer
     UNUSABLE = 4  # it answered, and the gateway cannot use that: another place would be no remedy
+
+    @property
+    def counter(self) -> TargetCounter:
+        """As what it is counted."""
+        return TargetCounter(TargetCounter.FAILURES_OVERLOAD + self)
 
 
 class Connection(Protocol):

@@ -16,11 +16,14 @@ from __future__ import annotations
 import asyncio
 import math
 import ssl
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from fastpath.ipc.cells import TargetCounter
 from fastpath.ipc.counters import Slot
+from fastpath.ipc.meter import observe_connect
 from fastpath.sockets.connecting import ConnectFailed, Endpoint
 from fastpath.sockets.diagnosis import is_own_shortage, of_connect
 from fastpath.sockets.tls import client_context
@@ -36,7 +39,7 @@ if TYPE_CHECKING:
     from fastpath.upstream.breaker import Breaker
     from fastpath.upstream.lessee import Lessee
 
-_REUSED = Slot.REUSED  # as a global: see `exchange.states`
+_REUSES = int(TargetCounter.REUSES)  # as a global: see `exchange.states`
 
 
 class Pool:
@@ -52,7 +55,10 @@ class Pool:
         splicer: Splicer | None = None,
         splice_from: float = math.inf,
     ) -> None:
-        """`splice_from`: bytes of an answer from which its rest is spliced."""
+        """`splice_from`: bytes of an answer from which its rest is spliced.
+
+        Whoever makes the pool has it `count_for` a target.
+        """
         self.name = f"{route.host}:{route.port}"
         self.route = route
         self.timeouts = route.timeouts
@@ -65,6 +71,8 @@ class Pool:
         self.breaker = breaker
         self._loop = loop
         self._endpoint = Endpoint(loop, route.host, route.port)
+        self.target = ""  # whose connections these are, for counters
+        self._cells: memoryview  # of that target
         self._row = row  # the worker's counters
         self._limits = route.pool
         self._context: ssl.SSLContext | None = None
@@ -87,6 +95,15 @@ class Pool:
     def open(self) -> int:
         """Connections open or being opened."""
         return len(self._idle) + len(self._busy) + len(self._connecting)
+
+    @property
+    def connections(self) -> tuple[int, int, int, int]:
+        """How many are idle, busy and being opened, and how many requests wait for one."""
+        return len(self._idle), len(self._busy), len(self._connecting), len(self._waiting)
+
+    def count_for(self, target: str, cells: memoryview) -> None:
+        """Count for this target, in its cells, from now on."""
+        self.target, self._cells = target, cells
 
     def lease(
         self, lessee: Lessee, holder: str, *, fresh: bool = False, name: str | None = None
@@ -116,6 +133,8 @@ class Pool:
         queue = self._waiting.add(lessee, holder, name, until)
         if len(queue.waiters) > queue.connects and self._has_place_for(queue):
             self._begin_connect(queue)
+        else:
+            self._cells[TargetCounter.POOL_WAITS] += 1
 
     def _may_try(self, lessee: Lessee) -> bool:
         """Whether the breaker lets this lessee try; tells it if not."""
@@ -234,7 +253,7 @@ class Pool:
         self._busy.add(connection)
         self._shares.take(holder)
         if connection.uses:
-            self._row[_REUSED] += 1
+            self._cells[_REUSES] += 1
         connection.begin(lessee, holder)
         try:
             lessee.leased(connection)
@@ -299,18 +318,21 @@ class Pool:
         tls = self.route.tls
         if tls is not None and self._context is None:
             self._context = client_context(tls)
+        began = time.perf_counter()
         _, connection = await self._endpoint.connect(
             lambda: UpstreamConnection(self, name),
             self.timeouts.connect_seconds,
             context=self._context,
             server_name=(name or tls.server_name) if tls is not None else None,
         )
+        observe_connect(self._cells, time.perf_counter() - began)
         return connection
 
     def _connect_failed(self, fault: Exception, name: str | None) -> None:
         queue = self._end_connect(_this_task())
         assert queue is not None  # this task's
         self._row[Slot.CONNECT_ERRORS] += 1
+        self._cells[TargetCounter.CONNECT_ERRORS] += 1
         lessee = self._waiting.first(queue)
         self._waiting.tidy(queue)
         place = self.name if name is None else f"{self.name} as {name}"

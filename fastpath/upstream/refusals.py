@@ -35,6 +35,7 @@ from fastpath.upstream.retry import REPLAYABLE
 if TYPE_CHECKING:
     from fastpath.http.head import ResponseHead
     from fastpath.ipc.log import WorkerLog
+    from fastpath.ipc.meter import Meter
     from fastpath.response.filters import Reply, Step
     from fastpath.routing.snapshot import Target
     from fastpath.s3.refusals import Refusal
@@ -67,6 +68,7 @@ class RefusalWorker(Protocol):
     """What the filters use of their worker."""
 
     log: WorkerLog
+    meter: Meter
     row: memoryview
     bucket_regions: BucketRegions
     credential_refresh: CredentialRefresh

@@ -15,7 +15,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fastpath.ipc.cells import TargetCounter
+from fastpath.response.filters import Reason
 from fastpath.s3.conditions import CONDITIONS
+
+# As what a request is counted that goes up again after a response.
+RETRY_COUNTERS: Mapping[Reason, TargetCounter] = {
+    Reason.REGION: TargetCounter.RETRIES_REGION,
+    Reason.CREDENTIALS: TargetCounter.RETRIES_CREDENTIALS,
+    Reason.TRANSLATION: TargetCounter.RETRIES_TRANSLATION,
+}
 
 # Methods that are done twice as well as once (RFC 9110 section 9.2.2).
 REPLAYABLE = frozenset({b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"})

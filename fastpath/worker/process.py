@@ -17,15 +17,16 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections import deque
 from dataclasses import dataclass
 from typing import NoReturn
 
 from fastpath.client.connection import ClientConnection
 from fastpath.ipc.core_tasks import CoreTasks
-from fastpath.ipc.counters import Slot, TargetCells, in_flight
+from fastpath.ipc.counters import Phase, Slot, WorkerCells, in_flight
 from fastpath.ipc.frames import Frame, FrameReader, FrameType, encode
 from fastpath.ipc.log import WorkerLog
+from fastpath.ipc.meter import Meter
 from fastpath.payload import checksums
 from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.sockets.splice import Splicer
@@ -43,6 +44,9 @@ _DEFAULT_DRAIN_SECONDS = 30.0
 # Without a request for this long, a worker imports what only some requests need.
 _IDLE_SECONDS = 1.0
 
+_TICK_NS = int(TICK * 1_000_000_000)
+_BEATS = 60  # half a minute: longer than what passes between two scrapes, as a rule
+
 # Handshakes that began before the supervisor shut the door still end in the accept queue; closing a
 # listener resets whoever is in it.
 _LAST_ACCEPTS_SECONDS = 0.15
@@ -58,9 +62,9 @@ class WorkerArguments:
     backlog: int
     channel: socket.socket
     log: socket.socket
-    row: memoryview
+    cells: WorkerCells
     access_log: str  # the form of its lines, or off
-    cells: Callable[[str], TargetCells | None] = lambda _: None
+    tells_requests: bool  # to control, for the admin plane
 
 
 def run(arguments: WorkerArguments) -> NoReturn:
@@ -106,6 +110,7 @@ class Worker:
 
     def __init__(self, arguments: WorkerArguments) -> None:
         self._arguments = arguments
+        self._row = arguments.cells.row
         self._frames = FrameReader()
         self._accepting: list[asyncio.Server | TLSListener] = []
         self._left = asyncio.Event()
@@ -123,14 +128,21 @@ class Worker:
         self._log = WorkerLog(
             loop,
             arguments.log,
-            arguments.row,
+            self._row,
             worker=arguments.index,
             access_log=arguments.access_log,
+            tells_requests=arguments.tells_requests,
         )
         self._core.start(self._beat())
         snapshot = await self._first_snapshot()
         self._state = WorkerState(
-            loop, snapshot, self._log, arguments.row, Splicer(loop), arguments.cells
+            loop,
+            snapshot,
+            self._log,
+            self._row,
+            Splicer(loop),
+            arguments.cells.words,
+            Meter(arguments.cells),
         )
         self._state.install(snapshot)
         loop.set_exception_handler(self._on_loop_fault)
@@ -138,6 +150,7 @@ class Worker:
         self._core.start(self._sweep())
         gc.freeze()  # what is here now stays: keep the collector away from it
         await self._accept()
+        self._row[Slot.STATE] = Phase.SERVING
         self._tell(FrameType.READY, snapshot.generation)
         self._core.start(self._obey())
         self._import_when_idle()
@@ -205,7 +218,7 @@ class Worker:
         Before READY it would hold up the start, and no thread helps: the import keeps the lock of
         the interpreter. A request that needs it earlier waits for it, and so does the loop.
         """
-        row = self._arguments.row
+        row = self._row
         if row[Slot.STARTED] == started and not in_flight(row):
             checksums.library()
         else:
@@ -246,8 +259,15 @@ class Worker:
     # --- time ---
 
     async def _beat(self) -> None:
+        """Write the heartbeat, and how late it came at most in the last beats."""
+        late: deque[int] = deque(maxlen=_BEATS)
+        due = time.monotonic_ns()
         while True:
-            self._arguments.row[Slot.HEARTBEAT] = time.monotonic_ns()
+            now = time.monotonic_ns()
+            late.append(max(now - due, 0))
+            self._row[Slot.HEARTBEAT] = now
+            self._row[Slot.LOOP_LAG] = max(late)
+            due = now + _TICK_NS
             await asyncio.sleep(TICK)
 
     async def _sweep(self) -> None:
@@ -273,6 +293,7 @@ class Worker:
         """Take what waits in the accept queue, answer what was asked; how many were cut."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._deadline.wait(), _LAST_ACCEPTS_SECONDS)
+        self._row[Slot.STATE] = Phase.DRAINING
         for server in self._accepting:
             server.close()
         self._state.drain()

@@ -20,7 +20,8 @@ from fastpath.client.pipelining import Turns
 from fastpath.composed.operations import OPERATIONS
 from fastpath.custom.client import RouterClient
 from fastpath.exchange.form_upload import FormMemory
-from fastpath.ipc.counters import Slot
+from fastpath.ipc.counters import Slot, WorkerCells
+from fastpath.ipc.meter import Meter
 from fastpath.sockets.outbox import Outbox
 from fastpath.sockets.unsent_bytes import unsent
 from fastpath.upstream.breakers import Breakers
@@ -46,7 +47,7 @@ TICK = 0.5  # seconds between two checks of every deadline
 class WorkerState:
     """The state of one worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what a worker is made of)
         self,
         loop: asyncio.AbstractEventLoop,
         snapshot: Snapshot,
@@ -54,14 +55,20 @@ class WorkerState:
         row: memoryview,
         splicer: Splicer | None = None,
         cells: Callable[[str], TargetCells | None] = lambda _: None,
+        meter: Meter | None = None,
     ) -> None:
-        """Without a `splicer` every body is copied; `cells` are those of a target, by its name."""
+        """Without a `splicer` every body is copied; `cells` are those of a target, by its name.
+
+        Without a `meter`, nobody reads what is counted by target and identity.
+        """
         self.outbox = Outbox(loop)
         self.turns = Turns(loop, snapshot.limits.requests_per_turn)
         self.splicer = splicer
         self.snapshot = snapshot
         self.log = log
+        log.sampling = snapshot.sampling
         self.row = row
+        self.meter = meter or Meter(WorkerCells.apart())
         self.clock = loop.time
         self.now = loop.time()
         self.draining = False
@@ -82,6 +89,7 @@ class WorkerState:
         self._afterwards: set[asyncio.Task[None]] = set()  # work that outlives its request
         self._loop = loop
         self._pools: dict[str, Pool] = {}  # by Route.key
+        self._owners: dict[str, str] = {}  # by Route.key: the first target that has it
         self._prefix = os.urandom(4).hex().upper()
         self._requests = 0
         seed = hashlib.sha512(os.urandom(16)).digest()
@@ -95,6 +103,7 @@ class WorkerState:
     def install(self, snapshot: Snapshot) -> None:
         """Serve this snapshot from now on; requests in flight end on the one they began with."""
         self.snapshot = snapshot
+        self.log.sampling = snapshot.sampling
         self.turns.at_once = snapshot.limits.requests_per_turn
         self.max_connections = most_connections(snapshot.limits.connections, self._descriptors)
         known = {target.route.key for target in snapshot.targets.values()}
@@ -105,13 +114,25 @@ class WorkerState:
             else:
                 pool.retired = False  # a reload may bring a route back
                 pool.splice_from = snapshot.limits.splice_bytes
+        self._own_pools(snapshot)
         self.breakers.install(snapshot)
         self.row[Slot.GENERATION] = snapshot.generation
         self.credential_refresh.install(snapshot)
         self.custom.install(snapshot)
 
-    def pool(self, route: Route) -> Pool:
-        """The pool of a route, made when it is first needed."""
+    def _own_pools(self, snapshot: Snapshot) -> None:
+        """Have each pool count for the first target that has its route."""
+        names = (caller.name for caller in snapshot.callers.values())
+        self.meter.install(snapshot.targets, names)
+        self._owners = {}
+        for name, target in snapshot.targets.items():
+            self._owners.setdefault(target.route.key, name)
+        for key, pool in self._pools.items():
+            owner = self._owners.get(key, pool.target)
+            pool.count_for(owner, self.meter.target(owner))
+
+    def pool(self, route: Route, target: str) -> Pool:
+        """The pool of a route, made when a request for `target` first needs it."""
         pool = self._pools.get(route.key)
         if pool is None:
             splice_from = self.snapshot.limits.splice_bytes
@@ -119,6 +140,8 @@ class WorkerState:
             pool = Pool(
                 self._loop, route, self.row, breaker, self.outbox, self.splicer, splice_from
             )
+            owner = self._owners.get(route.key, target)
+            pool.count_for(owner, self.meter.target(owner))
             self._pools[route.key] = pool
         return pool
 
@@ -203,10 +226,6 @@ class WorkerState:
         """Count a client that left before its answer was whole."""
         self.row[Slot.ABORTED] += 1
 
-    def count_retry(self) -> None:
-        """Count a request that goes up a second time."""
-        self.row[Slot.RETRIES] += 1
-
     def sweep(self) -> None:
         """End everything that is past its deadline; called every `TICK` seconds."""
         now = self.now = self.clock()
@@ -224,6 +243,8 @@ class WorkerState:
             if pool.retired and not pool.open:
                 del self._pools[key]
                 self.breakers.forget(key)
+        self.meter.show_pools(self._pools.values())
+        self.meter.flush()
 
     def drain(self) -> None:
         """Begin to drain: every answer from now on is the last of its connection."""
@@ -253,7 +274,8 @@ class WorkerState:
         return cut
 
     def close(self) -> None:
-        """Drop all connections to targets, and to the custom router."""
+        """Drop all connections to targets, and to the custom router; write the last times."""
+        self.meter.flush()
         for task in self._afterwards:
             task.cancel()
         self.custom.close()

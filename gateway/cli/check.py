@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gateway.config import Loaded
     from gateway.config.problems import Problem
     from gateway.connect import Report
-    from gateway.explain.moves import Move
+    from gateway.explain.difference import Difference
 
 
 @click.command(short_help="Print every problem of a configuration.")
@@ -128,29 +128,13 @@ def _print_difference(difference: Difference) -> None:
         click.echo(f"note: {text}")
 
 
-class Difference(NamedTuple):
-    """What `--against` has found."""
-
-    moves: list[Move]
-    warnings: list[str]
-    notes: list[str]
-
-    def as_dict(self) -> dict[str, object]:
-        from gateway.explain.shown_moves import as_dict
-
-        moves = [as_dict(move) for move in self.moves]
-        return {"moves": moves, "warnings": self.warnings, "notes": self.notes}
-
-
 def _difference(loaded: Loaded, older: Loaded) -> Difference | None:
     """Compares two configurations; None if the new one has errors, which are told."""
-    from gateway.explain.moves import moves, remarks
-    from gateway.explain.shown_moves import all_warnings
+    from gateway.explain.difference import difference
 
     if loaded.model is None or older.model is None:
         return None
-    found = moves(older.model, loaded.model)
-    return Difference(found, list(all_warnings(found)), list(remarks(older.model, loaded.model)))
+    return difference(older.model, loaded.model)
 
 
 def _digest(loaded: Loaded) -> str | None:

@@ -52,6 +52,13 @@ _CONFIG_OPTIONS = (
         help="Listen here instead of router.listen_address; may be repeated.",
     ),
     click.option(
+        "--admin",
+        "admin",
+        metavar="HOST:PORT|off",
+        envvar="S3GATEWAY_ADMIN",
+        help="The admin plane listens here instead of on router.admin_address.",
+    ),
+    click.option(
         "--environment",
         metavar="NAME",
         envvar="S3GATEWAY_ENVIRONMENT",
@@ -89,6 +96,17 @@ def asked(request: Mapping[str, object], pid: int | None) -> dict[str, Any]:
     try:
         return ask(request, pid)
     except (Refused, Unanswered) as error:
+        click.echo(f"s3gateway: {error}", err=True)
+        fail()
+
+
+def answered(request: Mapping[str, object], pid: int | None, seconds: float) -> dict[str, Any]:
+    """Returns the answer of a running gateway, a refusal too; exits with 1 if there is none."""
+    from gateway.status import ask
+
+    try:
+        return ask.answered(request, pid, seconds)
+    except ask.Unanswered as error:
         click.echo(f"s3gateway: {error}", err=True)
         fail()
 

@@ -1,4 +1,4 @@
-"""Reads the certificate and key of `router.tls`, and checks that they can be used.
+"""Reads the certificates and keys that clients are shown, and checks that they can be used.
 
 Rules: the check is the code that a worker uses, on the text that a worker gets; an expired
 certificate is a warning, since clients may not check dates and the gateway should start.
@@ -10,16 +10,19 @@ import ssl
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from fastpath.sockets.tls import server_context
 from fastpath.sockets.tls_settings import Certificate
 from gateway.config.addresses import Listen
 from gateway.config.problems import Path
 from gateway.config.reading import Reader
-from gateway.config.schema import RouterTLS
+from gateway.config.schema import AdminTLS, RouterTLS
 from gateway.config.secrets import Files
 
 _PATH: Path = ("router", "tls")
+Served = TypeVar("Served", RouterTLS, AdminTLS)
+
 _BEGIN, _END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 # DER: ITU-T X.690 section 8.1.2; the fields are RFC 5280 section 4.1.
@@ -40,43 +43,47 @@ def read_served_tls(
                 f"{address} is router.listen_address as well",
                 "give TLS a port of its own",
             )
-    cert_pem = files.text(section.cert_file, (*_PATH, "cert_file"))
-    key_pem = files.text(section.key_file, (*_PATH, "key_file"))
+    return read_pair(reader, files, section, _PATH)
+
+
+def read_pair(reader: Reader, files: Files, section: Served, path: Path) -> Served | None:
+    """Reads the certificate and key of a section; None if a file cannot be read."""
+    cert_pem = files.text(section.cert_file, (*path, "cert_file"))
+    key_pem = files.text(section.key_file, (*path, "key_file"))
     if cert_pem is None or key_pem is None:
         return None
-    if _is_usable(reader, cert_pem, key_pem):
-        _check_dates(reader, cert_pem)
+    if _is_usable(reader, path, cert_pem, key_pem):
+        _check_dates(reader, (*path, "cert_file"), cert_pem)
     return section.with_texts({"cert_file": cert_pem, "key_file": key_pem})
 
 
-def _is_usable(reader: Reader, cert_pem: str, key_pem: str) -> bool:
+def _is_usable(reader: Reader, path: Path, cert_pem: str, key_pem: str) -> bool:
     if _BEGIN not in cert_pem:
-        reader.error((*_PATH, "cert_file"), "holds no PEM certificate")
+        reader.error((*path, "cert_file"), "holds no PEM certificate")
         return False
     if "PRIVATE KEY-----" not in key_pem:
-        reader.error((*_PATH, "key_file"), "holds no PEM private key")
+        reader.error((*path, "key_file"), "holds no PEM private key")
         return False
     try:
         server_context(Certificate(cert_pem, key_pem))
     except (ssl.SSLError, ValueError) as fault:
         if getattr(fault, "reason", None) == "KEY_VALUES_MISMATCH":
-            reader.error((*_PATH, "key_file"), "is not the key of the certificate")
+            reader.error((*path, "key_file"), "is not the key of the certificate")
         elif "ENCRYPTED" in key_pem:
-            reader.error((*_PATH, "key_file"), "is encrypted", "remove its password")
+            reader.error((*path, "key_file"), "is encrypted", "remove its password")
         else:
             message = "certificate and key are not a usable PEM pair"
-            reader.error((*_PATH, "cert_file"), message)
+            reader.error((*path, "cert_file"), message)
         return False
     return True
 
 
-def _check_dates(reader: Reader, pem: str) -> None:
+def _check_dates(reader: Reader, path: Path, pem: str) -> None:
     try:
         since, until = validity(pem)
     except ValueError:
         return  # OpenSSL accepted it, so clients will
     now = time.time()
-    path = (*_PATH, "cert_file")
     if now > until:
         reader.warn(path, f"the certificate expired on {_day(until)}", "clients refuse it")
     elif now < since:

@@ -13,7 +13,8 @@ from fastpath.routing.rules import pack
 from fastpath.routing.snapshot import FORMAT
 from fastpath.sockets.tls_settings import Certificate, TLSSettings
 from gateway.config.condition_values import NOT_FOUND
-from gateway.config.schema import Config, Identity, Keys, RouterTLS, Routing, Target
+from gateway.config.credential_sources import KeyPair
+from gateway.config.schema import Config, Identity, RouterTLS, Routing, Target
 from gateway.config.seal_keys import seal_keys
 
 
@@ -22,10 +23,10 @@ def compile_snapshot(
 ) -> dict[str, object]:
     """Returns the document. `credentials` is by target name (`Keyring.resolve`)."""
     own = {
-        f"{target}/{identity.name}": {**_pair(keys), "token": None}
+        f"{target}/{identity.name}": {**_pair(keys.pair), "token": None}
         for identity in model.identities
         for target, keys in identity.credentials.items()
-        if target in model.targets
+        if target in model.targets and keys.pair is not None
     }
     return {
         "format": FORMAT,
@@ -42,6 +43,8 @@ def compile_snapshot(
         "default_target": model.default_target,
         "fallback": _fallback(model.routing),
         "custom": _custom(model.routing, router_address),
+        "trusted_proxies": list(model.router.trusted_proxies),
+        "log": model.router.log.model_dump(),
         "list_buckets_failure": model.routing.list_buckets_failure,
     }
 
@@ -73,12 +76,10 @@ def _certificate(tls: RouterTLS | None) -> dict[str, object] | None:
     return asdict(Certificate(tls.cert_pem, tls.key_pem))
 
 
-def _pair(keys: Keys) -> dict[str, object]:
-    secret = keys.secret_access_key
-    assert secret is not None  # resolved
+def _pair(pair: KeyPair) -> dict[str, object]:
     return {
-        "access_key_id": keys.access_key_id,
-        "secret_access_key": secret.get_secret_value(),
+        "access_key_id": pair.access_key_id,
+        "secret_access_key": pair.secret_access_key.get_secret_value(),
     }
 
 
@@ -86,7 +87,7 @@ def _identity(identity: Identity, model: Config) -> dict[str, object]:
     allow = identity.allow
     return {
         "name": identity.name,
-        **_pair(identity),
+        "keys": [_pair(pair) for pair in identity.pairs],
         "targets": None if identity.targets is None else list(identity.targets),
         "allow": None
         if allow is None

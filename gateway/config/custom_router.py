@@ -24,7 +24,7 @@ from gateway.router.definition import Definition
 CUSTOM: Final[Path] = ("routing", "custom")
 
 # Settings whose values no code of the operator's gets; a test holds that these are all.
-SECRET_SETTINGS: Final = frozenset(("secret_access_key",))
+SECRET_SETTINGS: Final = frozenset(("secret_access_key", "token"))
 
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,18}\Z")
 _DECIMAL: Final = re.compile(

@@ -17,7 +17,7 @@ from typing import Final
 
 from fastpath.routing.rules import Packed, pack
 from gateway.config.effective import effective
-from gateway.config.schema import Config, Router
+from gateway.config.schema import Admin, Config, Router
 
 SHOWN: Final = 16  # characters that are printed for people, of 64
 
@@ -39,8 +39,11 @@ def _zones(model: Config) -> list[str | None]:
 def _without_boot(model: Config) -> Config:
     """Returns the configuration with the defaults of addresses and workers."""
     router = model.router
-    defaults = {name: Router.model_fields[name].default for name in ("listen_address", "workers")}
+    names = ("listen_address", "admin_address", "workers")
+    defaults = {name: Router.model_fields[name].default for name in names}
     if router.tls is not None:
         addresses = type(router.tls).model_fields["listen_address"].default
         defaults["tls"] = router.tls.model_copy(update={"listen_address": addresses})
-    return model.model_copy(update={"router": router.model_copy(update=defaults)})
+    # Who may use the admin plane decides no request.
+    changed = {"router": router.model_copy(update=defaults), "admin": Admin()}
+    return model.model_copy(update=changed)

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from fastpath.routing.profiles import PROFILES
 from gateway.config.addresses import Endpoint, Listen
 from gateway.config.layers import KEY_SETTINGS
-from gateway.config.problems import Path
+from gateway.config.problems import Path, format_path
 from gateway.config.schema import Config, ProfileOverrides, Routing, Rule, Section, Target
 from gateway.config.yaml_tree import Tree
 
@@ -142,4 +142,21 @@ def origin(path: Path, tree: Tree) -> str:
     return "default"
 
 
-__all__ = ["REDACTED", "effective", "origin", "render", "written"]
+def origins(document: Mapping[str, object], tree: Tree) -> dict[str, str]:
+    """Returns where each value of a document was given, by its path (`targets.s3.region`)."""
+    return {format_path(path): origin(path, tree) for path in _paths(document, ())}
+
+
+def _paths(value: object, path: Path) -> Iterator[Path]:
+    """Yields the path of every value that `render` writes in a line."""
+    if isinstance(value, Mapping) and value:
+        for key, member in value.items():
+            yield from _paths(member, (*path, key))
+    elif isinstance(value, list) and _is_block(value):
+        for index, member in enumerate(value):
+            yield from _paths(member, (*path, index))
+    else:
+        yield path
+
+
+__all__ = ["REDACTED", "effective", "origin", "origins", "render", "written"]

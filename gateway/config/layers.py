@@ -66,7 +66,7 @@ def without_file() -> Tree:
 
 
 def from_flags(launch: Mapping[str, object], environ: Mapping[str, str]) -> Tree:
-    """Returns what `--listen` and `--workers`, or their S3GATEWAY_ variables, say."""
+    """Returns what `--listen`, `--admin` and `--workers`, or their S3GATEWAY_ variables, say."""
     tree = Tree()
     listen, variable = launch.get("listen"), environ.get("S3GATEWAY_LISTEN", "").split()
     addresses = [listen] if isinstance(listen, str) else list(_texts(listen)) or variable
@@ -74,11 +74,13 @@ def from_flags(launch: Mapping[str, object], environ: Mapping[str, str]) -> Tree
         items: list[Value] = [Scalar(address, plain=False) for address in addresses]
         source = "$S3GATEWAY_LISTEN" if addresses == variable else "--listen"
         put(tree, ("router", "listen_address"), items, Place(source))
-    said = environ.get("S3GATEWAY_WORKERS") or None
-    workers = said if launch.get("workers") is None else str(launch["workers"])
-    if workers is not None:
-        source = "$S3GATEWAY_WORKERS" if workers == said else "--workers"
-        put(tree, ("router", "workers"), Scalar(workers), Place(source))
+    for name, setting in (("workers", "workers"), ("admin", "admin_address")):
+        variable_of = f"S3GATEWAY_{name.upper()}"
+        said = environ.get(variable_of) or None
+        value = said if launch.get(name) is None else str(launch[name])
+        if value is not None:
+            source = f"${variable_of}" if value == said else f"--{name}"
+            put(tree, ("router", setting), Scalar(value), Place(source))
     return tree
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from gateway.config import chain_targets, chains, layers, rules, shared_names, unreachable_rules
 from gateway.config.addresses import Listen
+from gateway.config.admin import read_admin
 from gateway.config.certificates import read_served_tls
 from gateway.config.cpu_count import usable_processors
 from gateway.config.custom_router import CUSTOM, checked, nameable_targets, read_custom
@@ -71,10 +72,12 @@ class Loaded:
             raise ValueError("a configuration with errors boots nothing")
         given = self._launch
         tls, workers = self.model.router.tls, self.model.workers
+        admin = self.model.router.admin_address
         drain = given.get("drain_seconds")
         return {
             "listen": [list(address) for address in self.model.listen],
             "listen_tls": [list(address) for address in tls.listen_address] if tls else [],
+            "admin": list(admin) if isinstance(admin, Listen) else None,
             "workers": usable_processors() if workers == AUTO else workers,
             "drain_seconds": DRAIN_SECONDS if drain is None else float(str(drain)),
             "connections": self.model.limits.connections,
@@ -225,6 +228,7 @@ class _Resolver:
         auth = reader.read(Auth, ("auth",)) or Auth()
         routing = reader.read(Routing, ("routing",)) or Routing()
         tls = read_served_tls(reader, self._files, router.tls, router.listen_address)
+        admin = read_admin(reader, self._files, router)
         seal_keys = read_secret_file(reader, self._files, router.secret_file)
         addresses, loopback = router.addresses, router.loopback
         if auth.mode == "open" and not loopback and not self._insecure_open:
@@ -244,6 +248,7 @@ class _Resolver:
         unreachable_rules.report_unreachable(reader, found)
         shared_names.report_rewrites(reader, found, routing)
         self._check_cors(auth.cors)
+        self._warn_of_trust(router)
         if not reader.problems.fatal and self._probed is None:
             rules.report_unreached(reader, self._reached)
         if auth.mode != "open" and not reader.problems.fatal:
@@ -252,6 +257,7 @@ class _Resolver:
             warn_of_weak_key(reader, identities, targets.values())
         return Config(
             router=router.resolved(tls, seal_keys),
+            admin=admin,
             auth=auth.model_copy(update={"identities": tuple(identities)}),
             targets=targets,
             routing=routing.model_copy(update={"environment": environment, "rules": found}),
@@ -272,6 +278,13 @@ class _Resolver:
             message = f"is not set: clients must sign with {whose}, {reach}"
             hint = "give each client a key of its own"
             self._reader.warn(at, message, hint, tolerated=loopback)
+
+    def _warn_of_trust(self, router: Router) -> None:
+        for index, network in enumerate(router.trusted_proxies):
+            if network.endswith("/0"):
+                message = "trusts everybody: clients choose the address that the log shows"
+                at = ("router", "trusted_proxies", index)
+                self._reader.warn(at, message, "name the networks of your proxies")
 
     def _check_cors(self, cors: Cors | None) -> None:
         if cors is None:

@@ -16,7 +16,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    SecretStr,
+)
 from pydantic import create_model as create_pydantic_model
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.fields import FieldInfo
@@ -57,6 +64,7 @@ from gateway.config.value_types import (
     Later,
     Maybe,
     Name,
+    Network,
     NewBucket,
     NumberOrZero,
     OneOrMore,
@@ -72,6 +80,7 @@ from gateway.config.value_types import (
     Region,
     RoleARN,
     Secret,
+    Share,
     Text,
     UniqueItems,
     URLPath,
@@ -89,6 +98,15 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 PROFILE_WORDS = tuple(PROFILES)
 
 Address = Annotated[Listen, Parse(plain_text, parse_listen)]
+
+OFF: typing.Final = "off"
+
+
+def _address_or_off(text: str) -> Listen | str:
+    return OFF if text == OFF else parse_listen(text)
+
+
+AddressOrOff = Annotated[Listen | typing.Literal["off"], Parse(plain_text, _address_or_off)]
 EndpointText = Annotated[Endpoint, Parse(plain_text, parse_endpoint)]
 
 
@@ -155,7 +173,7 @@ class Keys(Section):
         return bool(inline or self.access_key_id_file or self.secret_access_key_file)
 
     @property
-    def keys(self) -> KeyPair | None:
+    def pair(self) -> KeyPair | None:
         """The pair of a resolved section, if it has one."""
         if self.access_key_id is None or self.secret_access_key is None:
             return None
@@ -209,13 +227,21 @@ class RouterTLS(PemFiles):
     key_file: Text
 
 
+class RouterLog(Section):
+    """`router.log`: which access lines are written."""
+
+    sample: Share = 1.0
+    slow_seconds: PositiveNumber = 1.0
+
+
 class Router(Section):
     """`router`: the gateway's own side."""
 
     listen_address: Annotated[UniqueItems[Address], OneOrMore] = (Listen("127.0.0.1", 8080),)
-    admin_address: Later = None
-    trusted_proxies: Later = None
-    watch: Later = None
+    admin_address: AddressOrOff = Listen("127.0.0.1", 9090)
+    trusted_proxies: UniqueItems[Network] = ()
+    watch: Boolean = False
+    log: Annotated[RouterLog, OrEmpty] = Field(default_factory=RouterLog)
     workers: Workers = AUTO
     tls: RouterTLS | None = None
     domains: UniqueItems[Domain] = ()
@@ -245,6 +271,33 @@ class Router(Section):
         return all(address.loopback for address in self.addresses)
 
 
+# admin
+
+
+class AdminTLS(PemFiles):
+    """`admin.tls`: the certificate that clients of the admin plane are shown."""
+
+    cert_file: Text
+    key_file: Text
+
+
+class Admin(Section):
+    """`admin`: who may use the admin plane, which listens on `router.admin_address`.
+
+    Without a token nothing can be changed. A resolved one has the text of its `token_file`.
+    """
+
+    token: Maybe[Secret] = None
+    token_file: Maybe[Text] = None
+    hosts: UniqueItems[Domain] = ()
+    tls: AdminTLS | None = None
+
+    def resolved(self, token: str | None, tls: AdminTLS | None) -> Admin:
+        """Returns a copy with what its files hold."""
+        secret = None if token is None else SecretStr(token)
+        return self.model_copy(update={"token": secret, "token_file": None, "tls": tls})
+
+
 # auth
 
 
@@ -263,16 +316,24 @@ class Allow(Section):
 class Identity(Keys):
     """One entry of `auth.identities`, or a target's own pair that nobody configured (`implicit`).
 
-    Without `allow` everything is allowed. `credentials` sign its requests to the targets named.
-    Without `show_decisions` that of `auth` holds.
+    It may sign with any of its pairs: its own, and those in `keys`. Without `allow` everything is
+    allowed. `credentials` sign its requests to the targets named. Without `show_decisions` that of
+    `auth` holds.
     """
 
     name: Name
+    keys: Items[Keys] = ()
     allow: Maybe[tuple[Allow, ...]] = None
     show_decisions: Maybe[Boolean] = None
     credentials: dict[str, Keys] = {}
     _targets: tuple[str, ...] | None = None
     _implicit: bool = False
+
+    @property
+    def pairs(self) -> tuple[KeyPair, ...]:
+        """Every pair of a resolved identity; the one beside its name is the first."""
+        found = (self.pair, *(section.pair for section in self.keys))
+        return tuple(pair for pair in found if pair is not None)
 
     @property
     def targets(self) -> tuple[str, ...] | None:
@@ -380,9 +441,6 @@ class Health(Section):
     fall: PositiveWhole = 3
 
 
-OFF: typing.Final = "off"
-
-
 class _SectionOrOff:
     """Marks a section that the word `off` may stand for."""
 
@@ -440,7 +498,7 @@ class Target(Keys):
     @property
     def source(self) -> CredentialSource | None:
         """Where its credentials come from; None if nothing is given and nothing may be assumed."""
-        keys = self.keys
+        keys = self.pair
         chain = self.profile == "s3" or self.aws_profile or self.role_arn
         if keys is None and not chain:
             return None
@@ -538,7 +596,7 @@ class Config(Section):
     lakefs: Annotated[Target | None, Apart()] = None  # moved to `targets` before it is read
     s3: Annotated[Target | None, Apart()] = None
     routing: Annotated[Routing, Apart()] = Field(default_factory=Routing)
-    admin: Later = None
+    admin: Annotated[Admin, Apart()] = Field(default_factory=Admin)
     metrics: Later = None
 
     @property

@@ -77,18 +77,20 @@ def _who_has_every_secret(
     """
     found = _static_secrets(identities, targets)
     for identity in identities:
-        if identity.allow is not None and found == _secrets((identity,)):
+        if identity.allow is not None and found == _secrets((identity, *identity.keys)):
             return identity.name
     return None
 
 
 def _static_secrets(identities: Collection[Identity], targets: Collection[Target]) -> set[bytes]:
-    credentials = [keys for identity in identities for keys in identity.credentials.values()]
-    return _secrets((*identities, *targets, *credentials))
+    more = [
+        keys for identity in identities for keys in (*identity.keys, *identity.credentials.values())
+    ]
+    return _secrets((*identities, *targets, *more))
 
 
 def _secrets(sections: Iterable[Keys]) -> set[bytes]:
-    pairs = [section.keys for section in sections]
+    pairs = [section.pair for section in sections]
     return {_shown(pair.secret_access_key) for pair in pairs if pair is not None}
 
 

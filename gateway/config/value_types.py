@@ -6,6 +6,7 @@ and `false` are booleans; a number may be quoted, because it may come from a var
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -134,6 +135,26 @@ def _field_name(name: str) -> str:
     return name.lower() if "-" in name else name
 
 
+def _network(value: str) -> str:
+    """Checks the address of a machine or a network, and writes it as a network."""
+    try:
+        loose = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        loose = None
+    if loose is None or "%" in value:
+        raise fault("must be an address, or a network such as 10.0.0.0/8")
+    if loose.version == 6 and loose.subnet_of(_MAPPED):
+        hint = f"write {loose.network_address.ipv4_mapped}/{loose.prefixlen - 96}"
+        raise fault("stands for IPv4 addresses, which are known by themselves", hint)
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise fault("has bits behind the length of its prefix", f"write {loose}") from None
+
+
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+
 def _glob(pattern: str) -> str:
     literal = re.sub(r"\[!?\]?[^\]]*\]", "", pattern) if "[" in pattern else pattern
     if "[" in literal:
@@ -223,6 +244,7 @@ Pattern = Annotated[str, Parse(text, _pattern)]
 KeyGlob = Annotated[str, Parse(text, _key_glob)]
 KeyPrefix = Annotated[str, Parse(plain_text, _key_prefix)]
 NewBucket = Annotated[str, Parse(text, _new_bucket)]
+Network = Annotated[str, Parse(text, _network)]
 HeaderName = Annotated[str, Parse(text, _header_name)]
 HeaderPattern = Annotated[str, Parse(text, _header_name, _one_star)]
 Origin = Annotated[str, Parse(text, _origin, _one_star)]
@@ -287,6 +309,12 @@ def _percent(value: int) -> int:
     return value
 
 
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise fault("must be a number from 0 to 1")
+    return value
+
+
 def _workers(value: object) -> int | str:
     number = value if isinstance(value, str) else ""
     if number == AUTO:
@@ -301,6 +329,7 @@ PositiveWhole = Annotated[int, Parse(_whole, _positive)]
 PositiveNumber = Annotated[float, Parse(_number, _positive)]
 WholeOrZero = Annotated[int, Parse(_whole, _positive_or_zero)]
 NumberOrZero = Annotated[float, Parse(_number, _positive_or_zero)]
+Share = Annotated[float, Parse(_number, _share)]
 Percent = Annotated[int, Parse(_whole, _percent)]
 Workers = Annotated[int | str, Parse(_workers)]
 

@@ -88,6 +88,7 @@ _CHECKED: Mapping[str, tuple[str, Callable[[str], _Fault]]] = {
 OWN = frozenset(
     (
         *_CHECKED,
+        "S3GATEWAY_ADMIN",
         "S3GATEWAY_CONFIG",
         "S3GATEWAY_ENVIRONMENT",
         "S3GATEWAY_LISTEN",

@@ -127,7 +127,11 @@ class AccessLog:
         try:
             self.open()
         except AccessLogError as error:
-            self._notices.error(str(error))
+            then = "lines are lost until it can be opened"
+            if self._sink >= 0:
+                then = "lines go on to the file that was open"
+            remedy = "make the path writable, then send SIGUSR1 again"
+            self._notices.error(f"{error}; {then} ({remedy})")
 
     def _write(self, data: bytes) -> None:
         torn = b"\n" if self._torn else b""

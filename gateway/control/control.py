@@ -1,5 +1,5 @@
 """The control process: loads the configuration on RELOAD, renews credentials in time, starts the
-log.
+log; with `router.watch` it asks for a reload when the file has changed.
 
 Rules: it publishes nothing that did not load completely, and no text that the operator did not ask
 for; it does not exit because the configuration is bad, as the supervisor decides that; it leaves
@@ -18,23 +18,34 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NoReturn
 
 from fastpath.ipc.core_tasks import CoreTasks
 from fastpath.ipc.counters import Layout, Page
 from fastpath.ipc.frames import FrameReader, FrameType, encode
+from fastpath.sockets.tls_settings import Certificate
+from gateway.admin import listener
+from gateway.admin.access import Access
+from gateway.admin.listener import ListenError
+from gateway.admin.plane import Plane
 from gateway.config.secrets import stamp
-from gateway.control import snapshot_maker
+from gateway.control import reload_trial, snapshot_maker
 from gateway.control.access_log_writer import AccessLog, AccessLogError
+from gateway.control.config_watch import ConfigWatch
 from gateway.control.health_checks import HealthChecks
 from gateway.control.log_reader import LogReader
 from gateway.control.operator_requests import OperatorRequests
 from gateway.control.operator_socket import OperatorSocket
+from gateway.control.recent_requests import RecentRequests
+from gateway.control.reload_trial import Trial
+from gateway.control.reloads import Read, Reload, Reloads
 from gateway.control.rollout import Rollout
 from gateway.control.snapshot_maker import Lifelong, Publication, Refusal
 from gateway.control.status import Known
+from gateway.supervisor import boot_settings
 from gateway.supervisor.crash import describe
 from gateway.supervisor.notices import Notices
 
@@ -44,6 +55,8 @@ _LAST_LINES_SECONDS: Final = 3.0
 _REFRESH_FLOOR_SECONDS: Final = 1.0
 # Every worker sends its own request for credentials, and repeats it while it is refused.
 _WANTED_AGAIN_SECONDS: Final = 10.0
+# More than the supervisor gives its workers before it takes the one before (docs/processes.md).
+_SERVED_SECONDS: Final = 60.0
 _LOOK_SECONDS: Final = 2.0  # between two looks at the files with secrets
 
 
@@ -54,6 +67,7 @@ class ControlArguments:
     launch: Mapping[str, object]
     channel: socket.socket  # frames to and from the supervisor
     log: socket.socket  # datagrams from the workers
+    admin: Sequence[socket.socket]  # for the admin plane; one is bound once it has an address
     counters: int  # descriptor of the file of memory that the page of counters is in
     layout: Layout | None  # of that page; None in the first control process, before it is made
     lifelong: Lifelong
@@ -89,14 +103,22 @@ class Control:
         )
         self._present: Publication | None = None
         self._rollout = Rollout()  # of what was published
+        self._reloads = Reloads()
+        self._draining = False
+        self._boot_payload = arguments.boot_payload  # of the start; empty before it
         self._text = arguments.text.decode() or None  # of the configuration that was accepted last
         self._stamps: snapshot_maker.Stamps = {}  # as the configuration was read
         self._last_look: snapshot_maker.Stamps = {}
+        config = arguments.launch.get("config")
+        self._watch = ConfigWatch(Path(str(config)) if config else None)
         self._warned: frozenset[str] = frozenset()
         self._tickets: asyncio.Queue[int | None] = asyncio.Queue()  # None: credentials are wanted
         self._wanted: set[str] = set()  # targets that want fresh credentials
         self._wanted_at: dict[str, float] = {}  # monotonic seconds
         self._logs: LogReader | None = None
+        self._recent = RecentRequests()
+        self._published = asyncio.Event()  # of the first configuration
+        self._admin_address: socket.socket | None = None  # None: it is off, or cannot be bound
         self._health: HealthChecks | None = None  # None until there are workers to tell
         self._supervisor = os.getppid()
         self._writer: asyncio.StreamWriter
@@ -117,8 +139,9 @@ class Control:
         core = CoreTasks(self._report_crash)
         core.start(self._work())
         core.start(self._listen(reader))
-        requests = OperatorRequests(self._known, self._notices)
+        requests = OperatorRequests(self._known, self, self._notices)
         core.start(OperatorSocket(self._supervisor, requests.answer, self._notices).serve())
+        core.start(self._serve_admin(requests))
         await self._loop.create_future()  # waits for ever: the core tasks end the process
 
     def _report_crash(self, fault: BaseException) -> None:
@@ -138,6 +161,8 @@ class Control:
                         self._tickets.put_nowait(0)
                     elif frame.type is FrameType.COUNTERS:
                         self._map_counters(Layout(**json.loads(frame.payload)))
+                    elif frame.type is FrameType.DRAINING:
+                        self._draining = True
                     else:
                         for outcome in self._rollout.take(frame):
                             self._notices.debug(str(outcome))
@@ -159,6 +184,9 @@ class Control:
             elif self._files_changed():
                 self._notices.info("a secret file changed")
                 await self._load(0)
+            elif await self._is_edited():
+                self._notices.info(f"{self._arguments.launch.get('config')} changed: reload")
+                await self._send(encode(FrameType.WANTED, 0, b"reload"))
 
     async def _next(self) -> int | None:
         """Returns the next reload; None when it is time to check requests, clock and files."""
@@ -179,6 +207,8 @@ class Control:
         secrets are read again.
         """
         text = None if ticket else self._text
+        seen = self._watch.look()
+        began, waiting = time.time(), self._reloads.begin() if ticket else ()
         found = await asyncio.to_thread(
             snapshot_maker.read,
             self._arguments.launch,
@@ -187,50 +217,87 @@ class Control:
             text,
             served=self._arguments.snapshot,
         )
+        if text is None:
+            self._watch.note(seen, found.stamps if isinstance(found, Refusal) else None)
         if not (ticket and isinstance(found, Refusal)):
             self._stamps = found.stamps
         if isinstance(found, Refusal):
-            for line in found.errors:
-                self._notices.line(line)
-            self._warn(found.warnings)
-            await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
+            await self._refuse(ticket, found)
+            if ticket:
+                self._reloads.end(_refused(began, found), waiting)
             return
         self._warn(found.warnings)
+        self._boot_payload = self._boot_payload or found.boot
         # Before the snapshot: the supervisor makes the page of counters meanwhile.
         await self._send(encode(FrameType.BOOT, 0, found.boot))
         targets = json.dumps(list(found.model.targets)).encode()
         await self._send(encode(FrameType.TARGETS, 0, targets))
         snapshot = await asyncio.to_thread(found.snapshot)
         page = await self._page
-        self._present = found
+        is_first, self._present = self._present is None, found
         self._text = found.text or None
         self._take_keyring(found)
         self._check_health(found, page)
-        if self._logs is None:
-            try:
+        try:
+            if is_first:
+                self._open_admin(found)
+            if self._logs is None:
                 self._start_logs(found.boot, page)
-            except AccessLogError as error:
-                self._notices.error(str(error))
-                await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
-                return
+        except (AccessLogError, ListenError) as error:
+            self._notices.error(str(error))
+            await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
+            return
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
-        await self._publish(ticket, snapshot)
+        number = await self._publish(ticket, snapshot)
+        self._published.set()
+        if ticket:
+            read = Read(began, found.digest, found.warnings, self._needs_restart(found))
+            outcome = self._rollout.becomes(number, _SERVED_SECONDS)
+            self._reloads.follow(read, outcome, waiting)
 
-    async def _publish(self, ticket: int, snapshot: bytes) -> None:
-        self._rollout.sent()
+    async def _refuse(self, ticket: int, found: Refusal) -> None:
+        """Logs what is wrong with a configuration; the supervisor goes on with the one before."""
+        for line in found.errors:
+            self._notices.line(line)
+        self._warn(found.warnings)
+        await self._send(encode(FrameType.REFUSED, ticket, "\n".join(found.errors).encode()))
+
+    async def _publish(self, ticket: int, snapshot: bytes) -> asyncio.Future[int]:
+        """Sends a snapshot; returns the number that the supervisor will give it."""
+        number = self._rollout.sent()
         await self._send(encode(FrameType.PUBLISH, ticket, snapshot))
+        return number
+
+    def _needs_restart(self, found: Publication) -> tuple[str, ...]:
+        """Returns the settings that differ from those in force, and are read once at the start."""
+        boot = self._boot_payload or found.boot
+        return tuple(boot_settings.parse(boot).differences(boot_settings.parse(found.boot)))
 
     async def _tell_difference(self) -> None:
         """Logs that the file differs from the text in force, if it was changed without a reload."""
-        path = str(self._arguments.launch.get("config"))
-        difference = await asyncio.to_thread(
-            snapshot_maker.differs, path, self._arguments.text.decode()
-        )
-        if difference:
+        if self._watches:
+            return  # it is read in a moment
+        if difference := await self._difference(self._arguments.text.decode()):
+            path = self._arguments.launch.get("config")
             self._notices.warning(
                 f"{path} {difference}, which is served on until a reload (SIGHUP)"
             )
+
+    async def _difference(self, text: str) -> str:
+        path = str(self._arguments.launch.get("config"))
+        return await asyncio.to_thread(snapshot_maker.differs, path, text)
+
+    @property
+    def _watches(self) -> bool:
+        present = self._present
+        return present is not None and present.model.router.watch and not self._draining
+
+    async def _is_edited(self) -> bool:
+        """Whether `router.watch` is on, and the file says something else than what is in force."""
+        if not self._watches or not self._watch.has_changed(time.monotonic()):
+            return False
+        return bool(await self._difference(self._text or ""))
 
     def _warn(self, lines: tuple[str, ...]) -> None:
         """Logs the warnings that the last configuration did not have."""
@@ -293,7 +360,23 @@ class Control:
         self._last_look = now
         return settled and now != self._stamps
 
-    # Operator
+    # Operator (`operator_requests.Running`)
+
+    async def reload(self) -> Reload:
+        """Has the supervisor begin a reload; returns what became of it."""
+        waiting = self._reloads.wait()
+        await self._send(encode(FrameType.WANTED, 0, b"reload"))
+        return await waiting
+
+    async def trial(self) -> Trial:
+        """Reads the configuration as a reload would, and says what that would change."""
+        launch = self._arguments.launch
+        text = None if self._present is None else self._present.text
+        return await asyncio.to_thread(reload_trial.trial, launch, text, self._boot_payload)
+
+    async def drain(self) -> None:
+        """Has the supervisor drain."""
+        await self._send(encode(FrameType.WANTED, 0, b"drain"))
 
     def _known(self) -> Known:
         """Returns what is told an operator who asks."""
@@ -304,7 +387,60 @@ class Control:
             page=self._page.result() if self._page.done() else None,
             present=self._present,
             health=self._health.reports() if self._health is not None else {},
+            draining=self._draining,
+            reloads=tuple(self._reloads.recent),
         )
+
+    # Admin plane
+
+    def _open_admin(self, found: Publication) -> None:
+        """Binds the admin plane's address, at the first configuration. Raises ListenError."""
+        address = boot_settings.parse(self._boot_payload).admin
+        if address is None:
+            return
+        try:
+            self._admin_address = listener.listen(self._arguments.admin, address)
+        except ListenError as error:
+            serves = bool(self._arguments.boot_payload)
+            if found.admin_is_asked_for and not serves:
+                raise ListenError(f"the admin plane {error}") from None
+            self._notices.warning(
+                f"there is no admin plane: {error} (router.admin_address, or --admin, says where)"
+            )
+
+    async def _serve_admin(self, requests: OperatorRequests) -> None:
+        """Serves the admin plane once a configuration is served; it never ends control."""
+        await self._published.wait()
+        if self._admin_address is None:
+            await self._loop.create_future()  # waits for ever: there is none
+            return
+        plane = Plane(
+            known=self._known,
+            access=self._access,
+            certificate=self._certificate,
+            operate=requests.answer,
+            recent=self._recent,
+            launch=self._arguments.launch,
+            report=self._notices.error,
+        )
+        # Its libraries take a third of a second: workers serve meanwhile.
+        serving = await asyncio.to_thread(_import_admin)
+        shown = listener.url(self._admin_address, tls=self._certificate() is not None)
+        self._notices.info(f"admin plane on {shown}")
+        await serving(plane, self._admin_address)
+
+    def _access(self) -> Access:
+        if self._present is None:
+            return Access()
+        admin = self._present.model.admin
+        token = None if admin.token is None else admin.token.get_secret_value()
+        return Access(token, admin.hosts)
+
+    def _certificate(self) -> Certificate | None:
+        tls = self._present.model.admin.tls if self._present is not None else None
+        if tls is None or tls.cert_pem is None or tls.key_pem is None:
+            return None
+        return Certificate(tls.cert_pem, tls.key_pem)
 
     def _check_health(self, present: Publication, page: Page) -> None:
         first = self._health is None
@@ -340,6 +476,7 @@ class Control:
             settings["log_format"],
             self._notices,
             self._request_credentials,
+            self._recent.add,
         )
         self._logs.start()
 
@@ -350,3 +487,15 @@ class Control:
     def _finish_logs(self) -> None:
         if self._logs is not None:
             self._logs.stop(_LAST_LINES_SECONDS)
+
+
+def _import_admin() -> Callable[[Plane, socket.socket], Awaitable[None]]:
+    from gateway.admin.serving import serve
+
+    return serve
+
+
+def _refused(began: float, found: Refusal) -> Reload:
+    """Returns what became of a reload whose configuration has problems."""
+    seconds = time.time() - began
+    return Reload(began, seconds, False, problems=found.errors, warnings=found.warnings)

@@ -1,5 +1,5 @@
-"""Reads what the workers send: writes events and repair lines, passes on access lines and requests
-for credentials.
+"""Reads what the workers send: writes events and repair lines, passes on access lines, recent
+requests, and requests for credentials.
 
 Rules: one thread that never waits for a disk or a pipe, so that access lines do not delay an event
 or a request for credentials; text that comes from a client is escaped, so that no request can forge
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
-from fastpath.ipc.log import ACCESS
+from fastpath.ipc.log import ACCESS, RECENT
 from fastpath.ipc.repair_lines import KIND as REPAIR
 from gateway.control.access_log_writer import AccessLog
 from gateway.control.core_thread import CoreThread
@@ -68,9 +68,14 @@ class LogReader:
         form: str,
         notices: Notices,
         request_credentials: Callable[[str], None] = lambda _: None,
+        remember: Callable[[Entry], None] = lambda _: None,
     ) -> None:
-        """Calls `request_credentials` with each target that a worker needs credentials for."""
+        """Calls `request_credentials` with each target that a worker needs credentials for.
+
+        Calls `remember` with each request that a worker tells of.
+        """
         self._request_credentials = request_credentials
+        self._remember = remember
         self._source = source
         self._access_log = access_log
         self._json = form == "json"
@@ -148,6 +153,8 @@ class LogReader:
                 self._notices.say("info", as_json(entry), _time(entry), always=True)
         elif entry.get("kind") == "refresh":
             self._request_credentials(str(entry.get("target")))
+        elif entry.get("kind") == RECENT:
+            self._remember(entry)
 
 
 def _time(entry: Entry) -> float | None:

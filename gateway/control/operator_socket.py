@@ -65,7 +65,7 @@ class OperatorSocket:
 
     def _tell(self, error: OSError) -> None:
         self._notices.warning(
-            f"s3gateway status, disable and enable cannot reach this gateway: its socket "
+            f"s3gateway status, reload and the like cannot reach this gateway: its socket "
             f"@{address(self._supervisor)[1:].decode()} cannot be opened: {error.strerror} "
             "(another gateway of this network namespace may have it: give each its own)"
         )
@@ -79,9 +79,11 @@ class OperatorSocket:
             if user in (_ROOT, os.geteuid()) and self._connections <= MAX_CONNECTIONS:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     line = await reader.readline()
-                    if line.endswith(b"\n"):
-                        writer.write(await self._answer(line, user))
-                        await writer.drain()
+                # `operator_requests` bounds what an answer takes.
+                answer = await self._answer(line, user) if line.endswith(b"\n") else b""
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    writer.write(answer)
+                    await writer.drain()
         except (OSError, ValueError):  # it left, was too slow (TimeoutError), or the line too long
             pass
         finally:

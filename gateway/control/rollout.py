@@ -69,6 +69,10 @@ class Rollout:
         self._unnumbered.append(number)
         return number
 
+    async def becomes(self, number: asyncio.Future[int], seconds: float) -> Outcome:
+        """Waits for the number of a snapshot that was `sent`, and for its outcome."""
+        return await self.served(await number, seconds)
+
     async def served(self, generation: int, seconds: float) -> Outcome:
         """Waits for the outcome of a generation, for so many seconds at most."""
         if known := self.outcome(generation):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 # Of the files of secrets and certificates. The configuration itself is not among them: a secret is
 # replaced whole, but a configuration may be saved in the middle of an edit, and half a list of
-# rules is valid. It takes effect when the operator says so.
+# rules is valid. It takes effect when the operator says so (or `router.watch`: `config_watch`).
 Stamps = dict[Path, Stamp | None]
 
 
@@ -77,6 +77,7 @@ class Publication:
     text: str  # what the file said; empty without one
     stamps: Stamps
     digest: str  # of the configuration
+    admin_is_asked_for: bool  # somebody has given its address: it is not the default
     checks: Mapping[str, Check]  # of the targets whose health is checked
 
     def snapshot(self) -> bytes:
@@ -145,6 +146,7 @@ def _read(
         text=loaded.text or "",
         stamps=loaded.stamps,
         digest=digest(loaded.model, rules),
+        admin_is_asked_for=loaded.tree.place(("router", "admin_address")) is not None,
         checks=checks_of(model, chained_targets(loaded.model)),
     )
 

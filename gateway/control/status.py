@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fastpath.ipc.counters import BreakerState, Page, Slot, TargetGauge, in_flight
 from gateway import __version__
 from gateway.control.health_checks import Report
+from gateway.control.reloads import Reload
 from gateway.control.snapshot_maker import Publication
 from gateway.control.target_switches import TargetSwitches
 
@@ -27,6 +28,8 @@ class Known:
     page: Page | None
     present: Publication | None
     health: Mapping[str, Report]
+    draining: bool = False
+    reloads: tuple[Reload, ...] = ()  # the last ones, oldest first
 
 
 def status(known: Known) -> dict[str, object]:
@@ -39,6 +42,7 @@ def status(known: Known) -> dict[str, object]:
         "configuration": known.file or None,
         "digest": known.present.digest if known.present is not None else None,
         "generation": known.generation,
+        "draining": known.draining,
         "rolled_out": all(worker["generation"] == known.generation for worker in workers),
         "workers": workers,
         "targets": [_target(name, known) for name in _names(known)],

@@ -1,4 +1,4 @@
-"""Asks running gateways: what `s3gateway status`, `disable` and `enable` do.
+"""Asks running gateways: what `s3gateway status`, `reload`, `disable` and others do.
 
 A control process answers at an abstract Unix socket (`gateway.control.operator_socket`).
 """

@@ -17,6 +17,8 @@ REQUEST_BYTES: Final = 4096
 ANSWER_BYTES: Final = 16 << 20
 # An answer takes milliseconds; control may be reading 100,000 rules meanwhile, which takes seconds.
 ANSWER_SECONDS: Final = 10.0
+# A reload is answered when every worker serves it; what takes longer than this hangs.
+RELOAD_SECONDS: Final = 160.0
 
 
 def address(supervisor: int) -> bytes:

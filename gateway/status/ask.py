@@ -30,14 +30,25 @@ class Refused(Exception):
     """Control refuses the request; the text, for the operator, is control's."""
 
 
-def ask(request: Mapping[str, object], pid: int | None) -> dict[str, Any]:
+def ask(
+    request: Mapping[str, object], pid: int | None, seconds: float = ANSWER_SECONDS
+) -> dict[str, Any]:
     """Asks the gateway with this supervisor, or the only one. Raises Unanswered and Refused."""
-    found = _listening(UNIX_SOCKETS.read_text().splitlines())
-    answer = _asked(_chosen(found, pid), request)
+    answer = answered(request, pid, seconds)
     if not answer.get("ok"):
         remedy = answer.get("remedy")
         raise Refused(f"{answer.get('error')}" + (f" ({remedy})" if remedy else ""))
     return answer
+
+
+def answered(request: Mapping[str, object], pid: int | None, seconds: float) -> dict[str, Any]:
+    """Returns the answer of control, a refusal too. Raises Unanswered."""
+    return _asked(supervisor(pid), request, seconds)
+
+
+def supervisor(pid: int | None) -> int:
+    """Returns the supervisor of this gateway, or of the only one. Raises Unanswered."""
+    return _chosen(_listening(UNIX_SOCKETS.read_text().splitlines()), pid)
 
 
 def _listening(lines: Iterable[str]) -> list[int]:
@@ -103,15 +114,16 @@ def _connected(supervisor: int) -> socket.socket:
     return connection
 
 
-def _asked(supervisor: int, request: Mapping[str, object]) -> dict[str, Any]:
+def _asked(supervisor: int, request: Mapping[str, object], seconds: float) -> dict[str, Any]:
     name = f"the gateway with the supervisor {supervisor}"
     try:
         with _connected(supervisor) as connection:
+            connection.settimeout(seconds)
             connection.sendall(json.dumps(request).encode() + b"\n")
             text = b"".join(_pieces(connection))
     except TimeoutError:
         raise Unanswered(
-            f"{name} does not answer within {ANSWER_SECONDS:g} seconds (its control process may be "
+            f"{name} does not answer within {seconds:g} seconds (its control process may be "
             "reading a configuration, or hang: see its log)"
         ) from None
     except OSError as error:

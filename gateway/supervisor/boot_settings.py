@@ -20,6 +20,7 @@ class Boot:
 
     listen: tuple[tuple[str, int], ...]
     listen_tls: tuple[tuple[str, int], ...]
+    admin: tuple[str, int] | None  # None: the admin plane is off
     workers: int
     drain_seconds: float
     connections: int
@@ -44,6 +45,7 @@ def parse(payload: bytes) -> Boot:
         return Boot(
             listen=_addresses(found["listen"]),
             listen_tls=_addresses(found["listen_tls"]),
+            admin=None if found["admin"] is None else _address(*found["admin"]),
             workers=int(found["workers"]),
             drain_seconds=float(found["drain_seconds"]),
             connections=int(found["connections"]),
@@ -57,4 +59,8 @@ def parse(payload: bytes) -> Boot:
 
 
 def _addresses(found: list[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
-    return tuple((str(host), int(port)) for host, port in found)
+    return tuple(_address(host, port) for host, port in found)
+
+
+def _address(host: str, port: int) -> tuple[str, int]:
+    return str(host), int(port)

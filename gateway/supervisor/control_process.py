@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Final, NoReturn
 
 from fastpath.ipc.frames import FrameType, encode
-from gateway.supervisor import environment
+from gateway.supervisor import environment, sockets
 from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.counters_page import CountersPage
@@ -46,6 +46,7 @@ class ControlProcess:
         self._router_address = router_address
         self._timeouts = timeouts
         self._notices = notices
+        self._admin = sockets.admin_pair()
         self._instance = secrets.token_hex(8)
         self._start_secret = secrets.token_bytes(32)
         self._back_off = BackOff(RESTARTS)
@@ -89,6 +90,7 @@ class ControlProcess:
                     launch=self._launch,
                     channel=theirs,
                     log=self._log,
+                    admin=self._admin,
                     counters=self._counters.descriptor,
                     layout=self._counters.layout,
                     lifelong=Lifelong(self._instance, self._router_address, self._start_secret),
@@ -100,7 +102,8 @@ class ControlProcess:
 
         try:
             # It does not die with its parent, but writes the last log lines when its channel ends.
-            keep = (theirs.fileno(), self._log.fileno(), self._counters.descriptor, environ_file)
+            kept = (theirs, self._log, *self._admin)
+            keep = (*(one.fileno() for one in kept), self._counters.descriptor, environ_file)
             pid = fork("s3gw control", keep, live, die_with_parent=False)
         except OSError:
             ours.close()

@@ -22,10 +22,12 @@ def summary(totals: Mapping[Slot, int], *, access_log: bool) -> str:
     if calls:
         text += f"; calls to targets: {calls}"
     if access_log:
-        written = totals[Slot.LOG_WRITTEN]
+        written, sampled = totals[Slot.LOG_WRITTEN], totals[Slot.SAMPLED]
         # A control process that was killed may have written a few that it did not count.
-        lost = max(finished + cut + calls - written, 0)
+        lost = max(finished + cut + calls - written - sampled, 0)
         text += f"; access lines: {written} written, {lost} lost"
+        if sampled:
+            text += f", {sampled} left out (router.log.sample)"
     if totals[Slot.NOTICES_LOST]:
         text += f"; messages: {totals[Slot.NOTICES_LOST]} lost"
     return text

@@ -116,6 +116,21 @@ def log_pair() -> tuple[socket.socket, socket.socket]:
     return workers_end, control_end
 
 
+def admin_pair() -> tuple[socket.socket, ...]:
+    """Returns unbound sockets, IPv4 and IPv6, of which control binds one for the admin plane.
+
+    They are made before control is forked, and stay here: while control is replaced, clients of
+    the admin plane wait in the queue of the kernel instead of being refused.
+    """
+    made = []
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            made.append(_socket(family))
+        except OSError:
+            continue  # a machine without IPv6, for example
+    return tuple(made)
+
+
 def _socket(family: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

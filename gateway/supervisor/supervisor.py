@@ -237,6 +237,10 @@ class Supervisor:
                 problems = len(frame.payload.splitlines())
                 self._notices.error(f"configuration unchanged: {plural(problems, 'problem')}")
                 self._control.end_reload({frame.generation})
+            case FrameType.WANTED if frame.payload == b"drain":
+                self._drain()
+            case FrameType.WANTED:
+                self._control.want_reload()
             case _:
                 self._notices.error(f"control sent {frame.type.name}: ignored")
 
@@ -376,6 +380,7 @@ class Supervisor:
         self._phase = Phase.DRAINING
         self._deadline = time.monotonic() + seconds + DRAIN_GRACE_SECONDS
         self._workers.drain(seconds)
+        self._control.tell(encode(FrameType.DRAINING, 0))
         self._notices.info("draining")
 
     def _stop_now(self) -> None:

@@ -12,10 +12,9 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from functools import partial
 from typing import Final, NoReturn
 
-from fastpath.ipc.counters import Page, PageFull, Slot, in_flight
+from fastpath.ipc.counters import Page, PageFull, Slot, WorkerCells, in_flight
 from fastpath.ipc.frames import FrameType, encode
 from gateway.supervisor import sockets
 from gateway.supervisor.back_off import RESTARTS, BackOff
@@ -94,6 +93,7 @@ class Workers:
         self._slots: list[WorkerSlot] = []
         self._backlog = 0
         self._access_log = "off"
+        self._tells_requests = False
         self._trusted_since = 0.0
         self._drain_deadline: float | None = None  # monotonic
         self.endpoints: list[sockets.Endpoint] = []
@@ -105,6 +105,7 @@ class Workers:
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
         self._access_log = settings.log_format if wanted else "off"
+        self._tells_requests = settings.admin is not None
         self.endpoints, listeners = sockets.open_all(
             settings.listen, settings.workers, settings.backlog, settings.listen_tls
         )
@@ -159,9 +160,9 @@ class Workers:
                     backlog=self._backlog,
                     channel=theirs,
                     log=self._log,
-                    row=row,
+                    cells=WorkerCells(self._page, row_number),
                     access_log=self._access_log,
-                    cells=partial(self._page.cells, row_number),
+                    tells_requests=self._tells_requests,
                 )
             )
 

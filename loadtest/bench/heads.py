@@ -33,8 +33,9 @@ from typing import Any, cast
 from botocore.awsrequest import AWSRequest
 
 from fastpath.client.connection import ClientConnection
-from fastpath.ipc.counters import SLOTS
+from fastpath.ipc.counters import WorkerCells
 from fastpath.ipc.log import WorkerLog
+from fastpath.ipc.meter import Meter
 from fastpath.routing.snapshot import load_snapshot
 from fastpath.worker.state import WorkerState
 from loadtest.bench.workloads import PayloadSigner
@@ -221,10 +222,12 @@ def play(kind: Kind, count: int, requests: Sequence[bytes]) -> list[bytes]:
         return targets[-1]
 
     loop.open = opened
-    row = memoryview(bytearray(SLOTS * 8)).cast("Q")
+    cells = WorkerCells.apart()
     sink = cast("socket.socket", _Nowhere())
-    log = WorkerLog(loop, sink, row, worker=0, access_log="text")
-    worker = WorkerState(loop, load_snapshot(1, document(mode="sigv4")), log, row)
+    log = WorkerLog(loop, sink, cells.row, worker=0, access_log="text")
+    snapshot = load_snapshot(1, document(mode="sigv4"))
+    worker = WorkerState(loop, snapshot, log, cells.row, meter=Meter(cells))
+    worker.install(snapshot)
     client = _Wire(ClientConnection(worker))
     try:
         loop.run_until_complete(_play(kind, count, requests, client, targets))

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fastpath.ipc.counters import Layout, Page
+from fastpath.ipc.counters import Layout, Page, WorkerCells
 from fastpath.ipc.frames import FrameType, encode
 from fastpath.payload import checksums
 from fastpath.worker.process import WorkerArguments, run
@@ -129,7 +129,7 @@ def main(channel: int, log: int, port: int) -> None:
             backlog=128,
             channel=socket.socket(fileno=channel),
             log=socket.socket(fileno=log),
-            row=page.row(page.acquire()),
+            cells=WorkerCells(page, page.acquire()),
             access_log="text",
         )
     )

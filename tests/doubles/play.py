@@ -236,8 +236,8 @@ class Play:
         assert count(Slot.CUT) == sum(line["code"] == "Cut" for line in lines)
         for slot, of in ((Slot.ERRORS_4XX, 4), (Slot.ERRORS_5XX, 5)):
             assert count(slot) == sum(line["status"] // 100 == of for line in lines)
-        for slot, name in ((Slot.BYTES_IN, "bytes_in"), (Slot.BYTES_OUT, "bytes_out")):
-            assert count(slot) == sum(line[name] or 0 for line in lines)
+        for count_of, name in zip(self.rig.bodies(), ("bytes_in", "bytes_out"), strict=True):
+            assert count_of == sum(line[name] or 0 for line in lines)
         calls = self.rig.lines("call")
         assert count(Slot.CALLS) == len(calls)
         assert count(Slot.CALLS_FAILED) == sum(line["code"] != "" for line in calls)

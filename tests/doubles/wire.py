@@ -22,11 +22,13 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from fastpath.client.connection import ClientConnection
-from fastpath.ipc.counters import SLOTS, Slot, TargetCells
+from fastpath.ipc.cells import CLASSES, RecordCell, TargetCounter
+from fastpath.ipc.counters import Layout, Page, Slot, TargetCells, WorkerCells
 from fastpath.ipc.log import ACCESS, WorkerLog
+from fastpath.ipc.meter import Meter
 from fastpath.limits import Limits, PoolLimits, Timeouts
 from fastpath.routing.rules import pack
-from fastpath.routing.snapshot import load_snapshot
+from fastpath.routing.snapshot import Snapshot, load_snapshot
 from fastpath.worker.state import TICK, WorkerState
 from tests.doubles.rules import Rule
 from tests.doubles.still_loop import StillLoop
@@ -76,7 +78,7 @@ def document(
 
     key = {"access_key_id": TARGET_KEY[0], "secret_access_key": TARGET_KEY[1]}
     return {
-        "format": 3,
+        "format": 4,
         "environment": None,
         "instance": "rig",
         "domains": list(domains),
@@ -95,8 +97,7 @@ def document(
         "identities": [
             {
                 "name": "client",
-                "access_key_id": KEY[0],
-                "secret_access_key": KEY[1],
+                "keys": [{"access_key_id": KEY[0], "secret_access_key": KEY[1]}],
                 "targets": None,
                 "allow": None,
                 "credentials": {},
@@ -108,6 +109,8 @@ def document(
         "rules": pack(rules),
         "default_target": "first",
         "fallback": {"targets": [], "passes": []},
+        "trusted_proxies": [],
+        "log": {"sample": 1.0, "slow_seconds": 1.0},
         "list_buckets_failure": "skip",
         **changes,
     }
@@ -368,7 +371,9 @@ class Rig:
     ) -> None:
         self.loop = StillLoop()
         self.buffer = buffer
-        self.row = memoryview(bytearray(SLOTS * 8)).cast("Q")
+        self.page = Page(Layout(rows=1, targets=8, identities=8))
+        own = WorkerCells(self.page, self.page.acquire())
+        self.row = own.row
         self.sink = Sink()
         self.targets: list[Peer] = []
         self.connect_fault: Exception | None = None  # raised instead of connecting
@@ -377,7 +382,9 @@ class Rig:
             self.loop, cast("socket.socket", self.sink), self.row, worker=0, access_log="json"
         )
         snapshot = load_snapshot(1, document(**options))
-        self.worker = WorkerState(self.loop, snapshot, self.log, self.row, cells=cells)
+        self._assign(snapshot)
+        meter = Meter(own)
+        self.worker = WorkerState(self.loop, snapshot, self.log, self.row, cells=cells, meter=meter)
         self.worker.install(snapshot)
         self.loop.answer_connect = self._answer_connect
 
@@ -420,7 +427,13 @@ class Rig:
     def install(self, **options: Any) -> None:
         """A new configuration."""
         generation = self.worker.snapshot.generation + 1
-        self.worker.install(load_snapshot(generation, document(**options)))
+        snapshot = load_snapshot(generation, document(**options))
+        self._assign(snapshot)
+        self.worker.install(snapshot)
+
+    def _assign(self, snapshot: Snapshot) -> None:
+        self.page.assign(snapshot.targets)
+        self.page.assign_identities(caller.name for caller in snapshot.callers.values())
 
     @property
     def target(self) -> Peer:
@@ -451,6 +464,24 @@ class Rig:
 
     def count(self, slot: Slot) -> int:
         return int(self.row[slot])
+
+    def counted(self, target: str, counter: TargetCounter) -> int:
+        """What is counted of a target."""
+        return int(self.worker.meter.target(target)[counter])
+
+    def record(self, target: str, action: str) -> memoryview:
+        """What is counted of a class of operations of a target; both may be empty."""
+        self.worker.meter.flush()
+        block = self.page.block(target) if target else self.page.layout.no_target
+        return self.page.target(1, block).records[CLASSES.index(action or "unknown")]
+
+    def bodies(self) -> tuple[int, int]:
+        """Bytes of bodies that clients sent, and got."""
+        records = [
+            self.record(target, action) for target in ("", *self.page.names()) for action in CLASSES
+        ]
+        came, went = RecordCell.BYTES_IN, RecordCell.BYTES_OUT
+        return sum(one[came] for one in records), sum(one[went] for one in records)
 
     @property
     def defects(self) -> list[str]:

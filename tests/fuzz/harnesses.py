@@ -21,6 +21,7 @@ from fastpath.dialects.lakefs.list_requests import read_listing
 from fastpath.errors import S3Error
 from fastpath.forms.policy import check_policy
 from fastpath.forms.reader import FormReader
+from fastpath.http.forwarded_for import TrustedProxies
 from fastpath.http.framing import ChunkedReader
 from fastpath.http.head import HeadBuffer, ResponseFault, parse_request_head, parse_response_head
 from fastpath.http.query import parse_query, presigned_headers, upstream_query
@@ -64,6 +65,7 @@ IDENTITIES = {
     )
 }
 _SEAL_KEYS = (b"fuzz" * 8, b"older")
+_PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32"])
 _DOMAINS = (b"s3.example.com", sigv2.DOMAIN.encode())
 
 
@@ -341,6 +343,7 @@ HARNESSES: dict[str, Harness] = {
     "policy": _policy,
     "sealed-id": _sealed_id,
     "router-answer": _router_answer,
+    "forwarded-for": lambda data: _PROXIES.client("10.0.0.1:1", data),
     "client": connections.client,
     "target": connections.target,
 }

@@ -151,6 +151,7 @@ class Gateway:
             "listen": list(listen),
             "workers": workers,
             "access_log": "off",
+            "admin": "off",
             **flags,
         }
         if isinstance(config, Path):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 from gateway.control import operator_socket
 from gateway.control.operator_socket import MAX_CONNECTIONS
 from gateway.status.address import address
+from gateway.status.ask import answered
 from tests.doubles.target import Fault, Target
 from tests.process.harness import ROOT, Gateway, wait_until
 
@@ -307,6 +309,63 @@ def test_an_address_that_is_taken_is_told_once_and_tried_again(
     assert json.loads(asyncio.run(play())) == {"ok": True}
     assert len(lines) == 1
     assert f"@s3gateway-control-{os.getpid()} cannot be opened: Address already in use" in lines[0]
+
+
+# Reload and drain
+
+
+def asked(gateway: Gateway, **request: object) -> dict[str, Any]:
+    """What control answers to a request at its socket."""
+    return answered(request, gateway.supervisor_pid, 30.0)
+
+
+def moved(two: dict[str, Any]) -> dict[str, Any]:
+    return {**two, "routing": {**two["routing"], "default_target": "second"}}
+
+
+def test_a_reload_is_answered_when_every_worker_serves_it(two: dict[str, Any]) -> None:
+    with Gateway.start(two) as gateway:
+        gateway.write_config(moved(two))
+        tried = asked(gateway, command="reload", dry_run=True)
+        assert (tried["ok"], bool(tried["moves"]), tried["needs_restart"]) == (True, True, [])
+        assert status(gateway)["generation"] == 1  # nothing has changed by that
+        found = asked(gateway, command="reload")
+        assert (found["ok"], found["generation"], found["acknowledged"]) == (True, 2, [0, 1])
+        now = status(gateway)
+        assert (now["digest"], now["generation"], now["rolled_out"]) == (found["digest"], 2, True)
+        again = asked(gateway, command="reload")  # of the same file: nothing is new
+        assert (again["ok"], again["generation"], again["acknowledged"]) == (True, 2, [0, 1])
+        assert gateway.log_contains(r"reload: asked for by the operator \(uid \d+\)")
+
+
+def test_a_reload_that_is_refused_says_where_the_problems_are(two: dict[str, Any]) -> None:
+    with Gateway.start(two, workers=1) as gateway:
+        gateway.write_config("routing: {default_target: nowhere}\nrouter: {workers: 3}\n")
+        for dry_run in (True, False):
+            found = asked(gateway, command="reload", dry_run=dry_run)
+            assert found["ok"] is False
+            assert f"{gateway.config_path}:1:" in "".join(found["problems"])
+        assert status(gateway)["generation"] == 1
+        gateway.write_config({**two, "router": {**two.get("router", {}), "workers": 3}})
+        assert asked(gateway, command="reload")["ok"] is True
+
+
+def test_reloads_at_once_and_the_death_of_a_worker_leave_nobody_waiting(
+    two: dict[str, Any],
+) -> None:
+    with Gateway.start(two) as gateway, ThreadPoolExecutor(8) as pool:
+        gateway.write_config(moved(two))
+        waiting = [pool.submit(asked, gateway, command="reload") for _ in range(8)]
+        gateway.kill_worker(1)
+        found = [one.result() for one in waiting]
+        assert {(one["ok"], one["generation"]) for one in found} == {(True, 2)}
+
+
+def test_an_operator_drains(two: dict[str, Any]) -> None:
+    with Gateway.start(two, workers=1) as gateway:
+        assert asked(gateway, command="drain") == {"ok": True, "draining": True}
+        assert gateway.wait() == 0
+        assert gateway.log_contains(r"drain: asked for by the operator \(uid \d+\)")
 
 
 # Health

@@ -89,6 +89,7 @@ def _leaves(section: type, prefix: str) -> list[str]:
         "auth": schema.Auth,
         "cors": schema.Cors,
         "routing": schema.Routing,
+        "log": schema.RouterLog,
         "limits": schema.LimitsSection,
         "pool": schema.PoolSection,
         "timeouts": schema.TimeoutsSection,
@@ -156,6 +157,6 @@ def test_the_first_example_says_who_may_connect(tmp_path: Path) -> None:
     assert loaded.model is not None
     (identity,) = loaded.model.identities
     (client,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[:1]
-    assert f'aws_access_key_id="{identity.keys.access_key_id}"' in client
-    secret = identity.keys.secret_access_key.get_secret_value()
+    assert f'aws_access_key_id="{identity.pair.access_key_id}"' in client
+    secret = identity.pair.secret_access_key.get_secret_value()
     assert f'aws_secret_access_key="{secret}"' in client

@@ -7,9 +7,11 @@ each test says what. What landed is read from the servers directly.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ def gateway(stores: dict[str, Store]) -> Iterator[Gateway]:
     """A gateway on the seed's basic rules."""
     basic = yaml.safe_load((FILES / "02-basic-config.yaml").read_text())
     document = {**configuration(stores, KEYS), "routing": basic["routing"]}
-    with Gateway.start(document) as running:
+    with Gateway.start(document, admin="127.0.0.1:0") as running:
         yield running
 
 
@@ -49,8 +51,18 @@ def client(gateway: Gateway) -> Any:
 def run(gateway: Gateway, tmp_path: Path) -> Run:
     """Run an example in a process of its own; return what it printed."""
 
-    def run(name: str, before: str = "", after: str = "", until: str = "", **environ: str) -> str:
+    def run(
+        name: str,
+        before: str = "",
+        after: str = "",
+        until: str = "",
+        within: tuple[str, str] = ("", ""),
+        **environ: str,
+    ) -> str:
         source = (FILES / name).read_text()
+        if within[0]:
+            assert source.count(within[0]) == 1
+            source = source.replace(within[0], f"{within[1]}\n{within[0]}")
         if until:
             assert source.count(until) == 1
             source = source.partition(until)[0]
@@ -143,19 +155,58 @@ def test_09_stores_by_environment(run: Run, client: Any, stores: dict[str, Store
     assert read_directly(stores["lakefs"], "lakefs-prod-analytics", key) == b"PAR1"
 
 
-def test_11_finds_the_gateway_healthy(run: Run, client: Any) -> None:
-    """Supplied: the buckets it looks for. Its two minutes of watching are made a second."""
+# What the example leaves to the router's API: the decision, asked of the admin plane.
+ACCURACY = """
+def _test_routing_accuracy(self):
+    import json, urllib.parse, urllib.request
+    for bucket, expected_target in [('lakefs-test', 'lakefs'), ('s3-test', 's3')]:
+        query = urllib.parse.urlencode({'bucket': bucket, 'operation': 'GetObject'})
+        with urllib.request.urlopen(f'{ADMIN}/api/decision?{query}') as answer:
+            if json.load(answer)['target'] != expected_target:
+                return False
+    return True
+RouterMonitor._test_routing_accuracy = _test_routing_accuracy
+"""
+# Two minutes of the example's clock in two seconds.
+FAST_CLOCK = """
+import time
+began, real = time.time(), time.time
+time.time = lambda: began + 60 * (real() - began)
+"""
+
+
+def test_11_finds_the_gateway_healthy(run: Run, client: Any, gateway: Gateway) -> None:
+    """Supplied: the buckets it looks for, a clock that runs faster, and its missing method."""
     create(client, "lakefs-health-check", "s3-health-check")
-    watch = "print(monitor.monitor_performance(duration_minutes=0.01)['failed_requests'])"
-    printed = run("11-router-monitor.py", after=watch, until="# Monitor performance")
-    assert printed.splitlines() == [
+    admin = gateway.wait_for_log(r"admin plane on (\S+)")[1]
+    complete = f"ADMIN = {admin!r}\n{ACCURACY}"
+    printed = run("11-router-monitor.py", FAST_CLOCK, within=("# Usage", complete)).splitlines()
+    assert printed[:5] == [
         "Health Check Results:",
         " router_connectivity: ✓",
         " lakefs_connectivity: ✓",
         " s3_connectivity: ✓",
         " routing_accuracy: ✓",
-        "0",
     ]
+    assert printed[5:8] == ["", "Monitoring performance for 2 minutes...", "Performance Results:"]
+    total = int(printed[8].removeprefix(" Total Requests: "))
+    assert total >= 2
+    assert printed[9] == f" Success Rate: {total}/{total}"
+    with urllib.request.urlopen(f"{admin}/api/stats") as answer:
+        found = json.load(answer)
+    assert found["total_requests"] >= total
+    assert found["successful_requests"] + found["failed_requests"] == found["total_requests"]
+    assert found["average_response_time"] > 0
+    assert set(found["routing_distribution"]) >= {"lakefs", "s3"}
+
+
+def test_11_sees_a_rule_that_leads_elsewhere(run: Run, client: Any, gateway: Gateway) -> None:
+    """The check can fail: here it expects what no rule says."""
+    admin = gateway.wait_for_log(r"admin plane on (\S+)")[1]
+    wrong = ACCURACY.replace("('s3-test', 's3')", "('s3-test', 'lakefs')")
+    check = "print(RouterMonitor(monitor_of)._test_routing_accuracy())"
+    complete = f"ADMIN = {admin!r}\nmonitor_of = {gateway.url!r}\n{wrong}\n{check}\nquit()"
+    assert run("11-router-monitor.py", within=("# Usage", complete)).splitlines() == ["False"]
 
 
 def test_12_reads_and_writes_as_before(run: Run, client: Any, stores: dict[str, Store]) -> None:

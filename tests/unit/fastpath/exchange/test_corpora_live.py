@@ -141,8 +141,9 @@ SIGNED = [case for case in signatures.cases() if case.recipe.method != "HEAD"]
 def signed_rig() -> Rig:
     known = {
         "name": "corpus",
-        "access_key_id": signatures.ACCESS_KEY_ID,
-        "secret_access_key": signatures.SECRET,
+        "keys": [
+            {"access_key_id": signatures.ACCESS_KEY_ID, "secret_access_key": signatures.SECRET}
+        ],
         "targets": None,
         "allow": None,
         "credentials": {},

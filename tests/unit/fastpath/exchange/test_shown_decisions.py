@@ -179,7 +179,8 @@ def test_everybody_in_open_mode_forms_too() -> None:
 
 def test_one_identity_and_not_the_other() -> None:
     known = document(show_decisions=True)["identities"][0]
-    other = {**known, "name": "other", "access_key_id": "AKIDOTHER", "show_decisions": False}
+    keys = [{"access_key_id": "AKIDOTHER", "secret_access_key": KEY[1]}]
+    other = {**known, "name": "other", "keys": keys, "show_decisions": False}
     both = [known, other]
     assert exchanged(signed(), ok(), identities=both) == (200, "first", "default")
     request = signed(key=("AKIDOTHER", KEY[1]))

@@ -36,7 +36,7 @@ PERHAPS_UNREAD = [
 
 
 def kept(rig: Rig) -> bool:
-    return "idle=1" in repr(rig.worker.pool(rig.worker.snapshot.targets["first"].route))
+    return "idle=1" in repr(rig.worker.pool(rig.worker.snapshot.targets["first"].route, "first"))
 
 
 @pytest.mark.parametrize(("request_", "status"), READ, ids=lambda value: repr(value)[:60])

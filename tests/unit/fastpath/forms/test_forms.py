@@ -345,8 +345,7 @@ def test_a_target_that_says_stored_before_it_was_is_not_believed() -> None:
 def test_what_the_caller_may_not_do() -> None:
     identity = {
         "name": "client",
-        "access_key_id": KEY[0],
-        "secret_access_key": KEY[1],
+        "keys": [{"access_key_id": KEY[0], "secret_access_key": KEY[1]}],
         "targets": None,
         "allow": [{"buckets": ["b-*"], "operations": ["PostObject", "GetObject"]}],
         "credentials": {},

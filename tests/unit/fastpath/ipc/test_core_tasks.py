@@ -77,7 +77,7 @@ def test_a_process_that_leaves_may_end_its_tasks(monkeypatch: pytest.MonkeyPatch
     assert said_by(goes_on, monkeypatch) == []
 
 
-@pytest.mark.parametrize(("module", "cores"), [(process, 3), (control, 2)])
+@pytest.mark.parametrize(("module", "cores"), [(process, 3), (control, 3)])
 def test_a_process_starts_no_other_tasks(module: Any, cores: int) -> None:
     """A12: every long-lived task is watched."""
     source = inspect.getsource(module)

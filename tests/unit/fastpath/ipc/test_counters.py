@@ -7,23 +7,38 @@ import sys
 
 import pytest
 
-from fastpath.ipc.counters import (
+from fastpath import errors
+from fastpath.ipc.cells import (
     BLOCK_CELLS,
-    COUNTERS,
-    FACTS,
-    GAUGES,
-    HISTOGRAM_CELLS,
-    NAME_BYTES,
-    OPERATION_CLASSES,
-    SLOTS,
-    SPARE_TARGETS,
+    BUCKETS,
+    CLASSES,
+    CONNECT_CELLS,
+    CONNECTS_AT,
+    GAUGES_AT,
+    IDENTITY_CELLS,
+    RECORD_CELLS,
+    RECORDS_AT,
     TARGET_COUNTERS,
     TARGET_GAUGES,
+    WHOLE_CELLS,
+    IdentityCell,
+    RecordCell,
+    TargetCounter,
+)
+from fastpath.ipc.counters import (
+    COUNTERS,
+    ERROR_CELLS,
+    FACTS,
+    GAUGES,
+    SLOTS,
+    SPARE_TARGETS,
     Layout,
     Page,
     PageFull,
     Slot,
+    TargetGauge,
 )
+from fastpath.ipc.name_table import NAME_BYTES
 from fastpath.s3.operations import ACTIONS
 
 
@@ -97,33 +112,47 @@ def test_facts_are_not_totals() -> None:
 
 def test_no_cell_belongs_to_two_things() -> None:
     """Every cell of every row, written once with its own number, keeps it."""
-    page = Page(Layout(rows=2, targets=3))
+    page = Page(Layout(rows=2, targets=3, identities=2))
     page.assign(["a", "b", "c"])
     cells = []
     for number in range(4):
-        cells += [(page.row(number), cell) for cell in range(SLOTS)]
-        for block in range(4):
+        parts = [page.row(number), page.errors(number)]
+        for block in range(5):
             target = page.target(number, block)
             assert len(target.counters) == TARGET_COUNTERS
             assert len(target.gauges) == TARGET_GAUGES
-            for part in (target.counters, target.gauges, *target.histograms):
-                cells += [(part, cell) for cell in range(len(part))]
+            parts += [target.counters, target.gauges, target.connects, *target.records]
+        parts += [page.identity_cells(number, block) for block in range(5)]
+        cells += [(part, cell) for part in parts for cell in range(len(part))]
     for value, (part, cell) in enumerate(cells):
         part[cell] = value
     assert [part[cell] for part, cell in cells] == list(range(len(cells)))
     assert [page.block(name) for name in "abc"] == [1, 2, 3]
-    assert page.layout.size == 3 * NAME_BYTES + len(cells) * 8
+    assert page.layout.size == 5 * NAME_BYTES + len(cells) * 8
 
 
 def test_rows_and_blocks_begin_on_lines_of_the_cache() -> None:
     for layout in (Layout(1), Layout(4, 3)):
         assert (layout.names_bytes, layout.row_cells * 8 % 64) == (layout.targets * 64, 0)
-    assert BLOCK_CELLS % 8 == HISTOGRAM_CELLS % 8 == TARGET_COUNTERS % 8 == 0
+    sizes = (TARGET_COUNTERS, GAUGES_AT, CONNECTS_AT, RECORDS_AT, RECORD_CELLS, IDENTITY_CELLS)
+    assert [size % 8 for size in (BLOCK_CELLS, SLOTS, ERROR_CELLS, *sizes)] == [0] * 9
 
 
-def test_there_is_a_histogram_for_each_class_of_operation() -> None:
-    assert len(ACTIONS) == OPERATION_CLASSES
-    assert len(Page(Layout(1)).target(1, 0).histograms) == OPERATION_CLASSES
+def test_what_is_counted_has_a_cell() -> None:
+    assert max(TargetCounter) < TARGET_COUNTERS
+    assert max(TargetGauge) < TARGET_GAUGES
+    assert max(RecordCell) < RECORD_CELLS
+    assert max(IdentityCell) < IDENTITY_CELLS
+    assert BUCKETS < CONNECT_CELLS
+    assert RecordCell.FIRST + BUCKETS == RecordCell.COMPOSED
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, errors.Kind)]
+    assert sorted(kind.number for kind in kinds) == list(range(len(kinds)))
+    assert len(kinds) < ERROR_CELLS
+
+
+def test_there_is_a_record_for_each_class_of_operation() -> None:
+    assert {*CLASSES} == ACTIONS | {"unknown"}
+    assert len(Page(Layout(1)).target(1, 0).records) == len(CLASSES)
 
 
 def test_a_target_keeps_its_block() -> None:
@@ -164,17 +193,40 @@ def test_retiring_keeps_what_targets_counted() -> None:
         block = page.target(number, page.block("b"))
         block.counters[0] += 2
         block.gauges[0] += 3
-        block.histograms[4][HISTOGRAM_CELLS - 1] += 4
+        block.records[4][RecordCell.COMPOSED] += 4
     page.target(gone, 0).counters[5] += 7
+    page.target(gone, page.layout.no_target).connects[0] += 8
+    page.identity_cells(gone, page.layout.unverified)[1] += 9
+    page.errors(gone)[3] += 10
     page.retire(gone)
     for _ in range(2):  # a worker that counted nothing adds nothing
         sums = page.target_totals(page.block("b"))
-        assert (sums.counters[0], sums.gauges[0], sums.histograms[4][-1]) == (4, 3, 8)
+        composed = sums.records[4][RecordCell.COMPOSED]
+        assert (sums.counters[0], sums.gauges[0], composed) == (4, 3, 8)
         assert page.target_totals(0).counters[5] == 7
+        assert page.target_totals(page.layout.no_target).connects[0] == 8
+        assert page.identity_totals(page.layout.unverified)[1] == 9
+        assert page.error_totals()[3] == 10
         assert not any(page.target_totals(page.block("a")).counters)
         page.retire(page.acquire())
     empty = page.target(gone, page.block("b"))
-    assert not any([*empty.counters, *empty.gauges, *empty.histograms[4]])
+    assert not any([*empty.counters, *empty.gauges, *empty.records[4]])
+
+
+def test_a_worker_that_was_killed_while_it_counted_is_settled() -> None:
+    """A7: the block of the target says what had ended, whatever was not counted any more."""
+    page = Page(Layout(rows=1, targets=1, identities=1))
+    page.assign(["a"])
+    number = page.acquire()
+    row = page.row(number)
+    row[Slot.STARTED], row[Slot.REQUESTS], row[Slot.CUT] = 9, 3, 1
+    page.target(number, 1).records[0][2 * BUCKETS] = 4
+    page.target(number, page.layout.no_target).records[5][WHOLE_CELLS - 1] = 2
+    page.identity_cells(number, page.layout.anonymous)[2] = 4
+    page.retire(number)
+    totals = page.totals()
+    assert (totals[Slot.REQUESTS], totals[Slot.CUT], totals[Slot.LOST]) == (5, 1, 3)
+    assert sum(page.identity_totals(0)) == 2
 
 
 _ANOTHER_MAPS = """
@@ -190,7 +242,7 @@ if not (pid := os.fork()):
     assert page.block("late") == 0
     os.write(child_did, b"1")
     os.read(child_may, 1)
-    page.target(1, page.block("late")).histograms[0][0] = 2**40
+    page.target(1, page.block("late")).records[0][0] = 2**40
     os._exit(page.block("late") - 2)
 os.ftruncate(descriptor, layout.size)
 page = Page(layout, descriptor)
@@ -201,7 +253,7 @@ os.read(parent_may, 1)
 page.assign(["first", "late"])
 os.write(parent_did, b"2")
 assert os.waitpid(pid, 0)[1] == 0
-assert page.target_totals(2).histograms[0][0] == 2**40
+assert page.target_totals(2).records[0][0] == 2**40
 """
 
 
@@ -215,10 +267,10 @@ from fastpath.ipc.counters import Layout, Page, Slot
 page = Page(Layout(rows=1))
 row = page.row(page.acquire())
 if not (pid := os.fork()):
-    row[Slot.BYTES_OUT] = 2**40
+    row[Slot.SPLICED] = 2**40
     os._exit(0)
 os.waitpid(pid, 0)
-assert page.totals()[Slot.BYTES_OUT] == 2**40
+assert page.totals()[Slot.SPLICED] == 2**40
 """
 
 

@@ -127,3 +127,19 @@ def test_no_secret_shows() -> None:
     assert "secret" not in shown
     assert "5e5e" not in shown
     assert r"^^" not in shown  # the same as bytes
+
+
+def test_each_key_of_an_identity_is_the_same_caller_with_another_secret() -> None:
+    pairs = [("AKIDOLD", "old"), ("AKIDNEW", "new")]
+    keys = [{"access_key_id": key, "secret_access_key": secret} for key, secret in pairs]
+    allow = [{"buckets": ["a-*"], "operations": ["GetObject"]}]
+    entry = document()["identities"][0]
+    entry = {**entry, "keys": keys, "allow": allow, "credentials": {"first": "first"}}
+    old, new = load(identities=[entry]).callers.values()
+    assert [(one.access_key_id, one.secret) for one in (old, new)] == [
+        (b"AKIDOLD", b"old"),
+        (b"AKIDNEW", b"new"),
+    ]
+    assert (old.name, old.grants, old.targets) == (new.name, new.grants, new.targets)
+    assert old.signers["first"] is new.signers["first"]
+    assert (old.key_id, new.key_id) == ("AKIDOLD", "AKIDNEW")

@@ -70,8 +70,7 @@ def test_corpus_is_complete() -> None:
 def rig(accepts: str) -> Rig:
     known = {
         "name": "corpus",
-        "access_key_id": ACCESS_KEY_ID,
-        "secret_access_key": SECRET,
+        "keys": [{"access_key_id": ACCESS_KEY_ID, "secret_access_key": SECRET}],
         "targets": None,
         "allow": None,
         "credentials": {},

@@ -155,6 +155,15 @@ def test_an_answer_is_read_and_the_connection_kept() -> None:
     assert (line["bytes_in"], line["bytes_out"]) == (0, 3)
 
 
+def test_the_line_of_a_call_names_who_it_is_made_for() -> None:
+    bench = Bench()
+    bench.caller = Caller("alice", b"AKIDALICE", b"hush")
+    bench.reads()
+    bench.rig.target.says(ok(b"abc"))
+    (line,) = bench.rig.lines("call")
+    assert (line["identity"], line["access_key_id"]) == ("alice", "AKIDALICE")
+
+
 def test_an_answer_that_is_whole_before_the_coroutine_goes_on() -> None:
     """One iteration of the loop may make the connection, send the head and read the answer."""
     bench = Bench()

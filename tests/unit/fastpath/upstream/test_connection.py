@@ -47,7 +47,7 @@ def the_answer(client: Peer, method: bytes = b"GET") -> Answer:
 
 
 def kept(rig: Rig) -> bool:
-    return "idle=1" in repr(rig.worker.pool(rig.worker.snapshot.targets["first"].route))
+    return "idle=1" in repr(rig.worker.pool(rig.worker.snapshot.targets["first"].route, "first"))
 
 
 def splits(raw: bytes) -> Iterator[list[bytes]]:

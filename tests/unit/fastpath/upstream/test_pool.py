@@ -10,6 +10,7 @@ import pytest
 
 from fastpath.http.framing import BodyKind
 from fastpath.http.head import ResponseHead
+from fastpath.ipc.cells import TargetCounter
 from fastpath.ipc.counters import Slot
 from fastpath.upstream.connection import UpstreamConnection
 from fastpath.upstream.lessee import Failure
@@ -74,7 +75,7 @@ class Bench:
 
     def __init__(self, **pool: Any) -> None:
         self.rig = Rig(pool=pool)
-        self.pool = self.rig.worker.pool(self.rig.worker.snapshot.targets["first"].route)
+        self.pool = self.rig.worker.pool(self.rig.worker.snapshot.targets["first"].route, "first")
 
     def borrow(self, count: int = 1, *, fresh: bool = False) -> list[Borrower]:
         borrowers = [Borrower(self.pool, fresh=fresh) for _ in range(count)]
@@ -430,8 +431,15 @@ def test_connections_are_counted() -> None:
     bench.peer_of(second).resets()
     bench.rig.connect_fault = OSError("no")
     bench.borrow()
-    slots = (Slot.CONNECTS, Slot.REUSED, Slot.CONNECT_ERRORS, Slot.UPSTREAM)
-    assert [bench.rig.count(slot) for slot in slots] == [2, 2, 1, 1]
+    slots = (Slot.CONNECTS, Slot.CONNECT_ERRORS, Slot.UPSTREAM)
+    assert [bench.rig.count(slot) for slot in slots] == [2, 1, 1]
+    counted = {
+        TargetCounter.CONNECTS: 2,
+        TargetCounter.REUSES: 2,
+        TargetCounter.CONNECT_ERRORS: 1,
+        TargetCounter.POOL_WAITS: 1,
+    }
+    assert {counter: bench.rig.counted("first", counter) for counter in counted} == counted
 
 
 def test_a_retired_pool_serves_who_waits_and_keeps_nothing() -> None:
@@ -460,10 +468,10 @@ def test_the_service_forgets_a_retired_pool_once_it_is_empty() -> None:
     bench.rig.install(pool={"max_connections": 7})
     assert bench.pool.retired
     bench.rig.pass_time(1)
-    assert bench.rig.worker.pool(route) is bench.pool
+    assert bench.rig.worker.pool(route, "first") is bench.pool
     bench.give_back(busy)
     bench.rig.pass_time(1)
-    assert bench.rig.worker.pool(route) is not bench.pool
+    assert bench.rig.worker.pool(route, "first") is not bench.pool
 
 
 def test_a_route_that_comes_back_has_its_pool_again() -> None:

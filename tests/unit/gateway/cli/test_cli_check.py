@@ -138,6 +138,10 @@ def test_config_prints_yaml_without_secrets(run, full: Path) -> None:
     assert "hidden" not in result.stdout
     with_origin = run("config", "-c", full, "--origin", "--listen", "127.0.0.1:1").stdout
     assert 'listen_address: ["127.0.0.1:1"]  # --listen\n' in with_origin
+    as_json = json.loads(run("config", "-c", full, "--json", "--listen", "127.0.0.1:1").stdout)
+    assert as_json["configuration"]["router"]["listen_address"] == ["127.0.0.1:1"]
+    assert as_json["origins"]["router.listen_address"] == "--listen"
+    assert "hidden" not in json.dumps(as_json)
 
 
 def test_commands_that_need_a_configuration_say_what_is_wrong_with_it(run, tmp_path: Path) -> None:

@@ -40,7 +40,6 @@ def test_every_command_has_help(run, name: str) -> None:
         ["serve", "--log-level", "loud"],
         ["explain"],
         ["demo", "--port", "70000"],
-        ["health"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(run, arguments: list[str]) -> None:

@@ -11,6 +11,7 @@ import pytest
 NOTHING = {
     "config": None,
     "listen": None,
+    "admin": None,
     "environment": None,
     "insecure_open": False,
     "workers": None,
@@ -79,6 +80,8 @@ def test_every_flag(settings) -> None:
             "a:1",
             "--listen",
             "b:2",
+            "--admin",
+            "off",
             "--environment",
             "prod",
             "--insecure-open",
@@ -88,6 +91,7 @@ def test_every_flag(settings) -> None:
     ) == {
         "config": "F",
         "listen": ["a:1", "b:2"],
+        "admin": "off",
         "environment": "prod",
         "insecure_open": True,
         "workers": "4",
@@ -103,6 +107,7 @@ def test_every_flag_has_a_variable_and_the_flag_wins(settings) -> None:
     variables = {
         "S3GATEWAY_CONFIG": "F",
         "S3GATEWAY_LISTEN": "a:1 b:2",
+        "S3GATEWAY_ADMIN": "c:3",
         "S3GATEWAY_ENVIRONMENT": "prod",
         "S3GATEWAY_INSECURE_OPEN": "1",
         "S3GATEWAY_WORKERS": "auto",
@@ -115,6 +120,7 @@ def test_every_flag_has_a_variable_and_the_flag_wins(settings) -> None:
     expected = {
         "config": "F",
         "listen": ["a:1", "b:2"],
+        "admin": "c:3",
         "environment": "prod",
         "insecure_open": True,
         "workers": "auto",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from gateway.config.effective import REDACTED, effective, render
+from gateway.config.effective import REDACTED, effective, origins, render
 from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
 from tests.unit.gateway.config.test_config_load import FULL
 
@@ -53,6 +53,17 @@ def test_a_pair_of_the_environment_is_said_to_be_from_there(desk: Desk) -> None:
     text = render(effective(loaded.model), loaded.tree)
     assert "access_key_id: AKIDENV  # $AWS_ACCESS_KEY_ID" in text
     assert "hidden" not in text
+
+
+def test_origins_has_every_line_of_the_text(desk: Desk) -> None:
+    loaded = desk.load("routing: {rules: [{pattern: a, target: lakefs}]}\n", SEED_VARIABLES)
+    document = effective(loaded.model)
+    found = origins(document, loaded.tree)
+    printed = [line for line in render(document, loaded.tree).splitlines() if "  # " in line]
+    assert list(found.values()) == [line.rpartition("# ")[2] for line in printed]
+    assert found["routing.rules[0].pattern"] == f"{desk.file}:1"
+    assert found["targets.lakefs.endpoint"] == "$LAKEFS_ENDPOINT"
+    assert found["router.listen_address"] == "default"
 
 
 CHAINS = """\

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from fastpath.s3.operations import expand
 from gateway.config.compile import compile_snapshot
+from gateway.config.digest import digest
+from gateway.config.effective import REDACTED, effective, render
 from tests.unit.gateway.config.loading import LAKEFS, S3, SEED_VARIABLES, Desk
 
 ROUTED = "routing: {rules: [{pattern: 'lakefs-*', target: lakefs}]}\n"
@@ -13,7 +17,7 @@ PUBLIC = ["0.0.0.0:8080"]
 
 
 def names(model) -> dict[str, tuple[str, ...] | None]:
-    return {identity.keys.access_key_id: identity.targets for identity in model.identities}
+    return {identity.pair.access_key_id: identity.targets for identity in model.identities}
 
 
 def test_on_loopback_each_static_pair_reaches_every_target(desk: Desk) -> None:
@@ -84,13 +88,54 @@ auth:
       credentials: {{lakefs: {{access_key_id: AKID4, secret_access_key: hidden-4}}}}
 {S3}{LAKEFS}"""
     (identity,) = desk.model(text, {"SECRET": "hidden-3"}).identities
-    assert identity.keys.secret_access_key.get_secret_value() == "hidden-3"
+    assert identity.pair.secret_access_key.get_secret_value() == "hidden-3"
     assert identity.targets is None
     assert identity.allow[0].buckets == ("analytics-*",)
     assert identity.allow[0].operations == expand("read") | {"PutObject"}
     assert identity.allow[1].buckets == ("*",)
     assert identity.allow[2].operations >= expand("admin") | expand("delete") | {"Unclassified"}
     assert identity.credentials["lakefs"].access_key_id == "AKID4"
+
+
+def test_an_identity_may_have_several_pairs(desk: Desk) -> None:
+    """Beside its name, in a list, in files; the snapshot has them in that order."""
+    id_file, secret_file = desk.directory / "id", desk.directory / "secret"
+    id_file.write_text("AKIDFILE\n")
+    secret_file.write_text("hidden-file\n")
+    text = f"""
+auth:
+  identities:
+    - name: a
+      access_key_id: AKIDA
+      secret_access_key: hidden-a
+      keys:
+        - {{access_key_id: AKIDB, secret_access_key: '${{SECRET}}'}}
+        - {{access_key_id_file: {id_file}, secret_access_key_file: {secret_file}}}
+    - {{name: b, keys: [{{access_key_id: AKIDC, secret_access_key: hidden-c}}]}}
+{S3}"""
+    loaded = desk.load(text, {"SECRET": "hidden-b"})
+    assert {id_file, secret_file} <= set(loaded.watched_files())
+    pairs = [
+        [(pair["access_key_id"], pair["secret_access_key"]) for pair in identity["keys"]]
+        for identity in compile_snapshot(loaded.model, {})["identities"]
+    ]
+    of_a = [("AKIDA", "hidden-a"), ("AKIDB", "hidden-b"), ("AKIDFILE", "hidden-file")]
+    assert pairs == [of_a, [("AKIDC", "hidden-c")]]
+    shown = render(effective(loaded.model), loaded.tree)
+    assert shown.count(f"secret_access_key: {json.dumps(REDACTED)}") == 5
+    assert "hidden" not in shown
+    assert "$SECRET" not in shown
+
+
+def test_the_digest_tells_other_keys_and_not_other_secrets(desk: Desk) -> None:
+    text = "auth: {{identities: [{{name: a, keys: [{keys}]}}]}}\n" + S3.replace("{", "{{").replace(
+        "}", "}}"
+    )
+    one = "{access_key_id: A, secret_access_key: s}"
+    same = "{access_key_id: A, secret_access_key: t}"
+    more = one + ", {access_key_id: B, secret_access_key: s}"
+    digests = [digest(desk.model(text.format(keys=keys))) for keys in (one, same, more)]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_an_empty_allow_allows_nothing(desk: Desk) -> None:

@@ -47,6 +47,7 @@ def test_the_boot_settings_of_a_bare_file(desk: Desk) -> None:
     assert desk.load(S3).boot() == {
         "listen": [["127.0.0.1", 8080]],
         "listen_tls": [],
+        "admin": ["127.0.0.1", 9090],
         "workers": usable_processors(),
         "drain_seconds": 30.0,
         "connections": Limits().connections,
@@ -84,7 +85,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
     rules = document.pop("rules")
     targets = document.pop("targets")
     assert document == {
-        "format": 3,
+        "format": 4,
         "environment": None,
         "domains": ["s3.example.com"],
         "auth": {
@@ -101,8 +102,7 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "identities": [
             {
                 "name": "analytics",
-                "access_key_id": "AKID3",
-                "secret_access_key": "hidden-3",
+                "keys": [{"access_key_id": "AKID3", "secret_access_key": "hidden-3"}],
                 "targets": None,
                 "allow": [{"buckets": ["a-*"], "operations": ["GetObject"]}],
                 "credentials": {"lakefs": "lakefs/analytics"},
@@ -121,6 +121,8 @@ def test_the_snapshot_is_the_document_that_workers_read(desk: Desk) -> None:
         "fallback": {"targets": [], "passes": []},
         "custom": None,
         "list_buckets_failure": "skip",
+        "trusted_proxies": [],
+        "log": {"sample": 1.0, "slow_seconds": 1.0},
     }
     assert [(rule.number, rule.line) for rule in model.rules] == [(1, 17), (2, 22), (3, 23)]
     assert rules == {

@@ -158,6 +158,18 @@ def test_nobody_is_warned_who_has_a_key(desk: Desk) -> None:
             "",
             False,
         ),
+        (
+            "[{name: a, access_key_id: B, secret_access_key: hidden, ALLOW,"
+            " keys: [{access_key_id: D, secret_access_key: hidden-too}]}]",
+            "",
+            True,
+        ),
+        (
+            "[{name: a, access_key_id: B, secret_access_key: hidden, ALLOW},"
+            " {name: c, keys: [{access_key_id: D, secret_access_key: hidden-too}], ALLOW}]",
+            "",
+            False,
+        ),
     ],
 )
 def test_a_key_that_a_client_with_few_rights_can_make_is_warned_about(

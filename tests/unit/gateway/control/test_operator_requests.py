@@ -45,7 +45,11 @@ class Rig:
         self.lines.append(f"warning: {message}")
 
     def ask(self, command: str, target: object = None) -> dict[str, Any]:
-        requests = OperatorRequests(lambda: self.known, self)  # type: ignore[arg-type]
+        requests = OperatorRequests(
+            lambda: self.known,
+            self,  # type: ignore[arg-type]  # nothing that these ask for changes what runs
+            self,  # type: ignore[arg-type]
+        )
         asked = {"command": command, "target": target}
         answer = asyncio.run(requests.answer(asked, "the operator (uid 1000)"))
         found: dict[str, Any] = json.loads(json.dumps(answer))

@@ -61,6 +61,6 @@ def test_the_only_one_of_this_user_is_asked(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_refusal_has_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     answer: dict[str, Any] = {"ok": False, "error": "no", "remedy": "try yes"}
     monkeypatch.setattr(module, "_chosen", lambda found, pid: 7)
-    monkeypatch.setattr(module, "_asked", lambda supervisor, request: answer)
+    monkeypatch.setattr(module, "_asked", lambda supervisor, request, seconds: answer)
     with pytest.raises(module.Refused, match=r"^no \(try yes\)$"):
         module.ask({"command": "status"}, None)

@@ -55,7 +55,7 @@ def test_silence_before_a_pause_does_not_count() -> None:
 
 def test_a_look_at_a_process() -> None:
     row = memoryview(bytearray(SLOTS * 8)).cast("Q")
-    row[Slot.HEARTBEAT], row[Slot.REQUESTS], row[Slot.BYTES_OUT] = 7, 2, 3
+    row[Slot.HEARTBEAT], row[Slot.REQUESTS], row[Slot.ACCEPTED] = 7, 2, 3
     row[Slot.CONNECTIONS] = 9  # no counter
     reading = Reading.take(os.getpid(), row)
     assert (reading.beat, reading.work, reading.runs) == (7, 5, True)

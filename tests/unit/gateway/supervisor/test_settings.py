@@ -11,6 +11,7 @@ from gateway.supervisor import boot_settings, timeouts
 BOOT: dict[str, object] = {
     "listen": [["127.0.0.1", 8080], ["::1", 8080]],
     "listen_tls": [["::1", 8443]],
+    "admin": ["::1", 9090],
     "workers": 4,
     "drain_seconds": 30,
     "connections": 20000,
@@ -29,6 +30,8 @@ def test_boot_settings_are_read() -> None:
     settings = _parsed()
     assert settings.listen == (("127.0.0.1", 8080), ("::1", 8080))
     assert settings.listen_tls == (("::1", 8443),)
+    assert settings.admin == ("::1", 9090)
+    assert _parsed(admin=None).admin is None
     assert settings.drain_seconds == 30.0
 
 

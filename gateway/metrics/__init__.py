@@ -1,0 +1,3 @@
+"""The page of counters as an operator sees it: metrics for Prometheus, sums for a monitor, samples
+for plots.
+"""
