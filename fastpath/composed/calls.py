@@ -91,6 +91,7 @@ def call_at(  # noqa: PLR0913 (what a request is)
     length: int | None = None,
     translation: Translation | None = None,
     names: Names | None = None,
+    is_for_document: bool = False,
 ) -> Call:
     """Return a call for S3's `operation` on `place`; use it with `async with`. Raises S3Error.
 
@@ -98,6 +99,7 @@ def call_at(  # noqa: PLR0913 (what a request is)
     length: of the body; None: it has none.
     translation: that `translation_of` made before, if the operation looks at it.
     names: for its errors, of a request that names more than its place.
+    is_for_document: its answer is large, and read here.
     """
     to = request.destination(place.decision.target)
 
@@ -117,7 +119,16 @@ def call_at(  # noqa: PLR0913 (what a request is)
             )
         except S3Error as error:
             raise named(error) from None
-    own = OwnRequest(operation, method, address, _encoded(query), headers, payload, length)
+    own = OwnRequest(
+        operation,
+        method,
+        address,
+        _encoded(query),
+        headers,
+        payload,
+        length,
+        is_for_document=is_for_document,
+    )
     return request.call(own, to, translation, named)
 
 

@@ -128,6 +128,7 @@ class WorkerLog:
         self._recent_left = RECENT_A_SECOND if tells_requests else 0
         self._errors_left = RECENT_ERRORS_A_SECOND if tells_requests else 0
         self._refill: asyncio.TimerHandle | None = None
+        self._ended_when_told = self._ended()  # requests that had ended when the last was told
 
     def exchange_ended(self, exchange: Logged, how: Slot = _REQUESTS) -> None:
         """Count an exchange as finished, or as CUT, and log it if there is an access log."""
@@ -153,7 +154,13 @@ class WorkerLog:
         """Tell control of a request, for whoever looks at the last ones."""
         if self._refill is None:
             self._refill = self._loop.call_later(1.0, self._tell_more)
-        self._write({"kind": RECENT, **line._asdict()})
+        last, self._ended_when_told = self._ended_when_told, self._ended()
+        left_out = self._ended_when_told - last - 1
+        self._write({"kind": RECENT, "left_out": left_out, **line._asdict()})
+
+    def _ended(self) -> int:
+        """Returns how many requests of clients have ended in this worker."""
+        return self._row[_REQUESTS] + self._row[Slot.CUT]
 
     def _tell_more(self) -> None:
         self._refill = None
@@ -198,7 +205,7 @@ class WorkerLog:
         self._row[Slot.STARTED] += 1
         self._row[Slot.REQUESTS] += 1
         self._row[Slot.ERRORS_4XX if fault.kind.status < 500 else Slot.ERRORS_5XX] += 1
-        if self._form is not None:
+        if self._form is not None or self._errors_left:
             line = AccessLine(
                 time=time.time(),
                 request_id=request_id,
@@ -218,7 +225,11 @@ class WorkerLog:
                 generation=None,
                 worker=self._worker,
             )
-            self._take(ACCESS + self._form(line, OF_CLIENT))
+            if self._errors_left:
+                self._errors_left -= 1
+                self._tell(line)
+            if self._form is not None:
+                self._take(ACCESS + self._form(line, OF_CLIENT))
 
     def target_failed(self, exchange: Logged, reason: str) -> None:
         """Log how a target failed a request, unless it did so a moment ago, to others.

@@ -154,10 +154,10 @@ class ListedNames:
 
     def _rows_of_texts(self, page: ObjectPage) -> list[bytes]:
         """Return the rows with other prefixes, of texts as the client gets them."""
+        if self._rewrite.key_prefix == self._rewrite.strip_prefix:
+            return page.rows
         key_prefix = self._written(self._rewrite.key_prefix)
         strip_prefix = self._written(self._rewrite.strip_prefix)
-        if key_prefix == strip_prefix:
-            return page.rows
         size = len(key_prefix)
         return [
             strip_prefix + row[size:]

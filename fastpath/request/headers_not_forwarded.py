@@ -4,15 +4,31 @@ Rules: a target trusts these headers from a proxy before it, and the gateway is 
 them, a client would choose the address, host, path, method or user that the target sees. Commands
 of a store's own API are not forwarded either: the gateway does not know which right they need; nor
 is a name with `_`, except in metadata: servers that follow CGI read `x_amz_acl` as `x-amz-acl`,
-which was neither verified nor classified. S3 has none of these headers.
+which was neither verified nor classified. S3 has none of these headers. Those of the client's hop
+and its signature stay behind too: each request to a target has its own.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+from fastpath.http.hop_by_hop import HOP_BY_HOP
 from fastpath.s3.metadata import METADATA_PREFIX
 
+# Headers of the client's hop and signature, and cookies; regular expressions, lower case.
+OF_THE_HOP = (
+    *HOP_BY_HOP,
+    b"authorization",
+    b"content-length",
+    b"cookie",
+    b"date",
+    b"expect",
+    b"host",
+    b"via",
+    b"x-amz-content-sha256",
+    b"x-amz-date",
+    b"x-amz-security-token",
+)
 # What each header tells the target: their names.
 NOT_FORWARDED = {
     "the client's address": (

@@ -16,7 +16,6 @@ from functools import lru_cache
 
 from fastpath.http.head import Headers, RequestHead
 from fastpath.http.hop_by_hop import (
-    HOP_BY_HOP,
     header_line_pattern,
     with_other_headers,
     without_hop_by_hop,
@@ -25,26 +24,11 @@ from fastpath.http.query import upstream_query
 from fastpath.payload.body_plan import BodyPlan
 from fastpath.request.admission import VIA_PREFIX
 from fastpath.request.admitted import Admitted
-from fastpath.request.headers_not_forwarded import is_not_forwarded
+from fastpath.request.headers_not_forwarded import OF_THE_HOP, is_not_forwarded
 from fastpath.request.virtual_host import host_and_path
 from fastpath.s3.operations import OPERATIONS
 
-# Headers of the client's hop, and those that are written anew below.
-_DROPPED_LINES = header_line_pattern(
-    (
-        *HOP_BY_HOP,
-        b"authorization",
-        b"content-length",
-        b"cookie",
-        b"date",
-        b"expect",
-        b"host",
-        b"via",
-        b"x-amz-content-sha256",
-        b"x-amz-date",
-        b"x-amz-security-token",
-    )
-)
+_DROPPED_LINES = header_line_pattern(OF_THE_HOP)
 _NOTHING: tuple[bytes, ...] = ()
 _DOWNLOAD = OPERATIONS["GetObject"]
 _RESIGNED = frozenset({b"x-amz-content-sha256", b"x-amz-date", b"x-amz-security-token"})

@@ -153,7 +153,7 @@ def error_response(
     return b"\r\n".join(lines) + b"\r\n" + extra_lines + b"\r\n" + body
 
 
-def own_response(
+def head_of_answer(
     answer: OwnAnswer,
     request_id: str,
     *,
@@ -161,12 +161,12 @@ def own_response(
     is_http10: bool = False,
     extra_lines: bytes = b"",
 ) -> bytes:
-    """Return a whole response of the gateway's own that is no error."""
+    """Return the head of a whole response of the gateway's own that is no error."""
     # A 204 has no length (RFC 9110 section 8.6).
     framing = [] if answer.status == 204 else [b"Content-Length: %d" % len(answer.body)]
     if answer.body:
         framing.append(b"Content-Type: application/xml")
-    head = own_head(
+    return own_head(
         answer.status,
         [*answer.lines, *framing],
         request_id,
@@ -174,7 +174,6 @@ def own_response(
         is_http10=is_http10,
         extra_lines=extra_lines,
     )
-    return head + answer.body
 
 
 def own_head(

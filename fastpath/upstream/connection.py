@@ -89,6 +89,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         "_asked",
         "_chunks",
         "_ended",
+        "_first",
         "_flow",
         "_heard",
         "_home",
@@ -135,6 +136,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._ended = False  # by the target
         self.descriptor = -1  # to splice from and to; -1 under TLS
         self._usual = self._room = NEXT_READ  # bodies are read into it
+        self._first = FIRST_READ  # heads are
         # exchange
         self.lessee: Lessee | None = None
         self.holder = ""  # the connection counts to its share
@@ -166,7 +168,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.lessee = lessee
         self.holder = holder
         self.uses += 1
-        self._room = self._usual
+        self._room, self._first = self._usual, FIRST_READ
         self._asked = self._heard = self._paused = self.answered_early = self._reusable = False
         self._left = 0
         if self._interim or self._partial:
@@ -194,6 +196,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
     def read_less(self) -> None:
         """Read this answer in smaller pieces, so that less of it waits for a slow client."""
         self._room = LESS_READ
+
+    def read_whole(self) -> None:
+        """Read as much of this answer as is here at once: none of it is left to splice(2)."""
+        self._first = self._usual
 
     def silent(self) -> bool:
         """Whether the socket has nothing to read: no end of stream, no stray bytes."""
@@ -255,10 +261,10 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large answer to splice(2).
-        return FIRST_READ if self._kind is None else self._room
+        return self._first if self._kind is None else self._room
 
     def buffer_updated(self, nbytes: int) -> None:
-        self.data_received(bytes((FIRST_READ if self._kind is None else self._room)[:nbytes]))
+        self.data_received(bytes((self._first if self._kind is None else self._room)[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Take the bytes of a read."""

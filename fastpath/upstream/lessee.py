@@ -54,6 +54,9 @@ class Connection(Protocol):
     def read_less(self) -> None:
         """Read this answer in smaller pieces, so that less of it waits for a slow client."""
 
+    def read_whole(self) -> None:
+        """Read as much of this answer as is here at once: none of it is left to splice(2)."""
+
     def expect_answer_within(self, seconds: float) -> None:
         """Set the deadline by which the next byte of the answer must be here."""
 

@@ -35,6 +35,7 @@ class OwnRequest(NamedTuple):
     payload: the value of x-amz-content-sha256.
     length: of the body; None: it has none.
     is_path_style: whether the path names the bucket wherever the target has it otherwise.
+    is_for_document: whether its answer is a large document, which is read here.
     """
 
     operation: str
@@ -45,6 +46,7 @@ class OwnRequest(NamedTuple):
     payload: bytes = UNSIGNED_PAYLOAD
     length: int | None = None
     is_path_style: bool = False
+    is_for_document: bool = False
 
     @property
     def fields(self) -> Mapping[bytes, bytes]:
@@ -91,6 +93,13 @@ def translated(request: OwnRequest, translation: Translation) -> OwnRequest:
     kept = [field for field in request.headers if field[0] not in translation.drop]
     query = request.query if translation.query is None else translation.query
     return request._replace(query=query, headers=[*kept, *translation.add])
+
+
+def traced(request: OwnRequest, trace: Sequence[tuple[bytes, bytes]]) -> OwnRequest:
+    """Return the request as part of a trace, if it does not say so by itself."""
+    if not trace or any(name == trace[0][0] for name, _ in request.headers):
+        return request
+    return request._replace(headers=[*request.headers, *trace])
 
 
 def question_request(question: Question) -> OwnRequest:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Form of the answer.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as --format json does.")
 @click.option("--strict", is_flag=True, help="Exit 1 for warnings too.")
 @click.option("--connect", is_flag=True, help="Ask every target, with its credentials.")
 @click.option(
@@ -56,9 +57,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long a target may take with --connect.",
 )
-def check(
-    form: str, strict: bool, connect: bool, older: str | None, timeout: float, **values: Any
-) -> None:
+def check(strict: bool, connect: bool, older: str | None, timeout: float, **values: Any) -> None:
     """Print every problem as file:line:column: path: message (suggestion).
 
     With --against, also whose requests go elsewhere than by the configuration OLD, and what is lost
@@ -67,6 +66,7 @@ def check(
     Exits 1 if there is an error, 5 if there is none but --connect found that a target cannot be
     reached or refuses its credentials, 0 otherwise.
     """
+    as_json = values.pop("as_json") | (values.pop("form") == "json")
     loaded = load(values)
     difference = _difference(loaded, load_or_fail({**values, "config": older})) if older else None
     reports = _connect(loaded, timeout) if connect and loaded.model is not None else []
@@ -77,7 +77,7 @@ def check(
     warned = any(problem.severity == "warning" and not problem.tolerated for problem in problems)
     moved = difference is not None and difference.warnings
     strictly = strict and bool(warned or moved)
-    if form == "json":
+    if as_json:
         report = {"ok": not (errors or strictly), "problems": [one.as_dict() for one in problems]}
         if connect:
             report["targets"] = [one.as_dict() for one in reports]
@@ -101,7 +101,7 @@ def _print(
     reports: list[Report],
     difference: Difference | None,
 ) -> None:
-    from gateway.config.digest import SHOWN
+    from gateway.status.address import DIGEST_SHOWN
 
     print_problems(problems, to_stderr=False)
     for one in reports:
@@ -110,7 +110,7 @@ def _print(
         _print_difference(difference)
     counts = Counter(problem.severity.value for problem in problems)
     digest = _digest(loaded)
-    named = f" (digest {digest[:SHOWN]})" if digest else ""
+    named = f" (digest {digest[:DIGEST_SHOWN]})" if digest else ""
     summary = _summary(counts["error"], counts["warning"])
     click.echo(f"{file or 'the environment'}: {summary}{named}", err=True)
 

@@ -67,7 +67,9 @@ def _found(pid: int | None, seconds: float) -> tuple[str, list[Readiness]]:
     except Unanswered as error:
         return str(error), []
     except OSError as error:
-        return f"its sockets cannot be looked at: {error.strerror}", []
+        hint = "run this as root, or as its user" if isinstance(error, PermissionError) else ""
+        why = f"its sockets cannot be looked at: {error.strerror}"
+        return why + (f" ({hint})" if hint else ""), []
     if not addresses:
         return "it does not listen: it is starting, or drains", []
     found = readiness(addresses, seconds)
@@ -76,7 +78,7 @@ def _found(pid: int | None, seconds: float) -> tuple[str, list[Readiness]]:
 
 def _supervisor(pid: int | None, seconds: float) -> int:
     """Returns the supervisor of the gateway; waits for a new control. Raises Unanswered."""
-    from gateway.status.ask import Unanswered, supervisor
+    from gateway.status.ask import NotRunning, supervisor
 
     if pid is not None:
         return pid
@@ -84,7 +86,7 @@ def _supervisor(pid: int | None, seconds: float) -> int:
     while True:
         try:
             return supervisor(None)
-        except Unanswered:
+        except NotRunning:
             if time.monotonic() > until:
                 raise
             time.sleep(_FIND_AGAIN_SECONDS)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     show_default=True,
     help="Form of the answer.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as --format json does.")
 @click.argument("target")
-def probe(target: str, bucket: str, prefix: str, create: bool, form: str, **values: Any) -> None:
+def probe(target: str, bucket: str, prefix: str, create: bool, **values: Any) -> None:
     """Try a target with its configured credentials and print its profile for the configuration.
 
     Only objects and buckets of random names that it made itself are written and deleted, and all
@@ -43,6 +44,7 @@ def probe(target: str, bucket: str, prefix: str, create: bool, form: str, **valu
     from gateway.probe.run import probe as run
     from gateway.probe.store import ProbeError, Store
 
+    as_json = values.pop("as_json") | (values.pop("form") == "json")
     found = _target(target, values)
     findings = Findings(say=lambda line: click.echo(line, err=True))
     try:
@@ -50,7 +52,7 @@ def probe(target: str, bucket: str, prefix: str, create: bool, form: str, **valu
     except ProbeError as error:
         click.echo(f"target {target}: {error}", err=True)
         fail()
-    click.echo(_answer(target, findings, form), nl=False)
+    click.echo(_answer(target, findings, as_json=as_json), nl=False)
 
 
 def _target(name: str, values: dict[str, Any]) -> Target:
@@ -75,12 +77,12 @@ def _target(name: str, values: dict[str, Any]) -> Target:
     return load_snapshot(0, document).targets[name]
 
 
-def _answer(target: str, findings: Findings, form: str) -> str:
+def _answer(target: str, findings: Findings, *, as_json: bool) -> str:
     from gateway.config.effective import render, written
 
     profile, overrides = findings.nearest()
     settings = {"profile": profile.name, "profile_overrides": written(overrides)}
-    if form == "json":
+    if as_json:
         return json.dumps({"target": target, **settings}, indent=2) + "\n"
     if not overrides:
         del settings["profile_overrides"]

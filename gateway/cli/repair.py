@@ -7,7 +7,9 @@ abort; exit status 1 if anything may be left.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +18,7 @@ from gateway.cli.options import config_options, fail, load_or_fail
 
 if TYPE_CHECKING:
     from gateway.repair.found_lines import Found, FoundLines
-    from gateway.repair.run import Outcome, Repair
+    from gateway.repair.run import Outcome, Repair, Result
 
 
 @click.command(short_help="Abort the uploads that a log says are left.")
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How long a target may take for each upload.",
 )
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 def repair(file: str, show: bool, now: bool, timeout: float, **values: Any) -> None:
     """Abort the multipart uploads that the repair lines in FILE say are left at targets.
@@ -42,21 +45,26 @@ def repair(file: str, show: bool, now: bool, timeout: float, **values: Any) -> N
     """
     from gateway.repair.found_lines import find_lines
 
+    as_json = values.pop("as_json")
+    say: Callable[[str], None] = (lambda text: None) if as_json else click.echo
     name = "<stdin>" if file == "-" else file
     with click.open_file(file, "rb") as log:
         found = find_lines(log)
     for number, fault in found.unusable:
-        click.echo(f"{name}:{number}: unusable repair line: {fault}")
+        say(f"{name}:{number}: unusable repair line: {fault}")
     outcomes: Counter[Outcome] = Counter()
+    uploads = []
     run = None if show or not found.left else _repair(values, timeout, now=now)
     for one in found.left:
         shown = f"{name}:{one.number}: {_shown(one)}"
-        if run is None:
-            click.echo(shown)
-        else:
-            outcome, text = run.abort(one.line)
-            outcomes[outcome] += 1
-            click.echo(f"{shown}: {text}")
+        result = None if run is None else run.abort(one.line)
+        if result is not None:
+            outcomes[result.outcome] += 1
+        uploads.append(_as_dict(one, result))
+        say(shown if result is None else f"{shown}: {result.text}")
+    if as_json:
+        unusable = [{"line": number, "fault": fault} for number, fault in found.unusable]
+        click.echo(json.dumps({"uploads": uploads, "unusable": unusable, "done": found.done}))
     click.echo(f"{name}: {_summary(found, outcomes)}", err=True)
     if found.unusable or any(not outcome.is_over for outcome in outcomes):
         fail()
@@ -90,6 +98,24 @@ def _shown(found: Found) -> str:
     state = "left" if line.state == LEFT else "begun"  # what happened at that time
     said = f"{state} {moment(line.time)} for request {upload.request_id}"
     return f"target {upload.target}: {place} upload {as_word(upload.upload_id)}, {said}"
+
+
+def _as_dict(found: Found, result: Result | None) -> dict[str, Any]:
+    """Returns an upload that is left, and what became of it, for --json."""
+    from fastpath.ipc.repair_lines import as_word
+
+    upload = found.line.upload
+    return {
+        "line": found.number,
+        "target": upload.target,
+        "bucket": as_word(upload.bucket),
+        "key": as_word(upload.key),
+        "upload_id": as_word(upload.upload_id),
+        "request_id": upload.request_id,
+        "time": found.line.time,
+        "outcome": None if result is None else result.outcome.value,
+        "said": None if result is None else result.text,
+    }
 
 
 def _summary(found: FoundLines, outcomes: Counter[Outcome]) -> str:

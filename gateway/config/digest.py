@@ -13,13 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Final
 
 from fastpath.routing.rules import Packed, pack
 from gateway.config.effective import effective
 from gateway.config.schema import Admin, Config, Router
-
-SHOWN: Final = 16  # characters that are printed for people, of 64
 
 
 def digest(model: Config, packed: Packed | None = None) -> str:

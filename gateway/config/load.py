@@ -78,6 +78,7 @@ class Loaded:
             "listen": [list(address) for address in self.model.listen],
             "listen_tls": [list(address) for address in tls.listen_address] if tls else [],
             "admin": list(admin) if isinstance(admin, Listen) else None,
+            "admin_tls": self.model.admin.tls is not None,
             "workers": usable_processors() if workers == AUTO else workers,
             "drain_seconds": DRAIN_SECONDS if drain is None else float(str(drain)),
             "connections": self.model.limits.connections,

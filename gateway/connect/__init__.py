@@ -5,6 +5,6 @@ GET and HEAD requests, which change nothing, and lakeFS's unsigned health check;
 answer is repeated.
 """
 
-from gateway.connect.run import Report, connect
+from gateway.connect.run import Prepared, Report, ask, connect, prepare, skipped
 
-__all__ = ["Report", "connect"]
+__all__ = ["Prepared", "Report", "ask", "connect", "prepare", "skipped"]

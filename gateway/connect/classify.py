@@ -82,16 +82,21 @@ def of_connection(answer: Answer, now: float) -> Iterator[Finding]:
     """Classifies what every answer shows: the clocks, and when the certificate expires."""
     skew = answer.skew or 0.0
     if abs(skew) >= WARNED_SKEW:
-        yield _clock(skew)
+        yield clock(skew)
     if answer.expires is not None and answer.expires - now < EXPIRY_DAYS * 86400:
         days = max(0, int((answer.expires - now) // 86400))
         message = f"the target's certificate expires in {days} days"
         yield Finding(message, "renew it on the target", severity=_WARNING)
 
 
-def _clock(skew: float) -> Finding:
-    whose = "ahead of" if skew > 0 else "behind"
-    message = f"the target's clock is {abs(skew):.0f} seconds {whose} this machine's"
+def side(skew: float) -> str:
+    """Returns on which side of this machine's clock the target's is."""
+    return "ahead of" if skew > 0 else "behind"
+
+
+def clock(skew: float) -> Finding:
+    """Classifies a difference of the clocks."""
+    message = f"the target's clock is {abs(skew):.0f} seconds {side(skew)} this machine's"
     remedy = f"synchronise both (NTP); S3 refuses signatures from {ALLOWED_SKEW:.0f} seconds on"
     return Finding(message, remedy, severity=_ERROR if abs(skew) >= ALLOWED_SKEW else _WARNING)
 

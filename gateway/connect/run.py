@@ -55,21 +55,43 @@ class _Who:
 
 def connect(loaded: Loaded, seconds: float) -> list[Report]:
     """Asks every target of a valid configuration, each for at most `seconds`."""
+    prepared = prepare(loaded, seconds)
+    return ask(loaded, prepared, prepared.snapshot.targets, seconds) + skipped(loaded)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The configuration as a worker has it, and what its credentials' sources could not give."""
+
+    snapshot: Snapshot
+    warnings: Sequence[str]
+
+
+def prepare(loaded: Loaded, seconds: float) -> Prepared:
+    """Resolves the credentials of a valid configuration, each source within `seconds`."""
     model = loaded.model
     assert model is not None  # in order
     keyring = Keyring(model, deadline_seconds=seconds)
     document = {"instance": "", **compile_snapshot(model, keyring.resolve())}
-    snapshot = load_snapshot(0, document)
-    trials = [_Trial(name, model, snapshot, loaded, seconds) for name in model.targets]
+    return Prepared(load_snapshot(0, document), keyring.warnings)
+
+
+def ask(loaded: Loaded, prepared: Prepared, names: Iterable[str], seconds: float) -> list[Report]:
+    """Asks these targets at the same time, each for at most `seconds`."""
+    model = loaded.model
+    assert model is not None  # in order
+    trials = [_Trial(name, model, prepared.snapshot, loaded, seconds) for name in names]
     for trial in trials:
-        trial.warn(keyring.warnings)
+        trial.warn(prepared.warnings)
         trial.thread.start()
     until = time.monotonic() + seconds + 1.0  # a request that meets its own deadline reports why
-    reports = [trial.report_by(until) for trial in trials]
-    return reports + _skipped(loaded, model)
+    return [trial.report_by(until) for trial in trials]
 
 
-def _skipped(loaded: Loaded, model: Config) -> list[Report]:
+def skipped(loaded: Loaded) -> list[Report]:
+    """Reports the targets that no rule leads to."""
+    model = loaded.model
+    assert model is not None  # in order
     configured = loaded.tree.get(("targets",))
     names = configured if isinstance(configured, dict) else {}
     said = "no rule leads here"
@@ -261,4 +283,4 @@ def _written(setting: str, path: Path, get: Callable[[Path], object]) -> str:
     return named if get((*path, setting)) is None and get((*path, named)) is not None else setting
 
 
-__all__ = ["MAX_BUCKETS", "Answer", "Report", "connect"]
+__all__ = ["MAX_BUCKETS", "Answer", "Prepared", "Report", "ask", "connect", "prepare", "skipped"]

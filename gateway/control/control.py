@@ -123,8 +123,9 @@ class Control:
         self._wanted_at: dict[str, float] = {}  # monotonic seconds
         self._logs: LogReader | None = None
         self._recent = RecentRequests()
-        self._published = asyncio.Event()  # of the first configuration
+        self._serves = asyncio.Event()  # set once workers have a configuration, or will in a moment
         self._admin_address: socket.socket | None = None  # None: it is off, or cannot be bound
+        self._admin_certificate: Certificate | None = None  # the last one that was configured
         self._health: HealthChecks | None = None  # None until there are workers to tell
         self._supervisor = os.getppid()
         self._writer: asyncio.StreamWriter
@@ -142,6 +143,9 @@ class Control:
         self._loop.add_signal_handler(signal.SIGUSR1, self._reopen)
         if self._arguments.boot_payload and self._page.done():
             self._start_logs(self._arguments.boot_payload, self._page.result())
+            # Before it has read anything: probes are answered even if a file is missing by now.
+            self._open_admin(is_needed=False)
+            self._serves.set()
         core = CoreTasks(self._report_crash)
         core.start(self._work())
         core.start(self._listen(reader))
@@ -244,8 +248,8 @@ class Control:
         self._take_keyring(found)
         self._check_health(found, page)
         try:
-            if is_first:
-                self._open_admin(found)
+            if is_first and not self._serves.is_set():
+                self._open_admin(is_needed=found.admin_is_asked_for)
             if self._logs is None:
                 self._start_logs(found.boot, page)
         except (AccessLogError, ListenError) as error:
@@ -255,7 +259,7 @@ class Control:
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
         number = await self._publish(ticket, snapshot)
-        self._published.set()
+        self._serves.set()
         if ticket:
             read = Read(began, found.digest, found.warnings, self._needs_restart(found))
             outcome = self._rollout.becomes(number, _SERVED_SECONDS)
@@ -398,16 +402,15 @@ class Control:
 
     # Admin plane
 
-    def _open_admin(self, found: Publication) -> None:
-        """Binds the admin plane's address, at the first configuration. Raises ListenError."""
+    def _open_admin(self, *, is_needed: bool) -> None:
+        """Binds the admin plane's address, or finds it bound. Raises ListenError if it must be."""
         address = boot_settings.parse(self._boot_payload).admin
         if address is None:
             return
         try:
             self._admin_address = listener.listen(self._arguments.admin, address)
         except ListenError as error:
-            serves = bool(self._arguments.boot_payload)
-            if found.admin_is_asked_for and not serves:
+            if is_needed:
                 raise ListenError(f"the admin plane {error}") from None
             self._notices.warning(
                 f"there is no admin plane: {error} (router.admin_address, or --admin, says where)"
@@ -415,24 +418,42 @@ class Control:
 
     async def _serve_admin(self, requests: OperatorRequests) -> None:
         """Serves the admin plane once a configuration is served; it never ends control."""
-        await self._published.wait()
-        if self._admin_address is None:
-            await self._loop.create_future()  # waits for ever: there is none
+        await self._serves.wait()
+        if self._admin_address is not None:
+            plane = Plane(
+                known=self._known,
+                access=self._access,
+                certificate=self._certificate,
+                operate=requests.answer,
+                recent=self._recent,
+                launch=self._arguments.launch,
+                report=self._notices.error,
+                warn=self._notices.warning,
+            )
+            await self._await_certificate()
+            await self._run_admin(plane, self._admin_address)
+        await self._loop.create_future()  # waits for ever: there is none
+
+    async def _run_admin(self, plane: Plane, address: socket.socket) -> None:
+        """Serves for ever; returns, and says so, if the libraries for it cannot be imported."""
+        try:
+            # They take a third of a second: workers serve meanwhile.
+            serving = await asyncio.to_thread(_import_admin)
+        except Exception as fault:
+            self._notices.error(f"there is no admin plane: {describe(fault)}")
             return
-        plane = Plane(
-            known=self._known,
-            access=self._access,
-            certificate=self._certificate,
-            operate=requests.answer,
-            recent=self._recent,
-            launch=self._arguments.launch,
-            report=self._notices.error,
-        )
-        # Its libraries take a third of a second: workers serve meanwhile.
-        serving = await asyncio.to_thread(_import_admin)
-        shown = listener.url(self._admin_address, tls=self._certificate() is not None)
+        shown = listener.url(address, tls=self._certificate() is not None)
         self._notices.info(f"admin plane on {shown}")
-        await serving(plane, self._admin_address)
+        await serving(plane, address)
+
+    async def _await_certificate(self) -> None:
+        """Waits for a certificate, if there is TLS: never is it left out for want of one."""
+        has_tls, told = boot_settings.parse(self._boot_payload).admin_tls, False
+        while has_tls and self._certificate() is None:
+            if self._present is not None and not told:
+                told = True
+                self._notices.warning("the admin plane waits for admin.tls, which it had before")
+            await asyncio.sleep(_LOOK_SECONDS / 10)
 
     def _access(self) -> Access:
         if self._present is None:
@@ -442,10 +463,13 @@ class Control:
         return Access(token, admin.hosts)
 
     def _certificate(self) -> Certificate | None:
+        """Returns the last certificate; None if the plane has no TLS, or none was read yet."""
+        if not boot_settings.parse(self._boot_payload).admin_tls:
+            return None  # a reload can add the section, but not put it in force
         tls = self._present.model.admin.tls if self._present is not None else None
-        if tls is None or tls.cert_pem is None or tls.key_pem is None:
-            return None
-        return Certificate(tls.cert_pem, tls.key_pem)
+        if tls is not None and tls.cert_pem is not None and tls.key_pem is not None:
+            self._admin_certificate = Certificate(tls.cert_pem, tls.key_pem)
+        return self._admin_certificate
 
     def _check_health(self, present: Publication, page: Page) -> None:
         first = self._health is None

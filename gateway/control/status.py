@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fastpath.ipc.counters import BreakerState, Page, Phase, Slot, TargetGauge, in_flight
+from fastpath.ipc.counters import BreakerState, Page, Slot, TargetGauge, WorkerPhase, in_flight
 from gateway import __version__
 from gateway.control.health_checks import Report
 from gateway.control.reloads import Reload
@@ -60,7 +60,9 @@ def _workers(page: Page) -> Iterator[dict[str, object]]:
                 "generation": row[Slot.GENERATION],
                 "connections": row[Slot.CONNECTIONS],
                 "requests": in_flight(row),
-                "state": Phase(row[Slot.STATE]).name.lower(),
+                "finished": row[Slot.REQUESTS],
+                "errors_5xx": row[Slot.ERRORS_5XX],
+                "state": WorkerPhase(row[Slot.STATE]).name.lower(),
                 "lag_seconds": row[Slot.LOOP_LAG] / 1e9,
             }
 

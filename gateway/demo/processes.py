@@ -20,11 +20,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from gateway.demo.configuration import configuration, new_keys
-from gateway.demo.seaweed import HOST, SeaweedServer, die_with_parent
+from gateway.demo.seaweed import HOST, SeaweedServer, die_with_parent, free_ports, is_free
 
 TARGETS = ("lakefs", "s3")
 READY = re.compile(r"ready: \d+ workers serve generation \d+ on (http://\S+)")
 READY_SECONDS = 30.0
+ADMIN_PORT = 9090  # where a gateway has its admin plane by default
 # The demo's own requests have ended by then; whoever still sends some is cut.
 DRAIN_SECONDS = 2.0
 STOP_SECONDS = 10.0
@@ -45,6 +46,7 @@ class Stage:
             name: SeaweedServer(self.directory / name, new_keys(name)) for name in TARGETS
         }
         self.endpoint = ""
+        self.dashboard = ""  # its address, once the gateway is started
         self._gateway: subprocess.Popen[bytes] | None = None
 
     @property
@@ -65,11 +67,13 @@ class Stage:
     def start_gateway(self, port: int, tick: Callable[[], None]) -> None:
         """Start the gateway with 2 workers and wait until it serves. Raises GatewayFailed."""
         targets = {name: (server.endpoint, server.keys) for name, server in self.servers.items()}
+        admin = ADMIN_PORT if is_free(ADMIN_PORT) else free_ports(1)[0]
+        self.dashboard = f"http://{HOST}:{admin}/"
         self.config_path.touch(mode=0o600)
         self.config_path.write_text(configuration(self.client, targets, port))
         with self._log.open("wb") as log:
             self._gateway = subprocess.Popen(
-                self._command(port),
+                self._command(port, admin),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -103,11 +107,12 @@ class Stage:
     def _log(self) -> Path:
         return self.directory / "gateway.log"
 
-    def _command(self, port: int) -> list[str]:
+    def _command(self, port: int, admin: int) -> list[str]:
         return [
             *(sys.executable, "-m", "gateway.cli.main", "serve"),
             *("--config", str(self.config_path)),
             *("--listen", f"{HOST}:{port}"),
+            *("--admin", f"{HOST}:{admin}"),
             *("--workers", "2"),
             *("--access-log", str(self.access_log)),
             *("--drain-timeout", str(DRAIN_SECONDS)),

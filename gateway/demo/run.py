@@ -82,7 +82,8 @@ def _play(stage: Stage, voice: Voice, interrupts: Interrupts, port: int) -> None
 
 def _serve_on(stage: Stage, voice: Voice, interrupts: Interrupts) -> None:
     voice.result.print(_lines_to_copy(stage), markup=False)
-    voice.tell("serving; Ctrl-C ends the demo and removes everything")
+    voice.tell(f"serving, with a dashboard on [bold]{stage.dashboard}[/bold]")
+    voice.tell("Ctrl-C ends the demo and removes everything")
     while stage.gateway_runs():
         interrupts.pause(0.5)
     raise GatewayFailed(f"the gateway ended:\n{stage.said()}")
@@ -105,6 +106,7 @@ aws s3 cp s3://lakefs-data-repo/main/data/file.txt -
 aws s3 cp s3://lakefs-data-repo/main/data/file.txt s3://traditional-s3-bucket/copied.txt
 aws s3 ls s3://traditional-s3-bucket --recursive
 
+dashboard:     {stage.dashboard}
 configuration: {stage.config_path}
 access log:    {stage.access_log}
 """

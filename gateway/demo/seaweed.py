@@ -65,14 +65,15 @@ def free_ports(count: int) -> list[int]:
     # Not for security: two demos that start together should not try the same ports.
     random.SystemRandom().shuffle(candidates)
     for port in candidates:
-        if _is_free(port) and _is_free(port + GRPC_OFFSET):
+        if is_free(port) and is_free(port + GRPC_OFFSET):
             found.append(port)
             if len(found) == count:
                 return found
     raise SeaweedError(f"no {count} free ports in {PORTS.start}-{PORTS.stop}")
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Return whether nothing listens on this port of loopback."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         try:
             probe.bind((HOST, port))

@@ -26,6 +26,10 @@ class Unanswered(Exception):
     """There is no answer; the text is for the operator."""
 
 
+class NotRunning(Unanswered):
+    """No gateway runs here."""
+
+
 class Refused(Exception):
     """Control refuses the request; the text, for the operator, is control's."""
 
@@ -77,7 +81,7 @@ def _chosen(found: list[int], pid: int | None) -> int:
                 f"the gateways that run here belong to other users: {_named(found)} (run this as "
                 "that user, or as root)"
             )
-        raise Unanswered(
+        raise NotRunning(
             "no gateway runs here (one in a container is asked in the container: docker exec, "
             "kubectl exec)"
         )

@@ -10,21 +10,32 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.config.digest import SHOWN
+from gateway.status.address import DIGEST_SHOWN
 
 
 def lines(found: Mapping[str, Any], now: float) -> Iterator[str]:
     """Yields the lines; `now` is in epoch seconds."""
-    for line in (*_head(found), *_targets(found, now), *_warnings(found)):
-        yield "".join(char if char.isprintable() else "?" for char in line)
+    for line in (*head(found), *_workers(found), *_targets(found, now), *warnings(found)):
+        yield printable(line)
 
 
-def _head(found: Mapping[str, Any]) -> Iterator[str]:
+def printable(text: str) -> str:
+    """Returns a text of the gateway without characters that a terminal obeys."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def head(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what concerns the gateway as a whole."""
     file, digest = found["configuration"] or "the environment", found["digest"]
     yield f"gateway {found['supervisor']} (version {found['version']}), configuration of {file}"
-    shown = digest[:SHOWN] if digest else "not known yet"
+    shown = digest[:DIGEST_SHOWN] if digest else "not known yet"
     served = "served by all workers" if found["rolled_out"] else "on its way to the workers"
     yield f"generation {found['generation']}, digest {shown}, {served}"
+    if found.get("draining"):
+        yield "warning: it drains: no new client is taken"
+
+
+def _workers(found: Mapping[str, Any]) -> Iterator[str]:
     for worker in found["workers"]:
         yield (
             f"worker {worker['worker']}: pid {worker['pid']}, generation {worker['generation']}, "
@@ -35,16 +46,22 @@ def _head(found: Mapping[str, Any]) -> Iterator[str]:
 
 def _targets(found: Mapping[str, Any], now: float) -> Iterator[str]:
     for target in found["targets"]:
-        facts = ["disabled" if target["disabled"] else "enabled", _health(target["health"], now)]
-        facts += [
-            f"breaker of worker {breaker['worker']} {breaker['state']}{_since(breaker, now)}"
-            for breaker in target["breakers"]
-        ]
+        state = "disabled" if target["disabled"] else "enabled"
+        facts = [state, health(target["health"], now), *breakers(target, now)]
         where = f" ({target['endpoint']})" if target["endpoint"] else ""
         yield f"target {target['name']}{where}: {'; '.join(facts)}"
 
 
-def _health(report: Mapping[str, Any] | None, now: float) -> str:
+def breakers(target: Mapping[str, Any], now: float) -> list[str]:
+    """Returns the breakers of a target that are not closed."""
+    return [
+        f"breaker of worker {breaker['worker']} {breaker['state']}{_since(breaker, now)}"
+        for breaker in target["breakers"]
+    ]
+
+
+def health(report: Mapping[str, Any] | None, now: float) -> str:
+    """Returns what the checks of a target say."""
     if report is None:
         return "not checked"
     fault = f": {report['fault']}" if report["fault"] else ""
@@ -52,7 +69,8 @@ def _health(report: Mapping[str, Any] | None, now: float) -> str:
     return f"{state}{_since(report, now)}{fault}"
 
 
-def _warnings(found: Mapping[str, Any]) -> Iterator[str]:
+def warnings(found: Mapping[str, Any]) -> Iterator[str]:
+    """Yields what an operator should act on."""
     for target in found["targets"]:
         name = target["name"]
         if target["disabled"] and not target["configured"]:

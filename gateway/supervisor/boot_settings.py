@@ -21,6 +21,7 @@ class Boot:
     listen: tuple[tuple[str, int], ...]
     listen_tls: tuple[tuple[str, int], ...]
     admin: tuple[str, int] | None  # None: the admin plane is off
+    admin_tls: bool
     workers: int
     drain_seconds: float
     connections: int
@@ -46,6 +47,7 @@ def parse(payload: bytes) -> Boot:
             listen=_addresses(found["listen"]),
             listen_tls=_addresses(found["listen_tls"]),
             admin=None if found["admin"] is None else _address(*found["admin"]),
+            admin_tls=bool(found["admin_tls"]),
             workers=int(found["workers"]),
             drain_seconds=float(found["drain_seconds"]),
             connections=int(found["connections"]),

@@ -21,6 +21,12 @@ WATCHED: Final = (
     signal.SIGUSR1,
 )
 
+# Other servers take these for a new set of workers, or for more or fewer of them. Here sockets, and
+# rows of the page of counters, are as many as the workers of the start: clients in the queue of a
+# worker that drains would wait until it has ended and is replaced. The default of the last two
+# would stop the supervisor.
+_IGNORED: Final = (signal.SIGUSR2, signal.SIGWINCH, signal.SIGTTIN, signal.SIGTTOU)
+
 # A terminal sends these to the whole process group; only the supervisor answers them. USR1 to a
 # worker, or to control before it can reopen its log, would end it.
 _CHILD_IGNORES: Final = (
@@ -54,7 +60,8 @@ class SelfPipe:
         signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         for number in WATCHED:
             signal.signal(number, _noted)
-        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # reserved; its default would end us
+        for number in _IGNORED:
+            signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
     def take(self) -> list[signal.Signals]:

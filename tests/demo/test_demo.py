@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.process.harness import Lines, wait_until
 ROOT = Path(__file__).parents[2]
 SERVERS = re.compile(r"target (\w+) is (http://127\.0\.0\.1:(\d+))")
 STARTING = "starting two SeaweedFS"
-SERVING = "serving; Ctrl-C ends the demo"
+SERVING = "Ctrl-C ends the demo"
 
 
 class Demo:
@@ -170,7 +171,11 @@ def test_it_serves_on_and_the_lines_to_copy_work(
     demo.shown.wait_for("^access log:", 5)
     text = demo.shown.text()
     python = text.partition("boto3:\n")[2].partition("\naws-cli:")[0]
-    shell = text.partition("aws-cli:\n")[2].partition("\nconfiguration:")[0]
+    shell = text.partition("aws-cli:\n")[2].partition("\ndashboard:")[0]
+    page = re.search(r"^dashboard: +(\S+)$", text, re.MULTILINE)
+    assert page is not None
+    with urllib.request.urlopen(page[1]) as answer:
+        assert b"<title>" in answer.read()
     clean = {"PATH": f"{sysconfig.get_path('scripts')}:/usr/bin:/bin", "HOME": str(directory)}
     said = subprocess.run(
         [sys.executable, "-c", python], env=clean, capture_output=True, check=True

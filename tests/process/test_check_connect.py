@@ -37,7 +37,10 @@ def answering(
     def play(connection: socket.socket) -> None:
         asked = b""
         while b"\r\n\r\n" not in asked:
-            asked += connection.recv(65536)
+            piece = connection.recv(65536)
+            if not piece:  # somebody looks whether connections are taken
+                return
+            asked += piece
         lines = [
             b"HTTP/1.1 " + status.encode(),
             b"Date: " + formatdate(time.time() + skew, usegmt=True).encode(),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from fastpath.http.hop_by_hop import HOP_BY_HOP, fields_of_connection
 from fastpath.http.query import parse_query, upstream_query
-from fastpath.request.headers_not_forwarded import is_not_forwarded
+from fastpath.request.headers_not_forwarded import OF_THE_HOP, is_not_forwarded
 from fastpath.response.decision_headers import RULE, TARGET
 
 if TYPE_CHECKING:
@@ -18,26 +18,9 @@ if TYPE_CHECKING:
 
 Fields = Sequence[tuple[bytes, bytes]]
 
-# Headers of the client's hop, and those that a call writes anew.
+# Headers of the client's hop, and those of its body, which a call has of its own or not at all.
 _DROPPED = re.compile(
-    b"|".join(
-        (
-            *HOP_BY_HOP,
-            b"accept-encoding",
-            b"authorization",
-            b"content-length",
-            b"content-md5",
-            b"cookie",
-            b"date",
-            b"expect",
-            b"host",
-            b"via",
-            b"x-amz-content-sha256",
-            b"x-amz-date",
-            b"x-amz-security-token",
-            b"x-amz-decoded-content-length",
-        )
-    )
+    b"|".join((*OF_THE_HOP, b"accept-encoding", b"content-md5", b"x-amz-decoded-content-length"))
 )
 
 # Headers of an answer that one of the gateway's own has anew, and those of its hop.

@@ -184,6 +184,7 @@ class PlaceList:
             self._place,
             query=self._query(count),
             headers=self._headers,
+            is_for_document=True,
         )
         try:
             async with call:

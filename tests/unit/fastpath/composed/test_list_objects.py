@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from fastpath.routing.rewrite import Rewrite
 from fastpath.s3.continuation_tokens import make_token
+from fastpath.sockets.read_buffers import FIRST_READ, NEXT_READ
 from tests.doubles.http1 import get, ok
 from tests.doubles.listed_store import ListedStore, Style
 from tests.doubles.rules import Rule
@@ -175,6 +177,19 @@ def test_a_page_is_asked_for_once_it_is_needed() -> None:
         ("generic", "list-type=2&start-after=k0549&max-ke"),
     ]
     assert "&max-keys=451&" in merging.asked[2][2]
+
+
+def test_a_page_of_a_target_is_read_in_the_largest_pieces() -> None:
+    """None of it is left to splice(2); the next request on the connection is read as others are."""
+    merging = Merging(two())
+    merging.ask(play=False)
+    (peer,) = merging.rig.targets
+    protocol: Any = peer.protocol
+    assert protocol.get_buffer(-1) is NEXT_READ
+    merging.play()
+    assert read_names(merging)[0] == "a"
+    merging.client.says(get("/b-b/k"))
+    assert (protocol.lessee is not None, protocol.get_buffer(-1)) == (True, FIRST_READ)
 
 
 def read_names(merging: Merging) -> list[str]:

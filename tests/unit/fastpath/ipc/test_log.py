@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from fastpath.errors import REQUEST_TIMEOUT, S3Error
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.log import (
     FLUSH_SECONDS,
     MAX_DATAGRAM,
+    RECENT_A_SECOND,
+    RECENT_ERRORS_A_SECOND,
     SAME_FAILURE_SECONDS,
     SAME_MISTAKE_SECONDS,
     WorkerLog,
@@ -45,6 +49,7 @@ def test_an_access_line() -> None:
         "worker": 0,
         "access_key_id": "",
         "proxy": "",
+        "trace_id": "",
     }
     assert line["request_id"].encode() in client.heard
     assert 0 < line["seconds"] < 10
@@ -251,6 +256,53 @@ def test_a_client_of_another_protocol_is_told_once_a_minute(hello: bytes, says: 
     rig.pass_time(SAME_MISTAKE_SECONDS + 1)
     rig.connect().says(hello)
     assert len(rig.lines("event")) == 2
+
+
+def _telling(rig: Rig) -> WorkerLog:
+    """The log of a worker that tells control of requests, for the admin plane."""
+    row: Any = rig.row
+    return WorkerLog(
+        rig.loop,  # type: ignore[arg-type]  # it has the calls that a log needs
+        rig.sink,  # type: ignore[arg-type]
+        row,
+        worker=3,
+        access_log="off",
+        tells_requests=True,
+    )
+
+
+def test_few_requests_of_a_second_are_told_for_the_admin_plane_and_the_rest_counted() -> None:
+    rig = Rig()
+    client = rig.connect()
+    client.says(get("/g-b/key"))
+    exchange = client.protocol.exchange  # type: ignore[attr-defined]  # a connection's
+    rig.target.says(ok(b"123"))
+    log = _telling(rig)
+
+    def told() -> list[int]:
+        log.flush()
+        return [line["left_out"] for line in rig.lines("recent")]
+
+    for status, many in ((200, 100), (503, 70)):
+        exchange.status = status
+        for _ in range(many):
+            log.exchange_ended(exchange)
+    log.head_refused("192.0.2.9:1", "0A", S3Error(REQUEST_TIMEOUT, "slow"))
+    most = RECENT_A_SECOND + RECENT_ERRORS_A_SECOND
+    assert told() == [0] * RECENT_A_SECOND + [90] + [0] * (RECENT_ERRORS_A_SECOND - 1)
+    rig.pass_time(1.0)
+    log.head_refused("192.0.2.9:1", "0B", S3Error(REQUEST_TIMEOUT, "slow"))
+    assert told()[most:] == [51]
+    last = rig.lines("recent")[-1]
+    assert (last["request_id"], last["status"], last["worker"]) == ("0B", 400, 3)
+
+
+def test_nothing_is_told_where_there_is_no_admin_plane() -> None:
+    rig = Rig(mode="sigv4")
+    client = rig.connect()
+    client.says(get("/b-b/k"))
+    client.says(b"nonsense\r\n\r\n")
+    assert rig.lines("recent") == []
 
 
 UPLOAD = LeftUpload("generic", b"b", b"\xff\n", b"id", "0A1B")

@@ -94,3 +94,13 @@ def test_a_row_that_is_read_is_written_without_namespaces() -> None:
     assert [row.replace(b'"', b"&quot;") for row in plain.rows] == found.rows
     named = ListedStore(STORE.objects, Style(prefix="s3:")).answer("list-type=2")
     assert read_object_page(named).rows == found.rows
+
+
+@pytest.mark.parametrize("size", [1, 1_000, object_pages._SPLIT_AT_ONCE, 40_000])
+def test_rows_of_any_size_are_split(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document is split a part at a time; a row may be longer than a part, or end with it."""
+    sizes = [size, 1, size + 1, size - 1] * 9
+    rows = [f"{number:03}</Key><Tag>{'x' * length}</Tag>" for number, length in enumerate(sizes)]
+    inner = "".join(f"<Contents><Key>{row}</Contents>" for row in rows)
+    document = ROOT.format(FIELDS.format(len(rows)) + inner).encode()
+    assert only_cut(document, monkeypatch).rows == [row.encode() for row in rows]

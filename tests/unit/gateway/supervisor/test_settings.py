@@ -12,6 +12,7 @@ BOOT: dict[str, object] = {
     "listen": [["127.0.0.1", 8080], ["::1", 8080]],
     "listen_tls": [["::1", 8443]],
     "admin": ["::1", 9090],
+    "admin_tls": True,
     "workers": 4,
     "drain_seconds": 30,
     "connections": 20000,
