@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,19 @@ def test_the_service_monitor_finds_the_admin_service() -> None:
     assert endpoint["port"] in {port["name"] for port in found[0]["spec"]["ports"]}
     hosts = yaml.safe_load(configuration(documents))["admin"]["hosts"]
     assert "demo-s3gateway-admin.data.svc" in hosts
+
+
+def test_alerts_and_dashboard_arrive_as_they_are() -> None:
+    """What is in braces there is Prometheus' and Grafana's, not Helm's."""
+    documents = rendered(METRICS)
+    (rule,) = of_kind(documents, "PrometheusRule")
+    assert rule["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+    (dashboard,) = (
+        one for one in of_kind(documents, "ConfigMap") if "s3gateway.json" in one["data"]
+    )
+    text = (CHART / "files" / "dashboard.json").read_text()
+    assert json.loads(dashboard["data"]["s3gateway.json"]) == json.loads(text)
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
 def test_tls_alone_leaves_one_port() -> None:
