@@ -289,6 +289,16 @@ def test_alerts_and_dashboard_arrive_as_they_are() -> None:
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+def test_a_cluster_of_both_families_is_listened_to_in_both() -> None:
+    both = rendered(METRICS, "listenAddresses={0.0.0.0,[::]}", "tls.secretName=s3gateway-tls")
+    words = container(both)["args"]
+    listen = [word for word in words if word.startswith("--listen=")]
+    assert listen == ["--listen=0.0.0.0:8080", "--listen=[::]:8080"]
+    assert "--admin=0.0.0.0:9090" in words
+    tls = yaml.safe_load(configuration(both))["router"]["tls"]["listen_address"]
+    assert tls == ["0.0.0.0:8443", "[::]:8443"]
+
+
 def test_tls_alone_leaves_one_port() -> None:
     (service,) = of_kind(rendered(TLS), "Service")
     assert [port["targetPort"] for port in service["spec"]["ports"]] == ["https"]

@@ -12,6 +12,8 @@ import yaml
 import gateway
 from helm.generate import made
 from helm.values import CHART, UndescribedError, read
+from tests.packaging.helm import template
+from tests.repo.tree import ROOT
 
 USED = re.compile(r"(?:\.Values|\$v)\.([A-Za-z]+(?:\.[A-Za-z]+)*)")
 
@@ -42,6 +44,21 @@ def test_every_value_is_used() -> None:
 def test_the_schema_and_the_readme_are_current() -> None:
     stale = [path.name for path, text in made().items() if path.read_text() != text]
     assert stale == [], "python -m helm.generate"
+
+
+@pytest.mark.parametrize("name", ["minimal", "lakefs-fallback"])
+def test_the_guide_shows_the_values_that_are_tested(name: str) -> None:
+    guide = (ROOT / "docs" / "kubernetes.md").read_text()
+    shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)]
+    assert yaml.safe_load((CHART / "ci" / f"{name}-values.yaml").read_text()) in shown
+
+
+def test_the_guide_shows_what_helm_says() -> None:
+    guide = (ROOT / "docs" / "kubernetes.md").read_text()
+    (line,) = re.findall(r"^- at '/config/.*$", guide, re.MULTILINE)
+    wrong = "config.targets.store.pool.connections=1"
+    minimal = CHART / "ci" / "minimal-values.yaml"
+    assert line in template("--values", minimal, "--set", wrong).stderr.splitlines()
 
 
 def test_the_application_is_this_version() -> None:

@@ -140,6 +140,21 @@ def test_every_configuration_is_checked_and_good(values: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(("bucket", "target"), [("lakefs-data", "lakefs"), ("logs", "s3")])
+def test_repositories_go_to_lakefs_and_the_rest_to_s3(
+    bucket: str, target: str, tmp_path: Path
+) -> None:
+    mounted = Mounted(rendered(CHART / "ci" / "lakefs-fallback-values.yaml"), tmp_path)
+    file = str(mounted.configuration / "gateway.yaml")
+    done = subprocess.run(
+        [sys.executable, "-m", "gateway.cli.main", "explain", "-c", file, bucket, "k", "--json"],
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+    assert json.loads(done.stdout)["target"] == target, done.stderr
+
+
 class Pod(Gateway):
     """A gateway started with the arguments of the chart's container, on free ports of loopback."""
 

@@ -8,7 +8,7 @@
 {{- fail "config is empty: say at least which targets there are (config.targets), or name an existingConfigMap" -}}
 {{- end -}}
 {{- $router := get $v.config "router" | default dict -}}
-{{- range $name, $instead := dict "listen_address" "service.port" "workers" "workers" "admin_address" "metrics.enabled and metrics.port" "tls" "tls.secretName" "watch" "reload" -}}
+{{- range $name, $instead := dict "listen_address" "listenAddresses" "workers" "workers" "admin_address" "metrics.enabled and metrics.port" "tls" "tls.secretName" "watch" "reload" -}}
 {{- if hasKey $router $name -}}
 {{- fail (printf "config.router.%s is set by the chart: leave it out, and set the value %s" $name $instead) -}}
 {{- end -}}

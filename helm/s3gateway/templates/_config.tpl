@@ -10,7 +10,11 @@ what flags say is refused by `s3gateway.check`.
 {{- $_ := set $router "secret_file" (printf "/run/secrets/s3gateway/%s" .Values.secrets.sealingKey) -}}
 {{- end -}}
 {{- if .Values.tls.secretName -}}
-{{- $_ := set $router "tls" (dict "listen_address" "0.0.0.0:8443" "cert_file" "/run/secrets/s3gateway-tls/tls.crt" "key_file" "/run/secrets/s3gateway-tls/tls.key") -}}
+{{- $addresses := list -}}
+{{- range .Values.listenAddresses -}}
+{{- $addresses = append $addresses (printf "%s:8443" .) -}}
+{{- end -}}
+{{- $_ := set $router "tls" (dict "listen_address" $addresses "cert_file" "/run/secrets/s3gateway-tls/tls.crt" "key_file" "/run/secrets/s3gateway-tls/tls.key") -}}
 {{- end -}}
 {{- $_ := set $config "router" $router -}}
 {{- if .Values.metrics.enabled -}}

@@ -55,8 +55,10 @@ affinity:
   args:
     - serve
     - --config=/etc/s3gateway/gateway.yaml
-    - --listen=0.0.0.0:8080
-    - --admin={{ if .Values.metrics.enabled }}0.0.0.0{{ else }}127.0.0.1{{ end }}:{{ .Values.metrics.port }}
+    {{- range .Values.listenAddresses }}
+    - --listen={{ . }}:8080
+    {{- end }}
+    - --admin={{ ternary (first .Values.listenAddresses) "127.0.0.1" .Values.metrics.enabled }}:{{ .Values.metrics.port }}
     - --workers={{ .Values.workers }}
     - --drain-timeout={{ .Values.drainSeconds }}
     - --access-log={{ .Values.log.access }}
