@@ -213,6 +213,7 @@ def test_only_json_is_a_body_and_it_must_come_in_time(monkeypatch: pytest.Monkey
 def test_wrong_tokens_are_told_and_missing_ones_not() -> None:
     control = Control(SERVING)
     assert control.ask("/api/drain", "POST").status_code == 401
+    assert control.lines == []
     wrong = {"authorization": "Bearer a-guess"}
     answer = control.ask("/api/drain", "POST", headers=wrong)
     assert (answer.status_code, answer.headers["www-authenticate"]) == (
