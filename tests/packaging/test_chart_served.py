@@ -200,8 +200,6 @@ def test_a_release_is_served_probed_and_changed(tmp_path: Path) -> None:
             status, said = run_the_test(documents, gateway.url)
             assert (status, said.count("was written, read and deleted")) == (0, 1), said
             assert [one.method for one in store.requests] == ["PUT", "GET", "DELETE"]
-            lines = [json.loads(line) for line in gateway.stdout]
-            assert {line["bucket"] for line in lines} == {"analytics-test"}
             mounted.swap(
                 rendered(SECRET, *sets, "config.auth.identities[0].allow[0].buckets[0]=other")
             )
@@ -210,6 +208,8 @@ def test_a_release_is_served_probed_and_changed(tmp_path: Path) -> None:
             assert (status, "AccessDenied" in said) == (1, True), said
             assert "Traceback" not in said
             assert gateway.stop() == 0
+            lines = [json.loads(line) for line in gateway.stdout]
+            assert {line["bucket"] for line in lines} == {"analytics-test"}
 
 
 def test_a_scraped_release_answers_prometheus(tmp_path: Path) -> None:
