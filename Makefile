@@ -27,7 +27,7 @@ help: ## list the targets
 
 setup: .venv/.stamp ## create .venv with the gateway and all that its tests use
 
-.venv/.stamp: pyproject.toml
+.venv/.stamp: pyproject.toml .ci/venv
 	@sh .ci/venv '$(PYTHON)'
 	@touch $@
 

@@ -197,6 +197,17 @@ def test_a_changed_configuration_replaces_pods_only_if_asked_to() -> None:
     assert yaml.safe_load(configuration(rendered(MINIMAL)))["router"]["watch"] is True
 
 
+def test_a_config_map_that_exists_is_mounted_as_it_is(tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"
+    values.write_text(
+        "existingConfigMap: mine\nsecrets: {existingSecret: s3gateway}\nreload: rollout"
+    )
+    documents = rendered(values)
+    assert of_kind(documents, "ConfigMap") == []
+    volumes = {one["name"]: one for one in deployed(documents)["volumes"]}
+    assert volumes["config"]["configMap"] == {"name": "mine"}
+
+
 # What a pod may do
 
 
@@ -333,6 +344,21 @@ def test_a_route_changes_nothing_and_waits() -> None:
     assert "filters" not in rule
     assert rule["timeouts"] == {"request": "0s", "backendRequest": "0s"}
     assert rule["backendRefs"] == [{"name": "demo-s3gateway", "port": 80}]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (MINIMAL, "kubectl port-forward --namespace data deployment/demo-s3gateway 9090"),
+        (METRICS, "http://demo-s3gateway-admin.data.svc:9090/metrics"),
+        (METRICS, "must keep the Host and the path as they are"),
+        (SECRET, "WARNING: the secrets are in the values of this release"),
+        (TLS, "https://demo-s3gateway.data.svc:443"),
+    ],
+)
+def test_the_notes_say_what_this_release_is(values: Path, said: str) -> None:
+    words = ("--dry-run=client", "--namespace", "data", "--values", values)
+    assert said in helm("install", RELEASE, CHART, *words).stdout.partition("NOTES:")[2]
 
 
 # What is refused
