@@ -94,7 +94,7 @@ def _default(value: Value) -> str:
 HEAD = """\
 # s3gateway {version}
 
-{description}. For Kubernetes {kubeVersion}; Helm 3.14 or newer.
+{description}. For Kubernetes {kubeVersion}; tested with Helm 4.3.
 
 This page is made by `python -m helm.generate` of the comments in [values.yaml](values.yaml);
 [docs/kubernetes.md](../../docs/kubernetes.md) is the guide, [ci/](ci) has values that are tested.
