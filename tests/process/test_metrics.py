@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -224,3 +225,35 @@ def test_what_a_monitor_sums_up(watched: Watched) -> None:
     assert found["routing_distribution"] == {"main": 3, "(none)": 1}
     assert 0 < found["average_response_time"] < 5
     assert 0 < found["uptime"] < 600
+
+
+def _held(pid: int) -> tuple[int, int]:
+    """The memory of a process that is no other's, in KiB, and its descriptors."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    private = sum(int(size) for size in re.findall(r"^Private_\w+: +(\d+) kB", text, re.MULTILINE))
+    return private, len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_ten_thousand_scrapes_leak_nothing(watched: Watched) -> None:
+    watched.ask("/bucket/key", times=20)
+    address = watched.admin.removeprefix("http://")
+    control = watched.gateway.control_pid()
+
+    def scrape(times: int) -> tuple[int, int]:
+        for number in range(times):
+            if not number % 100:  # some of them by connections of their own
+                connection = http.client.HTTPConnection(address, timeout=20)
+            connection.request("GET", "/metrics")
+            answer = connection.getresponse()
+            assert answer.status == 200
+            assert answer.read()
+            if number % 100 == 99:
+                connection.close()
+        return _held(control)
+
+    before, descriptors = scrape(1000)  # what is made once, is made by then
+    after, descriptors_after = scrape(10_000)
+    assert descriptors_after <= descriptors + 2
+    assert after - before < 2048  # KiB: 0.2 of each scrape would be as much
