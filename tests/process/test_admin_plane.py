@@ -492,6 +492,8 @@ def test_a_taken_default_address_leaves_the_plane_out(config: dict[str, Any]) ->
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):  # then somebody else has it, which is as good
             held.enter_context(socket.create_server(("127.0.0.1", 9090)))
+        # A section `router` that says nothing of it does not ask for the address.
+        config = {**config, "router": {"limits": {"head_seconds": 5}}}
         with Gateway.start(config, 1, admin=None) as gateway:
             gateway.wait_for_log(
                 "there is no admin plane: cannot listen on 127.0.0.1:9090: .*--admin"
