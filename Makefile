@@ -27,7 +27,7 @@ help: ## list the targets
 
 setup: .venv/.stamp ## create .venv with the gateway and all that its tests use
 
-.venv/.stamp: pyproject.toml
+.venv/.stamp: pyproject.toml .ci/venv
 	@sh .ci/venv '$(PYTHON)'
 	@touch $@
 
@@ -64,7 +64,11 @@ huge: setup ## one PUT and one GET of GIB=20, a copy of 5 GiB, and the memory th
 	@$(BIN)/python -m tests.process.huge $(GIB)
 	@$(BIN)/python -m tests.process.huge_copy 5120
 
-docs load chart chaos soak: ## (each comes with a later release)
+chart: setup ## Helm's lint and templates for every file of values, and the tests of the chart
+	$(BIN)/python -m helm.generate --check
+	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES)
+
+docs load chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release" >&2; exit 2
 
 ci: ## what CI runs: make test and the slow tests

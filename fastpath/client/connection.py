@@ -74,6 +74,7 @@ class ClientConnection(WritingHalf):
         self._heads = HeadBuffer(self._limits)
         self._ahead = b""  # received, not parsed yet
         self._pumping = False  # `_pump` runs further up the stack
+        self._surplus = False  # the worker has as many as it may: only health checks are answered
         self._half_closed = False  # the client has sent the end of its stream, whatever the state
         self._discarded = 0  # bytes, since it is ENDING
         self._room = NEXT_READ  # what bodies are read into
@@ -101,11 +102,11 @@ class ClientConnection(WritingHalf):
         self.transport.set_write_buffer_limits(high=high)
         self._room = room_of(self.transport)
         self.reading = Reading(self.transport)
+        self._surplus = not self._worker.enter(self)
         self._await_request()
-        if not self._worker.enter(self):
+        if self._surplus and self._worker.overfull:  # refused clients take descriptors, too
             self._refuse_head(S3Error(SLOW_DOWN, retry_after=1))
-            if self._worker.overfull:  # refused clients take descriptors, too
-                self.transport.close()
+            self.transport.close()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         # A small first read leaves the rest of a large body to splice(2).
@@ -359,7 +360,8 @@ class ClientConnection(WritingHalf):
             if raw is None:
                 if self._heads.begun and self.state is IDLE:
                     self.state = after(IDLE, BEGUN)
-                    self.deadlines.await_head(self._worker.now)
+                    if not self._surplus:
+                        self.deadlines.await_head(self._worker.now)
                 return False
             head = parse_request_head(raw, self._limits)
         except HeadFault as fault:
@@ -376,6 +378,9 @@ class ClientConnection(WritingHalf):
         if head.path in HEALTH_PATHS and not is_bucket_host(head, self._worker.snapshot.domains):
             self._answer_health(head)
             return
+        if self._surplus:
+            self._refuse_head(S3Error(SLOW_DOWN, retry_after=1), to_head=head.method == b"HEAD")
+            return
         self.unread = NO_LENGTH if head.chunked else head.content_length or 0
         self._chunks = ChunkedReader() if head.chunked else None
         exchange = self.exchange = Exchange(self._worker, self, raw, head)
@@ -390,6 +395,7 @@ class ClientConnection(WritingHalf):
 
     def _answer_health(self, head: RequestHead) -> None:
         draining, over = self._worker.draining, self._worker.now >= self.lifetime.end
+        over = over or self._surplus
         keep = head.keep_alive and not (draining or over or head.content_length or head.chunked)
         refuses = b"draining" if draining else b""
         if head.path == READY_PATH and self._worker.full:
@@ -397,15 +403,15 @@ class ClientConnection(WritingHalf):
         self.send(health_response(head, refuses=refuses, keep=keep))
         self.finish(keep=keep)
 
-    def _refuse_head(self, fault: S3Error, came: bytes = b"") -> None:
-        """Answer a head that was not understood, and close: its framing is unknown."""
+    def _refuse_head(self, fault: S3Error, came: bytes = b"", *, to_head: bool = False) -> None:
+        """Answer a head that was not understood, or is one too many, and close."""
         request_id = self._worker.next_request_id()
         if cause := of_request(came):
             self._worker.log.client_mistaken(str(cause), self.remote)
         self._worker.meter.head_refused(fault.kind)
         self._worker.log.head_refused(self.remote, request_id, fault)
         self.send(
-            error_response(fault, (request_id, self._worker.host_id), to_head=False, keep=False)
+            error_response(fault, (request_id, self._worker.host_id), to_head=to_head, keep=False)
         )
         self._close()
 
@@ -454,7 +460,8 @@ class ClientConnection(WritingHalf):
             self._await_request()
 
     def _await_request(self) -> None:
-        self.deadlines.await_request(self._worker.now, draining=self._worker.draining)
+        brief = self._worker.draining or self._surplus
+        self.deadlines.await_request(self._worker.now, brief=brief)
 
     def _expire(self) -> None:
         """Act on a client that did not send in time."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from fastpath.limits import Limits
 
-_DRAIN_GRACE = 1.0  # seconds an idle connection may still use for a request that is on its way
+_GRACE = 1.0  # seconds for a request that is on its way, of a worker that drains or is full
 _CLOSE_SECONDS = 1.0  # for a client that has got the whole answer and the end of the stream
 
 
@@ -56,9 +56,9 @@ class Deadlines:
 
     # --- bytes that the client must send ---
 
-    def await_request(self, now: float, *, draining: bool) -> None:
+    def await_request(self, now: float, *, brief: bool) -> None:
         """Wait for the next request."""
-        self.to_send = now + (_DRAIN_GRACE if draining else self._limits.idle_seconds)
+        self.to_send = now + (_GRACE if brief else self._limits.idle_seconds)
         self._body_since = inf
         self._body_age = self._body_bytes = 0
 

@@ -6,6 +6,7 @@ the client gets.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
@@ -36,6 +37,10 @@ class Prepared(Logged, Protocol):
     @property
     def home(self) -> Target:
         """Its target as the configuration has it."""
+
+    @property
+    def trace(self) -> Sequence[tuple[bytes, bytes]]:
+        """The headers that say which trace it is part of."""
 
     def holder(self) -> str:
         """Whose share of connections it takes from."""

@@ -52,6 +52,7 @@ class AccessLine(NamedTuple):
     worker: int
     access_key_id: str = ""  # that a verified signature was made with; not in the text form
     proxy: str = ""  # whose connection it was, if `remote` is what it says; not in the text form
+    trace_id: str = ""  # of the client's traceparent; not in the text form
 
 
 def as_text(line: AccessLine, _kind: str = OF_CLIENT) -> bytes:

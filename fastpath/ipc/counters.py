@@ -347,7 +347,10 @@ class Page:
     def _move(self, number: int, start: int, end: int) -> None:
         """Adds cells of a row to the totals, but for gauges, and zeroes them; most are 0."""
         base = number * self.layout.row_cells
-        for cell, value in enumerate(self._cells[base + start : base + end].tolist(), start):
+        values = self._cells[base + start : base + end].tolist()
+        if not any(values):
+            return
+        for cell, value in enumerate(values, start):
             if value:
                 self._cells[base + cell] = 0
                 if not self._is_gauge(cell):

@@ -45,8 +45,8 @@ _BYTES_IN, _BYTES_OUT, _SUM, _FIRST_SUM, _FIRST = range(5)
 _GATHERED: Final = _FIRST + BUCKETS
 _SUMS: Final = (_SUM, _FIRST_SUM)  # in seconds
 _OWN_IN, _OWN_OUT = int(IdentityCell.BYTES_IN), int(IdentityCell.BYTES_OUT)
-# Most requests take less than the second of these: comparing is cheaper than a search.
-_BOUND_0, _BOUND_1 = BOUNDS[:2]
+# Most requests take less than the last of these: comparing is cheaper than a search.
+_BOUND_0, _BOUND_1, _BOUND_2, _BOUND_3 = BOUNDS[:4]
 UNVERIFIED: Final = "?"  # begins the name of a caller that is not verified
 _POOL_GAUGES: Final = (
     TargetGauge.IDLE,
@@ -121,26 +121,29 @@ class Meter:
         """
         try:
             cells, gathered = self._records[target][action]
+            own = self._identities[identity]
         except KeyError:
             cells, gathered = self._record(target, action)
+            own = self._other(identity)
         whole = ended - started
         if whole <= _BOUND_0:
             bucket = 0
         elif whole <= _BOUND_1:
             bucket = 1
+        elif whole <= _BOUND_2:
+            bucket = 2
+        elif whole <= _BOUND_3:
+            bucket = 3
         else:
             bucket = bisect_left(BOUNDS, whole)
         cells[_FIRST_CELLS[status] + bucket] += 1
         gathered[_SUM] += whole
         if status:
             first = answered - started if answered else whole
-            if bucket and first <= BOUNDS[bucket - 1]:
-                bucket = bisect_left(BOUNDS, first)
+            while bucket and first <= BOUNDS[bucket - 1]:
+                bucket -= 1
             gathered[_FIRST + bucket] += 1
             gathered[_FIRST_SUM] += first
-        own = self._identities.get(identity)
-        if own is None:
-            own = self._other(identity)
         own[_HUNDREDS[status]] += 1
         if bytes_in:
             gathered[_BYTES_IN] += bytes_in
@@ -151,10 +154,12 @@ class Meter:
 
     def _record(self, target: str, action: str) -> _Record:
         """Return the record of a class of operations, made when it is first needed."""
-        start = _RECORDS[action]
-        cells = self.target(target)[start : start + RECORD_CELLS]
-        found = self._records.setdefault(target, {})[action] = cells, [0.0] * _GATHERED
-        return found
+        known = self._records.setdefault(target, {})
+        if action not in known:
+            start = _RECORDS[action]
+            cells = self.target(target)[start : start + RECORD_CELLS]
+            known[action] = cells, [0.0] * _GATHERED
+        return known[action]
 
     def _other(self, identity: str) -> list[int]:
         """What is gathered of an identity that this snapshot does not have."""

@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import IntEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -30,6 +30,7 @@ from fastpath.errors import SERVICE_UNAVAILABLE, S3Error
 from fastpath.http.content_codings import decoded
 from fastpath.http.framing import BY_LENGTH
 from fastpath.http.head import ResponseHead
+from fastpath.http.trace_context import trace_id
 from fastpath.ipc.access_log import AccessLine
 from fastpath.ipc.cells import TargetCounter
 from fastpath.response.filters import Question, Reason, Reply, ResponseFilter, SendAgain
@@ -39,7 +40,7 @@ from fastpath.upstream.bucket_regions import Destination
 from fastpath.upstream.credential_refresh import Refused
 from fastpath.upstream.filter_chain import FilterChain
 from fastpath.upstream.lessee import Failure, Lessee
-from fastpath.upstream.own_request import question_request, translated
+from fastpath.upstream.own_request import question_request, traced, translated
 from fastpath.upstream.refusals import (
     AnsweredRequest,
     RefusalWorker,
@@ -114,6 +115,10 @@ class Requester(Protocol):
     @property
     def caller(self) -> Caller:
         """The identity that the call is for."""
+
+    @property
+    def trace(self) -> Sequence[tuple[bytes, bytes]]:
+        """The headers that say which trace the call is part of."""
 
     def holder(self) -> str:
         """Whose share of connections it takes from."""
@@ -544,6 +549,7 @@ class Call:
         request = self._request
         if self._translation is not None:
             request = translated(request, self._translation)
+        request = traced(request, self._requester.trace)
         return request.head(self._to.target, self._to.signer, instance, time.time())
 
     def _request_sent(self, connection: Connection) -> None:
@@ -725,6 +731,7 @@ class Call:
             generation=self._requester.snapshot.generation,
             worker=worker,
             access_key_id=self._requester.caller.key_id,
+            trace_id=next((trace_id(value) for _, value in self._requester.trace), ""),
         )
 
 

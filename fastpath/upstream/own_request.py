@@ -95,6 +95,13 @@ def translated(request: OwnRequest, translation: Translation) -> OwnRequest:
     return request._replace(query=query, headers=[*kept, *translation.add])
 
 
+def traced(request: OwnRequest, trace: Sequence[tuple[bytes, bytes]]) -> OwnRequest:
+    """Return the request as part of a trace, if it does not say so by itself."""
+    if not trace or any(name == trace[0][0] for name, _ in request.headers):
+        return request
+    return request._replace(headers=[*request.headers, *trace])
+
+
 def question_request(question: Question) -> OwnRequest:
     """The request that asks this question."""
     path, query, method = question

@@ -25,6 +25,7 @@ from gateway.admin.decision import decision
 from gateway.admin.page_files import page_file
 from gateway.admin.plane import Plane
 from gateway.admin.threads import in_thread
+from gateway.admin.wrong_tokens import WrongTokens
 from gateway.control.recent_requests import KEPT
 from gateway.control.status import Known, status
 from gateway.metrics.exposition import Exposition
@@ -55,7 +56,7 @@ class Paths:
         return json_answer({"live": True})
 
     async def started(self, request: Request) -> Response:
-        """Every worker has served a configuration."""
+        """A worker serves a configuration."""
         return _probe("started", _not_started(self._plane.known()))
 
     async def ready(self, request: Request) -> Response:
@@ -201,12 +202,15 @@ class _Guarded:
     def __init__(self, app: ASGIApp, plane: Plane) -> None:
         self._app = app
         self._plane = plane
+        self._wrong_tokens = WrongTokens(plane.warn)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
             self._plane.access().check(request)
         except Problem as problem:
+            if problem.status == 401 and "authorization" in request.headers:
+                self._wrong_tokens.count(request.client.host if request.client else "?")
             await problem_answer(problem, request)(scope, receive, send)
             return
         try:
@@ -256,10 +260,10 @@ def _not_started(known: Known) -> str | None:
 
 
 def _workers(known: Known) -> tuple[int, int]:
-    """Returns how many workers there are, and how many of them serve a configuration."""
+    """Returns how many workers there are, and how many of them take new clients."""
     found = status(known)["workers"]
     assert isinstance(found, list)
-    return len(found), sum(1 for worker in found if worker["generation"])
+    return len(found), sum(1 for worker in found if worker["state"] == "serving")
 
 
 def _limit(request: Request) -> int:

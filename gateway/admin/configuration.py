@@ -9,16 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from gateway import config
 from gateway.admin.answers import Problem
 from gateway.admin.plane import Plane
 from gateway.admin.threads import in_thread
-from gateway.config.effective import effective, origin
+from gateway.config.effective import effective, origins
 from gateway.config.load import Loaded
-from gateway.config.problems import Path
 from gateway.config.schema import Config, Rule
 
 # A larger one is hundreds of MiB as objects: it is dropped at once, and takes seconds to read.
@@ -72,7 +71,7 @@ class Configuration:
             "generation": known.generation,
             "digest": known.present.digest if known.present is not None else None,
             "configuration": document,
-            "origins": dict(_origins(document, (), found)),
+            "origins": await in_thread(origins, _without_rules(document), found.tree),
         }
 
     async def routes(self, asked: Mapping[str, str]) -> dict[str, object]:
@@ -114,13 +113,12 @@ def _shown(rule: Rule, model: Config) -> dict[str, object]:
     return {"number": rule.number, "line": rule.line, **document["rules"][0]}
 
 
-def _origins(value: object, path: Path, found: Loaded) -> Iterator[tuple[str, str]]:
-    """Yields where each value was given; of the rules only where they are."""
-    if isinstance(value, Mapping) and value:
-        for name, member in value.items():
-            yield from _origins(member, (*path, name), found)
-    elif path != ("routing", "rules"):
-        yield ".".join(map(str, path)), origin(path, found.tree)
+def _without_rules(document: Mapping[str, object]) -> dict[str, object]:
+    """Returns a document without its rules: `routes` says where each of them is."""
+    routing = document.get("routing")
+    if not isinstance(routing, Mapping):
+        return dict(document)
+    return {**document, "routing": {name: routing[name] for name in routing if name != "rules"}}
 
 
 __all__ = ["Configuration"]

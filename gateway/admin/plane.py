@@ -25,6 +25,7 @@ class Plane:
 
     launch: the settings that the gateway was started with.
     report: takes what went wrong with an answer, for the log.
+    warn: takes what an operator should look at, for the log.
     """
 
     known: Callable[[], Known]
@@ -34,3 +35,4 @@ class Plane:
     recent: RecentRequests
     launch: Mapping[str, object]
     report: Callable[[str], None]
+    warn: Callable[[str], None]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.options import asked, pid_option
+from gateway.cli.options import asked, pid_option, target_argument
 
 
 @click.command(short_help="Send a target no requests.")
 @pid_option
-@click.argument("target")
+@target_argument
 def disable(target: str, pid: int | None) -> None:
     """Have the running gateway refuse the requests of TARGET with 503, at once.
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import click
 
-from gateway.cli.options import asked, pid_option
+from gateway.cli.options import asked, pid_option, target_argument
 
 
 @click.command(short_help="Send a disabled target requests again.")
 @pid_option
-@click.argument("target")
+@target_argument
 def enable(target: str, pid: int | None) -> None:
     """Have the running gateway send requests to TARGET again."""
     answer = asked({"command": "enable", "target": target}, pid)

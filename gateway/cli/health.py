@@ -67,7 +67,9 @@ def _found(pid: int | None, seconds: float) -> tuple[str, list[Readiness]]:
     except Unanswered as error:
         return str(error), []
     except OSError as error:
-        return f"its sockets cannot be looked at: {error.strerror}", []
+        hint = "run this as root, or as its user" if isinstance(error, PermissionError) else ""
+        why = f"its sockets cannot be looked at: {error.strerror}"
+        return why + (f" ({hint})" if hint else ""), []
     if not addresses:
         return "it does not listen: it is starting, or drains", []
     found = readiness(addresses, seconds)

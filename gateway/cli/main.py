@@ -6,15 +6,16 @@ exit statuses are those of the help text, in every command.
 
 from __future__ import annotations
 
-import difflib
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from gateway import __version__
 from gateway.cli.streams import open_standard_streams, without_tracebacks
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # Each name is a module here, with a command of that name.
 COMMANDS = (
@@ -126,6 +127,8 @@ class Commands(click.Group):
 
 
 def _suggestion(name: str) -> str:
+    import difflib  # of no use to a command that exists
+
     close = difflib.get_close_matches(name.lower(), COMMANDS, n=1)
     meant = _CALLED_ELSEWHERE.get(name.lower()) or next(iter(close), "")
     return f" Did you mean {meant!r}?" if meant else ""

@@ -39,6 +39,7 @@ _CONFIG_OPTIONS = (
         "--config",
         "config",
         metavar="FILE",
+        type=click.Path(),
         envvar="S3GATEWAY_CONFIG",
         help="The configuration file; without one LAKEFS_* and AWS_* variables configure it.",
     ),
@@ -87,6 +88,22 @@ pid_option = click.option(
     type=click.IntRange(1),
     help="The supervisor of the gateway, where several run.",
 )
+
+
+def _targets(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Completes the name of a target of the running gateway, if it answers."""
+    from gateway.status.address import COMPLETION_SECONDS
+    from gateway.status.ask import Unanswered, answered
+
+    try:
+        found = answered({"command": "status"}, ctx.params.get("pid"), COMPLETION_SECONDS)
+    except Unanswered:
+        return []
+    names = [target["name"] for target in found.get("targets", ())]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+target_argument = click.argument("target", shell_complete=_targets)
 
 
 def asked(request: Mapping[str, object], pid: int | None) -> dict[str, Any]:

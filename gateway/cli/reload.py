@@ -58,10 +58,10 @@ def _print_outcome(answer: Mapping[str, Any]) -> None:
 
     workers = [str(worker) for worker in answer["acknowledged"]]
     noun = "worker" if len(workers) == 1 else "workers"
-    click.echo(
-        f"generation {answer['generation']} is served by {noun} {', '.join(workers)} "
-        f"(digest {answer['digest'][:DIGEST_SHOWN]}, {answer['seconds']:.2f} s)"
-    )
+    # One that a later reload has overtaken: what workers serve now is at least as new.
+    said = f"is served by {noun} {', '.join(workers)}" if workers else "is followed by a later one"
+    took = f"(digest {answer['digest'][:DIGEST_SHOWN]}, {answer['seconds']:.2f} s)"
+    click.echo(f"generation {answer['generation']} {said} {took}")
     if answer["needs_restart"]:
         click.echo(_needs_restart(answer), err=True)
 

@@ -65,13 +65,13 @@ class Word(Parse):
 
     def __init__(self, *words: str) -> None:
         super().__init__(self._choose)
-        self._words = words
+        self.words = words
 
     def _choose(self, value: object) -> str:
         word = text(value)
-        if word in self._words:
+        if word in self.words:
             return word
-        raise fault(f"must be {one_of(self._words)}", did_you_mean(word, self._words))
+        raise fault(f"must be {one_of(self.words)}", did_you_mean(word, self.words))
 
 
 # Text

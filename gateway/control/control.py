@@ -124,6 +124,7 @@ class Control:
         self._logs: LogReader | None = None
         self._recent = RecentRequests()
         self._serves = asyncio.Event()  # set once workers have a configuration, or will in a moment
+        self._first: asyncio.Future[int] | None = None  # its number, if this control published it
         self._admin_address: socket.socket | None = None  # None: it is off, or cannot be bound
         self._admin_certificate: Certificate | None = None  # the last one that was configured
         self._health: HealthChecks | None = None  # None until there are workers to tell
@@ -236,6 +237,14 @@ class Control:
             if ticket:
                 self._reloads.end(_refused(began, found), waiting)
             return
+        number = await self._put_in_force(ticket, found)
+        if ticket and number is not None:
+            read = Read(began, found.digest, found.warnings, self._needs_restart(found))
+            outcome = self._rollout.becomes(number, _SERVED_SECONDS)
+            self._reloads.follow(read, outcome, waiting)
+
+    async def _put_in_force(self, ticket: int, found: Publication) -> asyncio.Future[int] | None:
+        """Publishes a configuration; returns its number to come, or None if the start failed."""
         self._warn(found.warnings)
         self._boot_payload = self._boot_payload or found.boot
         # Before the snapshot: the supervisor makes the page of counters meanwhile.
@@ -255,15 +264,14 @@ class Control:
         except (AccessLogError, ListenError) as error:
             self._notices.error(str(error))
             await self._send(encode(FrameType.REFUSED, ticket, str(error).encode()))
-            return
+            return None
         await self._send(encode(FrameType.CONFIGURATION, 0, found.text.encode()))
         await self._send(encode(FrameType.ROUTER, ticket, found.router))
         number = await self._publish(ticket, snapshot)
-        self._serves.set()
-        if ticket:
-            read = Read(began, found.digest, found.warnings, self._needs_restart(found))
-            outcome = self._rollout.becomes(number, _SERVED_SECONDS)
-            self._reloads.follow(read, outcome, waiting)
+        if is_first:
+            self._first = number
+            self._serves.set()
+        return number
 
     async def _refuse(self, ticket: int, found: Refusal) -> None:
         """Logs what is wrong with a configuration; the supervisor goes on with the one before."""
@@ -419,6 +427,8 @@ class Control:
     async def _serve_admin(self, requests: OperatorRequests) -> None:
         """Serves the admin plane once a configuration is served; it never ends control."""
         await self._serves.wait()
+        if self._first is not None:  # what the plane needs would take CPU of workers that start
+            await self._rollout.becomes(self._first, _SERVED_SECONDS)
         if self._admin_address is not None:
             plane = Plane(
                 known=self._known,
@@ -428,6 +438,7 @@ class Control:
                 recent=self._recent,
                 launch=self._arguments.launch,
                 report=self._notices.error,
+                warn=self._notices.warning,
             )
             await self._await_certificate()
             await self._run_admin(plane, self._admin_address)

@@ -27,7 +27,7 @@ class Trial:
     difference: Mapping[str, object] = field(default_factory=dict)  # and its `table` for a person
 
     def as_dict(self) -> dict[str, object]:
-        """Returns it in plain JSON types (docs/operating.md)."""
+        """Returns it in plain JSON types (docs/operations.md)."""
         found: dict[str, object] = {
             "ok": self.ok,
             "dry_run": True,

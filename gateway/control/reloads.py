@@ -35,7 +35,7 @@ class Reload:
     needs_restart: tuple[str, ...] = ()  # settings that changed, and are read once at the start
 
     def as_dict(self) -> dict[str, object]:
-        """Returns it in plain JSON types (docs/operating.md)."""
+        """Returns it in plain JSON types (docs/operations.md)."""
         found: dict[str, object] = {
             "ok": self.ok,
             "began": self.began,

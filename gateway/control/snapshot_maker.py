@@ -146,7 +146,7 @@ def _read(
         text=loaded.text or "",
         stamps=loaded.stamps,
         digest=digest(loaded.model, rules),
-        admin_is_asked_for=loaded.tree.place(("router", "admin_address")) is not None,
+        admin_is_asked_for=("router", "admin_address") in loaded.tree.values,
         checks=checks_of(model, chained_targets(loaded.model)),
     )
 

@@ -33,7 +33,7 @@ class Known:
 
 
 def status(known: Known) -> dict[str, object]:
-    """Returns the status in plain JSON types (docs/operating.md)."""
+    """Returns the status in plain JSON types (docs/operations.md)."""
     workers = list(_workers(known.page)) if known.page is not None else []
     return {
         "version": __version__,

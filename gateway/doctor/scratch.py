@@ -51,12 +51,13 @@ def scratch(target: Target, place: Place) -> Iterator[Finding]:
         return
     key, left = store.new_key("doctor"), ""
     try:
-        yield _tried(store, key, about, place)
+        found = _tried(store, key, about, place)
     except _FAULTS as fault:
         message = f"a request to {place} broke off: {type(fault).__name__}"
-        yield Finding(Level.ERROR, about, _STEP, message, "look at the target's own log")
+        found = Finding(Level.ERROR, about, _STEP, message, "look at the target's own log")
     finally:
         left = _delete(store, key)
+    yield found
     if left:
         remedy = f"delete what begins with {store.root} in {place.bucket}"
         yield Finding(Level.ERROR, about, _STEP, f"could not delete {left}", remedy)

@@ -18,7 +18,7 @@ class Difference(NamedTuple):
     notes: Sequence[str]
 
     def as_dict(self) -> dict[str, object]:
-        """Returns it in plain JSON types (docs/operating.md)."""
+        """Returns it in plain JSON types (docs/operations.md)."""
         return {
             "moves": [as_dict(move) for move in self.moves],
             "warnings": list(self.warnings),

@@ -125,7 +125,7 @@ def warnings(move: Move) -> Iterator[str]:
         yield (
             f"while replicas differ, those with the old configuration do not find what is written "
             f"to {place} (first have reads look there everywhere, then move the writes: "
-            "docs/operating.md, Several replicas)"
+            "docs/operations.md, Several replicas)"
         )
 
 

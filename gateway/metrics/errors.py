@@ -52,7 +52,7 @@ REASONS: Final = {kind.number: reason for kind, reason in _REASONS.items()}
 
 def by_source(reading: Reading) -> Iterator[Family]:
     """Yields the families of errors."""
-    found: Counter[tuple[str, str]] = Counter()
+    found: Counter[tuple[str, str]] = Counter({("gateway", errors.INTERNAL_ERROR.code): 0})
     rejected: Counter[str] = Counter(dict.fromkeys(REASONS.values(), 0))
     relayed = Counter(dict.fromkeys(("4xx", "5xx"), 0))
     for block in reading.targets.values():

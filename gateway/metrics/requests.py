@@ -25,6 +25,8 @@ from gateway.metrics.families import Family, counter, gauge, histogram, total
 from gateway.metrics.reading import Reading
 
 CODES: Final = ("none", "1xx", "2xx", "3xx", "4xx", "5xx")  # of the hundreds of a status
+# Of what is used at all, all of these from the start: a rate can begin at 0.
+TOLD: Final = frozenset(CODES) - {"1xx"}
 _OF: Final = ("target", "operation")
 
 
@@ -44,7 +46,7 @@ def by_target(reading: Reading) -> Iterator[Family]:
             ((*of, code), count)
             for of, record in used
             for code, count in zip(CODES, by_code(record), strict=True)
-            if count
+            if code in TOLD
         ),
     )
     bodies = (
@@ -127,7 +129,7 @@ def by_identity(reading: Reading) -> Iterator[Family]:
             ((name, code), count)
             for name, cells in known
             for code, count in zip(CODES, cells[:STATUSES], strict=True)
-            if count
+            if code in TOLD
         ),
     )
     for name, text, cell in (

@@ -19,6 +19,8 @@ ANSWER_BYTES: Final = 16 << 20
 ANSWER_SECONDS: Final = 10.0
 # A reload is answered when every worker serves it; what takes longer than this hangs.
 RELOAD_SECONDS: Final = 160.0
+# Somebody waits with a finger on the tab key.
+COMPLETION_SECONDS: Final = 1.0
 # Characters of a digest that are printed for people, of 64.
 DIGEST_SHOWN: Final = 16
 

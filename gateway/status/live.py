@@ -41,7 +41,7 @@ def rates(before: Look | None, now: Look) -> dict[int, Rates]:
     return {
         worker["pid"]: Rates(
             *(
-                max(0, worker[name] - old[worker["pid"]][name]) / seconds
+                max(0, worker.get(name, 0) - old[worker["pid"]].get(name, 0)) / seconds
                 for name in ("finished", "errors_5xx")
             )
         )
@@ -73,11 +73,14 @@ def _line(line: str) -> Text:
 
 
 def _workers(workers: list[Mapping[str, Any]], of: Mapping[int, Rates]) -> Table:
-    table = _table("worker", "pid", "generation", "connections", "in flight", "requests/s", "5xx/s")
+    table = _table(
+        "worker", "state", "pid", "generation", "connections", "in flight", "requests/s", "5xx/s"
+    )
     for worker in workers:
         rate = of.get(worker["pid"])
         table.add_row(
-            *(str(worker[name]) for name in ("worker", "pid", "generation", "connections")),
+            *(str(worker.get(name, "")) for name in ("worker", "state", "pid", "generation")),
+            str(worker["connections"]),
             str(worker["requests"]),
             _UNKNOWN if rate is None else f"{rate.requests:.1f}",
             _UNKNOWN if rate is None else _errors(rate.errors),
@@ -86,6 +89,7 @@ def _workers(workers: list[Mapping[str, Any]], of: Mapping[int, Rates]) -> Table
     table.add_section()
     table.add_row(
         "all",
+        "",
         "",
         "",
         *(str(sum(worker[name] for worker in workers)) for name in ("connections", "requests")),

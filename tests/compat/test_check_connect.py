@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from click.testing import CliRunner, Result
 
@@ -59,6 +60,35 @@ def test_seaweedfs(weed: Store, tmp_path: Path) -> None:
     refused = run(tmp_path, described(weed.endpoint, unknown, "seaweedfs"), "check", "--connect")
     assert refused.exit_code == 5
     assert "store.access_key_id: the target does not know the access key id" in refused.stdout
+
+
+def test_a_doctor_writes_reads_lists_and_deletes(weed: Store, tmp_path: Path) -> None:
+    """And leaves nothing, at a store of S3 as at lakeFS."""
+    found = described(weed.endpoint, weed.keys, "seaweedfs")
+    client = boto3.client(
+        "s3",
+        endpoint_url=weed.endpoint,
+        aws_access_key_id=weed.keys.access_key_id,
+        aws_secret_access_key=weed.keys.secret_access_key,
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket="doctors")
+    done = run(tmp_path, found, "doctor", "--write", "store/doctors")
+    assert "an object was written to doctors/, read, listed and deleted" in done.stdout
+    assert client.list_objects_v2(Bucket="doctors")["KeyCount"] == 0
+    wrong = run(tmp_path, found, "doctor", "--write", "store/no-such-bucket")
+    assert wrong.exit_code == 1
+    assert "PutObject to no-such-bucket/ is answered 404 NoSuchBucket" in wrong.stdout
+    with LakeFS() as lakefs:
+        ((key, secret),) = lakefs.keys.items()
+        lakefs.add_repository("repo")
+        found = described(lakefs.endpoint, Keys(key, secret), "lakefs")
+        done = run(tmp_path, found, "doctor", "--write", "store/repo/main/")
+        assert "an object was written to repo/main/, read, listed and deleted" in done.stdout
+        found["profile"] = "generic"
+        taken = run(tmp_path, found, "doctor")
+        assert taken.exit_code == 1
+        assert "lakeFS answers there, but its profile is generic" in taken.stdout
 
 
 def test_a_probe_names_a_refused_signature(weed: Store, tmp_path: Path) -> None:

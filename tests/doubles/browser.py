@@ -100,8 +100,13 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             tab.call(f"{domain}.enable")
         tab.resize(width, height, scale)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        tab.call("Emulation.setEmulatedMedia", {"features": [scheme]})
+        # What moves smoothly would be somewhere else when it is clicked.
+        media = {
+            "prefers-color-scheme": "dark" if dark else "light",
+            "prefers-reduced-motion": "reduce",
+        }
+        features = [{"name": name, "value": value} for name, value in media.items()]
+        tab.call("Emulation.setEmulatedMedia", {"features": features})
         tab.call("Page.navigate", {"url": url})
         tab.wait_for("document.readyState === 'complete'")
         return tab

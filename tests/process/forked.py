@@ -77,6 +77,7 @@ class Starter:
     def _end(self) -> None:
         self._channel.shutdown(socket.SHUT_RDWR)
         self._process.wait(10)
+        self._channel.close()
 
     def start(
         self, arguments: Sequence[str], directory: Path, environ: Mapping[str, str]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.doubles.scrape import Scrape
 from tests.doubles.target import Target
 from tests.process.harness import Gateway, wait_until
 from tests.process.test_full_outputs import ACCOUNT
@@ -173,7 +174,11 @@ def test_every_request_is_accounted_for(
     with (
         lying_target() as liar,
         Gateway.start(
-            _config(config, liar), access_log="access.log", log_format="json", drain_seconds=1
+            _config(config, liar),
+            access_log="access.log",
+            log_format="json",
+            drain_seconds=1,
+            admin="127.0.0.1:0",
         ) as gateway,
     ):
         gateway.expected_files.add("access.log")
@@ -181,22 +186,45 @@ def test_every_request_is_accounted_for(
         for _ in range(15):
             dice.choice(story.steps())()
         wait_until(lambda: len(gateway.worker_pids()) == 2, "both workers are there", 40)
+        admin = gateway.wait_for_log(r"admin plane on (http://[0-9.:]+)")[1]
+        before = _check_metrics(admin)
         if dice.random() < 0.7:
             with story.in_flight():
                 gateway.signal(ending)
                 gateway.wait(20)
         else:
             gateway.stop(ending)
-        _check(story)
+        _check(story, before)
 
 
-def _check(story: Story) -> None:
+def _check_metrics(admin: str) -> Scrape:
+    """The series account for every request that was started, once none runs."""
+
+    def at_rest() -> Scrape | None:
+        try:
+            found = Scrape(admin)
+        except OSError:  # control is being replaced
+            return None
+        told = found.sum("requests_total") == found.sum("identity_requests_total")
+        return found if told and not found.sum("requests_in_flight") else None
+
+    found = wait_until(at_rest, "no request runs", 40)
+    assert found.accounted == found.sum("requests_started_total")
+    return found
+
+
+def _check(story: Story, before: Scrape) -> None:
     gateway = story.gateway
     account = gateway.wait_for_log(ACCOUNT, 1)
     started, finished, cut, lost, written, unwritten = map(int, account.groups())
     ids = [str(line["request_id"]) for line in gateway.access_lines("access.log")]
     codes = [line["code"] for line in gateway.access_lines("access.log")]
     assert started == finished + cut + lost
+    assert started >= before.sum("requests_started_total")
+    assert lost >= before.sum("requests_lost_total")
+    assert finished + cut >= before.sum("requests_total")
+    if started == before.sum("requests_started_total"):  # none was sent after the scrape
+        assert finished + cut == before.sum("requests_total")
     assert started <= story.sent
     assert lost == 0 or story.workers_killed
     assert len(set(ids)) == len(ids)

@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -295,6 +296,19 @@ def test_a_body_is_small_json(shared: tuple[Gateway, Plane]) -> None:
         assert form.recv(4096).startswith(b"HTTP/1.1 415")
 
 
+def test_an_answer_does_not_wait_for_the_acknowledgement_of_its_head(
+    shared: tuple[Gateway, Plane],
+) -> None:
+    _, plane = shared
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", plane.port, timeout=10)) as one:
+        took = []
+        for _ in range(10):
+            began = time.monotonic()
+            assert ask(one, "GET", "/live").status == 200
+            took.append(time.monotonic() - began)
+    assert min(took[2:]) < 0.03  # a delayed acknowledgement takes 0.04 s at least
+
+
 # What clients can hold
 
 
@@ -381,6 +395,8 @@ def test_a_reload_changes_the_token_and_names_but_not_tls(
         status, answer = plane.change("/api/reload", token=other)
         assert (status, answer["needs_restart"]) == (200, ["admin_tls"])
         assert plane.ask("/live", host="gw.example.com")[0] == 200
+        os.kill(gateway.control_pid(), signal.SIGKILL)  # which is no restart of the gateway
+        assert plane.get("/live") == {"live": True}
 
 
 def test_with_tls_the_certificate_of_the_last_reload_is_shown(
@@ -476,6 +492,8 @@ def test_a_taken_default_address_leaves_the_plane_out(config: dict[str, Any]) ->
     with contextlib.ExitStack() as held:
         with contextlib.suppress(OSError):  # then somebody else has it, which is as good
             held.enter_context(socket.create_server(("127.0.0.1", 9090)))
+        # A section `router` that says nothing of it does not ask for the address.
+        config = {**config, "router": {"limits": {"head_seconds": 5}}}
         with Gateway.start(config, 1, admin=None) as gateway:
             gateway.wait_for_log(
                 "there is no admin plane: cannot listen on 127.0.0.1:9090: .*--admin"

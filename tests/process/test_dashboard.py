@@ -19,6 +19,7 @@ from tests.process.harness import Gateway, open_config
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
 
 TOKEN = "a-token-that-only-operators-have"
+RULES = 60  # more than are shown at a time
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=1</script>\'"&lt;'
 
 
@@ -47,8 +48,9 @@ def running() -> Iterator[Running]:
         main.objects["/bucket/key"] = second.objects["/other/key"] = b"0123456789" * 1000
         config: dict[str, Any] = {**open_config(main.url), "admin": {"token": TOKEN}}
         config["targets"]["second"] = {**config["targets"]["main"], "endpoint": second.url}
-        rule = {"pattern": "other", "target": "second", "description": HOSTILE}
-        config["routing"]["rules"] = [rule]
+        rules = [{"pattern": f"unused-{number}", "target": "main"} for number in range(RULES - 1)]
+        last = {"pattern": "other", "target": "second", "description": HOSTILE}
+        config["routing"]["rules"] = [*rules, last]
         with Gateway.start(config, admin="127.0.0.1:0") as gateway:
             url = gateway.wait_for_log(r"admin plane on (http://\S+)")[1]
             yield Running(gateway, f"{url}/", config)
@@ -117,7 +119,8 @@ def test_the_form_says_where_a_request_would_go(tab: Tab) -> None:
     tab.fill("[name=key]", "a/b.txt")
     tab.click("#where-form button")
     tab.wait_for(contains("#where-answer", "To second"))
-    assert "rule 1" in tab.text("#where-answer .won")
+    assert f"rule {RULES} " in tab.text("#where-answer .won")
+    assert "35 more rules that do not match" in tab.text("#where-answer")
     tab.fill("[name=operation]", "GetObjekt")
     tab.click("#where-form button")
     tab.wait_for(contains("#where-answer", "GetObject"))  # the suggestion
@@ -132,17 +135,22 @@ def test_names_that_others_choose_are_text(tab: Tab, running: Running) -> None:
     tab.fill("[name=key]", HOSTILE)
     tab.click("#where-form button")
     tab.wait_for("document.querySelector('#where-answer .verdict-line')")
-    assert HOSTILE in tab.evaluate("document.querySelector('#rules-rows').textContent")
+    tab.fill("#rules-search", "other")
+    tab.wait_for(contains("#rules-rows", HOSTILE))
     assert tab.evaluate("document.querySelectorAll('main img, main script').length") == 0
     assert tab.evaluate("window.hacked === undefined")
     assert tab.errors == []
 
 
-def test_rules_are_searched(tab: Tab) -> None:
+def test_rules_are_paged_and_searched(tab: Tab) -> None:
+    assert "1\u201350 of 60" in tab.text("#rules-shown")
+    tab.click("#rules-on")
+    tab.wait_for(contains("#rules-shown", "51\u201360 of 60"))
+    assert tab.evaluate("document.querySelectorAll('#rules-rows tr').length") == 10
     tab.fill("#rules-search", "no such rule")
     tab.wait_for(contains("#rules-rows", "No rule has these words."))
     tab.fill("#rules-search", "OTHER")
-    tab.wait_for(contains("#rules-shown", "1\u20131 of 1"))
+    tab.wait_for(contains("#rules-shown", "1\u20131 of 1, out of 60"))
 
 
 def test_a_reload_wants_the_right_token_and_shows_what_is_wrong(tab: Tab, running: Running) -> None:
@@ -176,6 +184,7 @@ def test_a_target_is_disabled_if_it_is_meant(tab: Tab, running: Running) -> None
     tab.wait_for("!document.querySelector('dialog').open")
     assert not running.gateway.log_contains("second: is disabled")
     tab.click(second)
+    tab.wait_for("document.querySelector('dialog').open")
     tab.click("#confirm-yes")
     tab.wait_for(contains("#targets-result", "Target second is disabled."))
     tab.wait_for(contains("#targets-rows tr[data-key=second]", "Enable"))
@@ -210,3 +219,19 @@ def test_the_page_says_when_control_does_not_answer_and_goes_on_afterwards(
     assert tab.text("#notes") == ""
     running.get("/bucket/key", 10)
     tab.wait_for("document.querySelector('#tile-rate').textContent !== '0/s'")
+
+
+def test_a_drain_ends_the_gateway_and_the_page_says_so(browser: Browser) -> None:
+    with Target() as target:
+        config = {**open_config(target.url), "admin": {"token": TOKEN}}
+        with Gateway.start(config, 1, admin="127.0.0.1:0") as gateway:
+            url = gateway.wait_for_log(r"admin plane on (http://\S+)")[1]
+            tab = shown(browser.open(f"{url}/"))
+            give(tab, TOKEN)
+            tab.click("#drain")
+            tab.wait_for("document.querySelector('dialog').open")
+            tab.click("#confirm-yes")
+            assert gateway.wait() == 0
+            tab.wait_for(contains("#changes-result", "Draining: the gateway ends"))
+            tab.wait_for(contains("#notes", "No answer from the control process since"))
+            tab.close()

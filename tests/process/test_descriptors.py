@@ -24,8 +24,9 @@ def test_too_few_descriptors_are_told_and_clients_are_refused_in_order(
                 for _ in range(COUNT)
             ]
             answers = []
-            for client in clients:
-                client.sendall(b"GET /-/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            for index, client in enumerate(clients):
+                path = b"/-/healthz" if index < 68 else b"/bucket/key"
+                client.sendall(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
                 answers.append(client.recv(65536)[9:12])
             assert answers == [b"200"] * 68 + [b"503"] * (COUNT - 68)
             gateway.wait_for_log(r"clients are turned away: 68 connections are open; raise the")

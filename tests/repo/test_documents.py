@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 import gateway
+from gateway.admin.openapi import CHANGE, READ
 from gateway.config import load
 from tests.repo.tree import ROOT, modules, tracked
 
@@ -60,6 +61,15 @@ def test_every_error_a_client_can_get_is_documented() -> None:
     codes = set(re.findall(r"Kind\(\s*\d{3},\s*\"(\w+)\"", source))
     assert codes
     assert not {code for code in codes if f"`{code}`" not in text}
+
+
+def test_every_path_of_the_admin_plane_is_documented() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+    paths = {*READ, *CHANGE} - {"/api/targets/{name}/{command}"}
+    assert "/metrics" in paths
+    assert not {path for path in paths if f"`{path}`" not in text}
+    queries = {name for path in READ.values() for name in path.query}
+    assert not {name for name in queries if f"`{name}`" not in text}
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:

@@ -7,11 +7,14 @@
 
 const POLL_SECONDS = 2;
 const ANSWER_SECONDS = 5; // until a question counts as not answered
+const READING_SECONDS = 60; // the same of those for which 100,000 rules are read
+const ORDER_SECONDS = 120; // the same of a reload, which waits for every worker
 const KEPT_SECONDS = 600; // of samples
 const MEAN_SECONDS = 10; // that a rate is the mean of
 const SERIES = 8; // lines of a plot by colour; what is behind them is one more line
 const RULES_PER_PAGE = 50;
 const TARGETS = 200; // rows of the table
+const STEPS = 25; // rules that are shown as tried
 const NO_TARGET = ""; // the series of requests that were refused before they had a target
 const OTHERS = "*"; // the series of targets that the history does not tell apart
 
@@ -144,7 +147,7 @@ class Refused extends Error {
   }
 }
 
-async function ask(path, query = {}, options = {}) {
+async function ask(path, query = {}, options = {}, seconds = ANSWER_SECONDS) {
   const url = new URL(path, document.baseURI);
   for (const [name, value] of Object.entries(query)) {
     if (value !== "" && value !== null && value !== undefined) url.searchParams.set(name, value);
@@ -154,7 +157,7 @@ async function ask(path, query = {}, options = {}) {
     response = await fetch(url, {
       cache: "no-store",
       headers: known.token ? { Authorization: `Bearer ${known.token}` } : {},
-      signal: AbortSignal.timeout(ANSWER_SECONDS * 1000),
+      signal: AbortSignal.timeout(seconds * 1000),
       ...options,
     });
     said = await response.json().catch(() => null);
@@ -165,14 +168,13 @@ async function ask(path, query = {}, options = {}) {
   return said;
 }
 
-/* A POST; waits as long as a reload of every worker may take. */
+/* A POST with the token. */
 function order(path, body = {}) {
   return ask(path, {}, {
     method: "POST",
-    signal: AbortSignal.timeout(120000),
     headers: { Authorization: `Bearer ${known.token}`, "Content-Type": "application/json" },
     body: JSON.stringify(body),
-  });
+  }, ORDER_SECONDS);
 }
 
 // ---------------------------------------------------------------- what is known
@@ -477,11 +479,12 @@ let span = 300; // seconds that the plots show
 function showPlots() {
   const last = known.samples.at(-1)?.at ?? Date.now() / 1000;
   const to = last + (known.lostAt === null ? 0 : (performance.now() - known.heard) / 1000);
-  const samples = known.samples.filter((sample) => sample.at >= to - span);
+  const before = known.samples.filter((sample) => sample.at >= to - span - MEAN_SECONDS); // for the first means
+  const samples = before.filter((sample) => sample.at >= to - span);
   const series = shownSeries(samples);
   const points = (names, column) => smooth(
-    samples.map((sample) => [sample.at, names.reduce((sum, name) => sum + numberOf(sample, name, column), 0)]),
-  );
+    before.map((sample) => [sample.at, names.reduce((sum, name) => sum + numberOf(sample, name, column), 0)]),
+  ).slice(before.length - samples.length);
   const lines = (first, second) =>
     series.map(({ label, colour, kind, of }) => ({
       label, colour, kind, points: points(of, first), second: second ? points(of, second) : undefined,
@@ -663,15 +666,22 @@ function showWorkers() {
 
 // ---------------------------------------------------------------- where would this go?
 
+let explained = 0; // questions so far
+
 async function explain(event) {
   event.preventDefault();
   const place = byId("where-answer");
   const fields = Object.fromEntries([...new FormData(byId("where-form"))].map(([name, value]) => [name, name === "key" ? value : value.trim()]));
+  const asked = ++explained;
+  const slow = setTimeout(() => place.replaceChildren(element("p", { class: "empty" }, "Reading the rules…")), 500);
+  let shown;
   try {
-    place.replaceChildren(...explanation(await ask("api/decision", fields)));
+    shown = explanation(await ask("api/decision", fields, {}, READING_SECONDS));
   } catch (error) {
-    place.replaceChildren(element("p", { class: "result bad" }, error instanceof NoAnswer ? "The gateway does not answer." : error.message));
+    shown = [element("p", { class: "result bad" }, error instanceof NoAnswer ? "The gateway does not answer." : error.message)];
   }
+  clearTimeout(slow);
+  if (asked === explained) place.replaceChildren(...shown); // else a later question is under way
 }
 
 function explanation(said) {
@@ -691,7 +701,7 @@ function explanation(said) {
   const several = (said.keys ?? []).length > 1;
   for (const one of said.keys ?? []) {
     if (one.chain?.length) made.push(part(several ? `Places of ${one.key}` : "Places, in order", [list("steps", one.chain.map(placeLine))]));
-    if (one.rules?.length) made.push(part(several ? `Rules tried for ${one.key}` : "Rules tried", [list("steps", one.rules.map(stepLine))]));
+    if (one.rules?.length) made.push(part(several ? `Rules tried for ${one.key}` : "Rules tried", [list("steps", fewSteps(one.rules))]));
   }
   if (said.remarks?.length) made.push(part("Notes", [list("steps", said.remarks.map((text) => ({ text })))]));
   return made;
@@ -700,6 +710,13 @@ function explanation(said) {
 const part = (title, nodes) => element("div", {}, element("h3", {}, title), ...nodes);
 const list = (name, lines) =>
   element("ul", { class: name }, ...lines.map(({ text, won }) => element("li", { class: won ? "won" : null }, element("span", {}, text))));
+
+/* The first rules that were tried and the last ones: the one that decides is among those. */
+function fewSteps(steps) {
+  if (steps.length <= STEPS) return steps.map(stepLine);
+  const between = { text: `${(steps.length - STEPS).toLocaleString("en")} more rules that do not match`, won: false };
+  return [...steps.slice(0, 5).map(stepLine), between, ...steps.slice(5 - STEPS).map(stepLine)];
+}
 
 function stepLine(step) {
   if (step.rule === null) return { text: step.verdict, won: step.won };
@@ -720,7 +737,8 @@ async function showRules() {
   const asked = ++rules.asked;
   let said;
   try {
-    said = await ask("api/routes", { offset: rules.offset, limit: RULES_PER_PAGE, search: byId("rules-search").value.trim() });
+    const query = { offset: rules.offset, limit: RULES_PER_PAGE, search: byId("rules-search").value.trim() };
+    said = await ask("api/routes", query, {}, READING_SECONDS);
   } catch (error) {
     if (asked === rules.asked) say(byId("rules-shown"), `not shown: ${error.message}`);
     return;
@@ -852,7 +870,7 @@ async function showRecent() {
   showHeads(tab.heads);
   const rows = (said[name] ?? []).map((one, index) => ({ key: `${one.time ?? one.began} ${one.request_id ?? index}`, cells: tab.cells(one) }));
   showRows(byId("recent-rows"), rows, tab.none);
-  say(byId("recent-aside"), tab.note);
+  say(byId("recent-aside"), said.left_out ? `${tab.note}; ${countOf(said.left_out)} were not told since control started` : tab.note);
 }
 
 function showHeads(names) {
@@ -899,7 +917,12 @@ function confirmed(title, text, word) {
   dialog.returnValue = "no";
   dialog.showModal();
   return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true });
+    const closed = () => {
+      if (dialog.open) return; // the event is of the question before: it comes late
+      dialog.removeEventListener("close", closed);
+      resolve(dialog.returnValue === "yes");
+    };
+    dialog.addEventListener("close", closed);
   });
 }
 
@@ -1003,15 +1026,17 @@ function showState() {
   document.body.classList.toggle("stale", lost);
   const note = stateNote();
   const place = byId("notes");
-  if (place.textContent === note) return;
-  place.replaceChildren(...(note ? [element("p", { class: lost ? "note bad" : "note" }, note)] : []));
+  if (place.dataset.note === note) return;
+  place.dataset.note = note;
+  const way = isLocked() && known.fault.status === 401 ? element("a", { href: "#token" }, "Give the token.") : null;
+  place.replaceChildren(...(note ? [element("p", { class: lost ? "note bad" : "note" }, note, way)] : []));
 }
 
 /* Beyond its own machine the gateway answers who has the token. */
 const isLocked = () => known.fault instanceof Refused && [401, 403].includes(known.fault.status);
 
 function stateNote() {
-  if (isLocked()) return `${known.fault.message} Give the token under Changes.`;
+  if (isLocked()) return known.fault.status === 401 ? "From another machine this is shown to whoever has the token. " : `${known.fault.message} `;
   if (known.lostAt !== null) {
     const since = known.heard ? `since ${clockOf(known.lostAt)}. What is shown is from then` : "yet";
     const why = known.fault instanceof NoAnswer ? "" : ` (${known.fault.message})`;
@@ -1054,7 +1079,10 @@ async function once() {
   } catch (error) {
     known.lostAt ??= (known.heard ? Date.now() - (performance.now() - known.heard) : Date.now()) / 1000;
     known.fault = error;
-    if (error.status === 401) takeToken("");
+    if (error.status === 401 && known.token) {
+      takeToken("");
+      showResult("Wrong token.", "bad");
+    }
     if (!(error instanceof NoAnswer || error instanceof Refused)) console.error(error);
   }
   showAll();

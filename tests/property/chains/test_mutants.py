@@ -73,7 +73,7 @@ def test_a_mutant_is_found(case: Case) -> None:
 
 @pytest.mark.slow
 def test_replicas_that_move_in_one_step_lose_a_write() -> None:
-    """docs/operating.md, "Several replicas": another order and another place of writes at once."""
+    """docs/operations.md, "Several replicas": another order and another place of writes at once."""
     case = Case("", "hasty_move_of_replicas", "put get delete", Chances(reloads=60), within=8000)
     assert faults(case)
 

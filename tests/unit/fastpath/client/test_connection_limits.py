@@ -17,16 +17,48 @@ from tests.unit.fastpath.clients import BODY, PUT, answers, one, started
 def test_one_connection_too_many() -> None:
     rig, first = started(limits={"connections": 1})
     second = rig.connect()
-    answer = one(second)
+    second.says(PUT[:-5])
+    answer = one(second, b"PUT")
     assert (answer.status, answer.code, answer.fields["retry-after"]) == (503, "SlowDown", "1")
     assert second.ended
-    second.says(get())  # was on its way: must not reset the answer away
+    second.says(PUT[-5:] + get())  # was on its way: must not reset the answer away
     assert not second.aborted
     assert not second.transport.is_closing()
     second.leaves()
     first.says(get())
     assert len(rig.targets) == 1
     assert rig.count(Slot.CONNECTIONS) == 1
+
+
+def test_a_full_worker_answers_the_probes_of_one_client_too_many() -> None:
+    """A flood of connections must not look like a worker that hangs."""
+    rig, first = started(limits={"connections": 1})
+    for request, status in ((get("/-/healthz"), 200), (get("/-/readyz"), 503)):
+        probe = rig.connect()
+        probe.says(request + get("/-/healthz"))
+        assert (one(probe).status, one(probe).fields["connection"]) == (status, "close")
+        assert probe.ended
+        probe.leaves()
+    head = rig.connect()
+    head.says(get(method="HEAD"))
+    assert one(head, b"HEAD").status == 503
+    head.leaves()
+    assert len(rig.targets) == 0
+    first.says(get())
+    assert len(rig.targets) == 1
+
+
+@pytest.mark.parametrize(("came", "answered"), [(b"", b""), (get()[:-5], b"HTTP/1.1 400 ")])
+def test_one_client_too_many_has_a_second_to_ask(came: bytes, answered: bytes) -> None:
+    rig, _ = started(limits={"connections": 1})
+    silent = rig.connect()
+    if came:
+        silent.says(came)
+    rig.pass_time(0.9)
+    assert not silent.ended
+    rig.pass_time(0.5)
+    assert silent.ended
+    assert silent.take().startswith(answered)
 
 
 def test_too_many_waiters() -> None:
@@ -149,6 +181,8 @@ def test_who_is_turned_away_is_told_and_so_is_the_operator_once_a_minute() -> No
     """A11: one line when the limit bites, and no more of them than one a minute."""
     rig, _ = started(limits={"connections": 1})
     refused = [rig.connect() for _ in range(5)]
+    for client in refused:
+        client.says(get())
     assert [one(client).code for client in refused] == ["SlowDown"] * 5
     assert len(turned_away(rig)) == 1
     assert "1 connections are open; raise limits.connections" in turned_away(rig)[0]
@@ -167,6 +201,8 @@ def test_turning_away_takes_a_bounded_number_of_descriptors() -> None:
     rig, _ = started(limits={"connections": 1})
     refused = [rig.connect() for _ in range(REFUSED_AT_ONCE + 5)]
     assert [client.transport.ended for client in refused] == [False] * REFUSED_AT_ONCE + [True] * 5
+    for client in refused[:REFUSED_AT_ONCE]:
+        client.says(get())
     assert {one(client).code for client in refused} == {"SlowDown"}
 
 

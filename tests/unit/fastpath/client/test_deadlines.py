@@ -22,8 +22,8 @@ LIMITS = Limits(
 NOW = 1000.0
 
 SENDS: dict[str, tuple[Callable[[Deadlines], None], float]] = {
-    "request": (lambda it: it.await_request(NOW, draining=False), 70),
-    "request while draining": (lambda it: it.await_request(NOW, draining=True), 1),
+    "request": (lambda it: it.await_request(NOW, brief=False), 70),
+    "request that is on its way": (lambda it: it.await_request(NOW, brief=True), 1),
     "head": (lambda it: it.await_head(NOW), 20),
     "body": (lambda it: it.await_body(NOW), 15),
     "more body": (lambda it: it.body_came(NOW, 1), 15),

@@ -49,6 +49,7 @@ def test_an_access_line() -> None:
         "worker": 0,
         "access_key_id": "",
         "proxy": "",
+        "trace_id": "",
     }
     assert line["request_id"].encode() in client.heard
     assert 0 < line["seconds"] < 10
@@ -124,7 +125,8 @@ def test_the_account_of_every_way_a_request_can_end() -> None:
     answered, gone, broken = (rig.connect() for _ in range(3))
     answered.says(get() + b"GET /-/healthz HTTP/1.1\r\nHost: h\r\n\r\n" + get("/x"))
     rig.target.says(ok(b"whole"))
-    refused = rig.connect()  # one too many: it is told so before it asks
+    refused = rig.connect()  # one too many
+    refused.says(get())
     assert b"SlowDown" in refused.heard
     gone.says(get())
     gone.resets()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
 
 from fastpath.http.framing import BodyKind
 from fastpath.http.head import ResponseHead
+from fastpath.http.trace_context import trace_headers
 from fastpath.ipc.counters import Slot
 from fastpath.response.filters import Question, Reply
 from fastpath.routing.identities import OPEN_CALLER, Caller
@@ -20,6 +21,7 @@ from fastpath.upstream.lessee import Connection, Failure
 from fastpath.upstream.own_request import OwnRequest
 from tests.doubles.http1 import ok
 from tests.doubles.wire import Rig, document
+from tests.unit.fastpath.http.test_trace_context import TRACE, VALID
 
 KEY = Address(b"bucket", b"a key", path_style=True, path=b"/bucket/a%20key")
 READ = OwnRequest("GetObject", b"GET", KEY)
@@ -42,6 +44,7 @@ class Bench:
         self.request_id = "0000000000000001"
         self.snapshot = self.rig.worker.snapshot
         self.caller: Caller = OPEN_CALLER
+        self.trace: Sequence[tuple[bytes, bytes]] = ()
 
     def holder(self) -> str:
         return "somebody"
@@ -102,6 +105,21 @@ def how_it_failed(task: asyncio.Task[Any]) -> Failure:
     fault = task.exception()
     assert isinstance(fault, CallFailed)
     return fault.how
+
+
+def test_a_call_carries_the_trace_of_its_request_and_is_logged_with_it() -> None:
+    bench = Bench()
+    bench.trace = trace_headers({b"traceparent": VALID, b"tracestate": b"a=b"})
+    done = bench.reads()
+    assert bench.rig.target.heard.count(b"\r\ntraceparent: %b\r\ntracestate: a=b\r\n" % VALID) == 1
+    bench.rig.target.says(answer(200, b"x"))
+    assert done.result() == (200, b"x")
+    bench.rig.target.take()
+    own = READ._replace(headers=[(b"traceparent", VALID)])  # of the client's headers, passed on
+    bench.reads(own)
+    assert bench.rig.target.heard.count(b"traceparent") == 1
+    bench.rig.target.says(answer(200))
+    assert [line["trace_id"] for line in bench.rig.lines("call")] == [TRACE.decode()] * 2
 
 
 def test_a_failure_says_how_the_target_failed() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -40,6 +41,9 @@ def test_every_command_has_help(run, name: str) -> None:
         ["serve", "--log-level", "loud"],
         ["explain"],
         ["demo", "--port", "70000"],
+        ["health", "--timeout", "x"],
+        ["doctor", "--write", "bucket"],
+        ["completion", "ksh"],
     ],
 )
 def test_wrong_usage_is_exit_code_2(run, arguments: list[str]) -> None:
@@ -48,9 +52,34 @@ def test_wrong_usage_is_exit_code_2(run, arguments: list[str]) -> None:
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("statsu", "status"), ("top", "status --watch"), ("RELOAD", "reload"), ("start", "serve")],
+)
+def test_a_word_that_is_no_command_gets_a_suggestion(run, word: str, meant: str) -> None:
+    result = run(word)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert f"No such command {word!r}. Did you mean {meant!r}?" in result.stderr
+
+
+def test_a_word_like_no_command_gets_none(run) -> None:
+    assert "Did you mean" not in run("xyzzy").stderr
+
+
 def test_version_is_one_line(run) -> None:
     assert run("version").stdout.startswith(f"s3gateway {gateway.__version__} (Python 3.")
     assert run("--version").stdout == f"s3gateway {gateway.__version__}\n"
+
+
+def test_version_as_json_names_what_serves_requests(run) -> None:
+    found = json.loads(run("version", "--json").stdout)
+    assert found["version"] == gateway.__version__
+    assert found["libraries"]["httptools"]
+
+
+def test_every_reading_command_has_json(run) -> None:
+    reading = ("check", "config", "explain", "doctor", "status", "health", "probe", "version")
+    assert not [name for name in (*reading, "repair") if "--json" not in run(name, "--help").stdout]
 
 
 def test_help_loads_nothing_heavy() -> None:

@@ -48,6 +48,7 @@ def test_the_boot_settings_of_a_bare_file(desk: Desk) -> None:
         "listen": [["127.0.0.1", 8080]],
         "listen_tls": [],
         "admin": ["127.0.0.1", 9090],
+        "admin_tls": False,
         "workers": usable_processors(),
         "drain_seconds": 30.0,
         "connections": Limits().connections,

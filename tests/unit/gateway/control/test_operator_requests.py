@@ -76,6 +76,8 @@ def test_the_status(rig: Rig) -> None:
             "generation": 3,
             "connections": 7,
             "requests": 0,
+            "finished": 0,
+            "errors_5xx": 0,
             "state": "starting",
             "lag_seconds": 0.0,
         }

@@ -1,0 +1,1 @@
+"""What `s3gateway doctor` finds, without sockets."""
