@@ -46,7 +46,7 @@ def parse(words: Sequence[str]) -> tuple[Plan, bool]:
     parser.add_argument("--scenario", default="", help="one of " + ", ".join(scenarios.NAMES))
     parser.add_argument("--shape", default="", help="one of " + ", ".join(shapes.NAMES))
     parser.add_argument("--users", default="", help="users at once")
-    parser.add_argument("--seconds", default="", help="seconds of load, all turns together")
+    parser.add_argument("--seconds", help="seconds of load, all turns together")
     chosen = parser.parse_args(words)
     names = scenarios.QUICK if chosen.quick else scenarios.NAMES
     if chosen.scenario:
@@ -56,7 +56,7 @@ def parse(words: Sequence[str]) -> tuple[Plan, bool]:
     if chosen.users:
         users = int(_number("USERS", chosen.users, MAX_USERS, "users", whole=True))
     seconds = QUICK_SECONDS if chosen.quick else SECONDS
-    if chosen.seconds:
+    if chosen.seconds is not None:
         seconds = _number("SECONDS", chosen.seconds, MAX_SECONDS, "seconds")
     rounds, turn_seconds = _rounds(seconds, 2 * len(names), shape)
     found = tuple(scenarios.named(name) for name in names)
@@ -97,5 +97,5 @@ def _number(knob: str, value: str, most: float, what: str, whole: bool = False) 
     digits = value if whole else value.replace(".", "", 1)
     # As int() and float() take more than digits: `1_0`, `nan`, other scripts' digits.
     if not (digits.isascii() and digits.isdigit()) or not 0 < float(value) <= most:
-        raise Refused(f"{knob}={value} is no number of {what} from 1 to {most:g}")
+        raise Refused(f"{knob}={value} is no number of {what} up to {most:g}")
     return float(value)
