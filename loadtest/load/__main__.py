@@ -128,7 +128,7 @@ def _report(plan: settings.Plan, turns: list[measured.Turn]) -> int:
     rows = report.rows(found, servers.WORKERS, os.cpu_count() or 1)
     lines = report.told_lines(told, found)
     said = (
-        f"{plan.rounds} rounds of {plan.turn_seconds:.1f} s for each way, shape "
+        f"{plan.rounds} x {plan.turn_seconds:.1f} s for each way, shape "
         f"{plan.shape.name}, {servers.WORKERS} workers, {os.cpu_count()} cores"
     )
     links = sorted(path.name for path in BUILD.glob("*-*.html"))

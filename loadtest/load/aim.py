@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 PREFIX = "loadtest/"  # of every key that a run writes
@@ -71,23 +71,31 @@ def from_dict(found: Mapping[str, Any]) -> Aim:
 
 def from_environment(endpoint: str, environ: Mapping[str, str] = os.environ) -> Aim:
     """A gateway of the user's own (docs/load-testing.md). Raises SystemExit naming what lacks."""
-    missing = [
-        name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if not environ.get(name)
-    ]
-    if missing:
-        raise SystemExit(f"loadtest: set {' and '.join(missing)}: the key pair of a client")
     if not endpoint:
-        raise SystemExit("loadtest: name the endpoint: --host http://HOST:PORT")
-    place = Place(
-        endpoint.rstrip("/"),
-        environ["AWS_ACCESS_KEY_ID"],
-        environ["AWS_SECRET_ACCESS_KEY"],
-        environ.get("AWS_REGION", "us-east-1"),
-    )
-    names = ("data", "other", "chain", "old", "new")
+        raise SystemExit("loadtest: name the gateway: --host http://HOST:PORT")
     told = {
-        name: environ[f"LOAD_BUCKET_{name.upper()}"]
-        for name in names
-        if environ.get(f"LOAD_BUCKET_{name.upper()}")
+        one.name: environ[name]
+        for one in fields(Buckets)
+        if environ.get(name := f"LOAD_BUCKET_{one.name.upper()}")
     }
+    place = _place(endpoint, "AWS", "a client of the gateway", environ)
     return Aim("gateway", place, buckets=Buckets(**told))
+
+
+def fallback_from_environment(environ: Mapping[str, str] = os.environ) -> Place:
+    """The store at which chain reads find half of their objects. Raises SystemExit likewise."""
+    endpoint = environ.get("LOAD_FALLBACK_ENDPOINT", "")
+    if not endpoint:
+        raise SystemExit(
+            "loadtest: ChainReads puts half of its objects at the fallback alone: set "
+            "LOAD_FALLBACK_ENDPOINT to that store"
+        )
+    return _place(endpoint, "LOAD_FALLBACK", "that store", environ)
+
+
+def _place(endpoint: str, names: str, whose: str, environ: Mapping[str, str]) -> Place:
+    keys = (f"{names}_ACCESS_KEY_ID", f"{names}_SECRET_ACCESS_KEY")
+    if missing := [name for name in keys if not environ.get(name)]:
+        raise SystemExit(f"loadtest: set {' and '.join(missing)}: the key pair of {whose}")
+    region = environ.get("AWS_REGION", "us-east-1")
+    return Place(endpoint.rstrip("/"), environ[keys[0]], environ[keys[1]], region)

@@ -1,11 +1,12 @@
 """Puts the objects of the scenarios, signed as the load is.
 
-Rules: a bucket that exists already is taken as it is; the first refusal ends it with its document.
+Rules: a bucket that exists already is taken as it is; the first refusal ends it with its code.
 """
 
 from __future__ import annotations
 
 import http.client
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -55,5 +56,11 @@ def fill(place: Place, calls: Iterable[Call], buckets: Iterable[str] = ()) -> in
 def _one(connection: http.client.HTTPConnection, call: Call, place: Place, also: int = 200) -> None:
     status, document = send(connection, sign(call, place))
     if status not in (200, also):
-        said = document[:300].decode("utf-8", "replace")
-        raise NotFilled(f"PUT {place.endpoint}{call.path}: {status} {said}")
+        raise NotFilled(f"PUT {place.endpoint}{call.path}: {status} {error_code(document)}")
+
+
+def error_code(document: bytes) -> str:
+    """The code of an S3 error, or the beginning of whatever it is."""
+    text = document.decode("utf-8", "replace")
+    found = re.search(r"<Code>([^<]*)</Code>", text)
+    return found[1] if found else text[:100]

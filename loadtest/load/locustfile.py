@@ -13,9 +13,9 @@ from typing import Any
 
 import gevent
 from locust import LoadTestShape, events
-from locust.runners import MasterRunner
+from locust.runners import MasterRunner, WorkerRunner
 
-from loadtest.load import aim, calls, filling, shapes
+from loadtest.load import aim, calls, filling
 from loadtest.load.settings import Refused, shape_seconds
 from loadtest.load.users import (
     CLASSES,
@@ -69,17 +69,19 @@ def _prepare(environment: Any, **_: object) -> None:
         for name, made in CLASSES.items():
             if made.__name__ in chosen:
                 filling.fill(Current.aim.place, calls.objects(Current.aim.buckets, name))
+        if ChainReads.__name__ in chosen:
+            fallback = aim.fallback_from_environment()
+            filling.fill(fallback, calls.objects_of_fallback(Current.aim.buckets))
     except filling.NotFilled as fault:
-        sys.stderr.write(f"loadtest: {fault}\n")
-        environment.process_exit_code = 1
-        environment.runner.quit()
-        return
+        raise SystemExit(f"loadtest: {fault}") from None
     gevent.spawn(Current.keep_signed)
 
 
 @events.quitting.add_listener
 def _check(environment: Any, **_: object) -> None:
-    """End with 1 if a threshold is broken."""
+    """End with 1 if a threshold is broken; workers leave that to their master, which has all."""
+    if isinstance(environment.runner, WorkerRunner):
+        return
     total = environment.stats.total
     told = []
     if not total.num_requests:

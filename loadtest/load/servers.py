@@ -33,6 +33,12 @@ START_SECONDS, STOP_SECONDS = 30.0, 10.0
 _READY = re.compile(r"ready: \d+ workers? serves? generation \d+ on (http://[^\s\"]+)")
 _ADMIN = re.compile(r"admin plane on (http://[^\s\"]+)")
 
+RULES = (
+    {"pattern": "lakefs-*", "target": "lakefs"},
+    {"pattern": "chain-*", "target": "lakefs", "fallback": ["s3"]},
+    {"pattern": "*", "target": "s3"},
+)
+
 # What reloads change, in turn: a reload that changes nothing ends early.
 _SPLICE_BYTES = (262144, 262145)
 
@@ -165,11 +171,7 @@ class Servers:
             },
             "targets": {name: _target(store) for name, store in self.stores.items()},
             "routing": {
-                "rules": [
-                    {"pattern": "lakefs-*", "target": "lakefs"},
-                    {"pattern": "chain-*", "target": "lakefs", "fallback": ["s3"]},
-                    {"pattern": "*", "target": "s3"},
-                ],
+                "rules": list(RULES),
                 "default_target": "s3",
             },
         }

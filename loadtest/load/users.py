@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import random
-import re
 import time
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -23,6 +22,7 @@ from locust import FastHttpUser, User, task
 
 from loadtest.load import calls
 from loadtest.load.aim import Aim, Place
+from loadtest.load.filling import error_code
 from loadtest.load.scenarios import TUNED
 from loadtest.load.signing import Book, Signed, sign
 
@@ -91,7 +91,7 @@ class SignedUser(FastHttpUser):
         ) as answer:
             status = int(answer.status_code or 0)
             if status not in (200, allowed):
-                answer.failure(f"{status} {error_code(answer.text or '')}")
+                answer.failure(f"{status} {error_code(answer.content or b'')}")
             elif status == 200 and call.expected_bytes is not None:
                 got = len(answer.content or b"")
                 if got != call.expected_bytes:
@@ -254,12 +254,6 @@ class TunedConfig(BotoUser):
         with measured(self, "PUT", "boto3 PUT 16 KiB"):
             key = f"{calls.PREFIX}put/{self.number:04}"
             self.client(bucket).put_object(Bucket=bucket, Key=key, Body=calls.body(16 * calls.KIB))
-
-
-def error_code(document: str) -> str:
-    """The code of an S3 error, or the beginning of whatever it is."""
-    found = re.search(r"<Code>([^<]*)</Code>", document)
-    return found[1] if found else document[:100]
 
 
 @contextlib.contextmanager
