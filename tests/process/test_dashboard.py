@@ -18,7 +18,10 @@ from tests.doubles.browser import CHROMIUM, Browser, Tab
 from tests.doubles.target import Target
 from tests.process.harness import Gateway, open_config
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
+]
 
 TOKEN = "a-token-that-only-operators-have"
 RULES = 60  # more than are shown at a time
