@@ -22,7 +22,7 @@ from gateway.demo.seaweed import SeaweedError, die_with_parent
 from loadtest.load import calls, filling, measured, report, servers, settings, thresholds
 
 BUILD = Path(__file__).parents[2] / "build" / "load"
-# Over the time of the turns: locust starts, users end, reports are written.
+# Over the time of the turns: locust starts, reports are written.
 SPARE_SECONDS = 60.0
 
 
@@ -62,7 +62,7 @@ def _turns(plan: settings.Plan, started: servers.Servers) -> list[measured.Turn]
     work.touch(mode=0o600)
     work.write_text(json.dumps(_work(plan, started)))
     _say(f"two stores and the gateway are filled ({time.monotonic() - began:.1f} s); turns begin")
-    most = 2 * plan.rounds * len(plan.scenarios) * (plan.turn_seconds + 1) + SPARE_SECONDS
+    most = plan.most_seconds + SPARE_SECONDS
     log = BUILD / "locust.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -11,10 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from loadtest.load import scenarios, shapes
+from loadtest.load.scenarios import Scenario
 
 SECONDS, QUICK_SECONDS = 50.0, 14.0  # of load; the servers need ten more to start and to end
 ROUNDS = 3  # medians need three
 SHORTEST_SECONDS = 0.5  # of a turn
+# Of one user's upload that takes as long as a turn, a turn would count one or none.
+FEWEST_REQUESTS = 4
+LONGER_SECONDS = 10.0  # at most, for that many: a gateway that answers nothing ends its turn too
 MAX_SECONDS, MAX_USERS = 24 * 3600.0, 1000
 
 
@@ -26,13 +30,19 @@ class Refused(Exception):
 class Plan:
     """What is run: `turn_seconds` for each way of each scenario in each of `rounds`."""
 
-    scenarios: tuple[scenarios.Scenario, ...]
+    scenarios: tuple[Scenario, ...]
     shape: shapes.Shape
     users: int | None  # None: as many as the scenario has
     rounds: int
     turn_seconds: float
 
-    def users_of(self, scenario: scenarios.Scenario) -> int:
+    @property
+    def most_seconds(self) -> float:
+        """Which no run's turns exceed, each with a second for users to start and to end."""
+        turns = 2 * self.rounds * len(self.scenarios)
+        return turns * (self.turn_seconds + LONGER_SECONDS + 1)
+
+    def users_of(self, scenario: Scenario) -> int:
         return scenario.users if self.users is None else self.users
 
 
@@ -61,6 +71,13 @@ def parse(words: Sequence[str]) -> tuple[Plan, bool]:
     rounds, turn_seconds = _rounds(seconds, 2 * len(names), shape)
     found = tuple(scenarios.named(name) for name in names)
     return Plan(found, shape, users, rounds, turn_seconds), chosen.check
+
+
+def is_over(second: float, turn_seconds: float, requests: int) -> bool:
+    """Whether a turn ends: at its time, or later if there were too few requests to compare."""
+    if requests < FEWEST_REQUESTS:
+        turn_seconds += LONGER_SECONDS
+    return second >= turn_seconds
 
 
 def shape_seconds(environ: Mapping[str, str]) -> tuple[shapes.Shape, float, int]:

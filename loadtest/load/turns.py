@@ -2,7 +2,7 @@
 
 Rules: the file says what to do (`Work`), results are written beside it as JSON; ways take turns,
 and which one is first changes from round to round; decisions are asked for while a turn goes on; a
-turn ends at its time, whatever is still under way.
+turn ends at its time, or when it has enough requests to be compared, whatever is still under way.
 """
 
 from __future__ import annotations
@@ -26,10 +26,12 @@ from locust.html import get_html_report
 
 from loadtest.load import aim, decisions, scenarios, servers, shapes
 from loadtest.load.measured import Turn
+from loadtest.load.settings import is_over
 from loadtest.load.users import CLASSES, PART, Current
 
 ASK_EVERY_SECONDS = 0.1
 RELOAD_EVERY_SECONDS = 0.5
+STEP_SECONDS = 0.25  # between looks at the shape
 # Users end what they have begun: s3transfer waits for ever where a transfer was killed in between.
 STOP_SECONDS = 10
 
@@ -84,7 +86,7 @@ def take(work: Work, env: Environment, scenario: scenarios.Scenario, way: str, u
     if scenario.reloads and way == scenario.ways[1]:
         reloading = gevent.spawn(_reload, work)
     began = time.monotonic()
-    _run(work, env, users)
+    _run(work, env, users, turn)
     turn.seconds = time.monotonic() - began
     env.events.request.remove_listener(listener)
     turn.cpu = {name: spent - before[name] for name, spent in work.used().items()}
@@ -94,16 +96,18 @@ def take(work: Work, env: Environment, scenario: scenarios.Scenario, way: str, u
     return turn
 
 
-def _run(work: Work, env: Environment, users: int) -> None:
+def _run(work: Work, env: Environment, users: int, turn: Turn) -> None:
     """As many users as the shape says, until the turn is over."""
     began = time.monotonic()
     wanted = 0
-    while (second := time.monotonic() - began) < work.turn_seconds:
+    while not is_over(
+        second := time.monotonic() - began, work.turn_seconds, len(turn.latencies_ms)
+    ):
         now = work.shape.users_at(second, work.turn_seconds, users)
         if now is not None and now != wanted:
             env.runner.start(now, spawn_rate=max(now, users))
             wanted = now
-        gevent.sleep(min(0.25, max(0.0, work.turn_seconds - second)))
+        gevent.sleep(min(STEP_SECONDS, max(0.01, work.turn_seconds - second)))
 
 
 def _listener(turn: Turn) -> Callable[..., None]:

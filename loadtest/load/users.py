@@ -21,7 +21,7 @@ from botocore.config import Config
 from locust import FastHttpUser, User, task
 
 from loadtest.load import calls
-from loadtest.load.aim import Aim, Place
+from loadtest.load.aim import PREFIX, Aim, Place
 from loadtest.load.filling import error_code
 from loadtest.load.scenarios import TUNED
 from loadtest.load.signing import Book, Signed, sign
@@ -205,7 +205,7 @@ class Multipart(BotoUser):
     @task
     def upload(self) -> None:
         bucket = Current.aim.buckets.data
-        key = f"{calls.PREFIX}parts/{self.number}"
+        key = f"{PREFIX}parts/{self.number}"
         with measured(self, "PUT", "upload of 12 MiB"):
             self.client(bucket).upload_fileobj(
                 io.BytesIO(calls.body(PARTS_BYTES)), bucket, key, Config=self.transfer
@@ -220,7 +220,7 @@ class Migration(BotoUser):
         old, new = Current.aim.buckets.old, Current.aim.buckets.new
         listed: list[dict[str, Any]] = []
         with measured(self, "GET", "list"):
-            answer = self.client(old).list_objects_v2(Bucket=old, Prefix=f"{calls.PREFIX}old/")
+            answer = self.client(old).list_objects_v2(Bucket=old, Prefix=f"{PREFIX}old/")
             listed = answer["Contents"]
         for entry in listed:
             with measured(self, "COPY", "copy to the other store"):
@@ -245,14 +245,14 @@ class TunedConfig(BotoUser):
     def get(self) -> None:
         bucket = Current.aim.buckets.data
         with measured(self, "GET", "boto3 GET 1-64 KiB"):
-            key = f"{calls.PREFIX}small/{self.number:04}"
+            key = f"{PREFIX}small/{self.number:04}"
             self.client(bucket).get_object(Bucket=bucket, Key=key)["Body"].read()
 
     @task(1)
     def put(self) -> None:
         bucket = Current.aim.buckets.data
         with measured(self, "PUT", "boto3 PUT 16 KiB"):
-            key = f"{calls.PREFIX}put/{self.number:04}"
+            key = f"{PREFIX}put/{self.number:04}"
             self.client(bucket).put_object(Bucket=bucket, Key=key, Body=calls.body(16 * calls.KIB))
 
 

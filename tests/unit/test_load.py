@@ -54,6 +54,16 @@ def test_a_plan_has_as_many_rounds_as_fit(
     assert found == (rounds, pytest.approx(seconds), count)
 
 
+def test_a_turn_goes_on_until_there_is_something_to_compare_but_not_for_ever() -> None:
+    enough = settings.FEWEST_REQUESTS
+    assert not settings.is_over(0.9, 1.0, enough)
+    assert settings.is_over(1.0, 1.0, enough)
+    assert not settings.is_over(1.0, 1.0, enough - 1)
+    assert settings.is_over(1.0 + settings.LONGER_SECONDS, 1.0, 0)
+    plan, _ = settings.parse(["--scenario", "small", "--seconds", "6"])
+    assert plan.most_seconds >= 6 * (1.0 + settings.LONGER_SECONDS)
+
+
 def test_users_are_the_scenario_s_unless_told() -> None:
     plan, _ = settings.parse(["--scenario", "tuned"])
     assert plan.users_of(plan.scenarios[0]) == 16
