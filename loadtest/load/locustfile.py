@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import gevent
 from locust import LoadTestShape, events
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from loadtest.load import aim, calls, filling
-from loadtest.load.settings import Refused, shape_seconds
+from loadtest.load.settings import Refused, most, shape_seconds
 from loadtest.load.users import (
     CLASSES,
     ChainReads,
@@ -41,14 +42,21 @@ __all__ = [
     "TunedConfig",
 ]
 
-ERRORS = float(os.environ.get("LOAD_MAX_ERRORS", "0.001"))
-P99_MS = float(os.environ.get("LOAD_MAX_P99_MS", "inf"))
 
-if os.environ.get("LOAD_SHAPE"):
+T = TypeVar("T")
+
+
+def _read(reader: Callable[[Mapping[str, str]], T]) -> T:
     try:
-        _SHAPE, _SECONDS, _USERS = shape_seconds(os.environ)
+        return reader(os.environ)
     except Refused as refused:
         raise SystemExit(f"loadtest: {refused}") from None
+
+
+ERRORS, P99_MS = _read(most)
+
+if os.environ.get("LOAD_SHAPE"):
+    _SHAPE, _SECONDS, _USERS = _read(shape_seconds)
 
     class Shaped(LoadTestShape):
         """The shape that LOAD_SHAPE names; locust has it take the place of --users."""
@@ -58,10 +66,18 @@ if os.environ.get("LOAD_SHAPE"):
             return None if users is None else (users, float(_USERS))
 
 
+@events.init.add_listener
+def _prepare_early(environment: Any, **_: object) -> None:
+    """Before the time of `-t` begins, where one process does all and nobody names another host."""
+    options = environment.parsed_options
+    if isinstance(environment.runner, LocalRunner) and options and options.headless:
+        _prepare(environment)
+
+
 @events.test_start.add_listener
 def _prepare(environment: Any, **_: object) -> None:
     """Put what the chosen scenarios read; a master has no users and puts nothing."""
-    if isinstance(environment.runner, MasterRunner):
+    if isinstance(environment.runner, MasterRunner) or Current.prepared == (environment.host or ""):
         return
     Current.use(aim.from_environment(environment.host or ""))
     chosen = {one.__name__ for one in environment.user_classes}
@@ -74,7 +90,9 @@ def _prepare(environment: Any, **_: object) -> None:
             filling.fill(fallback, calls.objects_of_fallback(Current.aim.buckets))
     except filling.NotFilled as fault:
         raise SystemExit(f"loadtest: {fault}") from None
-    gevent.spawn(Current.keep_signed)
+    if Current.prepared is None:
+        gevent.spawn(Current.keep_signed)
+    Current.prepared = environment.host
 
 
 @events.quitting.add_listener
@@ -85,7 +103,7 @@ def _check(environment: Any, **_: object) -> None:
     total = environment.stats.total
     told = []
     if not total.num_requests:
-        told.append("no request was made")
+        told.append("no request was made: -t may have ended before all objects were put")
     elif total.fail_ratio > ERRORS:
         told.append(f"{total.fail_ratio:.2%} of requests failed; LOAD_MAX_ERRORS is {ERRORS:g}")
     p99 = total.get_response_time_percentile(0.99) or 0

@@ -7,6 +7,7 @@ started; a plan has whole rounds, and every way of every scenario has a turn in 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,7 +20,7 @@ SHORTEST_SECONDS = 0.5  # of a turn
 # Of one user's upload that takes as long as a turn, a turn would count one or none.
 FEWEST_REQUESTS = 4
 LONGER_SECONDS = 10.0  # at most, for that many: a gateway that answers nothing ends its turn too
-MAX_SECONDS, MAX_USERS = 24 * 3600.0, 1000
+MAX_SECONDS, MAX_USERS, MAX_MS = 24 * 3600.0, 1000, 600_000.0
 
 
 class Refused(Exception):
@@ -87,6 +88,16 @@ def shape_seconds(environ: Mapping[str, str]) -> tuple[shapes.Shape, float, int]
     seconds = _number("LOAD_SECONDS", environ.get("LOAD_SECONDS", "60"), MAX_SECONDS, "seconds")
     users = _number("LOAD_USERS", environ.get("LOAD_USERS", "20"), MAX_USERS, "users", whole=True)
     return shape, seconds, int(users)
+
+
+def most(environ: Mapping[str, str]) -> tuple[float, float]:
+    """The share of failures and the p99 in ms that the environment allows. Raises Refused."""
+    errors = environ.get("LOAD_MAX_ERRORS", "0.001")
+    p99_ms = environ.get("LOAD_MAX_P99_MS")
+    return (
+        0.0 if errors == "0" else _number("LOAD_MAX_ERRORS", errors, 1, "failures in a request"),
+        math.inf if p99_ms is None else _number("LOAD_MAX_P99_MS", p99_ms, MAX_MS, "milliseconds"),
+    )
 
 
 def _rounds(seconds: float, turns: int, shape: shapes.Shape) -> tuple[int, float]:

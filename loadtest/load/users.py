@@ -46,6 +46,7 @@ class Current:
 
     aim: ClassVar[Aim]
     books: ClassVar[dict[tuple[str, str], Book]] = {}
+    prepared: ClassVar[str | None] = None  # the host that has the objects
 
     @classmethod
     def use(cls, aim: Aim) -> None:

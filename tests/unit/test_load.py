@@ -99,6 +99,16 @@ def test_the_environment_of_a_locustfile_names_a_shape() -> None:
         settings.shape_seconds({"LOAD_USERS": "many"})
 
 
+def test_the_environment_names_what_a_run_may_be() -> None:
+    assert settings.most({}) == (0.001, float("inf"))
+    told = {"LOAD_MAX_ERRORS": "0", "LOAD_MAX_P99_MS": "250"}
+    assert settings.most(told) == (0.0, 250.0)
+    with pytest.raises(settings.Refused, match="LOAD_MAX_P99_MS=fast is no number of millis"):
+        settings.most({"LOAD_MAX_P99_MS": "fast"})
+    with pytest.raises(settings.Refused, match="LOAD_MAX_ERRORS=2 is no number of"):
+        settings.most({"LOAD_MAX_ERRORS": "2"})
+
+
 # --- where requests go ---
 
 
