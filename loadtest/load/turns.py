@@ -7,6 +7,7 @@ turn ends at its time, or when it has enough requests to be compared, whatever i
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -55,6 +56,8 @@ class Work:
         self.shape = shapes.named(found["shape"])
         self.reports = Path(found["reports"])
         self.reloads = 0
+        # They go on from turn to turn: a short one has time for a few of them.
+        self.questions = itertools.cycle(decisions.expected(self.aims[scenarios.GATEWAY].buckets))
 
     def aim_of(self, way: str) -> aim.Aim:
         """Both Configs of boto3 go to the gateway."""
@@ -125,9 +128,8 @@ def _listener(turn: Turn) -> Callable[..., None]:
 
 
 def _ask(work: Work, turn: Turn) -> None:
-    everything = decisions.expected(Current.aim.buckets)
     while True:
-        said = decisions.ask(work.admin, everything[turn.asked % len(everything)])
+        said = decisions.ask(work.admin, next(work.questions))
         turn.asked += 1
         if said is not None:
             turn.wrong.append(said)
