@@ -186,11 +186,18 @@ def write_configuration(path: Path, configuration: Mapping[str, Any]) -> None:
 
 
 def used(pids: Mapping[str, list[int]]) -> dict[str, float]:
-    """CPU seconds so far of each name's processes and their children."""
-    return {
+    """CPU seconds so far of each name's processes and their children, and of the whole machine."""
+    found = {
         name: cpu_seconds([pid for first in firsts for pid in family(first)])
         for name, firsts in pids.items()
     }
+    return {**found, "machine": busy_seconds(Path("/proc/stat").read_text())}
+
+
+def busy_seconds(stat: str) -> float:
+    """What all cores did besides waiting, by /proc/stat (proc(5)); guests are in user already."""
+    user, nice, system, _idle, _iowait, *others = map(int, stat.splitlines()[0].split()[1:9])
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
 
 
 def _place(store: SeaweedServer) -> Place:

@@ -64,6 +64,15 @@ def test_the_load_test_s_values_are_those_of_the_load_tests() -> None:
     assert known["loadTest.seconds"]["maximum"] == settings.MAX_SECONDS
 
 
+def test_the_guide_of_load_tests_shows_values_that_helm_takes(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "load-testing.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    (shown := tmp_path / "load.yaml").write_text(block)
+    done = template("--values", CHART / "ci" / "minimal-values.yaml", "--values", shown)
+    assert done.returncode == 0, done.stderr
+    assert "kind: Job" in done.stdout
+
+
 def test_the_guide_shows_what_helm_says() -> None:
     guide = (ROOT / "docs" / "kubernetes.md").read_text()
     (line,) = re.findall(r"^- at '/config/.*$", guide, re.MULTILINE)

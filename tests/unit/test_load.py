@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 from dataclasses import asdict, replace
 from fnmatch import fnmatch
@@ -315,14 +316,21 @@ def test_a_run_of_reloads_without_a_reload_is_broken() -> None:
     [
         ({"locust": 0.9, "gateway": 1.0, "stores": 0.1}, "locust"),
         ({"locust": 0.2, "gateway": 1.7, "stores": 0.1}, "gateway"),
-        ({"locust": 0.5, "gateway": 0.5, "stores": 0.8}, "machine"),
-        ({"locust": 0.3, "gateway": 0.5, "stores": 0.8}, "none"),
+        ({"locust": 0.5, "gateway": 0.2, "stores": 0.3, "machine": 1.8}, "machine"),
+        ({"locust": 0.3, "gateway": 0.5, "stores": 0.8, "machine": 1.65}, "none"),
     ],
     ids=["locust", "gateway", "machine", "none"],
 )
 def test_the_limit_is_whoever_had_no_core_left(cpu: dict[str, float], limit: str) -> None:
     found = compared(turn("direct"), turn("gateway", cpu=cpu))
     assert thresholds.limit(found.second, workers=2, cores=2) == limit
+
+
+def test_the_machine_s_time_is_what_it_did_not_wait() -> None:
+    ticks = os.sysconf("SC_CLK_TCK")
+    fields = (10, 2, 3, 500, 60, 1, 1, 3, 9, 9)  # the last two are guests, and are in the first
+    stat = "cpu  " + " ".join(str(ticks * field) for field in fields) + "\ncpu0 1 2 3\n"
+    assert servers.busy_seconds(stat) == 20.0
 
 
 # --- the report ---
