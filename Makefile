@@ -66,7 +66,7 @@ huge: setup ## one PUT and one GET of GIB=20, a copy of 5 GiB, and the memory th
 
 chart: setup ## Helm's lint and templates for every file of values, and the tests of the chart
 	$(BIN)/python -m helm.generate --check
-	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES)
+	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES) $(PYTEST_ARGS)
 
 dist: setup ## wheel, source distribution, bill of materials and checksums of the commit, in dist/
 	@$(BIN)/python -m release.dist
