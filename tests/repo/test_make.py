@@ -24,6 +24,7 @@ TARGETS = [
     "load",
     "docs",
     "chart",
+    "dist",
     "chaos",
     "soak",
     "ci",
