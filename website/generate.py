@@ -1,0 +1,37 @@
+"""Makes the pages and diagrams of docs/ that are made of something else.
+
+python -m website.generate            writes them
+python -m website.generate --check    exits 1 if one of them is not current
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from website import reference
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def made() -> dict[Path, str]:
+    """Returns the texts of the generated files."""
+    return {DOCS / "reference" / "configuration.md": reference.page()}
+
+
+def main(words: list[str]) -> int:
+    """Writes the files, or says which are not current."""
+    texts = made()
+    stale = [path for path in texts if not path.exists() or path.read_text() != texts[path]]
+    for path in stale:
+        if words == ["--check"]:
+            print(f"{path}: not current: python -m website.generate", file=sys.stderr)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(texts[path])
+        print(f"{path}: written")
+    return 1 if stale and words == ["--check"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
