@@ -10,13 +10,17 @@ import sys
 from pathlib import Path
 
 from website import reference
+from website.diagrams import chain, migration, processes, request
 
 DOCS = Path(__file__).parents[1] / "docs"
+DIAGRAMS = {"chain": chain, "migration": migration, "processes": processes, "request": request}
 
 
 def made() -> dict[Path, str]:
     """Returns the texts of the generated files."""
-    return {DOCS / "reference" / "configuration.md": reference.page()}
+    pages = {DOCS / "reference" / "configuration.md": reference.page()}
+    drawn = {DOCS / "diagrams" / f"{name}.svg": one.draw().svg() for name, one in DIAGRAMS.items()}
+    return {**pages, **drawn}
 
 
 def main(words: list[str]) -> int:

@@ -229,3 +229,40 @@ def test_the_navigation_names_no_page_twice() -> None:
     text = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)
     named = Counter(re.findall(r"'([^']+\.md)'", str(text["nav"])))
     assert [name for name, times in named.items() if times > 1] == []
+
+
+# What is wrong with the words of a picture: those that leave it, the box that they are in, or that
+# lie on others.
+MISPLACED = """(() => {
+  const area = one => one.getBoundingClientRect();
+  const inside = (a, b) => a.left >= b.left && a.right <= b.right
+    && a.top >= b.top && a.bottom <= b.bottom;
+  const apart = (a, b) => a.right <= b.left || b.right <= a.left
+    || a.bottom <= b.top || b.bottom <= a.top;
+  const words = [...document.querySelectorAll('text')], wrong = [];
+  const boxes = [...document.querySelectorAll('rect:not(.frame)')].map(area);
+  words.forEach((one, index) => {
+    const at = area(one), x = (at.left + at.right) / 2, y = (at.top + at.bottom) / 2;
+    for (const box of boxes)
+      if (x > box.left && x < box.right && y > box.top && y < box.bottom && !inside(at, box))
+        wrong.push(`${one.textContent} leaves its box`);
+    for (const other of words.slice(index + 1))
+      if (!apart(at, area(other))) wrong.push(`${one.textContent} lies on ${other.textContent}`);
+  });
+  return words.length ? wrong : ['no words'];
+})()"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_each_diagram_can_be_read(browser: Browser, *, dark: bool) -> None:
+    drawings = sorted((ROOT / "docs" / "diagrams").glob("*.svg"))
+    assert [one.stem for one in drawings] == ["chain", "migration", "processes", "request"]
+    for drawing in drawings:
+        tab = browser.open(drawing.as_uri(), dark=dark)
+        assert (drawing.stem, tab.evaluate(MISPLACED), tab.errors) == (drawing.stem, [], [])
+        ground = "getComputedStyle(document.querySelector('.ground')).fill.match(/\\d+/g)"
+        words = "getComputedStyle(document.querySelector('text')).fill.match(/\\d+/g)"
+        lighter = int(tab.evaluate(ground)[0]) > int(tab.evaluate(words)[0])
+        assert lighter != dark
+        tab.close()
