@@ -24,7 +24,7 @@ PROCESSES := -n $(shell echo $$((2 * $(CORES)))) --maxprocesses 6 --dist workste
 switch = $(if $(filter-out 0 1,$($(1))),$(error make: $(1)=$($(1)) is neither 0 nor 1),$(filter 1,$($(1))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type clients fuzz huge bench load docs chart chaos soak ci clean
+.PHONY: help setup demo test lint type clients fuzz huge bench load docs chart dist chaos soak ci clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -80,9 +80,19 @@ huge: setup ## one PUT and one GET of GIB=20, a copy of 5 GiB, and the memory th
 
 chart: setup ## Helm's lint and templates for every file of values, and the tests of the chart
 	$(BIN)/python -m helm.generate --check
-	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES)
+	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES) $(PYTEST_ARGS)
 
-docs chaos soak: ## (each comes with a later release)
+dist: setup ## wheel, source distribution, bill of materials and checksums of the commit, in dist/
+	@$(BIN)/python -m release.dist
+
+docs: setup ## the documentation's site, in build/site; a broken link or anchor fails
+	@$(BIN)/python -m website.generate --check
+	@$(BIN)/python -c 'import material' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo 'docs: build/site/index.html'
+
+chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release" >&2; exit 2
 
 ci: ## what CI runs: make test and the slow tests

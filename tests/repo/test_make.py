@@ -24,12 +24,13 @@ TARGETS = [
     "load",
     "docs",
     "chart",
+    "dist",
     "chaos",
     "soak",
     "ci",
     "clean",
 ]
-LATER = ["docs", "chaos", "soak"]
+LATER = ["chaos", "soak"]
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
