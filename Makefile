@@ -5,10 +5,12 @@ PYTHON ?= python3
 BIN := .venv/bin
 ONCE ?=
 QUICK ?=
-# What `make fuzz` looks at, and for how long.
+# What `make fuzz` looks at, and for how long; `make chaos` takes the seconds too.
 PARSER ?= $(notdir $(wildcard tests/corpus/fuzz/*))
 SECONDS ?= 60
 GIB ?= 20
+# How long `make soak` goes on.
+MINUTES ?= 5
 PYTEST_ARGS ?=
 # Twice as many test processes as cores, as many tests wait for a time to pass, but not more
 # than the real servers can feed. Each takes a run of the tests in their order, so that most of what
@@ -71,7 +73,13 @@ chart: setup ## Helm's lint and templates for every file of values, and the test
 dist: setup ## wheel, source distribution, bill of materials and checksums of the commit, in dist/
 	@$(BIN)/python -m release.dist
 
-docs load chaos soak: ## (each comes with a later release)
+chaos: setup ## traffic while processes are killed, gateways replaced, the target breaks (SECONDS=60)
+	@$(BIN)/python -m tests.process.chaos '$(SECONDS)'
+
+soak: setup ## traffic and reloads for MINUTES=5: are memory and descriptors flat?
+	@$(BIN)/python -m tests.process.soak '$(MINUTES)'
+
+docs load: ## (each comes with a later release)
 	@echo "make $@: comes with a later release" >&2; exit 2
 
 ci: ## what CI runs: make test and the slow tests
