@@ -53,7 +53,7 @@ class Careless(Target):
     [
         ("none", None),
         ("fails", None),
-        ("loses", "that nobody wrote there|the store has something else"),
+        ("loses", "it is gone|that nobody wrote there"),
         ("cuts", "that nobody wrote there"),
         ("refuses", "PUT .*: 403, not 200"),
     ],

@@ -132,7 +132,8 @@ class Client:
             if (answer.status == 404) != (may_be == {NOTHING}):
                 self.tally.wrong.append(f"HEAD {path}: {answer.status}")
         elif found not in may_be:
-            self.tally.wrong.append(f"GET {path}: {len(answer.body)} bytes that nobody wrote there")
+            what = f"{len(answer.body)} bytes that nobody wrote there" if found else "it is gone"
+            self.tally.wrong.append(f"GET {path}: {what}")
 
     def _ask(self, method: str, path: str, body: bytes = b"") -> Answer | None:
         """Returns the answer; None if there was none, or a 5xx."""
