@@ -9,10 +9,12 @@ QUICK ?=
 SCENARIO ?=
 SHAPE ?=
 USERS ?=
-# What `make fuzz` looks at, and for how long.
+# What `make fuzz` looks at, and for how long; `make chaos` takes the seconds too.
 PARSER ?= $(notdir $(wildcard tests/corpus/fuzz/*))
 SECONDS ?= 60
 GIB ?= 20
+# How long `make soak` goes on.
+MINUTES ?= 5
 PYTEST_ARGS ?=
 # Twice as many test processes as cores, as many tests wait for a time to pass, but not more
 # than the real servers can feed. Each takes a run of the tests in their order, so that most of what
@@ -92,8 +94,11 @@ docs: setup ## the documentation's site, in build/site; a broken link or anchor 
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo 'docs: build/site/index.html'
 
-chaos soak: ## (each comes with a later release)
-	@echo "make $@: comes with a later release" >&2; exit 2
+chaos: setup ## traffic while processes are killed, gateways replaced, the target breaks (SECONDS=60)
+	@$(BIN)/python -m tests.process.chaos '$(SECONDS)'
+
+soak: setup ## traffic and reloads for MINUTES=5: are memory and descriptors flat?
+	@$(BIN)/python -m tests.process.soak '$(MINUTES)'
 
 ci: ## what CI runs: make test and the slow tests
 	@.ci/run

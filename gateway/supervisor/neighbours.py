@@ -34,6 +34,11 @@ class Neighbours:
         self._endpoint = endpoint
         self._earlier = listening(endpoint) - inodes(listeners)
 
+    @property
+    def came_first(self) -> bool:
+        """Whether others listened at the address when this gateway came."""
+        return bool(self._earlier)
+
     def prefer(self, listeners: Sequence[socket.socket]) -> bool:
         """Gives new connections to the others; whether there are any, and it is known where."""
         own = inodes(listeners)

@@ -355,6 +355,8 @@ class Supervisor:
             urls = " ".join(endpoint.url for endpoint in self._workers.endpoints)
             serve = "1 worker serves" if count == 1 else f"{count} workers serve"
             self._notices.info(f"ready: {serve} generation {current} on {urls}")
+            if self._workers.share:
+                self._notices.info("another gateway serves there too, until it is drained")
             self._tell_ready()
         else:
             everyone = "1 worker" if count == 1 else f"all {count} workers"

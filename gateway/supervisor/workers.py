@@ -124,6 +124,11 @@ class Workers:
             for number, endpoint in enumerate(self.endpoints)
         ]
 
+    @property
+    def share(self) -> bool:
+        """Whether another gateway listened at an address when this one came."""
+        return any(neighbours.came_first for neighbours in self._neighbours)
+
     def _all_of(self, number: int) -> list[socket.socket]:
         """Returns the listening sockets of one endpoint."""
         return [slot.listeners[number] for slot in self._slots if slot.listeners]

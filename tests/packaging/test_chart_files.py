@@ -95,3 +95,9 @@ def test_a_value_without_a_description_is_noticed(tmp_path: Path) -> None:
 def test_the_alerts_and_the_dashboard_are_what_the_templates_take_them_for() -> None:
     assert list(yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())) == ["groups"]
     assert isinstance(json.loads((CHART / "files" / "dashboard.json").read_text()), dict)
+
+
+def test_artifact_hub_is_told_of_no_owner_that_nobody_is() -> None:
+    """The file is read by a public index: an id or an owner in it must be real."""
+    found = yaml.safe_load((ROOT / "artifacthub-repo.yml").read_text())
+    assert found == {"owners": [], "ignore": []}

@@ -35,6 +35,7 @@ def test_no_request_is_lost_when_a_gateway_replaces_another(
     ):
         load.wait_for(100)
         with beside(old, config) as new:
+            new.wait_for_log("another gateway serves there too, until it is drained")
             load.wait_for(200)  # both serve
             assert old.stop() == 0
             load.wait_for(200)
