@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import yaml
@@ -46,6 +47,21 @@ def _anchors(page: Path) -> set[str]:
         number = next(n for n in itertools.count() if (f"{slug}-{n}" if n else slug) not in found)
         found.add(f"{slug}-{number}" if number else slug)
     return found
+
+
+def test_each_document_has_one_place_in_the_navigation() -> None:
+    """`make docs` fails otherwise; this tells it sooner."""
+
+    class Loader(yaml.SafeLoader):
+        """Reads what MkDocs makes functions of as nothing."""
+
+    Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
+    navigation = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"]
+    places = Counter(re.findall(r"'([^']+(?:\.md|/))'", str(navigation)))
+    assert [place for place, times in places.items() if times > 1] == []
+    pages = [path.relative_to(ROOT / "docs") for path in tracked("docs/**.md")]
+    lost = [str(page) for page in pages if not {str(page), f"{page.parent}/"} & places.keys()]
+    assert lost == []
 
 
 def test_yaml_snippets_parse() -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from markdown_it import MarkdownIt
 
 from tests.doubles.browser import CHROMIUM, Browser
@@ -219,16 +218,6 @@ def test_a_setting_is_found_by_its_name(url: str, browser: Browser) -> None:
     tab.wait_for("document.querySelector('.md-search-result__item')")
     assert "router.limits.handshake_seconds" in tab.text(".md-search-result__item")
     tab.close()
-
-
-def test_the_navigation_names_no_page_twice() -> None:
-    class Loader(yaml.SafeLoader):
-        pass
-
-    Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
-    text = yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)
-    named = Counter(re.findall(r"'([^']+\.md)'", str(text["nav"])))
-    assert [name for name, times in named.items() if times > 1] == []
 
 
 # What is wrong with the words of a picture: those that leave it, the box that they are in, or that
