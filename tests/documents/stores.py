@@ -1,0 +1,89 @@
+"""Puts real stores and this machine's addresses into the configurations that documents show.
+
+Rules: nothing else is changed; the target `lakefs` is the double of lakeFS, every other one is a
+real server, in turns one of the two that the tests of clients use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.compat.shared import Store
+from tests.doubles.lakefs import LakeFS
+
+LISTEN = "127.0.0.1:0"  # in place of any address: the gateway says which port it got
+FILES = ("secret_access_key_file", "access_key_id_file", "secret_file", "token_file")
+SORTED = {"lists": ["encoding-type", "sorted", "start-after"]}  # of the keys that are used here
+
+
+class Stores:
+    """The stores behind the targets of one page."""
+
+    def __init__(self, stores: Mapping[str, Store], lakefs: LakeFS) -> None:
+        self._servers = [stores["s3"], stores["lakefs"]]
+        self.lakefs = lakefs
+        self._of: dict[str, Store] = {}
+
+    def of(self, target: str) -> Store:
+        """The server behind a target that is not `lakefs`."""
+        return self._of.setdefault(target, self._servers[len(self._of) % 2])
+
+    def settings(self, target: str) -> dict[str, Any]:
+        if target == "lakefs":
+            ((key_id, secret),) = self.lakefs.keys.items()
+            found: dict[str, Any] = {"endpoint": self.lakefs.endpoint}
+            return {**found, "access_key_id": key_id, "secret_access_key": secret}
+        store = self.of(target)
+        return {
+            "profile": "seaweedfs",
+            "endpoint": store.endpoint,
+            "region": "us-east-1",
+            "access_key_id": store.keys.access_key_id,
+            "secret_access_key": store.keys.secret_access_key,
+            "profile_overrides": SORTED,
+        }
+
+    def put_into(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The configuration with these stores behind its targets, on a free port."""
+        found = dict(document)
+        for name in ("lakefs", "s3"):
+            if name in found:
+                found[name] = self.settings(name)
+        if "targets" in found:
+            found["targets"] = {
+                name: {**_kept(target), **self.settings(name)}
+                for name, target in found["targets"].items()
+            }
+        if "router" in found or "routing" in found:
+            found["router"] = {**found.get("router", {}), "listen_address": LISTEN}
+        return found
+
+    def put_into_text(self, text: str) -> str:
+        documents = [self.put_into(one) for one in yaml.safe_load_all(text) if one]
+        return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def _kept(target: Mapping[str, Any]) -> dict[str, Any]:
+    """What is no matter of the store: health checks, limits."""
+    return {name: value for name, value in target.items() if name in ("health", "pool", "timeouts")}
+
+
+def write_files(document: object, directory: Path) -> object:
+    """The document with each file that it names written below the directory, and named there."""
+    if isinstance(document, list):
+        return [write_files(one, directory) for one in document]
+    if not isinstance(document, dict):
+        return document
+    found = {name: write_files(value, directory) for name, value in document.items()}
+    for name in FILES:
+        if isinstance(found.get(name), str):
+            file = directory / str(found[name]).lstrip("/")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(f"the-content-of-{file.name}-0123456789abcdef\n")
+            file.chmod(0o600)
+            found[name] = str(file)
+    return found

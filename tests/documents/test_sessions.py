@@ -1,0 +1,36 @@
+"""Each page's commands and programs are executed in their order, before real stores."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from tests.compat.shared import Store
+from tests.documents.blocks import pages
+from tests.documents.kinds import Kind, kind_of
+from tests.documents.prepared import PREPARED
+from tests.documents.session import Session
+from tests.documents.stores import Stores
+from tests.doubles.lakefs import LakeFS
+
+RUN = {
+    page: found
+    for page, blocks in pages().items()
+    if any(kind_of(one) is Kind.SESSION for one in blocks)
+    for found in [[one for one in blocks if kind_of(one) is Kind.SESSION or one.file]]
+}
+
+
+@pytest.mark.parametrize("page", RUN)
+def test_a_page_is_executed(page: str, stores: dict[str, Store], tmp_path: Path) -> None:
+    with contextlib.ExitStack() as ends:
+        session = Session(tmp_path, Stores(stores, ends.enter_context(LakeFS())), ends)
+        PREPARED.get(page, lambda _: None)(session)
+        for block in RUN[page]:
+            session.run(block)
+
+
+def test_every_preparation_is_of_a_page_with_commands() -> None:
+    assert set(PREPARED) <= set(RUN)
