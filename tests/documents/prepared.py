@@ -33,6 +33,13 @@ def _readme(session: Session) -> None:
     session.stores.lakefs.add_repository("lakefs-new-repo")
 
 
+def _quickstart(session: Session) -> None:
+    """The stores that the page calls first.example.com and second.example.com."""
+    for name in ("first", "second"):
+        session.shows[session.stores.of(name).endpoint] = f"https://{name}.example.com"
+    session.shows["seaweedfs"] = "generic"
+
+
 def _chains(session: Session) -> None:
     """The first example of the page."""
     session.shows[session.stores.of("new").endpoint] = "https://new.example.com"
@@ -102,5 +109,6 @@ PREPARED: dict[str, Callable[[Session], None]] = {
     "docs/lakefs.md": _lakefs,
     "docs/operations.md": _operations,
     "docs/profiles.md": _profiles,
+    "docs/quickstart.md": _quickstart,
     "docs/repair.md": _repair,
 }
