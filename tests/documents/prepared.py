@@ -82,6 +82,14 @@ def _serving(**rule: object) -> dict[str, Any]:
     }
 
 
+def _production(session: Session) -> None:
+    """A gateway, and another configuration for it."""
+    config = {**REST, "routing": {"default_target": "archive"}}
+    _write(session, config)
+    session.serve(Typed(["--config", CONFIG], session.directory, session.own))
+    _write(session, {**config, "routing": {"default_target": "new"}}, "new.yaml")
+
+
 def _profiles(session: Session) -> None:
     _write(session, {**REST, "routing": {"default_target": "archive"}})
 
@@ -108,6 +116,7 @@ PREPARED: dict[str, Callable[[Session], None]] = {
     "docs/chains.md": _chains,
     "docs/lakefs.md": _lakefs,
     "docs/operations.md": _operations,
+    "docs/production.md": _production,
     "docs/profiles.md": _profiles,
     "docs/quickstart.md": _quickstart,
     "docs/repair.md": _repair,
