@@ -106,6 +106,14 @@ def _repair(session: Session) -> None:
     (session.directory / "gateway.log").write_text(f"{line}\n")
 
 
+def _troubleshooting(session: Session) -> None:
+    """The configuration of the quick start, served."""
+    _quickstart(session)
+    (shown,) = (one for one in pages()["docs/quickstart.md"] if one.file == CONFIG)
+    session.write(CONFIG, shown.text)
+    session.serve(Typed(["--config", CONFIG], session.directory, session.own))
+
+
 def _write(session: Session, config: dict[str, Any], name: str = CONFIG) -> None:
     text = json.dumps(config, indent=1)
     session.write(name, session.filled(text))
@@ -120,4 +128,5 @@ PREPARED: dict[str, Callable[[Session], None]] = {
     "docs/profiles.md": _profiles,
     "docs/quickstart.md": _quickstart,
     "docs/repair.md": _repair,
+    "docs/troubleshooting.md": _troubleshooting,
 }
