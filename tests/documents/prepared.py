@@ -52,6 +52,19 @@ def _lakefs(session: Session) -> None:
     session.environ["PYTHONPATH"] = str(ROOT)
 
 
+def _migration(session: Session) -> None:
+    """The buckets that are to be moved, and the repositories that they are moved to."""
+    client = reader(session.stores.of("s3"))
+    for bucket, repository in (
+        ("reports", "lakefs-reports"),
+        ("invoices", "lakefs-invoices"),
+    ):
+        client.create_bucket(Bucket=bucket)
+        for number in range(2):
+            client.put_object(Bucket=bucket, Key=f"a/{number}", Body=b"moved")
+        session.stores.lakefs.add_repository(repository)
+
+
 def _operations(session: Session) -> None:
     """`new` is served, `old` is out of use; the file says that it is to be behind `new`."""
     session.real["/etc/s3gateway"] = str(session.directory)
@@ -123,6 +136,7 @@ PREPARED: dict[str, Callable[[Session], None]] = {
     "README.md": _readme,
     "docs/chains.md": _chains,
     "docs/lakefs.md": _lakefs,
+    "docs/migration.md": _migration,
     "docs/operations.md": _operations,
     "docs/production.md": _production,
     "docs/profiles.md": _profiles,

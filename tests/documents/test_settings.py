@@ -54,8 +54,8 @@ ENVIRON = {
     for name in ("ANALYTICS_SECRET", "OPERATOR_SECRET", "TENANT_SECRET")
 }
 CREDENTIALS = {"access_key_id", "access_key_id_file", "aws_profile"}
-# Of targets that only the rest has.
-UNUSED = ("is reached by no request", "no rule leads here")
+# Of targets that only the rest has; and what `check` itself calls fine in a page about moving.
+KNOWN = ("is reached by no request", "no rule leads here", "(fine while you migrate;")
 
 
 def test_there_are_some() -> None:
@@ -79,7 +79,7 @@ def problems(block: Block, directory: Path) -> list[str]:
     file.write_text(yaml.safe_dump_all([_completed(found[0], directory), *found[1:]]))
     loaded = load({"config": str(file)}, ENVIRON)
     told = [problem.format() for problem in loaded.problems]
-    return [one for one in told if not any(known in one for known in UNUSED)]
+    return [one for one in told if not any(known in one for known in KNOWN)]
 
 
 def _completed(found: dict[str, Any], directory: Path) -> dict[str, Any]:
