@@ -32,7 +32,7 @@ ADMIN = r"admin plane on http://(\S+:\d+)"
 _COMMAND = f"""\
 #!/bin/bash
 case ${{1-}} in
-status | reload | drain | disable | enable) set -- "$@" ${{GATEWAY_PID:+--pid $GATEWAY_PID}} ;;
+status | health | reload | drain | disable | enable) set -- "$@" ${{GATEWAY_PID:+--pid $GATEWAY_PID}} ;;
 esac
 exec {SCRIPTS}/s3gateway "$@"
 """
