@@ -14,7 +14,6 @@ from typing import Any
 
 from fastpath.ipc.process_identity import this_process
 from fastpath.ipc.repair_lines import BEGUN, LeftUpload, RepairLine, written
-from tests.compat.live import reader
 from tests.documents.blocks import pages
 from tests.documents.kinds import documents
 from tests.documents.session import SCRIPTS, Session, Typed
@@ -26,8 +25,7 @@ CONFIG = "gateway.yaml"
 
 def _readme(session: Session) -> None:
     """The bucket that is to be moved, and the repository that it is moved to."""
-    client = reader(session.stores.of("s3"))
-    client.create_bucket(Bucket="old-s3-bucket")
+    client = session.stores.bucket("s3", "old-s3-bucket")
     for number in range(2):
         client.put_object(Bucket="old-s3-bucket", Key=f"a/{number}", Body=b"moved")
     session.stores.lakefs.add_repository("lakefs-new-repo")
@@ -55,7 +53,7 @@ def _operations(session: Session) -> None:
     _write(session, laid_over(_serving(target="new", fallback=["old"]), other), "new.yaml")
     for name in ("new", "old"):
         session.real[f"https://{name}.example.com"] = session.stores.of(name).endpoint
-    reader(session.stores.of("new")).create_bucket(Bucket="scratch")
+    session.stores.bucket("new", "scratch")
     _write(session, laid_over(_serving(target="new"), {"router": {"workers": 2}}))
     running = session.serve(Typed(["--config", CONFIG], session.directory, session.own))
     pid = str(running.supervisor_pid)
@@ -76,14 +74,14 @@ def _serving(**rule: object) -> dict[str, Any]:
 
 
 def _profiles(session: Session) -> None:
+    session.stores.reserve("archive", "scratch")
     _write(session, {**REST, "routing": {"default_target": "archive"}})
 
 
 def _repair(session: Session) -> None:
     """The log of a worker that was killed while it copied to `archive`."""
     _write(session, {**REST, "routing": {"default_target": "archive"}})
-    client = reader(session.stores.of("archive"))
-    client.create_bucket(Bucket="bucket")
+    client = session.stores.bucket("archive", "bucket")
     upload = client.create_multipart_upload(Bucket="bucket", Key="a b")["UploadId"]
     left = LeftUpload("archive", b"bucket", b"a b", upload.encode(), "4730A96E00000001")
     ended = this_process()._replace(started=1)

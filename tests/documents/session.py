@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ import yaml
 
 from tests.documents.blocks import Block
 from tests.documents.interpreter import Interpreter
-from tests.documents.kinds import commands
+from tests.documents.kinds import commands, typed
 from tests.documents.stores import LISTEN, Stores
 from tests.process.harness import Gateway
 
@@ -32,7 +33,7 @@ ADMIN = r"admin plane on http://(\S+:\d+)"
 _COMMAND = f"""\
 #!/bin/bash
 case ${{1-}} in
-status | health | reload | drain | disable | enable) set -- "$@" ${{GATEWAY_PID:+--pid $GATEWAY_PID}} ;;
+status | health | reload | drain | disable | enable) set -- "$@" ${{CHOSEN-}} ;;
 esac
 exec {SCRIPTS}/s3gateway "$@"
 """
@@ -64,7 +65,7 @@ class Typed(Gateway):
 
 @dataclass(slots=True)
 class Session:
-    """`real` is what stands here for what a page shows; `files` are written before it begins."""
+    """`real` is what stands here for what a page shows, `shows` what a page shows for it."""
 
     directory: Path
     stores: Stores
@@ -73,6 +74,7 @@ class Session:
     real: dict[str, str] = field(default_factory=dict)
     shows: dict[str, str] = field(default_factory=dict)  # printed here -> shown by the page
     _printed: str = ""
+    _written: dict[Path, str] = field(default_factory=dict)
     _interpreter: Interpreter | None = None
 
     def __post_init__(self) -> None:
@@ -110,31 +112,57 @@ class Session:
         if isinstance(known, dict) and "routing" in known:
             text = self.stores.put_into_text(text)
         file.write_text(text)
+        self._written[file] = text
 
     def serve(self, gateway: Gateway) -> Gateway:
         """Has the page's addresses be those of this gateway."""
         self.ends.enter_context(gateway)
         gateway.wait_until_ready()
         self.real["127.0.0.1:8080"] = gateway.url.removeprefix("http://")
-        self.environ["GATEWAY_PID"] = str(gateway.supervisor_pid)
+        self.environ["CHOSEN"] = f"--pid {gateway.supervisor_pid}"
         self.real["127.0.0.1:9090"] = gateway.wait_for_log(ADMIN)[1]
         return gateway
 
     # Commands
 
     def _run_lines(self, block: Block) -> None:
-        """Up to a line that serves, that one, and the rest."""
+        """Up to a line that serves or goes on in the background, that one, and the rest."""
         waiting: list[str] = []
         self._printed = ""
         for line in block.text.splitlines():
             word = " ".join(commands(line))
-            if found := SERVES.fullmatch(word):
-                self._run_bash(block, waiting)
-                waiting = []
-                self.serve(Typed(self.filled(found["words"]).split(), self.directory, self.own))
-            else:
+            found = SERVES.fullmatch(word)
+            if not found and not re.search(r"[^&]&$", word):
                 waiting.append(line)
+                continue
+            self._run_bash(block, waiting)
+            waiting = []
+            if found:
+                words = self.filled(found["words"]).split()
+                self.serve(Typed(words, self._place, self.own))
+            else:
+                self._start(self.filled(word.removesuffix("&")))
         self._run_bash(block, waiting)
+
+    def _start(self, line: str) -> None:
+        """Something that runs until the page ends."""
+        with (self.directory / "home" / "background").open("ab") as told:
+            started = subprocess.Popen(
+                ["bash", "-c", line],
+                cwd=self._place,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=told,
+                start_new_session=True,
+            )
+        self.ends.callback(started.wait)
+        self.ends.callback(_end, started.pid)
+
+    @property
+    def _place(self) -> Path:
+        """Where the page's shell is."""
+        return Path(self.environ.get("PWD", self.directory))
 
     @property
     def own(self) -> dict[str, str]:
@@ -147,16 +175,10 @@ class Session:
 
     def _run_console(self, block: Block) -> None:
         """Each command, and what it prints beside what is shown."""
-        command, shown = "", ""
-        for line in [*block.text.splitlines(keepends=True), "$ "]:
-            if not line.startswith("$ "):
-                shown += line
-                continue
-            if command:
-                self._printed = ""
-                self._run_bash(block, [command])
-                self._compare(block, shown, self._printed)
-            command, shown = line.removeprefix("$ ").rstrip("\n"), ""
+        for command, shown in typed(block.text):
+            self._printed = ""
+            self._run_bash(block, [command])
+            self._compare(block, shown, self._printed)
 
     def _run_bash(self, block: Block, lines: list[str]) -> None:
         if not commands("\n".join(lines)):
@@ -167,11 +189,18 @@ class Session:
         if kept.exists():
             found = [one.partition("=") for one in kept.read_text().split("\0") if one]
             self.environ.update({name: value for name, _, value in found})
+        self._read_configurations()
+
+    def _read_configurations(self) -> None:
+        """One that a command has written gets the stores that are here, too."""
+        for file in self.directory.glob("*.yaml"):
+            if (text := file.read_text()) != self._written.get(file):
+                self.write(file.name, text)
 
     def _execute(self, block: Block, command: list[str]) -> str:
         done = subprocess.run(
             command,
-            cwd=self.directory,
+            cwd=self._place,
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -206,6 +235,11 @@ class Session:
         wanted, found = plain(shown), plain(printed)
         said = f"{block.place}: it prints\n{printed}"
         assert re.fullmatch("\n".join(map(_pattern, wanted)), "\n".join(found)), said
+
+
+def _end(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
 
 
 def _pattern(line: str) -> str:

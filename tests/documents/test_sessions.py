@@ -24,9 +24,12 @@ RUN = {
 
 
 @pytest.mark.parametrize("page", RUN)
-def test_a_page_is_executed(page: str, stores: dict[str, Store], tmp_path: Path) -> None:
+def test_a_page_is_executed(
+    page: str, stores: dict[str, Store], locks: Path, tmp_path: Path
+) -> None:
     with contextlib.ExitStack() as ends:
-        session = Session(tmp_path, Stores(stores, ends.enter_context(LakeFS())), ends)
+        lakefs = ends.enter_context(LakeFS())
+        session = Session(tmp_path, Stores(stores, lakefs, ends, locks), ends)
         PREPARED.get(page, lambda _: None)(session)
         for block in RUN[page]:
             session.run(block)
