@@ -20,6 +20,10 @@ from tests.documents.session import SCRIPTS, Session, Typed
 from tests.documents.test_settings import REST, laid_over
 from tests.repo.tree import ROOT
 
+TARGETS = {
+    "new": {"endpoint": "https://new.example.com"},
+    "old": {"endpoint": "https://old.example.com", "health": "off"},
+}
 CONFIG = "gateway.yaml"
 
 
@@ -33,8 +37,6 @@ def _readme(session: Session) -> None:
 
 def _chains(session: Session) -> None:
     """The first example of the page."""
-    session.shows[session.stores.of("new").endpoint] = "https://new.example.com"
-    session.shows["seaweedfs"] = "generic"
     first = next(one for one in pages()["docs/chains.md"] if one.language == "yaml")
     _write(session, laid_over(REST, documents(first.text)[0]))
 
@@ -51,8 +53,6 @@ def _operations(session: Session) -> None:
     other = {"lakefs": {}, "routing": {"default_target": "lakefs"}}
     _write(session, laid_over(_serving(target="old"), other), "old.yaml")
     _write(session, laid_over(_serving(target="new", fallback=["old"]), other), "new.yaml")
-    for name in ("new", "old"):
-        session.real[f"https://{name}.example.com"] = session.stores.of(name).endpoint
     session.stores.bucket("new", "scratch")
     _write(session, laid_over(_serving(target="new"), {"router": {"workers": 2}}))
     running = session.serve(Typed(["--config", CONFIG], session.directory, session.own))
@@ -68,7 +68,7 @@ def _serving(**rule: object) -> dict[str, Any]:
     return {
         "auth": REST["auth"],
         "admin": {"token_file": "/etc/s3gateway/admin-token"},
-        "targets": {"new": {"health": {"interval_seconds": 0.2}}, "old": {"health": "off"}},
+        "targets": laid_over(TARGETS, {"new": {"health": {"interval_seconds": 0.2}}}),
         "routing": {"default_target": "old", "rules": [{"pattern": "data-*", **rule}]},
     }
 

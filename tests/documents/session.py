@@ -65,14 +65,13 @@ class Typed(Gateway):
 
 @dataclass(slots=True)
 class Session:
-    """`real` is what stands here for what a page shows, `shows` what a page shows for it."""
+    """What a page finds; `real` is what stands here for what the page shows."""
 
     directory: Path
     stores: Stores
     ends: contextlib.ExitStack
     environ: dict[str, str] = field(default_factory=dict)
     real: dict[str, str] = field(default_factory=dict)
-    shows: dict[str, str] = field(default_factory=dict)  # printed here -> shown by the page
     _printed: str = ""
     _written: dict[Path, str] = field(default_factory=dict)
     _interpreter: Interpreter | None = None
@@ -230,8 +229,7 @@ class Session:
     def _compare(self, block: Block, shown: str, printed: str) -> None:
         for written, real in self.real.items():
             printed = printed.replace(real, written)
-        for here, there in self.shows.items():
-            printed = re.sub(here, there, printed)
+        printed = self.stores.as_shown(printed)
         wanted, found = plain(shown), plain(printed)
         said = f"{block.place}: it prints\n{printed}"
         assert re.fullmatch("\n".join(map(_pattern, wanted)), "\n".join(found)), said

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class Stores:
         self.lakefs = lakefs
         self._ends, self._locks = ends, locks
         self._of: dict[str, Store] = {}
+        self._shown: dict[str, tuple[str, str]] = {}  # endpoint and profile that a page shows
 
     def of(self, target: str) -> Store:
         """The server behind a target that is not `lakefs`."""
@@ -76,13 +78,33 @@ class Stores:
             "profile_overrides": SORTED,
         }
 
+    def as_shown(self, printed: str) -> str:
+        """What is printed of a target, with its endpoint and profile as the page has them."""
+        for name, (endpoint, profile) in self._shown.items():
+            here = self.settings(name)
+            real = re.escape(here["endpoint"])
+            printed = re.sub(rf"(target {name}:? \(?){real}", rf"\g<1>{endpoint}", printed)
+            if "profile" in here:
+                said = rf"(target {name}: .*\(profile ){here['profile']}\)"
+                printed = re.sub(said, rf"\g<1>{profile})", printed)
+        return printed
+
+    def _note(self, name: str, target: Mapping[str, Any]) -> None:
+        """Keeps what the page has."""
+        default = "s3" if name == "s3" else "generic"
+        aws = f"https://s3.{target.get('region', '')}.amazonaws.com"
+        self._shown[name] = (target.get("endpoint", aws), target.get("profile", default))
+
     def put_into(self, document: dict[str, Any]) -> dict[str, Any]:
         """The configuration with these stores behind its targets, on a free port."""
         found = dict(document)
         for name in ("lakefs", "s3"):
             if name in found:
+                self._note(name, found[name])
                 found[name] = self.settings(name)
         if "targets" in found:
+            for name, target in found["targets"].items():
+                self._note(name, target)
             found["targets"] = {
                 name: {**_kept(target), **self.settings(name)}
                 for name, target in found["targets"].items()
