@@ -47,7 +47,6 @@ def _lakefs(session: Session) -> None:
 
 def _operations(session: Session) -> None:
     """`new` is served, `old` is out of use; the file says that it is to be behind `new`."""
-    session.real["/etc/s3gateway"] = str(session.directory)
     (session.directory / "admin-token").write_text("choose-a-long-random-token\n")
     (session.directory / "home/.config/fish/completions").mkdir(parents=True)
     other = {"lakefs": {}, "routing": {"default_target": "lakefs"}}

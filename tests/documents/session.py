@@ -18,11 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from tests.documents.blocks import Block
 from tests.documents.interpreter import Interpreter
-from tests.documents.kinds import commands, typed
+from tests.documents.kinds import commands, documents, typed
 from tests.documents.stores import LISTEN, Stores
 from tests.process.harness import Gateway
 
@@ -82,6 +80,7 @@ class Session:
         command.parent.mkdir()
         command.write_text(_COMMAND)
         command.chmod(0o755)
+        self.real["/etc/s3gateway"] = str(self.directory)
         self.environ = {
             "PATH": f"{command.parent}:{SCRIPTS}:{os.environ['PATH']}",
             "HOME": str(self.directory / "home"),
@@ -92,6 +91,13 @@ class Session:
 
     def run(self, block: Block) -> None:
         """Executes a block. AssertionError, with its place, if it does not do what it shows."""
+        try:
+            self._run(block)
+        except Exception as error:
+            error.add_note(f"the block at {block.place}")
+            raise
+
+    def _run(self, block: Block) -> None:
         if block.is_output:
             self._compare(block, block.text, self._printed)
         elif block.file:
@@ -107,8 +113,7 @@ class Session:
         """Writes a file; a configuration gets the stores that are here."""
         file = self.directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        known = yaml.safe_load(text) if file.suffix == ".yaml" else None
-        if isinstance(known, dict) and "routing" in known:
+        if file.suffix == ".yaml" and any("routing" in one for one in documents(text)):
             text = self.stores.put_into_text(text)
         file.write_text(text)
         self._written[file] = text
