@@ -41,6 +41,15 @@ def _chains(session: Session) -> None:
     _write(session, laid_over(REST, documents(first.text)[0]))
 
 
+def _custom_routers(session: Session) -> None:
+    """Two configurations whose routers cannot be made."""
+    raising = "class CustomRouter:\n    def __init__(self, config):\n        config['pattern']\n"
+    session.write("custom_router.py", raising)
+    for name, module in (("mistyped.yaml", "custom_routr"), ("raising.yaml", "custom_router")):
+        routing = {"routing": {"custom": f"{module}:CustomRouter", "custom_reads": ["s3"]}}
+        _write(session, laid_over(REST, routing), name)
+
+
 def _lakefs(session: Session) -> None:
     session.environ["PYTHONPATH"] = str(ROOT)
 
@@ -96,6 +105,7 @@ def _write(session: Session, config: dict[str, Any], name: str = CONFIG) -> None
 PREPARED: dict[str, Callable[[Session], None]] = {
     "README.md": _readme,
     "docs/chains.md": _chains,
+    "docs/custom-routers.md": _custom_routers,
     "docs/lakefs.md": _lakefs,
     "docs/operations.md": _operations,
     "docs/profiles.md": _profiles,
