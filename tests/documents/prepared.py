@@ -35,6 +35,13 @@ def _readme(session: Session) -> None:
     session.stores.lakefs.add_repository("lakefs-new-repo")
 
 
+def _quickstart(session: Session) -> None:
+    """The stores that the page calls first.example.com and second.example.com."""
+    for name in ("first", "second"):
+        session.shows[session.stores.of(name).endpoint] = f"https://{name}.example.com"
+    session.shows["seaweedfs"] = "generic"
+
+
 def _chains(session: Session) -> None:
     """The first example of the page."""
     first = next(one for one in pages()["docs/chains.md"] if one.language == "yaml")
@@ -81,6 +88,14 @@ def _serving(**rule: object) -> dict[str, Any]:
     }
 
 
+def _production(session: Session) -> None:
+    """A gateway, and another configuration for it."""
+    config = {**REST, "routing": {"default_target": "archive"}}
+    _write(session, config)
+    session.serve(Typed(["--config", CONFIG], session.directory, session.own))
+    _write(session, {**config, "routing": {"default_target": "new"}}, "new.yaml")
+
+
 def _profiles(session: Session) -> None:
     session.stores.reserve("archive", "scratch")
     _write(session, {**REST, "routing": {"default_target": "archive"}})
@@ -97,6 +112,14 @@ def _repair(session: Session) -> None:
     (session.directory / "gateway.log").write_text(f"{line}\n")
 
 
+def _troubleshooting(session: Session) -> None:
+    """The configuration of the quick start, served."""
+    _quickstart(session)
+    (shown,) = (one for one in pages()["docs/quickstart.md"] if one.file == CONFIG)
+    session.write(CONFIG, shown.text)
+    session.serve(Typed(["--config", CONFIG], session.directory, session.own))
+
+
 def _write(session: Session, config: dict[str, Any], name: str = CONFIG) -> None:
     text = json.dumps(config, indent=1)
     session.write(name, session.filled(text))
@@ -108,6 +131,9 @@ PREPARED: dict[str, Callable[[Session], None]] = {
     "docs/custom-routers.md": _custom_routers,
     "docs/lakefs.md": _lakefs,
     "docs/operations.md": _operations,
+    "docs/production.md": _production,
     "docs/profiles.md": _profiles,
+    "docs/quickstart.md": _quickstart,
     "docs/repair.md": _repair,
+    "docs/troubleshooting.md": _troubleshooting,
 }

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import trustme
 import yaml
 
 from tests.compat.live import reader
@@ -145,4 +146,15 @@ def write_files(document: object, directory: Path) -> object:
             file.write_text(f"the-content-of-{file.name}-0123456789abcdef\n")
             file.chmod(0o600)
             found[name] = str(file)
+    if "cert_file" in found:
+        found |= _certificate(directory)
     return found
+
+
+def _certificate(directory: Path) -> dict[str, str]:
+    """A certificate and its key, as a configuration names them."""
+    issued = trustme.CA().issue_cert("s3.example.com")
+    pair = {"cert_file": directory / "tls.crt", "key_file": directory / "tls.key"}
+    issued.cert_chain_pems[0].write_to_path(pair["cert_file"])
+    issued.private_key_pem.write_to_path(pair["key_file"])
+    return {name: str(file) for name, file in pair.items()}
