@@ -24,6 +24,7 @@ RUN = {
 }
 
 
+@pytest.mark.timeout(180)  # a page may wait for another one that uses the same buckets
 @pytest.mark.parametrize("page", RUN)
 def test_a_page_is_executed(
     page: str, stores: dict[str, Store], locks: Path, tmp_path: Path
