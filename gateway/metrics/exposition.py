@@ -13,7 +13,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from gateway.control.status import Known
-from gateway.metrics import errors, processes, requests, upstream
+from gateway.metrics import processes, requests, upstream
+from gateway.metrics.errors import Errors
 from gateway.metrics.families import Family, text
 from gateway.metrics.reading import Reading
 
@@ -21,7 +22,6 @@ _PARTS = (
     requests.by_target,
     requests.account,
     requests.by_identity,
-    errors.by_source,
     upstream.counted,
     upstream.shown,
     processes.workers,
@@ -36,13 +36,14 @@ class Exposition(Collector):
 
     def __init__(self, known: Callable[[], Known]) -> None:
         self._known = known
+        self._errors = Errors()
 
     def families(self) -> Iterator[Family]:
         """Yields all families; none before there is a page."""
         known = self._known()
         if known.page is not None:
             reading = Reading(known, known.page)
-            for part in _PARTS:
+            for part in (*_PARTS, self._errors.by_source):
                 yield from part(reading)
 
     def collect(self) -> Iterator[Metric]:

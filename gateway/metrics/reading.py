@@ -7,7 +7,7 @@ still holds. Until a configuration was read, every name of the page counts as on
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +17,7 @@ from gateway.control.status import Known
 # Names of series that are no name of the configuration: it allows no parentheses.
 OTHER = "(other)"  # targets, or identities, for which the page had no room
 NO_TARGET = "(none)"  # requests that were refused before they had a target
+REMOVED = "(removed)"  # all targets that have left the configuration, where they are one number
 ANONYMOUS = "(anonymous)"
 UNVERIFIED = "(unverified)"  # whoever claimed to be somebody, and was not
 
@@ -37,7 +38,6 @@ class Reading:
         self.known = known
         self.page = page
         self.totals = page.totals()
-        self.errors = page.error_totals()
         self.control = page.control_row.tolist()
 
     @cached_property
@@ -52,10 +52,24 @@ class Reading:
         return found
 
     @cached_property
-    def removed(self) -> int:
-        """Requests to targets that have left the configuration."""
+    def removed(self) -> list[TargetBlock]:
+        """What is counted of targets that have left the configuration."""
         gone = [name for name in self.page.names() if name not in self.targets]
-        return sum(self.page.target_totals(self.page.block(name)).requests for name in gone)
+        return [self.page.target_totals(self.page.block(name)) for name in gone]
+
+    @property
+    def records(self) -> Iterator[memoryview]:
+        """The records of every target there was, and of none: their sums never fall."""
+        for block in (*self.targets.values(), *self.removed):
+            yield from block.records
+
+    def errors_after(self) -> memoryview:
+        """The errors of the gateway's own, read now.
+
+        A request's error is counted before the request: whoever has read the records before this
+        finds the errors of all requests in them.
+        """
+        return self.page.error_totals()
 
     @cached_property
     def identities(self) -> dict[str, memoryview]:

@@ -97,7 +97,7 @@ def account(reading: Reading) -> Iterator[Family]:
         "requests_of_removed_targets",
         "Requests that ended, to targets that are in no series any more.",
         (),
-        [((), reading.removed)],
+        [((), sum(block.requests for block in reading.removed))],
     )
     yield counter(
         "requests_interrupted",

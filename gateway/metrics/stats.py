@@ -12,7 +12,7 @@ from fastpath.ipc.cells import BUCKETS, MICROSECONDS, STATUSES, WHOLE_CELLS, Rec
 from fastpath.ipc.counters import Page, Slot
 from gateway.control.status import Known
 from gateway.metrics.processes import Process
-from gateway.metrics.reading import Reading
+from gateway.metrics.reading import REMOVED, Reading
 
 _ANSWERED_FROM, _FAILED_FROM = 2 * BUCKETS, (STATUSES - 2) * BUCKETS  # cells of 2xx, and of 4xx
 
@@ -34,7 +34,7 @@ def stats(known: Known) -> dict[str, object]:
 
 def _sums(known: Known, page: Page) -> dict[str, object]:
     reading = Reading(known, page)
-    records = [record for block in reading.targets.values() for record in block.records]
+    records = list(reading.records)
     ended = sum(sum(record[:WHOLE_CELLS]) for record in records)
     answered = sum(sum(record[_ANSWERED_FROM:_FAILED_FROM]) for record in records)
     good = max(answered - reading.totals[Slot.BROKEN_OFF], 0)
@@ -45,9 +45,7 @@ def _sums(known: Known, page: Page) -> dict[str, object]:
         "successful_requests": good,
         "failed_requests": ended - good,
         "average_response_time": round(seconds / ended, 6) if ended else 0.0,
-        "routing_distribution": {
-            name: block.requests for name, block in reading.targets.items() if block.requests
-        },
+        "routing_distribution": _distribution(reading),
         "requests_in_flight": max(
             totals[Slot.STARTED] - totals[Slot.REQUESTS] - totals[Slot.CUT] - totals[Slot.LOST], 0
         ),
@@ -55,3 +53,10 @@ def _sums(known: Known, page: Page) -> dict[str, object]:
         "bytes_out": sum(record[RecordCell.BYTES_OUT] for record in records),
         "retries": totals[Slot.RETRIES],
     }
+
+
+def _distribution(reading: Reading) -> dict[str, int]:
+    """Returns the requests by target; the sum is that of all."""
+    found = {name: block.requests for name, block in reading.targets.items()}
+    found[REMOVED] = sum(block.requests for block in reading.removed)
+    return {name: count for name, count in found.items() if count}

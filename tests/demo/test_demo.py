@@ -162,6 +162,7 @@ def test_once_shows_what_landed_where_and_leaves_nothing(start: Callable[..., De
     demo.assert_nothing_is_left()
 
 
+@pytest.mark.slow
 def test_it_serves_on_and_the_lines_to_copy_work(
     start: Callable[..., Demo], directory: Path
 ) -> None:

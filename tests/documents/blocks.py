@@ -24,6 +24,7 @@ from tests.repo.tree import ROOT, tracked
 # What this is about: the decision records tell what once was tried.
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/*.md", "helm/s3gateway/README.md")
 
+_PARSER = MarkdownIt("commonmark").enable("table")
 _COMMENT = re.compile(r"<!-- (?P<what>not run: |run by |output of|exit status )(?P<rest>.*) -->")
 _NAME = re.compile(r"# ([\w./-]+\.(?:yaml|py))")
 
@@ -62,7 +63,7 @@ def blocks_of(page: str, text: str) -> list[Block]:
     """The blocks of a page, in their order; indented ones are blocks without a language."""
     found: list[Block] = []
     said: dict[str, str] = {}
-    for token in MarkdownIt("commonmark").enable("table").parse(text):
+    for token in _PARSER.parse(text):
         if token.type in ("fence", "code_block"):
             language, _, info = token.info.strip().partition(" ")
             line = (token.map or [0])[0] + 1
@@ -86,6 +87,17 @@ def _claims(said: dict[str, str]) -> dict[str, object]:
         "is_output": "output of" in said,
         "status": int(said.get("exit status", 0)),
     }
+
+
+def codes(text: str) -> Iterator[tuple[int, str]]:
+    """All code of a page, in blocks and in sentences, with the line where block or text begins."""
+    for token in _PARSER.parse(text):
+        line = (token.map or [0])[0] + 1
+        if token.type in ("fence", "code_block"):
+            yield line, token.content
+        for child in token.children or ():
+            if child.type == "code_inline":
+                yield line, child.content
 
 
 def pages() -> dict[str, list[Block]]:

@@ -102,6 +102,8 @@ def complaints(blocks: Iterable[Block]) -> list[str]:
 def _of_claims(block: Block) -> Iterable[str]:
     if not block.language:
         yield "has no language: what is it? (sh, console, text, ...)"
+    if block.language == "console" and not block.text.startswith("$ "):
+        yield "begins with no command: a line with `$ `"
     if block.claims > 1:
         yield "its comments say several things of it"
     elif kind_of(block) is Kind.UNKNOWN:
@@ -155,7 +157,9 @@ def _of_text(block: Block) -> Iterable[str]:
         except SyntaxError as error:
             yield f"is no Python: {error}"
     if block.language in ("sh", "console"):
-        lines = block.text if block.language == "sh" else "\n".join(typed(block.text))
+        lines = (
+            block.text if block.language == "sh" else "\n".join(one for one, _ in typed(block.text))
+        )
         checked = subprocess.run(["bash", "-n"], input=lines, capture_output=True, text=True)
         if checked.returncode or checked.stderr:
             yield f"bash does not read it: {checked.stderr.strip()}"
@@ -164,9 +168,17 @@ def _of_text(block: Block) -> Iterable[str]:
                 yield f"make has no target {target}"
 
 
-def typed(text: str) -> list[str]:
-    """The commands of a block of the language `console`, without what they print."""
-    return [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+def typed(text: str) -> list[tuple[str, str]]:
+    """The commands of a block of the language `console`, each with what it prints."""
+    found: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            found.append((line.removeprefix("$ "), ""))
+        elif found and found[-1][0].endswith("\\") and not found[-1][1]:
+            found[-1] = (f"{found[-1][0]}\n{line}", "")
+        elif found:
+            found[-1] = (found[-1][0], f"{found[-1][1]}{line}\n")
+    return found
 
 
 @functools.cache

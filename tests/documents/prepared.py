@@ -14,38 +14,46 @@ from typing import Any
 
 from fastpath.ipc.process_identity import this_process
 from fastpath.ipc.repair_lines import BEGUN, LeftUpload, RepairLine, written
-from tests.compat.live import reader
 from tests.documents.blocks import pages
 from tests.documents.kinds import documents
 from tests.documents.session import SCRIPTS, Session, Typed
 from tests.documents.test_settings import REST, laid_over
 from tests.repo.tree import ROOT
 
+TARGETS = {
+    "new": {"endpoint": "https://new.example.com"},
+    "old": {"endpoint": "https://old.example.com", "health": "off"},
+}
 CONFIG = "gateway.yaml"
 
 
 def _readme(session: Session) -> None:
     """The bucket that is to be moved, and the repository that it is moved to."""
-    client = reader(session.stores.of("s3"))
-    client.create_bucket(Bucket="old-s3-bucket")
+    client = session.stores.bucket("s3", "old-s3-bucket")
     for number in range(2):
         client.put_object(Bucket="old-s3-bucket", Key=f"a/{number}", Body=b"moved")
     session.stores.lakefs.add_repository("lakefs-new-repo")
 
 
 def _quickstart(session: Session) -> None:
-    """The stores that the page calls first.example.com and second.example.com."""
-    for name in ("first", "second"):
-        session.shows[session.stores.of(name).endpoint] = f"https://{name}.example.com"
-    session.shows["seaweedfs"] = "generic"
+    """No bucket of these names is there yet."""
+    session.stores.reserve("first", "quick-data")
+    session.stores.reserve("second", "second-data")
 
 
 def _chains(session: Session) -> None:
     """The first example of the page."""
-    session.shows[session.stores.of("new").endpoint] = "https://new.example.com"
-    session.shows["seaweedfs"] = "generic"
     first = next(one for one in pages()["docs/chains.md"] if one.language == "yaml")
     _write(session, laid_over(REST, documents(first.text)[0]))
+
+
+def _custom_routers(session: Session) -> None:
+    """Two configurations whose routers cannot be made."""
+    raising = "class CustomRouter:\n    def __init__(self, config):\n        config['pattern']\n"
+    session.write("custom_router.py", raising)
+    for name, module in (("mistyped.yaml", "custom_routr"), ("raising.yaml", "custom_router")):
+        routing = {"routing": {"custom": f"{module}:CustomRouter", "custom_reads": ["s3"]}}
+        _write(session, laid_over(REST, routing), name)
 
 
 def _lakefs(session: Session) -> None:
@@ -67,15 +75,12 @@ def _migration(session: Session) -> None:
 
 def _operations(session: Session) -> None:
     """`new` is served, `old` is out of use; the file says that it is to be behind `new`."""
-    session.real["/etc/s3gateway"] = str(session.directory)
     (session.directory / "admin-token").write_text("choose-a-long-random-token\n")
     (session.directory / "home/.config/fish/completions").mkdir(parents=True)
     other = {"lakefs": {}, "routing": {"default_target": "lakefs"}}
     _write(session, laid_over(_serving(target="old"), other), "old.yaml")
     _write(session, laid_over(_serving(target="new", fallback=["old"]), other), "new.yaml")
-    for name in ("new", "old"):
-        session.real[f"https://{name}.example.com"] = session.stores.of(name).endpoint
-    reader(session.stores.of("new")).create_bucket(Bucket="scratch")
+    session.stores.bucket("new", "scratch")
     _write(session, laid_over(_serving(target="new"), {"router": {"workers": 2}}))
     running = session.serve(Typed(["--config", CONFIG], session.directory, session.own))
     pid = str(running.supervisor_pid)
@@ -90,7 +95,7 @@ def _serving(**rule: object) -> dict[str, Any]:
     return {
         "auth": REST["auth"],
         "admin": {"token_file": "/etc/s3gateway/admin-token"},
-        "targets": {"new": {"health": {"interval_seconds": 0.2}}, "old": {"health": "off"}},
+        "targets": laid_over(TARGETS, {"new": {"health": {"interval_seconds": 0.2}}}),
         "routing": {"default_target": "old", "rules": [{"pattern": "data-*", **rule}]},
     }
 
@@ -104,14 +109,14 @@ def _production(session: Session) -> None:
 
 
 def _profiles(session: Session) -> None:
+    session.stores.reserve("archive", "scratch")
     _write(session, {**REST, "routing": {"default_target": "archive"}})
 
 
 def _repair(session: Session) -> None:
     """The log of a worker that was killed while it copied to `archive`."""
     _write(session, {**REST, "routing": {"default_target": "archive"}})
-    client = reader(session.stores.of("archive"))
-    client.create_bucket(Bucket="bucket")
+    client = session.stores.bucket("archive", "bucket")
     upload = client.create_multipart_upload(Bucket="bucket", Key="a b")["UploadId"]
     left = LeftUpload("archive", b"bucket", b"a b", upload.encode(), "4730A96E00000001")
     ended = this_process()._replace(started=1)
@@ -135,6 +140,7 @@ def _write(session: Session, config: dict[str, Any], name: str = CONFIG) -> None
 PREPARED: dict[str, Callable[[Session], None]] = {
     "README.md": _readme,
     "docs/chains.md": _chains,
+    "docs/custom-routers.md": _custom_routers,
     "docs/lakefs.md": _lakefs,
     "docs/migration.md": _migration,
     "docs/operations.md": _operations,

@@ -11,17 +11,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from tests.documents.blocks import Block
 from tests.documents.interpreter import Interpreter
-from tests.documents.kinds import commands
+from tests.documents.kinds import commands, documents, typed
 from tests.documents.stores import LISTEN, Stores
 from tests.process.harness import Gateway
 
@@ -32,7 +31,7 @@ ADMIN = r"admin plane on http://(\S+:\d+)"
 _COMMAND = f"""\
 #!/bin/bash
 case ${{1-}} in
-status | reload | drain | disable | enable) set -- "$@" ${{GATEWAY_PID:+--pid $GATEWAY_PID}} ;;
+status | health | reload | drain | disable | enable) set -- "$@" ${{CHOSEN-}} ;;
 esac
 exec {SCRIPTS}/s3gateway "$@"
 """
@@ -64,15 +63,15 @@ class Typed(Gateway):
 
 @dataclass(slots=True)
 class Session:
-    """`real` is what stands here for what a page shows; `files` are written before it begins."""
+    """What a page finds; `real` is what stands here for what the page shows."""
 
     directory: Path
     stores: Stores
     ends: contextlib.ExitStack
     environ: dict[str, str] = field(default_factory=dict)
     real: dict[str, str] = field(default_factory=dict)
-    shows: dict[str, str] = field(default_factory=dict)  # printed here -> shown by the page
     _printed: str = ""
+    _written: dict[Path, str] = field(default_factory=dict)
     _interpreter: Interpreter | None = None
 
     def __post_init__(self) -> None:
@@ -81,6 +80,7 @@ class Session:
         command.parent.mkdir()
         command.write_text(_COMMAND)
         command.chmod(0o755)
+        self.real["/etc/s3gateway"] = str(self.directory)
         self.environ = {
             "PATH": f"{command.parent}:{SCRIPTS}:{os.environ['PATH']}",
             "HOME": str(self.directory / "home"),
@@ -91,6 +91,13 @@ class Session:
 
     def run(self, block: Block) -> None:
         """Executes a block. AssertionError, with its place, if it does not do what it shows."""
+        try:
+            self._run(block)
+        except Exception as error:
+            error.add_note(f"the block at {block.place}")
+            raise
+
+    def _run(self, block: Block) -> None:
         if block.is_output:
             self._compare(block, block.text, self._printed)
         elif block.file:
@@ -106,35 +113,60 @@ class Session:
         """Writes a file; a configuration gets the stores that are here."""
         file = self.directory / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        known = yaml.safe_load(text) if file.suffix == ".yaml" else None
-        if isinstance(known, dict) and "routing" in known:
+        if file.suffix == ".yaml" and any("routing" in one for one in documents(text)):
             text = self.stores.put_into_text(text)
         file.write_text(text)
+        self._written[file] = text
 
     def serve(self, gateway: Gateway) -> Gateway:
         """Has the page's addresses be those of this gateway."""
         self.ends.enter_context(gateway)
         gateway.wait_until_ready()
         self.real["127.0.0.1:8080"] = gateway.url.removeprefix("http://")
-        self.environ["GATEWAY_PID"] = str(gateway.supervisor_pid)
+        self.environ["CHOSEN"] = f"--pid {gateway.supervisor_pid}"
         self.real["127.0.0.1:9090"] = gateway.wait_for_log(ADMIN)[1]
         return gateway
 
     # Commands
 
     def _run_lines(self, block: Block) -> None:
-        """Up to a line that serves, that one, and the rest."""
+        """Up to a line that serves or goes on in the background, that one, and the rest."""
         waiting: list[str] = []
         self._printed = ""
         for line in block.text.splitlines():
             word = " ".join(commands(line))
-            if found := SERVES.fullmatch(word):
-                self._run_bash(block, waiting)
-                waiting = []
-                self.serve(Typed(self.filled(found["words"]).split(), self.directory, self.own))
-            else:
+            found = SERVES.fullmatch(word)
+            if not found and not re.search(r"[^&]&$", word):
                 waiting.append(line)
+                continue
+            self._run_bash(block, waiting)
+            waiting = []
+            if found:
+                words = self.filled(found["words"]).split()
+                self.serve(Typed(words, self._place, self.own))
+            else:
+                self._start(self.filled(word.removesuffix("&")))
         self._run_bash(block, waiting)
+
+    def _start(self, line: str) -> None:
+        """Something that runs until the page ends."""
+        with (self.directory / "home" / "background").open("ab") as told:
+            started = subprocess.Popen(
+                ["bash", "-c", line],
+                cwd=self._place,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=told,
+                stderr=told,
+                start_new_session=True,
+            )
+        self.ends.callback(started.wait)
+        self.ends.callback(_end, started.pid)
+
+    @property
+    def _place(self) -> Path:
+        """Where the page's shell is."""
+        return Path(self.environ.get("PWD", self.directory))
 
     @property
     def own(self) -> dict[str, str]:
@@ -147,16 +179,10 @@ class Session:
 
     def _run_console(self, block: Block) -> None:
         """Each command, and what it prints beside what is shown."""
-        command, shown = "", ""
-        for line in [*block.text.splitlines(keepends=True), "$ "]:
-            if not line.startswith("$ "):
-                shown += line
-                continue
-            if command:
-                self._printed = ""
-                self._run_bash(block, [command])
-                self._compare(block, shown, self._printed)
-            command, shown = line.removeprefix("$ ").rstrip("\n"), ""
+        for command, shown in typed(block.text):
+            self._printed = ""
+            self._run_bash(block, [command])
+            self._compare(block, shown, self._printed)
 
     def _run_bash(self, block: Block, lines: list[str]) -> None:
         if not commands("\n".join(lines)):
@@ -167,11 +193,18 @@ class Session:
         if kept.exists():
             found = [one.partition("=") for one in kept.read_text().split("\0") if one]
             self.environ.update({name: value for name, _, value in found})
+        self._read_configurations()
+
+    def _read_configurations(self) -> None:
+        """One that a command has written gets the stores that are here, too."""
+        for file in self.directory.glob("*.yaml"):
+            if (text := file.read_text()) != self._written.get(file):
+                self.write(file.name, text)
 
     def _execute(self, block: Block, command: list[str]) -> str:
         done = subprocess.run(
             command,
-            cwd=self.directory,
+            cwd=self._place,
             env=self.environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -201,11 +234,15 @@ class Session:
     def _compare(self, block: Block, shown: str, printed: str) -> None:
         for written, real in self.real.items():
             printed = printed.replace(real, written)
-        for here, there in self.shows.items():
-            printed = re.sub(here, there, printed)
+        printed = self.stores.as_shown(printed)
         wanted, found = plain(shown), plain(printed)
         said = f"{block.place}: it prints\n{printed}"
         assert re.fullmatch("\n".join(map(_pattern, wanted)), "\n".join(found)), said
+
+
+def _end(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGTERM)
 
 
 def _pattern(line: str) -> str:

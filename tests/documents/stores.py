@@ -6,6 +6,9 @@ real server, in turns one of the two that the tests of clients use.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import trustme
 import yaml
 
+from tests.compat.live import reader
 from tests.compat.shared import Store
 from tests.doubles.lakefs import LakeFS
 
@@ -22,16 +26,43 @@ SORTED = {"lists": ["encoding-type", "sorted", "start-after"]}  # of the keys th
 
 
 class Stores:
-    """The stores behind the targets of one page."""
+    """The stores behind the targets of one page. Other pages use them at the same time."""
 
-    def __init__(self, stores: Mapping[str, Store], lakefs: LakeFS) -> None:
+    def __init__(
+        self,
+        stores: Mapping[str, Store],
+        lakefs: LakeFS,
+        ends: contextlib.ExitStack,
+        locks: Path,
+    ) -> None:
         self._servers = [stores["s3"], stores["lakefs"]]
         self.lakefs = lakefs
+        self._ends, self._locks = ends, locks
         self._of: dict[str, Store] = {}
+        self._shown: dict[str, tuple[str, str]] = {}  # endpoint and profile that a page shows
 
     def of(self, target: str) -> Store:
         """The server behind a target that is not `lakefs`."""
         return self._of.setdefault(target, self._servers[len(self._of) % 2])
+
+    def reserve(self, target: str, bucket: str) -> Any:  # boto3 is untyped
+        """Has the bucket for this page alone, and not there yet; a client of its store.
+
+        A page reserves its buckets in the order of their names, so that no two wait for each other.
+        """
+        store = self.of(target)
+        lock = self._locks / f"{store.name}-{bucket}.lock"
+        fcntl.flock(self._ends.enter_context(lock.open("w")), fcntl.LOCK_EX)
+        client = reader(store)
+        _remove(client, bucket)
+        self._ends.callback(_remove, client, bucket)
+        return client
+
+    def bucket(self, target: str, bucket: str) -> Any:
+        """Makes an empty bucket; a client of its store."""
+        client = self.reserve(target, bucket)
+        client.create_bucket(Bucket=bucket)
+        return client
 
     def settings(self, target: str) -> dict[str, Any]:
         if target == "lakefs":
@@ -48,13 +79,33 @@ class Stores:
             "profile_overrides": SORTED,
         }
 
+    def as_shown(self, printed: str) -> str:
+        """What is printed of a target, with its endpoint and profile as the page has them."""
+        for name, (endpoint, profile) in self._shown.items():
+            here = self.settings(name)
+            real = re.escape(here["endpoint"])
+            printed = re.sub(rf"(target {name}:? \(?){real}", rf"\g<1>{endpoint}", printed)
+            if "profile" in here:
+                said = rf"(target {name}: .*\(profile ){here['profile']}\)"
+                printed = re.sub(said, rf"\g<1>{profile})", printed)
+        return printed
+
+    def _note(self, name: str, target: Mapping[str, Any]) -> None:
+        """Keeps what the page has."""
+        default = "s3" if name == "s3" else "generic"
+        aws = f"https://s3.{target.get('region', '')}.amazonaws.com"
+        self._shown[name] = (target.get("endpoint", aws), target.get("profile", default))
+
     def put_into(self, document: dict[str, Any]) -> dict[str, Any]:
         """The configuration with these stores behind its targets, on a free port."""
         found = dict(document)
         for name in ("lakefs", "s3"):
             if name in found:
+                self._note(name, found[name])
                 found[name] = self.settings(name)
         if "targets" in found:
+            for name, target in found["targets"].items():
+                self._note(name, target)
             found["targets"] = {
                 name: {**_kept(target), **self.settings(name)}
                 for name, target in found["targets"].items()
@@ -66,6 +117,14 @@ class Stores:
     def put_into_text(self, text: str) -> str:
         documents = [self.put_into(one) for one in yaml.safe_load_all(text) if one]
         return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def _remove(client: Any, bucket: str) -> None:
+    with contextlib.suppress(client.exceptions.NoSuchBucket):
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+            for found in page.get("Contents", []):
+                client.delete_object(Bucket=bucket, Key=found["Key"])
+        client.delete_bucket(Bucket=bucket)
 
 
 def _kept(target: Mapping[str, Any]) -> dict[str, Any]:

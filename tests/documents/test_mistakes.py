@@ -22,7 +22,8 @@ STORES = {name: Store(name, "http://127.0.0.1:1", Keys("a", "b")) for name in ("
 @pytest.fixture
 def session(tmp_path: Path) -> Iterator[Session]:
     with contextlib.ExitStack() as ends:
-        yield Session(tmp_path, Stores(STORES, ends.enter_context(LakeFS())), ends)
+        stores = Stores(STORES, ends.enter_context(LakeFS()), ends, tmp_path)
+        yield Session(tmp_path, stores, ends)
 
 
 def run(session: Session, page: str) -> None:
@@ -68,6 +69,9 @@ RIGHT = {
     "exported": fenced("sh", "export A=1") + fenced("sh", '[ "$A" = 1 ]'),
     "to Python": fenced("sh", "export A=1") + fenced("python", "import os; os.environ['A']"),
     "files": fenced("yaml", "# a/b.yaml\na: 1") + fenced("sh", "grep 'a: 1' a/b.yaml"),
+    "a directory": fenced("sh", "mkdir -p a && cd a") + fenced("sh", '[ "${PWD##*/}" = a ]'),
+    "two lines": fenced("console", "$ echo a \\\n  b\na b"),
+    "the background": fenced("sh", "sleep 600 &\ntrue"),
     "names": fenced("python", "a = 1") + fenced("python", "print(a)") + fenced("text", "1", OUTPUT),
 }
 

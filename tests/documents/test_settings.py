@@ -27,8 +27,8 @@ MODULES = {
     page: [one for one in found if one.file.endswith(".py")] for page, found in pages().items()
 }
 
-_TARGET = {
-    "endpoint": "https://store.example.com",
+NAMES = ("archive", "new", "old", "store")
+_TARGET: dict[str, Any] = {
     "access_key_id": "TARGET",
     "secret_access_key": "the-secret-of-the-target",
     "profile_overrides": {"lists": ["sorted", "start-after", "encoding-type"]},
@@ -45,7 +45,7 @@ REST: dict[str, Any] = {
     },
     "lakefs": {**_TARGET, "endpoint": "http://localhost:8000"},
     "s3": {"region": "us-east-1"},
-    "targets": dict.fromkeys(("archive", "new", "old", "store"), _TARGET),
+    "targets": {name: {**_TARGET, "endpoint": f"https://{name}.example.com"} for name in NAMES},
     "routing": {"default_target": "s3"},
 }
 REST["lakefs"].pop("profile_overrides")

@@ -20,6 +20,7 @@ def watched(config: dict[str, Any], **router: object) -> dict[str, Any]:
     return {**config, "router": {"watch": True, **router}}
 
 
+@pytest.mark.slow
 def test_a_saved_file_takes_effect(config: dict[str, object]) -> None:
     """By a rename, in place; a broken one is told once, a fixed one is taken."""
     with Gateway.start(watched(config)) as gateway:

@@ -16,6 +16,8 @@ from tests.doubles.target import Target
 from tests.process.harness import Gateway, open_config, wait_until
 from tests.process.load import Load
 
+pytestmark = pytest.mark.slow
+
 ROUTER = """
 class Router:
     def __init__(self, config):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +18,10 @@ from tests.doubles.browser import CHROMIUM, Browser, Tab
 from tests.doubles.target import Target
 from tests.process.harness import Gateway, open_config
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed"),
+]
 
 TOKEN = "a-token-that-only-operators-have"
 RULES = 60  # more than are shown at a time
@@ -34,6 +39,23 @@ class Running:
     def get(self, path: str, times: int = 1) -> None:
         for _ in range(times):
             self.gateway.request("GET", path)
+
+    @contextlib.contextmanager
+    def asking(self, path: str) -> Iterator[None]:
+        """Asks for a path again and again, for what a page shows of the last seconds only."""
+        ended = threading.Event()
+
+        def ask() -> None:
+            while not ended.wait(0.1):
+                self.get(path)
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(30)
 
 
 @pytest.fixture(scope="module")
@@ -94,12 +116,13 @@ def test_the_plots_show_the_traffic_and_a_page_that_is_opened_later_has_it(
     tab: Tab, browser: Browser, running: Running
 ) -> None:
     running.get("/bucket/key", 20)
-    running.get("/other/missing", 5)
-    tab.wait_for("document.querySelectorAll('#plot-rate path.line').length >= 2")
-    tab.wait_for("document.querySelector('#tile-rate').textContent !== '0/s'")
-    assert "second" in tab.text("#plot-rate .legend")
-    tab.wait_for("document.querySelectorAll('#plot-latency path.line').length === 3")
-    tab.wait_for("document.querySelector('#plot-errors .legend').textContent.match(/[1-9]\\/s/)")
+    with running.asking("/other/missing"):
+        tab.wait_for("document.querySelectorAll('#plot-rate path.line').length >= 2")
+        tab.wait_for("document.querySelector('#tile-rate').textContent !== '0/s'")
+        assert "second" in tab.text("#plot-rate .legend")
+        tab.wait_for("document.querySelectorAll('#plot-latency path.line').length === 3")
+        errors = "document.querySelector('#plot-errors .legend').textContent"
+        tab.wait_for(f"{errors}.match(/[1-9]\\/s/)")
     later = shown(browser.open(running.url))
     assert later.evaluate("document.querySelectorAll('#plot-rate path.line').length") >= 2
     later.close()

@@ -26,6 +26,8 @@ from tests.doubles.target import Target
 from tests.process.conftest import OBJECT
 from tests.process.harness import Gateway, ask, wait_until
 
+pytestmark = pytest.mark.slow
+
 HTTP, HTTPS = "http", "https"
 KEEPS = "GET /bucket/key HTTP/1.%d\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n"
 

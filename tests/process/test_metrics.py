@@ -45,7 +45,10 @@ class Watched:
         return Scrape(self.admin)
 
     def settled(self) -> Scrape:
-        """A scrape in which each request has ended, has its line, and was swept into the page."""
+        """A scrape in which each request has ended, has its line, and was swept into the page.
+
+        It is the one after that which says so: a scrape reads the page while workers write there.
+        """
 
         def look() -> Scrape | None:
             try:
@@ -56,7 +59,7 @@ class Watched:
             lines = found.sum("access_log_lines_total")
             ended = found.sum("requests_total") + found.sum("requests_of_removed_targets")
             is_told = lines == ended + calls and found.sum("identity_requests_total") == ended
-            return found if is_told and not found.sum("requests_in_flight") else None
+            return self.scrape() if is_told and not found.sum("requests_in_flight") else None
 
         return wait_until(look, "every request has ended and has its line", 20)
 

@@ -83,6 +83,7 @@ def test_credentials_that_ended_early_are_renewed_under_a_request(target: Target
         assert word not in log
 
 
+@pytest.mark.slow
 def test_credentials_that_stay_refused(target: Target) -> None:
     refuse(target, "ASIAOLD", "InvalidAccessKeyId", "403 Forbidden")
     with start_with_session(target) as gateway:

@@ -73,6 +73,7 @@ MISTAKES = {
     "no python": (block("python", "a b", "<!-- not run: a b c -->"), "is no Python"),
     "no sh": (block("sh", "if", "<!-- not run: a b c -->"), "bash does not read it"),
     "no console": (block("console", "$ if\nif"), "bash does not read it"),
+    "output alone": (block("console", "a"), "begins with no command"),
     "no target": (block("sh", "make nothing", "<!-- not run: a b c -->"), "no target nothing"),
 }
 

@@ -194,6 +194,28 @@ def test_errors_have_a_source(bench: Bench) -> None:
     assert bench.value("auth_rejections_total", reason="unsigned") == 1
 
 
+def test_relayed_errors_never_fall(bench: Bench) -> None:
+    """Not while a refused request has not ended, and not when the target leaves."""
+
+    def relayed() -> list[float]:
+        codes = ("relayed_4xx", "relayed_5xx")
+        return [bench.value("errors_total", source="target", code=code) for code in codes]
+
+    bench.meters[0].refused(ANONYMOUS)  # the 403 without a target
+    assert relayed() == [1, 1]
+    for kind in (ANONYMOUS, SERVICE_UNAVAILABLE):
+        bench.meters[0].refused(kind)
+    assert relayed() == [1, 1]
+    bench.ends(0, "", 403)
+    bench.ends(0, "", 503)
+    bench.ends(0, "two", 503)
+    assert relayed() == [1, 2]
+    bench.known = replace(bench.known, present=publication(bench.file, "three"))
+    assert relayed() == [1, 2]
+    bench.exposition = Exposition(lambda: bench.known)  # of a control that replaces another
+    assert relayed() == [1, 2]
+
+
 def test_every_label_is_a_name_of_the_configuration_or_of_a_closed_list(bench: Bench) -> None:
     bench.meters[0].request_ended("one", "read", "?AKIDGUESSED", 403, 0, 0, 1.0, 0.0, 1.0)
     bench.meters[0].flush()
@@ -242,6 +264,10 @@ def test_sums_for_a_monitor(bench: Bench) -> None:
     assert (found["successful_requests"], found["failed_requests"]) == (0, 5)
     assert found["average_response_time"] == 0.5
     assert found["routing_distribution"] == {"one": 3, "two": 1, "(none)": 1}
+    bench.known = replace(bench.known, present=publication(bench.file, "three"))
+    left = stats(bench.known)  # sums since the start do not fall when a target leaves
+    assert left["total_requests"] == 5
+    assert left["routing_distribution"] == {"one": 3, "(none)": 1, "(removed)": 1}
     empty = stats(replace(bench.known, page=None))
     assert empty.keys() >= {"total_requests", "routing_distribution", "average_response_time"}
     assert empty["total_requests"] == 0
