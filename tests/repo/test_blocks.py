@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.documents.blocks import blocks_of, pages
-from tests.documents.kinds import WHOLE, Kind, complaints, kind_of
+from tests.documents.kinds import RUN, WHOLE, Kind, complaints, kind_of
 
 PAGES = pages()
 BLOCKS = [block for found in PAGES.values() for block in found]
@@ -19,8 +19,14 @@ def test_every_block_is_executed_or_says_why_not() -> None:
     assert complaints(BLOCKS) == []
 
 
+def test_commands_of_a_page_that_nobody_has_listed_are_not_executed() -> None:
+    (said,) = complaints(blocks_of("docs/new.md", block("sh", "git push")))
+    assert NOTHING in said
+
+
 def test_the_pages_are_all_there() -> None:
     """A pattern that finds nothing would hold everything."""
+    assert set(RUN) <= {block.page for block in BLOCKS if kind_of(block) is Kind.SESSION}
     assert {"README.md", "CONTRIBUTING.md", "docs/operations.md", *WHOLE} <= set(PAGES)
     assert {kind_of(block) for block in BLOCKS} == set(Kind) - {Kind.UNKNOWN}
 
@@ -81,9 +87,9 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_found(name: str) -> None:
     page, said = MISTAKES[name]
-    found = complaints(blocks_of("page.md", page))
+    found = complaints(blocks_of("README.md", page))
     assert said in "\n".join(found)
-    assert all(one.startswith("page.md:") for one in found)
+    assert all(one.startswith("README.md:") for one in found)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +104,7 @@ def test_a_mistake_is_found(name: str) -> None:
     ],
 )
 def test_nothing_is_said_of_what_is_right(page: str) -> None:
-    assert complaints(blocks_of("page.md", page)) == []
+    assert complaints(blocks_of("README.md", page)) == []
 
 
 @pytest.mark.parametrize("page", WHOLE)
