@@ -99,6 +99,7 @@ HEAD = """\
 This page is made by `python -m helm.generate` of the comments in [values.yaml](values.yaml);
 [docs/kubernetes.md](../../docs/kubernetes.md) is the guide, [ci/](ci) has values that are tested.
 
+<!-- not run: needs a cluster; tests/documents/test_helm_lines.py renders what is installed -->
 ```sh
 kubectl create secret generic s3gateway \\
   --from-literal=sealing-secret="$(openssl rand -hex 32)" \\

@@ -128,6 +128,18 @@ CLIENTS = (
     ),
 )
 
+# Settings of a client of the table: it has a section, and no row.
+TUNED = Client(
+    "Tuned boto3 Config",
+    ("boto3", "botocore"),
+    ("test_boto3", "test_boto3_transfer"),
+    "",
+    "with_tuned_boto3.py",
+    "",
+    Path(__file__).with_name("tuned_boto3.md").read_text().strip(),
+)
+SECTIONS = (CLIENTS[0], TUNED, *CLIENTS[1:])
+
 HEAD = """\
 # Clients
 
@@ -170,7 +182,7 @@ def passed(report: Path) -> Counter[tuple[str, str]]:
 
 def page(counted: Counter[tuple[str, str]]) -> str:
     """The whole text of the page."""
-    rows, trusts, sections = [], [], []
+    rows, trusts = [], []
     for client in CLIENTS:
         versions = ", ".join(f"{name} {version(name)}" for name in client.packages)
         sums = [sum(counted[module, scheme] for module in client.tests) for scheme in (HTTP, HTTPS)]
@@ -178,7 +190,7 @@ def page(counted: Counter[tuple[str, str]]) -> str:
             raise SystemExit(f"not written: no test of {client.title} ran over one of the schemes")
         rows.append(f"| {client.title} | {versions} | {sums[0]} | {sums[1]} | {client.did} |\n")
         trusts.append(f"| {client.title} | {client.trust} |\n")
-        sections.append(section(client))
+    sections = [section(client) for client in SECTIONS]
     tables = HEAD + "".join(rows) + TRUST + "".join(trusts)
     return tables + "\n" + "\n".join(sections)
 

@@ -115,6 +115,13 @@ def read() -> tuple[str, list[Recipe]]:
     return common, recipes
 
 
+def texts() -> list[str]:
+    """The blocks that are read, as they stand."""
+    kinds = ("python", "yaml", "text", "console")
+    found = [one for one in _BLOCK.finditer(PAGE.read_text()) if one["kind"]]
+    return [one["text"] for one in found if one["kind"].partition(" ")[0] in kinds]
+
+
 def _request(line: str) -> Request:
     found = _REQUEST.fullmatch(line)
     assert found is not None, f"no request: {line}"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat.document import CLIENTS, SNIPPETS
+from tests.compat.document import SECTIONS, SNIPPETS
 from tests.compat.places import OVER_HTTP, Comparison, Place
 from tests.compat.test_duckdb import connect, extension
 from tests.compat.test_programs import WRITTEN
@@ -61,5 +61,7 @@ def test_a_snippet_does_the_same_as_at_the_target(comparison: Comparison, name: 
 
 
 def test_there_is_a_snippet_for_every_client_and_no_other() -> None:
-    assert sorted(client.snippet for client in CLIENTS) == FILES
-    assert all(Path(__file__).with_name(f"{name}.py").exists() for c in CLIENTS for name in c.tests)
+    assert sorted(client.snippet for client in SECTIONS) == FILES
+    assert all(
+        Path(__file__).with_name(f"{name}.py").exists() for c in SECTIONS for name in c.tests
+    )

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from tests.compat.document import CLIENTS, LANGUAGES, SNIPPETS, section
+from tests.compat.document import LANGUAGES, SECTIONS, SNIPPETS, section
 from tests.repo.tree import ROOT
 
 PAGE = (ROOT / "docs" / "clients.md").read_text()
@@ -27,7 +27,7 @@ def test_a_snippet_parses(language: str, text: str) -> None:
         assert len(duckdb.extract_statements(text)) == text.count(";\n")
 
 
-@pytest.mark.parametrize("client", CLIENTS, ids=lambda client: client.title)
+@pytest.mark.parametrize("client", SECTIONS, ids=lambda client: client.title)
 def test_the_page_shows_what_the_tests_run(client) -> None:
     assert section(client) in PAGE, "the page is old: make clients"
 

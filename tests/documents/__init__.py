@@ -1,0 +1,1 @@
+"""What README and the documents show is executed, as a reader would."""
