@@ -62,12 +62,8 @@ def _lakefs(session: Session) -> None:
 
 def _migration(session: Session) -> None:
     """The buckets that are to be moved, and the repositories that they are moved to."""
-    client = reader(session.stores.of("s3"))
-    for bucket, repository in (
-        ("reports", "lakefs-reports"),
-        ("invoices", "lakefs-invoices"),
-    ):
-        client.create_bucket(Bucket=bucket)
+    for bucket, repository in (("invoices", "lakefs-invoices"), ("reports", "lakefs-reports")):
+        client = session.stores.bucket("s3", bucket)
         for number in range(2):
             client.put_object(Bucket=bucket, Key=f"a/{number}", Body=b"moved")
         session.stores.lakefs.add_repository(repository)
