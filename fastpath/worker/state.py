@@ -28,6 +28,7 @@ from fastpath.upstream.breakers import Breakers
 from fastpath.upstream.bucket_regions import BucketRegions
 from fastpath.upstream.credential_refresh import CredentialRefresh
 from fastpath.upstream.pool import Pool
+from fastpath.worker import memory
 from fastpath.worker.connection_limit import REFUSED_AT_ONCE, is_out, most_connections
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ _LINE_SECONDS = 60.0  # between two lines about the same shortage
 # To undo at a target what a request has left there; what is not done by then, a repair line names.
 AFTERWARDS_SECONDS = 60.0
 _LOOK_UPS = (Slot.CACHE_HITS, Slot.CACHE_MISSES, Slot.CACHE_EVICTIONS)
+# From so many closed connections on, their memory is worth giving back; so seldom, as it takes some
+# milliseconds and connections may be closed all the time.
+_MANY_CLOSED, _GIVE_BACK_SECONDS = 16, 10.0
 TICK = 0.5  # seconds between two checks of every deadline
 
 
@@ -91,6 +95,7 @@ class WorkerState:
         self._afterwards: set[asyncio.Task[None]] = set()  # work that outlives its request
         self._loop = loop
         self._pools: dict[str, Pool] = {}  # by Route.key
+        self._gave_back = 0, 0.0  # at how many closed connections, and when
         self._looked_up = (0, 0, 0)  # of the table in force: hits, misses, evictions
         self._owners: dict[str, str] = {}  # by Route.key: the first target that has it
         self._prefix = os.urandom(4).hex().upper()
@@ -251,6 +256,15 @@ class WorkerState:
         self.meter.show_pools(self._pools.values())
         self.meter.flush()
         self._count_look_ups(self.snapshot.routing)
+        self._give_memory_back()
+
+    def _give_memory_back(self) -> None:
+        """After many connections to targets were closed: a burst is over."""
+        closed = self.row[Slot.CONNECTS] - self.row[Slot.UPSTREAM]
+        closed_before, given_at = self._gave_back
+        if closed - closed_before >= _MANY_CLOSED and self.now - given_at >= _GIVE_BACK_SECONDS:
+            self._gave_back = closed, self.now
+            memory.give_back()
 
     def _count_look_ups(self, table: RoutingTable) -> None:
         """Count what the cache of plans did since the last time."""

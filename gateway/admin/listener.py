@@ -6,6 +6,7 @@ its address bound, and clients that connected meanwhile in the queue.
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Sequence
 from typing import Final
@@ -15,6 +16,10 @@ _BACKLOG: Final = 128
 
 class ListenError(Exception):
     """The address cannot be listened on; the text is for the operator."""
+
+    def __init__(self, text: str, *, in_use: bool = False) -> None:
+        super().__init__(text)
+        self.in_use = in_use  # by another process
 
 
 def listen(sockets: Sequence[socket.socket], address: tuple[str, int]) -> socket.socket:
@@ -30,7 +35,8 @@ def listen(sockets: Sequence[socket.socket], address: tuple[str, int]) -> socket
             listener.bind(address)
             listener.listen(_BACKLOG)
         except OSError as error:
-            raise ListenError(f"cannot listen on {shown}: {error.strerror}") from error
+            text = f"cannot listen on {shown}: {error.strerror}"
+            raise ListenError(text, in_use=error.errno == errno.EADDRINUSE) from error
     return listener
 
 

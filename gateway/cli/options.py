@@ -23,7 +23,7 @@ EXIT_FAILED = 1
 EXIT_TARGET = 5
 
 
-class _Switch(click.types.BoolParamType):
+class Switch(click.types.BoolParamType):
     """A switch whose variable may be invalid: the problems of the configuration report that."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -68,7 +68,7 @@ _CONFIG_OPTIONS = (
     click.option(
         "--insecure-open",
         is_flag=True,
-        type=_Switch(),
+        type=Switch(),
         envvar="S3GATEWAY_INSECURE_OPEN",
         help="Allow auth.mode: open on an address that others can reach.",
     ),

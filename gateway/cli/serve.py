@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from gateway.cli.options import config_options, launch_settings
+from gateway.cli.options import Switch, config_options, launch_settings
 from gateway.supervisor import environment
 
 
@@ -64,6 +64,13 @@ def _workers(ctx: click.Context, param: click.Parameter, value: str | None) -> s
     type=click.FloatRange(min=0.0, max=86400.0),
     envvar="S3GATEWAY_DRAIN_TIMEOUT",
     help="How long running requests may finish after SIGTERM (default 30).",
+)
+@click.option(
+    "--beside",
+    is_flag=True,
+    type=Switch(),
+    envvar="S3GATEWAY_BESIDE",
+    help="Share the addresses with the gateway that this one is to replace (same user).",
 )
 def serve(**values: Any) -> None:
     """Serve until SIGTERM.

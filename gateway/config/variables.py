@@ -78,6 +78,7 @@ def _timeout(variable: str) -> Callable[[str], _Fault]:
 # addresses are part of the tree (`layers`).
 _CHECKED: Mapping[str, tuple[str, Callable[[str], _Fault]]] = {
     "S3GATEWAY_ACCESS_LOG": ("access_log", _access_log),
+    "S3GATEWAY_BESIDE": ("beside", _switch),
     "S3GATEWAY_DRAIN_TIMEOUT": ("drain_seconds", _drain),
     "S3GATEWAY_INSECURE_OPEN": ("insecure_open", _switch),
     "S3GATEWAY_LOG_FORMAT": ("log_format", _word(LOG_FORMATS)),
@@ -137,9 +138,10 @@ def check_variables(
         text, given = environ.get(name, ""), launch.get(setting)
         if text and (given is None or given is False):
             _report(name, check(text), problems)
-    switch = launch.get("insecure_open")
-    if isinstance(switch, str):  # the command line passes on what it cannot read
-        _report("S3GATEWAY_INSECURE_OPEN", _switch(switch), problems)
+    for name in ("S3GATEWAY_BESIDE", "S3GATEWAY_INSECURE_OPEN"):
+        switch = launch.get(_CHECKED[name][0])
+        if isinstance(switch, str):  # the command line passes on what it cannot read
+            _report(name, _switch(switch), problems)
     for name, fault in _aws_faults(environ):
         _report(name, fault, problems, Severity.WARNING)
 

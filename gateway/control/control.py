@@ -126,6 +126,7 @@ class Control:
         self._serves = asyncio.Event()  # set once workers have a configuration, or will in a moment
         self._first: asyncio.Future[int] | None = None  # its number, if this control published it
         self._admin_address: socket.socket | None = None  # None: it is off, or cannot be bound
+        self._admin_is_awaited = False  # a gateway that this one replaces has its address
         self._admin_certificate: Certificate | None = None  # the last one that was configured
         self._health: HealthChecks | None = None  # None until there are workers to tell
         self._supervisor = os.getppid()
@@ -418,6 +419,10 @@ class Control:
         try:
             self._admin_address = listener.listen(self._arguments.admin, address)
         except ListenError as error:
+            self._admin_is_awaited = error.in_use and self._arguments.launch.get("beside") is True
+            if self._admin_is_awaited:
+                self._notices.info(f"the admin plane waits for the gateway beside: {error}")
+                return
             if is_needed:
                 raise ListenError(f"the admin plane {error}") from None
             self._notices.warning(
@@ -429,6 +434,7 @@ class Control:
         await self._serves.wait()
         if self._first is not None:  # what the plane needs would take CPU of workers that start
             await self._rollout.becomes(self._first, _SERVED_SECONDS)
+        await self._await_admin_address()
         if self._admin_address is not None:
             plane = Plane(
                 known=self._known,
@@ -443,6 +449,18 @@ class Control:
             await self._await_certificate()
             await self._run_admin(plane, self._admin_address)
         await self._loop.create_future()  # waits for ever: there is none
+
+    async def _await_admin_address(self) -> None:
+        """Waits until the gateway that this one replaces has ended, if that has the address."""
+        while self._admin_address is None and self._admin_is_awaited:
+            await asyncio.sleep(_LOOK_SECONDS / 10)
+            self._try_admin_address()
+
+    def _try_admin_address(self) -> None:
+        address = boot_settings.parse(self._boot_payload).admin
+        if address is not None:
+            with contextlib.suppress(ListenError):
+                self._admin_address = listener.listen(self._arguments.admin, address)
 
     async def _run_admin(self, plane: Plane, address: socket.socket) -> None:
         """Serves for ever; returns, and says so, if the libraries for it cannot be imported."""

@@ -2,7 +2,8 @@
 them.
 
 Rules: a plain bind, without SO_REUSEPORT, comes before the first listener of an address, so that a
-second instance fails instead of taking half of the connections; every listener has SO_REUSEADDR, or
+second instance fails instead of taking half of the connections, unless it is to serve beside the
+first; every listener has SO_REUSEADDR, or
 connections of an earlier process in TIME_WAIT would fail that bind; the port of an address is
 resolved once, for all workers.
 """
@@ -10,6 +11,7 @@ resolved once, for all workers.
 from __future__ import annotations
 
 import array
+import errno
 import socket
 import struct
 import time
@@ -60,15 +62,20 @@ def open_all(
     workers: int,
     backlog: int,
     tls_addresses: Sequence[tuple[str, int]] = (),
+    *,
+    beside: bool = False,
 ) -> tuple[list[Endpoint], list[list[socket.socket]]]:
-    """Binds every address; returns, for each worker, a listener for each. Raises BindError."""
+    """Binds every address; returns, for each worker, a listener for each. Raises BindError.
+
+    With `beside`, a gateway of the same user may have the addresses already, and keeps them.
+    """
     wanted = [(False, address) for address in addresses]
     wanted += [(True, address) for address in tls_addresses]
     endpoints: list[Endpoint] = []
     listeners: list[list[socket.socket]] = [[] for _ in range(workers)]
     for tls, (host, port) in wanted:
         with _claiming(port):
-            for endpoint, probe in _probe(host, port):
+            for endpoint, probe in _probe(host, port, beside):
                 endpoints.append(replace(endpoint, tls=tls))
                 for mine in listeners:
                     mine.append(open_listener(endpoint, backlog))
@@ -140,8 +147,8 @@ def _socket(family: int) -> socket.socket:
     return sock
 
 
-def _probe(host: str, port: int) -> Iterator[tuple[Endpoint, socket.socket]]:
-    """Binds every address that `host` resolves to, plainly. The caller closes the sockets."""
+def _probe(host: str, port: int, beside: bool) -> Iterator[tuple[Endpoint, socket.socket]]:
+    """Binds every address that `host` resolves to. The caller closes the sockets."""
     try:
         found = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
@@ -150,18 +157,27 @@ def _probe(host: str, port: int) -> Iterator[tuple[Endpoint, socket.socket]]:
         raise BindError(f"cannot listen on {host}: {error.strerror}") from error
     for family, _, _, _, sockaddr in found:
         probe = _socket(family)
+        if beside:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         try:
             probe.bind(sockaddr)
         except OSError as error:
             probe.close()
-            raise BindError(_bind_text(host, port, error)) from error
+            raise BindError(_bind_text(host, port, error, beside)) from error
         bound = probe.getsockname()
         yield Endpoint(family, str(bound[0]), int(bound[1]), tuple(bound)), probe
 
 
-def _bind_text(host: str, port: int, error: OSError) -> str:
+def _bind_text(host: str, port: int, error: OSError, beside: bool) -> str:
     shown = f"[{host}]" if ":" in host else host
-    return f"cannot listen on {shown}:{port}: {error.strerror}"
+    said = f"cannot listen on {shown}:{port}: {error.strerror}"
+    if error.errno != errno.EADDRINUSE:
+        return said
+    if beside:
+        return (
+            f"{said} by what is no gateway, or one of another user: --beside cannot share with it"
+        )
+    return f"{said} (if by a gateway that this one replaces: --beside)"
 
 
 @contextmanager

@@ -19,7 +19,14 @@ from typing import Final
 from fastpath.ipc.counters import Slot
 from fastpath.ipc.frames import Frame, FrameFault, FrameType, encode
 from fastpath.worker.connection_limit import most_connections
-from gateway.supervisor import boot_settings, counters_page, final_summary, pidfile, sockets
+from gateway.supervisor import (
+    boot_settings,
+    counters_page,
+    final_summary,
+    pidfile,
+    sd_notify,
+    sockets,
+)
 from gateway.supervisor.children import Child, how_it_ended, name_process
 from gateway.supervisor.control_process import ControlProcess
 from gateway.supervisor.counters_page import CountersError, CountersPage
@@ -315,7 +322,8 @@ class Supervisor:
             self._abandon("control sent no boot settings")
             return
         try:
-            self._workers.open(self._boot, self._counters.page)
+            beside = self._launch.get("beside") is True
+            self._workers.open(self._boot, self._counters.page, beside=beside)
             pidfile.write(self._launch.get("pidfile"))
         except (sockets.BindError, pidfile.PidfileError) as error:
             self._notices.error(str(error))
@@ -347,10 +355,17 @@ class Supervisor:
             urls = " ".join(endpoint.url for endpoint in self._workers.endpoints)
             serve = "1 worker serves" if count == 1 else f"{count} workers serve"
             self._notices.info(f"ready: {serve} generation {current} on {urls}")
+            self._tell_ready()
         else:
             everyone = "1 worker" if count == 1 else f"all {count} workers"
             self._notices.info(f"generation {current} is served by {everyone}")
         self._control.end_reload(answered)
+
+    def _tell_ready(self) -> None:
+        try:
+            sd_notify.tell_ready(os.environ)
+        except OSError as error:
+            self._notices.warning(f"the init system was not told of the start: {error}")
 
     # Signals
 

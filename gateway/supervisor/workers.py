@@ -21,6 +21,7 @@ from gateway.supervisor.back_off import RESTARTS, BackOff
 from gateway.supervisor.boot_settings import Boot
 from gateway.supervisor.children import Child, fork, how_it_ended
 from gateway.supervisor.heartbeat import Heartbeat, Reading
+from gateway.supervisor.neighbours import Neighbours
 from gateway.supervisor.notices import Notices
 from gateway.supervisor.preload import without_collector
 from gateway.supervisor.timeouts import (
@@ -96,20 +97,36 @@ class Workers:
         self._tells_requests = False
         self._trusted_since = 0.0
         self._drain_deadline: float | None = None  # monotonic
+        self._neighbours: list[Neighbours] = []
         self.endpoints: list[sockets.Endpoint] = []
         self.cut = 0  # connections cut while draining
 
-    def open(self, settings: Boot, page: Page) -> None:
-        """Binds the addresses, and makes a slot for each worker. Raises BindError."""
+    def open(self, settings: Boot, page: Page, *, beside: bool = False) -> None:
+        """Binds the addresses, and makes a slot for each worker. Raises BindError.
+
+        With `beside`, another gateway may have the addresses too.
+        """
         self._page = page
         self._backlog = settings.backlog
         wanted = settings.access_log != "off"
         self._access_log = settings.log_format if wanted else "off"
         self._tells_requests = settings.admin is not None
         self.endpoints, listeners = sockets.open_all(
-            settings.listen, settings.workers, settings.backlog, settings.listen_tls
+            settings.listen,
+            settings.workers,
+            settings.backlog,
+            settings.listen_tls,
+            beside=beside,
         )
         self._slots = [WorkerSlot(index, mine) for index, mine in enumerate(listeners)]
+        self._neighbours = [
+            Neighbours(endpoint, self._all_of(number))
+            for number, endpoint in enumerate(self.endpoints)
+        ]
+
+    def _all_of(self, number: int) -> list[socket.socket]:
+        """Returns the listening sockets of one endpoint."""
+        return [slot.listeners[number] for slot in self._slots if slot.listeners]
 
     def living(self) -> Iterator[Worker]:
         """Returns the workers that are not reaped yet."""
@@ -306,6 +323,8 @@ class Workers:
         The supervisor's copies are closed at once, so that a worker's own close is the last one.
         """
         self._drain_deadline = time.monotonic() + seconds
+        for number, neighbours in enumerate(self._neighbours):
+            neighbours.prefer(self._all_of(number))
         for listener in (one for slot in self._slots for one in slot.listeners):
             sockets.refuse_new(listener)
         self.send(_drain_frame(seconds))

@@ -62,11 +62,11 @@ def _lakefs(session: Session) -> None:
 
 def _migration(session: Session) -> None:
     """The buckets that are to be moved, and the repositories that they are moved to."""
-    for bucket, repository in (("invoices", "lakefs-invoices"), ("reports", "lakefs-reports")):
+    for bucket in ("invoices", "reports"):
         client = session.stores.bucket("s3", bucket)
         for number in range(2):
             client.put_object(Bucket=bucket, Key=f"a/{number}", Body=b"moved")
-        session.stores.lakefs.add_repository(repository)
+        session.stores.lakefs.add_repository(f"lakefs-{bucket}")
 
 
 def _operations(session: Session) -> None:

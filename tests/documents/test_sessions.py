@@ -23,9 +23,15 @@ RUN = {
     for found in [[one for one in blocks if kind_of(one) is Kind.SESSION or one.file]]
 }
 
+SLOW = ("docs/troubleshooting.md",)  # a dozen commands, most of them run on other pages too
+
+
+def _cases() -> list[object]:
+    return [pytest.param(page, marks=pytest.mark.slow) if page in SLOW else page for page in RUN]
+
 
 @pytest.mark.timeout(180)  # a page may wait for another one that uses the same buckets
-@pytest.mark.parametrize("page", RUN)
+@pytest.mark.parametrize("page", _cases())
 def test_a_page_is_executed(
     page: str, stores: dict[str, Store], locks: Path, tmp_path: Path
 ) -> None:
@@ -40,4 +46,4 @@ def test_a_page_is_executed(
 
 
 def test_every_preparation_is_of_a_page_with_commands() -> None:
-    assert set(PREPARED) <= set(RUN)
+    assert {*PREPARED, *SLOW} <= set(RUN)

@@ -1,6 +1,6 @@
-"""Reads the Dockerfile: its stages, and the instructions of each.
+"""Reads a Dockerfile: its stages, and the instructions of each.
 
-Rules: only what this project's file uses: comments, continued lines, `FROM ... AS`, exec forms.
+Rules: only what this project's files use: comments, continued lines, `FROM ... AS`, exec forms.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.repo.tree import ROOT
 
@@ -33,8 +34,8 @@ class Stage:
         return found
 
 
-def stages() -> list[Stage]:
-    text = re.sub(r"^\s*#.*\n", "", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+def stages(path: Path = ROOT / "Dockerfile") -> list[Stage]:
+    text = re.sub(r"^\s*#.*\n", "", path.read_text(), flags=re.MULTILINE)
     found: list[Stage] = []
     for line in text.replace("\\\n", " ").splitlines():
         word, _, rest = line.strip().partition(" ")

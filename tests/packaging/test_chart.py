@@ -25,10 +25,11 @@ from tests.packaging.helm import (
     template,
 )
 
-MINIMAL, METRICS, TLS, SECRET, ROUTER = (
+MINIMAL, METRICS, TLS, SECRET, ROUTER, LOAD = (
     CHART / "ci" / f"{name}-values.yaml"
-    for name in ("minimal", "metrics", "tls", "created-secret", "custom-router")
+    for name in ("minimal", "metrics", "tls", "created-secret", "custom-router", "load-test")
 )
+LOCUST = "demo-s3gateway-load"  # Service and NetworkPolicy of the load test
 SELECTED = {"app.kubernetes.io/component": "gateway"}
 # Kinds of operators and of the Gateway API, whose schemas Kubernetes does not have.
 FOREIGN = {"ServiceMonitor", "PrometheusRule", "HTTPRoute", "Certificate"}
@@ -67,7 +68,7 @@ def test_names_and_labels_are_of_this_release(values: Path) -> None:
 
 @every
 def test_what_selects_pods_selects_the_gateways(values: Path) -> None:
-    documents = rendered(values)
+    documents = [one for one in rendered(values) if one["metadata"]["name"] != LOCUST]
     (deployment,) = of_kind(documents, "Deployment")
     labels = deployment["spec"]["template"]["metadata"]["labels"].items()
     selectors = [deployment["spec"]["selector"]["matchLabels"]]
@@ -215,7 +216,8 @@ def test_a_config_map_that_exists_is_mounted_as_it_is(tmp_path: Path) -> None:
 def test_every_container_of_the_chart_is_locked_down(values: Path) -> None:
     documents = rendered(values)
     (test,) = of_kind(documents, "Pod")
-    for pod in (deployed(documents), test["spec"]):
+    jobs = [one["spec"]["template"]["spec"] for one in of_kind(documents, "Job")]
+    for pod in (deployed(documents), test["spec"], *jobs):
         assert pod["automountServiceAccountToken"] is False
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] == 65532  # of the Dockerfile
@@ -231,6 +233,7 @@ def test_every_container_of_the_chart_is_locked_down(values: Path) -> None:
 def test_the_admin_plane_is_on_loopback_unless_it_is_scraped(values: Path) -> None:
     documents = rendered(values)
     services = {one["metadata"]["name"]: one["spec"] for one in of_kind(documents, "Service")}
+    services.pop(LOCUST, None)
     data, admin = (
         services.pop(name, None) for name in (_fullname(documents), "demo-s3gateway-admin")
     )
@@ -361,6 +364,39 @@ def test_the_notes_say_what_this_release_is(values: Path, said: str) -> None:
     assert said in helm("install", RELEASE, CHART, *words).stdout.partition("NOTES:")[2]
 
 
+# The load test
+
+
+def test_a_load_test_is_of_one_revision_and_fenced() -> None:
+    documents = rendered(LOAD)
+    master, worker = of_kind(documents, "Job")
+    names = [one["metadata"]["name"] for one in (master, worker)]
+    assert names == [f"{LOCUST}-master-1", f"{LOCUST}-worker-1"]
+    assert [one["spec"]["parallelism"] for one in (master, worker)] == [1, 3]
+    of_master, of_worker = (
+        one["spec"]["template"]["metadata"]["labels"] for one in (master, worker)
+    )
+    (service,) = (one for one in of_kind(documents, "Service") if _is_locust(one))
+    assert service["spec"]["selector"] == of_master
+    (port,) = service["spec"]["ports"]
+    (listening,) = master["spec"]["template"]["spec"]["containers"][0]["ports"]
+    assert port["targetPort"] == listening["name"]
+    own, gateways = sorted(of_kind(documents, "NetworkPolicy"), key=_is_locust, reverse=True)
+    assert own["spec"]["podSelector"]["matchLabels"] == of_master
+    peer = {"podSelector": {"matchLabels": of_worker}}
+    assert [rule["from"] for rule in own["spec"]["ingress"]] == [[peer]]
+    # Who may reach the gateway's ports is said: so are those who make the load.
+    assert gateways["spec"]["ingress"][0]["from"][1:] == [peer]
+
+
+def _is_locust(document: dict[str, Any]) -> bool:
+    return bool(document["metadata"]["name"] == LOCUST)
+
+
+def test_no_load_test_is_made_unless_asked_for() -> None:
+    assert of_kind(rendered(LOAD, "loadTest.enabled=false"), "Job") == []
+
+
 # What is refused
 
 
@@ -383,6 +419,8 @@ def test_the_notes_say_what_this_release_is(values: Path, said: str) -> None:
         (MINIMAL, ["ingress.enabled=true"], "ingress.enabled needs ingress.hosts"),
         (MINIMAL, ["httpRoute.enabled=true"], "httpRoute.enabled needs httpRoute.parentRefs"),
         (MINIMAL, ["test.bucket=b"], "test.bucket needs test.existingSecret"),
+        (MINIMAL, ["loadTest.enabled=true"], "loadTest.enabled needs loadTest."),
+        (LOAD, ["loadTest.image="], "needs loadTest.image: the image of loadtest/load/Dockerfile"),
         (ROUTER, ["customRouter.existingConfigMap=mine"], "customRouter.files and"),
         # By the schema
         (MINIMAL, ["replicas=3"], "additional properties 'replicas' not allowed"),

@@ -12,6 +12,7 @@ import yaml
 import gateway
 from helm.generate import made
 from helm.values import CHART, UndescribedError, read
+from loadtest.load import settings, shapes
 from tests.packaging.helm import template
 from tests.repo.tree import ROOT
 
@@ -51,6 +52,16 @@ def test_the_guide_shows_the_values_that_are_tested(name: str) -> None:
     guide = (ROOT / "docs" / "kubernetes.md").read_text()
     shown = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)]
     assert yaml.safe_load((CHART / "ci" / f"{name}-values.yaml").read_text()) in shown
+
+
+def test_the_load_test_s_values_are_those_of_the_load_tests() -> None:
+    known = {value.name: value.schema for value in read()}
+    locustfile = (ROOT / "loadtest" / "load" / "locustfile.py").read_text()
+    (listed,) = re.findall(r"__all__ = \[(.*?)\]", locustfile, re.DOTALL)
+    assert set(known["loadTest.classes"]["items"]["enum"]) == set(re.findall(r'"(\w+)"', listed))
+    assert tuple(known["loadTest.shape"]["enum"]) == shapes.NAMES
+    assert known["loadTest.users"]["maximum"] == settings.MAX_USERS
+    assert known["loadTest.seconds"]["maximum"] == settings.MAX_SECONDS
 
 
 def test_the_guide_shows_what_helm_says() -> None:

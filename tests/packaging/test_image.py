@@ -9,19 +9,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.cli.main import COMMANDS
 from tests.packaging.dockerfile import stages
-from tests.process.harness import Gateway
+from tests.packaging.installed import Installed
 from tests.repo.tree import ROOT, tracked
 
 BUILD, IMAGE = stages()
-KEYS = {"access_key_id": "a-key-id", "secret_access_key": "a-secret"}
-CONFIGURATION = {"s3": {"endpoint": "http://127.0.0.1:9", "region": "us-east-1", **KEYS}}
 
 
 def context() -> list[Path]:
@@ -58,18 +56,6 @@ def test_it_runs_as_nobody_in_particular_and_is_probed_by_a_command_that_exists(
     assert IMAGE.words("ENTRYPOINT") == [program] == ["s3gateway"]
     assert command in COMMANDS
     assert IMAGE.words("CMD")[0] in COMMANDS
-
-
-class Installed(Gateway):
-    """A gateway of another environment, started by the image's command and variables."""
-
-    def __init__(self, program: Path) -> None:
-        self._program = program
-        listen = {"S3GATEWAY_LISTEN": "127.0.0.1:0", "S3GATEWAY_ADMIN": "off"}
-        super().__init__(CONFIGURATION, environ={**listen, "PYTHONPATH": ""}, fresh=True)
-
-    def command(self, launch: Mapping[str, object]) -> list[str]:
-        return [str(self._program), "serve", "--config", str(launch["config"]), "--workers", "1"]
 
 
 @pytest.fixture(scope="module")

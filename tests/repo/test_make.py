@@ -24,12 +24,13 @@ TARGETS = [
     "load",
     "docs",
     "chart",
+    "dist",
     "chaos",
     "soak",
     "ci",
     "clean",
 ]
-LATER = ["load", "docs", "chaos", "soak"]
+LATER = ["docs", "chaos", "soak"]
 
 
 def make(*words: str) -> subprocess.CompletedProcess[str]:
@@ -68,6 +69,15 @@ def test_what_comes_later_says_so(target: str) -> None:
         (["fuzz", "PARSER=nonsense"], "'nonsense' is no parser; known: "),
         (["fuzz", "PARSER="], "no parser is named"),
         (["fuzz", "SECONDS=long"], "SECONDS=long is no number of seconds"),
+        (["load", "SCENARIO=nonsense"], "SCENARIO=nonsense is no scenario; known: small, "),
+        (["load", "SHAPE=nonsense"], "SHAPE=nonsense is no shape; known: constant, ramp, "),
+        (["load", "USERS=0"], "USERS=0 is no number of users"),
+        (["load", "USERS=2.5"], "USERS=2.5 is no number of users"),
+        (["load", "SECONDS=long"], "SECONDS=long is no number of seconds"),
+        (["load", "SECONDS="], "SECONDS= is no number of seconds"),
+        (["load", "SECONDS=5"], "SECONDS=5 is too short: 18 turns of 0.5 s need SECONDS=9"),
+        (["load", "SHAPE=ramp"], "18 turns SHAPE=ramp of 6 s need SECONDS=108"),
+        (["load", "QUICK=yes"], "QUICK=yes is neither 0 nor 1"),
         (["huge", "GIB=0"], "GIB=0 is no number of GiB"),
         (["huge", "GIB=many"], "GIB=many is no number of GiB"),
         (["nonsense"], "No rule to make target"),

@@ -50,6 +50,13 @@
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled needs httpRoute.parentRefs: the Gateways that it belongs to" -}}
 {{- end -}}
+{{- if $v.loadTest.enabled -}}
+{{- range $name, $what := dict "image" "the image of loadtest/load/Dockerfile" "existingSecret" "the key pair that it signs with" "bucket" "one that exists, for its objects" -}}
+{{- if not (get $v.loadTest $name) -}}
+{{- fail (printf "loadTest.enabled needs loadTest.%s: %s" $name $what) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.test.bucket (not $v.test.existingSecret) -}}
 {{- fail "test.bucket needs test.existingSecret: the key pair that the test signs with" -}}
 {{- end -}}

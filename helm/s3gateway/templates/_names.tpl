@@ -32,6 +32,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end -}}
 
+{{/* Labels of locust's pods: a list of the root and of what the pod is, load-master or load-worker. */}}
+{{- define "s3gateway.loadSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "s3gateway.name" (first .) }}
+app.kubernetes.io/instance: {{ (first .).Release.Name }}
+app.kubernetes.io/component: {{ last . }}
+{{- end -}}
+
 {{- define "s3gateway.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create -}}
 {{- default (include "s3gateway.fullname" .) .Values.serviceAccount.name -}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from fastpath.http.framing import BodyKind
 from fastpath.http.head import ResponseHead
 from fastpath.ipc.cells import TargetCounter
 from fastpath.ipc.counters import Slot
+from fastpath.sockets.closed_transport import CLOSED_TRANSPORT
+from fastpath.sockets.tls_settings import TLSSettings
 from fastpath.upstream.connection import UpstreamConnection
 from fastpath.upstream.lessee import Failure
-from fastpath.upstream.pool import Pool
+from fastpath.upstream.pool import TLS_SPARE, TLS_SPARE_SECONDS, Pool
 from tests.doubles.http1 import ok
 from tests.doubles.wire import Rig
 
@@ -406,6 +409,34 @@ def test_what_is_kept_too_long_is_closed_the_oldest_first() -> None:
     assert bench.peer_of(first).transport.ended
     bench.rig.pass_time(10)
     assert bench.shows()
+
+
+def test_after_a_burst_under_tls_few_are_kept_long() -> None:
+    """Each has large buffers (docs/performance.md)."""
+    bench = Bench(idle_seconds=15, max_connections=TLS_SPARE + 2)
+    borrowers = bench.borrow(TLS_SPARE + 2)
+    tls = TLSSettings(True, "first.test", None, None, None)
+    bench.pool.route = replace(bench.pool.route, tls=tls)
+    bench.give_back(*borrowers)
+    bench.rig.pass_time(TLS_SPARE_SECONDS - 1)
+    assert bench.shows(idle=TLS_SPARE + 2)
+    bench.rig.pass_time(1.5)
+    assert bench.shows(idle=TLS_SPARE)
+    assert all(bench.peer_of(first).transport.ended for first in borrowers[:2])
+
+
+def test_a_lost_connection_lets_go_of_its_transport() -> None:
+    """Under TLS both hold each other, with large buffers."""
+    bench = Bench()
+    (borrower,) = bench.borrow()
+    connection, transport = borrower.connection, bench.peer_of(borrower).transport
+    bench.give_back(borrower)
+    assert connection is not None
+    assert connection.transport is transport
+    bench.pool.retire()
+    bench.rig.settle()
+    assert connection.transport is CLOSED_TRANSPORT
+    assert not connection.silent()  # whoever still has it
 
 
 def test_a_target_that_does_not_answer_loses_the_connection() -> None:

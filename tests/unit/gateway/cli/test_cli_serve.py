@@ -20,6 +20,7 @@ NOTHING = {
     "log_level": None,
     "pidfile": None,
     "drain_seconds": None,
+    "beside": False,
 }
 
 
@@ -87,7 +88,7 @@ def test_every_flag(settings) -> None:
             "--insecure-open",
         ],
         *["--workers", "4", "--access-log", "off", "--log-format", "json", "--log-level", "debug"],
-        *["--pidfile", "P", "--drain-timeout", "2.5"],
+        *["--pidfile", "P", "--drain-timeout", "2.5", "--beside"],
     ) == {
         "config": "F",
         "listen": ["a:1", "b:2"],
@@ -100,6 +101,7 @@ def test_every_flag(settings) -> None:
         "log_level": "debug",
         "pidfile": "P",
         "drain_seconds": 2.5,
+        "beside": True,
     }
 
 
@@ -116,6 +118,7 @@ def test_every_flag_has_a_variable_and_the_flag_wins(settings) -> None:
         "S3GATEWAY_LOG_LEVEL": "error",
         "S3GATEWAY_PIDFILE": "P",
         "S3GATEWAY_DRAIN_TIMEOUT": "0",
+        "S3GATEWAY_BESIDE": "1",
     }
     expected = {
         "config": "F",
@@ -129,6 +132,7 @@ def test_every_flag_has_a_variable_and_the_flag_wins(settings) -> None:
         "log_level": "error",
         "pidfile": "P",
         "drain_seconds": 0.0,
+        "beside": True,
     }
     assert settings(**variables) == expected
     flags = ["--config", "G", "--listen", "c:3", "--workers", "2"]
