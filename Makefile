@@ -85,7 +85,14 @@ chart: setup ## Helm's lint and templates for every file of values, and the test
 dist: setup ## wheel, source distribution, bill of materials and checksums of the commit, in dist/
 	@$(BIN)/python -m release.dist
 
-docs chaos soak: ## (each comes with a later release)
+docs: setup ## the documentation's site, in build/site; a broken link or anchor fails
+	@$(BIN)/python -m website.generate --check
+	@$(BIN)/python -c 'import material' 2>/dev/null \
+		|| $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo 'docs: build/site/index.html'
+
+chaos soak: ## (each comes with a later release)
 	@echo "make $@: comes with a later release" >&2; exit 2
 
 ci: ## what CI runs: make test and the slow tests

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from pydantic_core import PydanticCustomError
 
 from gateway.config.condition_values import Hours, Outcomes, Size
+from gateway.config.meanings import meaning, plain
 from gateway.config.schema import Config
 from gateway.config.value_types import (
     AUTO,
@@ -113,7 +114,7 @@ class _Maker:
                 "description": (getdoc(section) or "").partition("\n\n")[0].replace("\n", " "),
                 "additionalProperties": False,
                 "properties": {
-                    name: self.of(field.annotation, field.metadata)
+                    name: _described(section, name, self.of(field.annotation, field.metadata))
                     for name, field in fields.items()
                     if not is_later(field.metadata)
                 },
@@ -128,14 +129,19 @@ class _Maker:
         if kind is bool:
             return _BOOLEAN
         if kind in (int, float):
-            number = {"type": "integer" if kind is int else "number", **_bounds(parse)}
+            number = {"type": "integer" if kind is int else "number", **bounds(parse)}
             return {"anyOf": [number, _NUMERAL]}
         if kind is SecretStr:
             return self._secret
         return {"type": "string"} if parse and _accepts(parse, "") else TEXT
 
 
-def _bounds(parse: Parse | None) -> Schema:
+def _described(section: type, name: str, schema: Schema) -> Schema:
+    """Adds what a setting means, for whoever writes a file with an editor that knows schemas."""
+    return {"description": plain(meaning(section, name)), **schema}
+
+
+def bounds(parse: Parse | None) -> Schema:
     """Returns the bounds that a validator of numbers turns out to have."""
     found: Schema = {}
     if parse is None:

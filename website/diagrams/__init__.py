@@ -1,0 +1,1 @@
+"""The diagrams of docs/diagrams: a module for each, whose `draw` returns its picture."""
