@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from helm.values import CHART
 from tests.documents.blocks import Block, pages
 from tests.documents.kinds import Kind, kind_of
 from tests.packaging.helm import helm
@@ -27,11 +28,18 @@ def test_there_are_some() -> None:
 
 @pytest.mark.parametrize(("blocks", "line"), LINES)
 def test_it_is_rendered(blocks: list[Block], line: str, tmp_path: Path) -> None:
-    """With the first values of the page in place of a file that it does not name otherwise."""
-    values = [one.text for one in blocks if kind_of(one) is Kind.VALUES]
-    (tmp_path / "values.yaml").write_text("".join(values[:1]))
-    here = {"values.yaml": str(tmp_path / "values.yaml"), "--install": None}
-    words = [here.get(word, word) for word in shlex.split(line)[2:]]
-    placed = [str(ROOT / word) if word.startswith("helm/") else word for word in words if word]
-    done = helm("template", *placed)
+    """Files of values that are not in the repository are the first values of the page."""
+    shown = [one.text for one in blocks if kind_of(one) is Kind.VALUES]
+    (tmp_path / "values.yaml").write_text("".join(shown[:1]))
+    words: list[str] = []
+    for word in shlex.split(line)[2:]:
+        if word.startswith("helm/"):
+            words.append(str(ROOT / word))
+        elif word.endswith(".yaml"):
+            words.append(str(tmp_path / "values.yaml"))
+        elif word == "--reuse-values":  # of the release that is there
+            words += ["--values", str(CHART / "ci" / "minimal-values.yaml")]
+        elif word != "--install":
+            words.append(word)
+    done = helm("template", *words)
     assert done.returncode == 0, done.stderr
