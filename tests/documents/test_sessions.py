@@ -23,7 +23,8 @@ RUN = {
     for found in [[one for one in blocks if kind_of(one) is Kind.SESSION or one.file]]
 }
 
-SLOW = ("docs/troubleshooting.md",)  # a dozen commands, most of them run on other pages too
+# A dozen commands each, most of them run on other pages too.
+SLOW = ("docs/migration.md", "docs/operations.md", "docs/troubleshooting.md")
 
 
 def _cases() -> list[object]:

@@ -258,7 +258,7 @@ def check_deadlines(connection: ClientConnection) -> None:
         assert not (exchange.wants_body and connection.unread and not connection.reading.reasons)
 
 
-@settings(max_examples=200 * DEPTH, deadline=None)
+@settings(max_examples=100 * DEPTH, deadline=None)
 @given(st.sampled_from(BEGINNINGS), PLAY, PLAY)
 def test_state_reading_and_deadlines_agree(
     beginning: str, steps: list[tuple[str, int, str]], while_draining: list[tuple[str, int, str]]

@@ -105,7 +105,7 @@ class Play:
 KEYS = st.builds(str.__add__, st.sampled_from(["raw/", "old/", ""]), st.sampled_from(NAMES))
 
 
-@settings(max_examples=200 * DEPTH, deadline=None)
+@settings(max_examples=100 * DEPTH, deadline=None)
 @given(
     st.lists(KEYS, unique=True, max_size=12),
     st.lists(st.sampled_from(FAULTS), max_size=3),

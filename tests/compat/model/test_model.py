@@ -69,7 +69,7 @@ def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
 
 
 def test_a_short_play_agrees_with_the_model(stores: Mapping[str, Store], tmp_path: Path) -> None:
-    played = play(stores, tmp_path, 2 * DEPTH, 40)
+    played = play(stores, tmp_path, DEPTH, 40)
     assert played.steps > 40
     assert played.refused
 
