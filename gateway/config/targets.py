@@ -214,7 +214,8 @@ class TargetReader:
         path: Path = ("targets", name, "endpoint")
         for listen in self._listen:
             if is_listener(endpoint, listen):
-                self._reader.error(path, f"is the gateway's own address {listen}")
+                remedy = "give the store's, or unset a variable that is for clients"
+                self._reader.error(path, f"is the gateway's own address {listen}: {remedy}")
                 return
         if endpoint.host in domains:
             self._reader.warn(path, "is one of the gateway's own domains")
