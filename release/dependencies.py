@@ -33,16 +33,17 @@ PLATFORMS = tuple(
 def of(name: str) -> dict[str, metadata.Distribution]:
     """Returns each dependency by its canonical name. Raises PackageNotFoundError."""
     found: dict[str, metadata.Distribution] = {}
-    waiting = list(_direct(metadata.distribution(name)))
+    waiting = list(direct(metadata.distribution(name)))
     while waiting:
         wanted = waiting.pop()
         if wanted not in found:
             found[wanted] = metadata.distribution(wanted)
-            waiting.extend(_direct(found[wanted]))
+            waiting.extend(direct(found[wanted]))
     return dict(sorted(found.items()))
 
 
-def _direct(distribution: metadata.Distribution) -> Iterator[str]:
+def direct(distribution: metadata.Distribution) -> Iterator[str]:
+    """Yields the canonical names of what it needs itself."""
     for text in distribution.requires or ():
         requirement = Requirement(text)
         marker = requirement.marker
