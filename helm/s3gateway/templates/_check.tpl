@@ -57,6 +57,11 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- range $name, $_ := $v.loadTest.env -}}
+{{- if regexMatch "KEY|SECRET|TOKEN" $name -}}
+{{- fail (printf "loadTest.env.%s would show a secret to whoever may read the Job: keys are read from loadTest.existingSecret" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.test.bucket (not $v.test.existingSecret) -}}
 {{- fail "test.bucket needs test.existingSecret: the key pair that the test signs with" -}}
 {{- end -}}
