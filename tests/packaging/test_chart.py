@@ -458,6 +458,16 @@ def test_no_load_test_is_made_unless_asked_for() -> None:
         (MINIMAL, ["metrics.serviceMonitor.enabled=true"], "needs metrics.enabled"),
         (MINIMAL, ["ingress.enabled=true"], "ingress.enabled needs ingress.hosts"),
         (MINIMAL, ["httpRoute.enabled=true"], "httpRoute.enabled needs httpRoute.parentRefs"),
+        (
+            MINIMAL,
+            ["autoscaling.enabled=true", "resources.requests.cpu=null"],
+            "needs resources.requests.cpu",
+        ),
+        (
+            MINIMAL,
+            ["autoscaling.enabled=true", "autoscaling.minReplicas=11"],
+            "autoscaling.minReplicas is more than",
+        ),
         (MINIMAL, ["test.bucket=b"], "test.bucket needs test.existingSecret"),
         (MINIMAL, ["loadTest.enabled=true"], "loadTest.enabled needs loadTest."),
         (LOAD, ["loadTest.image="], "needs loadTest.image: the image of loadtest/load/Dockerfile"),

@@ -50,6 +50,12 @@
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled needs httpRoute.parentRefs: the Gateways that it belongs to" -}}
 {{- end -}}
+{{- if and $v.autoscaling.enabled (not (dig "requests" "cpu" "" $v.resources)) -}}
+{{- fail "autoscaling.enabled needs resources.requests.cpu: targetCPUUtilizationPercentage is a share of it" -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
 {{- if $v.loadTest.enabled -}}
 {{- range $name, $what := dict "image" "the image of loadtest/load/Dockerfile" "existingSecret" "the key pair that it signs with" "bucket" "one that exists, for its objects" -}}
 {{- if not (get $v.loadTest $name) -}}
