@@ -24,9 +24,12 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "licences.md"
 # They ask for their notice to be kept, and no more.
 ACCEPTED: Final = frozenset({"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "PSF-2.0"})
 
-# Distribution -> why it may be used though ACCEPTED does not have all of its licence.
+# Distribution -> its licence, and why it may be used though ACCEPTED does not have all of that.
 EXCEPTIONS: Final = {
-    "orjson": "MPL-2.0 is about the files of orjson itself; they are used as they are published",
+    "orjson": (
+        "MPL-2.0 AND (Apache-2.0 OR MIT)",
+        "MPL-2.0 is about the files of orjson itself; they are used as they are published",
+    ),
 }
 
 # How metadata without a License-Expression say it: a field's text, or a classifier's last words.
@@ -74,10 +77,14 @@ def refused(licences: Mapping[str, str]) -> list[str]:
     lines = [
         f"{name}: {said}"
         for name, said in licences.items()
-        if name not in EXCEPTIONS and not is_accepted(said)
+        if not is_accepted(said) and said != _exception(name)[0]
     ]
     lines += [f"{name}: an exception that is not needed" for name in EXCEPTIONS.keys() - licences]
     return lines
+
+
+def _exception(name: str) -> tuple[str, str]:
+    return EXCEPTIONS.get(name, ("", ""))
 
 
 def is_accepted(expression: str) -> bool:
@@ -96,7 +103,7 @@ def is_accepted(expression: str) -> bool:
 def page(licences: Mapping[str, str]) -> str:
     """Returns the text of docs/licences.md."""
     rows = [
-        f"| [{name}](https://pypi.org/project/{name}/) | {said} | {EXCEPTIONS.get(name, '')} |"
+        f"| [{name}](https://pypi.org/project/{name}/) | {said} | {_exception(name)[1]} |"
         for name, said in licences.items()
     ]
     return HEAD + "\n".join(rows) + "\n"

@@ -27,7 +27,7 @@ class FrameType(IntEnum):
 
     SNAPSHOT = 1  # supervisor -> worker: serve this from now on (JSON, `fastpath.routing.snapshot`)
     DRAIN = 2  # supervisor -> worker: finish and leave (JSON {"deadline_seconds": float})
-    READY = 3  # worker -> supervisor: listening, serving `generation`
+    READY = 3  # worker -> supervisor: serving `generation`, as soon as it may
     ACK = 4  # worker -> supervisor: swapped to `generation`
     DRAINED = 5  # worker -> supervisor: about to exit (JSON {"cut": int})
     REJECTED = 6  # worker -> supervisor: could not compile `generation` (UTF-8 reason)
@@ -43,7 +43,7 @@ class FrameType(IntEnum):
     NUMBERED = 35  # supervisor -> control: the first PUBLISH without a number is `generation`
     ACKNOWLEDGED = 36  # supervisor -> control: a worker serves `generation` (JSON {"worker": int})
     REJECTION = 37  # supervisor -> control: a REJECTED (JSON {"worker": int, "reason": str})
-    SERVE = 38  # supervisor -> router: take connections; it is imported and READY
+    SERVE = 38  # supervisor -> router, worker that waits: take connections; it is READY
     BEAT = 39  # router -> supervisor: its loop turns
     WANTED = 40  # control -> supervisor: what an operator wants (UTF-8: `reload` or `drain`)
     DRAINING = 41  # supervisor -> control: no new client is accepted any more

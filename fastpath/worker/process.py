@@ -66,6 +66,7 @@ class WorkerArguments:
     cells: WorkerCells
     access_log: str  # the form of its lines, or off
     tells_requests: bool  # to control, for the admin plane
+    waits: bool = False  # to be told before it takes connections
 
 
 def run(arguments: WorkerArguments) -> NoReturn:
@@ -150,7 +151,9 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self._begin_drain, _DEFAULT_DRAIN_SECONDS)
         self._core.start(self._sweep())
         gc.freeze()  # what is here now stays: keep the collector away from it
-        await self._accept()
+        self._bound_listeners()
+        if not arguments.waits:
+            await self._accept()
         self._row[Slot.STATE] = WorkerPhase.SERVING
         self._tell(FrameType.READY, snapshot.generation)
         self._core.start(self._obey())
@@ -196,10 +199,13 @@ class Worker:
             self._tell(FrameType.REJECTED, frame.generation, reason.encode())
             return None
 
-    async def _accept(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _bound_listeners(self) -> None:
+        """Set what connections inherit of a listener: before any can be in its queue."""
         for listener in (*self._arguments.listeners, *self._arguments.tls_listeners):
             bound_unsent(listener)
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
         for listener in self._arguments.listeners:
             self._accepting.append(
                 await loop.create_server(
@@ -240,6 +246,8 @@ class Worker:
             for frame in frames:
                 if frame.type is FrameType.SNAPSHOT:
                     await self._install(frame)
+                elif frame.type is FrameType.SERVE:
+                    await self._accept()
                 elif frame.type is FrameType.DRAIN:
                     self._begin_drain(json.loads(frame.payload)["deadline_seconds"])
             frames = await self._read_frames()

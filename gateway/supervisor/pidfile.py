@@ -1,7 +1,8 @@
 """Writes and removes the pid file, if the operator asked for one.
 
 Rules: it is written when the sockets are bound, so that a second instance cannot overwrite the file
-of the first; only the process that it names removes it.
+of the first, or once all is ready, if it is to serve beside the first; only the process that it
+names removes it.
 """
 
 from __future__ import annotations

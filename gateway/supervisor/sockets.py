@@ -67,7 +67,8 @@ def open_all(
 ) -> tuple[list[Endpoint], list[list[socket.socket]]]:
     """Binds every address; returns, for each worker, a listener for each. Raises BindError.
 
-    With `beside`, a gateway of the same user may have the addresses already, and keeps them.
+    With `beside`, a gateway of the same user may have the addresses already, and keeps them. Then
+    nothing listens before `listen`.
     """
     wanted = [(False, address) for address in addresses]
     wanted += [(True, address) for address in tls_addresses]
@@ -78,7 +79,7 @@ def open_all(
             for endpoint, probe in _probe(host, port, beside):
                 endpoints.append(replace(endpoint, tls=tls))
                 for mine in listeners:
-                    mine.append(open_listener(endpoint, backlog))
+                    mine.append(_bind(endpoint) if beside else open_listener(endpoint, backlog))
                 # Not earlier, or the kernel could give a port that it chose to another process.
                 probe.close()
     return endpoints, listeners
@@ -86,16 +87,35 @@ def open_all(
 
 def open_listener(endpoint: Endpoint, backlog: int) -> socket.socket:
     """One more listening socket of the endpoint's group. Raises BindError."""
+    sock = _bind(endpoint)
+    listen(sock, endpoint, backlog)
+    return sock
+
+
+def listen(bound: socket.socket, endpoint: Endpoint, backlog: int) -> None:
+    """Has a bound socket take its share of new connections. Raises BindError: it is closed."""
+    try:
+        bound.listen(backlog)
+    except OSError as error:
+        bound.close()
+        raise _cannot_listen(endpoint, error) from error
+
+
+def _bind(endpoint: Endpoint) -> socket.socket:
+    """A socket of the endpoint's group that does not listen yet. Raises BindError."""
     sock = _socket(endpoint.family)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setblocking(False)
         sock.bind(endpoint.sockaddr)
-        sock.listen(backlog)
     except OSError as error:
         sock.close()
-        raise BindError(f"cannot listen on {endpoint.url}: {error.strerror}") from error
+        raise _cannot_listen(endpoint, error) from error
     return sock
+
+
+def _cannot_listen(endpoint: Endpoint, error: OSError) -> BindError:
+    return BindError(f"cannot listen on {endpoint.url}: {error.strerror}")
 
 
 def refuse_new(listener: socket.socket) -> None:

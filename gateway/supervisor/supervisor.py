@@ -324,7 +324,8 @@ class Supervisor:
         try:
             beside = self._launch.get("beside") is True
             self._workers.open(self._boot, self._counters.page, beside=beside)
-            pidfile.write(self._launch.get("pidfile"))
+            if not self._workers.waits:
+                pidfile.write(self._launch.get("pidfile"))
         except (sockets.BindError, pidfile.PidfileError) as error:
             self._notices.error(str(error))
             self._leave(EXIT_STARTUP)
@@ -346,6 +347,8 @@ class Supervisor:
 
     def _settle(self) -> None:
         """Handles that every worker serves the current generation."""
+        if self._workers.waits and not self._take_share():
+            return
         answered = self._generations.settle()
         current = self._generations.current
         self._control.tell(encode(FrameType.PUBLISHED, current))
@@ -362,6 +365,20 @@ class Supervisor:
             everyone = "1 worker" if count == 1 else f"all {count} workers"
             self._notices.info(f"generation {current} is served by {everyone}")
         self._control.end_reload(answered)
+
+    def _take_share(self) -> bool:
+        """Takes connections and the pid file from the gateway beside; whether that went well.
+
+        Not before all is ready: a start that fails takes nothing.
+        """
+        try:
+            pidfile.write(self._launch.get("pidfile"))
+            self._workers.accept()
+        except (sockets.BindError, pidfile.PidfileError) as error:
+            self._notices.error(str(error))
+            self._abandon_start()
+            return False
+        return True
 
     def _tell_ready(self) -> None:
         try:

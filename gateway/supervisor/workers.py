@@ -98,13 +98,15 @@ class Workers:
         self._trusted_since = 0.0
         self._drain_deadline: float | None = None  # monotonic
         self._neighbours: list[Neighbours] = []
+        self.waits = False  # for `accept`: no worker takes connections yet
         self.endpoints: list[sockets.Endpoint] = []
         self.cut = 0  # connections cut while draining
 
     def open(self, settings: Boot, page: Page, *, beside: bool = False) -> None:
         """Binds the addresses, and makes a slot for each worker. Raises BindError.
 
-        With `beside`, another gateway may have the addresses too.
+        With `beside`, another gateway may have the addresses too. It then has all connections
+        until `accept`: what waits in the queues of a start that fails would be lost.
         """
         self._page = page
         self._backlog = settings.backlog
@@ -123,6 +125,20 @@ class Workers:
             Neighbours(endpoint, self._all_of(number))
             for number, endpoint in enumerate(self.endpoints)
         ]
+        self.waits = beside and self.share
+        if beside and not self.waits:
+            self._listen()
+
+    def accept(self) -> None:
+        """Has the workers that wait for it take connections. Raises BindError."""
+        self.waits = False
+        self._listen()
+        self.send(encode(FrameType.SERVE))
+
+    def _listen(self) -> None:
+        for slot in self._slots:
+            for endpoint, listener in zip(self.endpoints, slot.listeners, strict=True):
+                sockets.listen(listener, endpoint, self._backlog)
 
     @property
     def share(self) -> bool:
@@ -185,6 +201,7 @@ class Workers:
                     cells=WorkerCells(self._page, row_number),
                     access_log=self._access_log,
                     tells_requests=self._tells_requests,
+                    waits=self.waits,
                 )
             )
 

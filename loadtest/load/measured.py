@@ -31,11 +31,23 @@ class Turn:
     asked: int = 0  # decisions
     wrong: list[str] = field(default_factory=list)
     reloads: int = 0
+    answered: int | None = None  # within its seconds, without failures; None: all were
 
     @property
     def per_second(self) -> float:
         """Requests that did not fail."""
-        return (len(self.latencies_ms) - self.failed) / self.seconds if self.seconds else 0.0
+        answered = len(self.latencies_ms) - self.failed if self.answered is None else self.answered
+        return answered / self.seconds if self.seconds else 0.0
+
+    def end(self, seconds: float) -> None:
+        """What ends later counts too, as slow or as failed, but for no throughput."""
+        self.seconds = seconds
+        self.answered = len(self.latencies_ms) - self.failed
+
+    def stopped(self, seconds: float, most: float) -> None:
+        """Notes how long its last requests took: one without any end is seen nowhere else."""
+        if seconds >= most:
+            self.fail(f"a request did not end within {most:g} s")
 
     def fail(self, said: str) -> None:
         self.failed += 1

@@ -2,7 +2,8 @@
 
 Rules: the file says what to do (`Work`), results are written beside it as JSON; ways take turns,
 and which one is first changes from round to round; decisions are asked for while a turn goes on; a
-turn ends at its time, or when it has enough requests to be compared, whatever is still under way.
+turn ends at its time, or when it has enough requests to be compared; what is still under way then
+must end, too.
 """
 
 from __future__ import annotations
@@ -90,11 +91,13 @@ def take(work: Work, env: Environment, scenario: scenarios.Scenario, way: str, u
         reloading = gevent.spawn(_reload, work)
     began = time.monotonic()
     _run(work, env, users, turn)
-    turn.seconds = time.monotonic() - began
-    env.events.request.remove_listener(listener)
+    turn.end(time.monotonic() - began)
     turn.cpu = {name: spent - before[name] for name, spent in work.used().items()}
     gevent.killall([asking, *([reloading] if reloading else [])])
+    stopping = time.monotonic()
     env.runner.quit()
+    turn.stopped(time.monotonic() - stopping, STOP_SECONDS)
+    env.events.request.remove_listener(listener)
     turn.reloads = decisions.applied(work.admin) - applied
     return turn
 

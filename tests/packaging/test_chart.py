@@ -364,6 +364,34 @@ def test_the_notes_say_what_this_release_is(values: Path, said: str) -> None:
     assert said in helm("install", RELEASE, CHART, *words).stdout.partition("NOTES:")[2]
 
 
+def test_the_test_reaches_the_gateway_where_it_is_said_who_may() -> None:
+    documents = rendered(LOAD, "loadTest.enabled=false")
+    (test,) = of_kind(documents, "Pod")
+    (policy,) = of_kind(documents, "NetworkPolicy")
+    said, own = policy["spec"]["ingress"][0]["from"]
+    assert "namespaceSelector" in said
+    labels = own["podSelector"]["matchLabels"]
+    assert labels["app.kubernetes.io/instance"] == RELEASE
+    assert labels.items() <= test["metadata"]["labels"].items()
+
+
+def test_names_and_numbers_stay_what_they_are(tmp_path: Path) -> None:
+    """A name of digits is a text, and Helm's numbers are floats, `1e+06`."""
+    names = ("priorityClassName", "tls: {secretName", "test: {bucket: b, existingSecret")
+    lines = [f'{name}: "123"{"}" * name.count("{")}' for name in names]
+    lines += [
+        'secrets: {existingSecret: "123", env: {A: b}}',
+        "terminationGracePeriodSeconds: 1000000",
+    ]
+    config = yaml.safe_load(MINIMAL.read_text())["config"]
+    (values := tmp_path / "values.yaml").write_text(
+        "\n".join([*lines, f"config: {json.dumps(config)}"])
+    )
+    for one in rendered(values):
+        kubernetes_validate.validate(one, OLDEST, strict=True)
+    assert deployed(rendered(values))["terminationGracePeriodSeconds"] == 1000000
+
+
 # The load test
 
 
@@ -386,11 +414,23 @@ def test_a_load_test_is_of_one_revision_and_fenced() -> None:
     peer = {"podSelector": {"matchLabels": of_worker}}
     assert [rule["from"] for rule in own["spec"]["ingress"]] == [[peer]]
     # Who may reach the gateway's ports is said: so are those who make the load.
-    assert gateways["spec"]["ingress"][0]["from"][1:] == [peer]
+    assert peer in gateways["spec"]["ingress"][0]["from"][1:]
 
 
 def _is_locust(document: dict[str, Any]) -> bool:
     return bool(document["metadata"]["name"] == LOCUST)
+
+
+def test_keys_of_the_store_behind_a_chain_come_from_the_secret() -> None:
+    (master, _) = of_kind(rendered(LOAD, "loadTest.classes={ChainReads}"), "Job")
+    environ = master["spec"]["template"]["spec"]["containers"][0]["env"]
+    found = {one["name"]: one.get("valueFrom") for one in environ if "FALLBACK" in one["name"]}
+    assert found == {
+        f"LOAD_FALLBACK_{key.upper()}": {
+            "secretKeyRef": {"name": "s3gateway-load-client", "key": f"fallback_{key}"}
+        }
+        for key in ("access_key_id", "secret_access_key")
+    }
 
 
 def test_no_load_test_is_made_unless_asked_for() -> None:
@@ -418,6 +458,16 @@ def test_no_load_test_is_made_unless_asked_for() -> None:
         (MINIMAL, ["metrics.serviceMonitor.enabled=true"], "needs metrics.enabled"),
         (MINIMAL, ["ingress.enabled=true"], "ingress.enabled needs ingress.hosts"),
         (MINIMAL, ["httpRoute.enabled=true"], "httpRoute.enabled needs httpRoute.parentRefs"),
+        (
+            MINIMAL,
+            ["autoscaling.enabled=true", "resources.requests.cpu=null"],
+            "needs resources.requests.cpu",
+        ),
+        (
+            MINIMAL,
+            ["autoscaling.enabled=true", "autoscaling.minReplicas=11"],
+            "autoscaling.minReplicas is more than",
+        ),
         (MINIMAL, ["test.bucket=b"], "test.bucket needs test.existingSecret"),
         (MINIMAL, ["loadTest.enabled=true"], "loadTest.enabled needs loadTest."),
         (LOAD, ["loadTest.image="], "needs loadTest.image: the image of loadtest/load/Dockerfile"),
@@ -430,6 +480,8 @@ def test_no_load_test_is_made_unless_asked_for() -> None:
         (MINIMAL, ["config.router.limits.connections=0"], "/config/router/limits/connections"),
         (MINIMAL, ["config.targets.store.secret_access_key=plain"], "secret_access_key"),
         (MINIMAL, ["config.admin.token=plain"], "/config/admin/token"),
+        (LOAD, ["loadTest.env.LOAD_FALLBACK_SECRET_ACCESS_KEY=plain"], "would show a secret"),
+        (LOAD, ["loadTest.env.AWS_SESSION_TOKEN=plain"], "would show a secret"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

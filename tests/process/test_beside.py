@@ -8,10 +8,12 @@ import os
 import signal
 import socket
 from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from tests.process.harness import Gateway, ask, run_to_end
+from tests.process.harness import Gateway, ask, run_to_end, wait_until
 from tests.process.load import Load
 
 
@@ -76,6 +78,47 @@ def test_without_being_told_to_share_it_does_not_start(config: dict[str, object]
         assert "Address already in use (if by a gateway that this one replaces: --beside)" in said
 
 
+# Its import waits for the test, so that the start goes on; not when control tries it.
+ROUTER = """
+import sys
+
+if "serve" in sys.argv:
+    open({!r}).read()
+
+class Router:
+    def __init__(self, config):
+        pass
+
+    def route_request(self, bucket_name, operation, metadata):
+        return "main"
+"""
+
+
+def test_one_that_does_not_start_takes_no_connection(
+    config: dict[str, object], tmp_path: Path
+) -> None:
+    os.mkfifo(gate := tmp_path / "gate")
+    (tmp_path / "slow_router.py").write_text(ROUTER.format(str(gate)))
+    custom = {"custom": "slow_router:Router", "custom_path": str(tmp_path)}
+    routing = {**cast("dict[str, object]", config["routing"]), **custom}
+    pidfile = tmp_path / "pid"
+    flags = {"pidfile": str(pidfile)}
+    with Gateway.start(config, **flags) as old:
+        slow = {**config, "routing": routing}
+        new = Gateway(slow, listen=[address(old)], beside=True, **flags)
+        with new, gate.open("w"):  # it is being imported: all else has begun
+            wait_until(lambda: len(new.worker_pids()) == 2, "its workers")
+            kept = [old.connect() for _ in range(40)]
+            for connection in kept:
+                connection.connect()
+            new.kill_worker(0)
+            assert new.wait() == 3
+        for connection in kept:
+            assert ask(connection, "GET", "/bucket/key").status == 200
+            connection.close()
+        assert int(pidfile.read_text()) == old.supervisor_pid
+
+
 def test_it_shares_with_no_other_program(config: dict[str, object]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         status, said = run_to_end(
@@ -105,8 +148,6 @@ def test_a_control_that_is_replaced_waits_on(config: dict[str, object]) -> None:
     with Gateway.start(config, admin=admin) as old, beside(old, config, admin=admin) as new:
         new.wait_for_log("the admin plane waits")
         mark = len(new.log)
-        import os
-
         os.kill(new.control_pid(), signal.SIGKILL)
         new.wait_for_log("the admin plane waits", after=mark)
         assert old.stop() == 0

@@ -10,7 +10,7 @@ import pytest
 
 from fastpath.sockets.reuseport import choose_by_hash
 from gateway.supervisor.neighbours import Neighbours
-from gateway.supervisor.sockets import Endpoint, open_all
+from gateway.supervisor.sockets import Endpoint, listen, open_all
 
 # By the hash alone, all would go to one of two gateways once in 2^63 runs.
 CONNECTIONS = 64
@@ -23,6 +23,8 @@ class Group:
         endpoints, listeners = open_all([(host, port)], workers, 128, beside=bool(port))
         self.endpoint: Endpoint = endpoints[0]
         self.listeners = [mine[0] for mine in listeners]
+        for listener in self.listeners:
+            listen(listener, self.endpoint, 128)
         self.neighbours = Neighbours(self.endpoint, self.listeners)
 
     def beside(self, workers: int = 2) -> Group:

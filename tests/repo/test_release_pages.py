@@ -79,6 +79,10 @@ def test_a_licence_that_asks_for_more_than_its_notice_is_refused(
     assert (licences.refused({"orjson": "MIT", "new": expression}) == []) is is_accepted
 
 
+def test_a_reason_is_for_one_licence() -> None:
+    assert licences.refused({"orjson": "GPL-3.0-only"}) == ["orjson: GPL-3.0-only"]
+
+
 def test_a_reason_that_is_no_longer_needed_is_named() -> None:
     assert licences.refused({}) == ["orjson: an exception that is not needed"]
 

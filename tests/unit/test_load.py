@@ -255,6 +255,16 @@ def test_failures_are_no_throughput_and_the_first_are_kept() -> None:
 SMALL = scenarios.named("small")
 
 
+def test_what_ends_after_its_turn_is_slow_or_failed_and_no_throughput() -> None:
+    turn = measured.Turn("small", "gateway", latencies_ms=[1.0, 1.0])
+    turn.end(1.0)
+    turn.latencies_ms.append(3000.0)
+    turn.stopped(3.0, 10.0)
+    assert (turn.per_second, turn.failed, max(turn.latencies_ms)) == (2.0, 0, 3000.0)
+    turn.stopped(10.0, 10.0)
+    assert turn.failures == ["a request did not end within 10 s"]
+
+
 def test_equal_ways_keep_every_threshold() -> None:
     assert thresholds.broken(SMALL, compared(turn("direct"), turn("gateway"))) == []
 

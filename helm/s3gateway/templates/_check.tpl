@@ -50,11 +50,22 @@
 {{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled needs httpRoute.parentRefs: the Gateways that it belongs to" -}}
 {{- end -}}
+{{- if and $v.autoscaling.enabled (not (dig "requests" "cpu" "" $v.resources)) -}}
+{{- fail "autoscaling.enabled needs resources.requests.cpu: targetCPUUtilizationPercentage is a share of it" -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
 {{- if $v.loadTest.enabled -}}
 {{- range $name, $what := dict "image" "the image of loadtest/load/Dockerfile" "existingSecret" "the key pair that it signs with" "bucket" "one that exists, for its objects" -}}
 {{- if not (get $v.loadTest $name) -}}
 {{- fail (printf "loadTest.enabled needs loadTest.%s: %s" $name $what) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $_ := $v.loadTest.env -}}
+{{- if regexMatch "KEY|SECRET|TOKEN" $name -}}
+{{- fail (printf "loadTest.env.%s would show a secret to whoever may read the Job: keys are read from loadTest.existingSecret" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $v.test.bucket (not $v.test.existingSecret) -}}

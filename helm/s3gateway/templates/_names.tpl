@@ -32,6 +32,13 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 {{- end -}}
 
+{{/* Labels of the pod of `helm test`. */}}
+{{- define "s3gateway.testSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "s3gateway.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
+{{- end -}}
+
 {{/* Labels of locust's pods: a list of the root and of what the pod is, load-master or load-worker. */}}
 {{- define "s3gateway.loadSelectorLabels" -}}
 app.kubernetes.io/name: {{ include "s3gateway.name" (first .) }}

@@ -2,13 +2,13 @@
 serviceAccountName: {{ include "s3gateway.serviceAccountName" . }}
 automountServiceAccountToken: {{ .Values.serviceAccount.automount }}
 enableServiceLinks: false
-terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ int .Values.terminationGracePeriodSeconds }}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext:
   {{- toYaml .Values.podSecurityContext | nindent 2 }}
@@ -72,7 +72,7 @@ affinity:
     {{- range $name, $key := .Values.secrets.env }}
     - name: {{ $name }}
       valueFrom:
-        secretKeyRef: {name: {{ include "s3gateway.secretName" $ }}, key: {{ $key | quote }}}
+        secretKeyRef: {name: {{ include "s3gateway.secretName" $ | quote }}, key: {{ $key | quote }}}
     {{- end }}
     {{- with .Values.extraEnv }}
     {{- toYaml . | nindent 4 }}
@@ -124,10 +124,10 @@ affinity:
 {{- define "s3gateway.volumes" -}}
 - name: config
   configMap:
-    name: {{ include "s3gateway.configMapName" . }}
+    name: {{ include "s3gateway.configMapName" . | quote }}
 - name: secrets
   secret:
-    secretName: {{ include "s3gateway.secretName" . }}
+    secretName: {{ include "s3gateway.secretName" . | quote }}
     defaultMode: 0440
     {{- with .Values.secrets.files }}
     items:
@@ -149,13 +149,13 @@ affinity:
 {{- if .Values.tls.secretName }}
 - name: tls
   secret:
-    secretName: {{ .Values.tls.secretName }}
+    secretName: {{ .Values.tls.secretName | quote }}
     defaultMode: 0440
 {{- end }}
 {{- if include "s3gateway.hasRouters" . }}
 - name: routers
   configMap:
-    name: {{ include "s3gateway.routersName" . }}
+    name: {{ include "s3gateway.routersName" . | quote }}
 {{- end }}
 {{- with .Values.extraVolumes }}
 {{ toYaml . }}
