@@ -71,8 +71,8 @@ class Limits:
     """How long a body may be slower than `minimum_rate_bytes`."""
     connections: int = 20000
     """Connections of clients that one worker has at a time; half the usual 65,536 descriptor limit,
-    as each may hold an upstream. A reload puts it in force as far as the descriptors reach that
-    were allowed at the start; more need a restart.
+    as each may hold an upstream. A worker never has more than its descriptors have room for (the
+    hard limit when the gateway was started).
     """
     pipeline_bytes: int = 65536
     """Bytes of pipelined requests kept while an earlier one runs; then reading stops."""

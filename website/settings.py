@@ -26,15 +26,15 @@ from gateway.config.schema import Config
 from gateway.config.value_types import AUTO, MAX_WORKERS, OneOrMore, Parse, Word, is_later
 from gateway.supervisor.boot_settings import Boot
 
-# What the settings of the BOOT frame are in the file; None: a flag of `serve` alone. A section is
-# named whose presence is read at the start, while what is in it is not.
+# What the settings of the BOOT frame are in the file; None: a flag of `serve` alone, or in force on
+# a reload too. A section is named whose presence is read at the start, while what is in it is not.
 READ_AT_THE_START: Final[Mapping[str, tuple[str, ...] | None]] = {
     "listen": ("router.listen_address",),
     "listen_tls": ("router.tls", "router.tls.listen_address"),
     "admin": ("router.admin_address",),
     "admin_tls": ("admin.tls",),
     "workers": ("router.workers",),
-    "connections": ("router.limits.connections",),
+    "connections": None,
     "drain_seconds": None,
     "backlog": None,
     "access_log": None,

@@ -208,7 +208,7 @@ class WorkerState:
         if self.now < self._shortage_logged_at + _LINE_SECONDS:
             return
         self._shortage_logged_at = self.now
-        remedy = "limits.connections"
+        remedy = "router.limits.connections"
         if self.max_connections < self.snapshot.limits.connections:
             remedy = f"the limit of {self._descriptors} descriptors (ulimit -n, LimitNOFILE)"
         self.log.event("warning", f"clients are turned away: {what}; raise {remedy}")

@@ -162,7 +162,9 @@ class Keys(Section):
     """A key pair; each part inline, as `${VAR}`, or from a file."""
 
     access_key_id: Maybe[KeyID] = None
-    """The access key id. AWS's published example keys are refused off loopback."""
+    """The access key id. AWS's published example keys are refused where clients sign with them off
+    loopback.
+    """
     access_key_id_file: Maybe[Text] = None
     """A file that holds the access key id instead. It is taken up by itself when it changes."""
     secret_access_key: Maybe[Secret] = None

@@ -1,13 +1,29 @@
 """The settings that the supervisor reads once, at the start.
 
-Rules: when a reload changes one of them, the supervisor names it to the operator and applies no
-part of the change before a restart.
+Rules: when a reload changes one of them, the supervisor names it to the operator, as the file or
+the command line calls it, and applies no part of the change before a restart.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+# What the operator calls them. Two have no name here: workers take `connections` from the snapshot,
+# so that a reload puts it in force, and nobody sets `backlog`.
+_CALLED: Final[Mapping[str, str]] = {
+    "listen": "router.listen_address",
+    "listen_tls": "router.tls.listen_address",
+    "admin": "router.admin_address",
+    "admin_tls": "admin.tls",
+    "workers": "router.workers",
+    "drain_seconds": "--drain-timeout",
+    "access_log": "--access-log",
+    "log_format": "--log-format",
+    "log_level": "--log-level",
+}
 
 
 class BootFault(Exception):
@@ -31,11 +47,11 @@ class Boot:
     log_level: str
 
     def differences(self, other: Boot) -> list[str]:
-        """Returns the names of the settings that differ."""
+        """Returns the settings that differ, by the names that the operator knows."""
         return [
-            field.name
-            for field in fields(self)
-            if getattr(self, field.name) != getattr(other, field.name)
+            called
+            for name, called in _CALLED.items()
+            if getattr(self, name) != getattr(other, name)
         ]
 
 

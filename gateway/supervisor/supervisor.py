@@ -337,8 +337,8 @@ class Supervisor:
         if self._descriptors < connections:  # not even one each; a worker logs when it is full
             self._notices.warning(
                 f"a worker may have {self._descriptors} descriptors, so it serves {most} "
-                f"connections at a time, not limits.connections ({connections}): raise the hard "
-                "limit (ulimit -n, LimitNOFILE) or lower the setting"
+                f"connections at a time, not router.limits.connections ({connections}): raise "
+                "the hard limit (ulimit -n, LimitNOFILE) or lower the setting"
             )
 
     def _abandon_start(self) -> None:

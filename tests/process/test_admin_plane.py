@@ -390,10 +390,10 @@ def test_a_reload_changes_the_token_and_names_but_not_tls(
         assert plane.ask("/live", host="gw.example.com")[0] == 421
         changed = {"token": other, "hosts": ["gw.example.com"], "tls": files}
         assert gateway.reload({**config, "admin": changed}) == 1  # workers have the same
-        gateway.wait_for_log("admin_tls: a change needs a restart")
+        gateway.wait_for_log("admin.tls: a change needs a restart")
         assert plane.change("/api/reload")[0] == 401
         status, answer = plane.change("/api/reload", token=other)
-        assert (status, answer["needs_restart"]) == (200, ["admin_tls"])
+        assert (status, answer["needs_restart"]) == (200, ["admin.tls"])
         assert plane.ask("/live", host="gw.example.com")[0] == 200
         os.kill(gateway.control_pid(), signal.SIGKILL)  # which is no restart of the gateway
         assert plane.get("/live") == {"live": True}

@@ -195,7 +195,7 @@ def test_what_needs_a_restart_is_named(config: dict[str, object]) -> None:
     with Gateway.start(config, workers=None) as gateway:
         mark = len(gateway.log)
         assert gateway.reload({**config, "router": {"workers": 7}}) is not None
-        gateway.wait_for_log("workers: a change needs a restart", after=mark)
+        gateway.wait_for_log("router.workers: a change needs a restart", after=mark)
         assert len(gateway.worker_pids()) != 7
 
 

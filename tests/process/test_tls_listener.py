@@ -268,7 +268,7 @@ def test_addresses_need_a_restart(config: dict[str, object], issuer: Issuer) -> 
     """The listener that is there goes on with the certificate it had."""
     with Gateway.start(config) as gateway:
         assert gateway.reload({**config, "router": {}}) == 2
-        assert gateway.log_contains("listen_tls: a change needs a restart")
+        assert gateway.log_contains("router.tls.listen_address: a change needs a restart")
         with client(gateway, issuer) as secure:
             assert ask(secure, "GET", "/bucket/key").status == 200
 

@@ -8,10 +8,14 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import pytest
 import yaml
 
 from gateway.admin.openapi import CHANGE, READ
 from gateway.config import load
+from tests.compat.document import CLIENTS
+from tests.corpus import signatures, sigv2, trailers
+from tests.doubles import mutations
 from tests.repo.tree import ROOT, modules, tracked
 
 
@@ -104,6 +108,20 @@ def test_every_path_of_the_admin_plane_is_documented() -> None:
     assert not {path for path in paths if f"`{path}`" not in text}
     queries = {name for path in READ.values() for name in path.query}
     assert not {name for name in queries if f"`{name}`" not in text}
+
+
+def test_the_readme_counts_what_the_tests_have() -> None:
+    """Rounded, so that one more case changes no document."""
+    text = (ROOT / "README.md").read_text()
+    told = re.search(r"in some (\d+) ways, signatures and trailers in some (\d+);", text)
+    assert told is not None
+    cases = [*signatures.cases(), *sigv2.cases()]
+    refused = sum(not case.expect.get("accepted") for case in cases)
+    refused += sum(case.accepted is None for case in trailers.cases())
+    for number, there in zip(told.groups(), (len(mutations.CASES), refused), strict=True):
+        assert int(number) == pytest.approx(there, rel=0.15)
+    programs = {client.packages[0] for client in CLIENTS}
+    assert (len(programs), "eight real clients" in text) == (8, True)
 
 
 def test_ci_runs_the_command_of_the_readme() -> None:

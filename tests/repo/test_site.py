@@ -138,7 +138,7 @@ def edited(text: str, old: str, new: str) -> str:
         ("docs/chains.md", "](#fallback)", "](#fallbacks)", "'#fallbacks'"),
         ("docs/chains.md", "](configuration.md#keys)", "](configuration.md#kees)", "'#kees'"),
         ("docs/profiles.md", "routing/profiles.py)", "routing/profile.py)", "routing/profile.py'"),
-        ("docs/security-model.md", "](../SECURITY.md)", "](../SECURITY.md#wat-is)", "'#wat-is"),
+        ("docs/concepts.md", "](../ARCHITECTURE.md#life", "](../ARCHITECTURE.md#live", "'#live-of"),
         (
             "docs/dashboard.md",
             "dashboard-light.png",

@@ -30,6 +30,13 @@ def test_one_connection_too_many() -> None:
     assert rig.count(Slot.CONNECTIONS) == 1
 
 
+def test_a_reload_makes_room_for_more_connections() -> None:
+    rig, _ = started(limits={"connections": 1})
+    rig.install(limits={"connections": 2})
+    rig.connect().says(get())
+    assert len(rig.targets) == 1
+
+
 def test_a_full_worker_answers_the_probes_of_one_client_too_many() -> None:
     """A flood of connections must not look like a worker that hangs."""
     rig, first = started(limits={"connections": 1})
@@ -185,7 +192,7 @@ def test_who_is_turned_away_is_told_and_so_is_the_operator_once_a_minute() -> No
         client.says(get())
     assert [one(client).code for client in refused] == ["SlowDown"] * 5
     assert len(turned_away(rig)) == 1
-    assert "1 connections are open; raise limits.connections" in turned_away(rig)[0]
+    assert "1 connections are open; raise router.limits.connections" in turned_away(rig)[0]
     rig.pass_time(61)
     rig.connect()
     assert len(turned_away(rig)) == 2

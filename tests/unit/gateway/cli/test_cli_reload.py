@@ -17,7 +17,7 @@ SERVED: dict[str, Any] = {
     "generation": 7,
     "digest": "0123456789abcdef" * 4,
     "acknowledged": [0, 1],
-    "needs_restart": ["workers"],
+    "needs_restart": ["router.workers"],
 }
 TRIED: dict[str, Any] = {
     "ok": True,
@@ -25,7 +25,7 @@ TRIED: dict[str, Any] = {
     "problems": [],
     "configuration_warnings": ["a.yaml:1:1: s3: warning: looks odd"],
     "digest": "0123456789abcdef" * 4,
-    "needs_restart": ["workers", "listen"],
+    "needs_restart": ["router.workers", "router.listen_address"],
     "moves": [{}],
     "warnings": ["data-*: reads do not look at old any more"],
     "notes": ["a note"],
@@ -56,7 +56,7 @@ def test_what_is_served_is_data_and_what_is_odd_a_message(run: Run, answer: dict
     )
     assert result.stderr.splitlines() == [
         "a.yaml:1:1: s3: warning: looks odd",
-        "warning: workers: a change needs a restart",
+        "warning: router.workers: a change needs a restart",
     ]
 
 
@@ -72,7 +72,7 @@ def test_a_dry_run_says_what_moves_and_what_needs_a_restart(
             "data-*   old -> new",
             "warning: data-*: reads do not look at old any more",
             "note: a note",
-            "warning: workers, listen: a change needs a restart",
+            "warning: router.workers, router.listen_address: a change needs a restart",
         ],
     )
     assert result.stderr == "a.yaml:1:1: s3: warning: looks odd\n"

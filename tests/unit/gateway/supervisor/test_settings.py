@@ -51,7 +51,12 @@ def test_garbage_is_no_boot_setting(payload: bytes) -> None:
 
 def test_differences_are_named() -> None:
     assert _parsed().differences(_parsed()) == []
-    assert _parsed().differences(_parsed(workers=5, log_level="debug")) == ["workers", "log_level"]
+    changed = _parsed(workers=5, log_level="debug")
+    assert _parsed().differences(changed) == ["router.workers", "--log-level"]
+
+
+def test_what_a_reload_puts_in_force_is_no_difference() -> None:
+    assert _parsed().differences(_parsed(connections=7)) == []
 
 
 def test_times_have_defaults() -> None:
