@@ -88,7 +88,7 @@ def install(environment: Path, *packages: str) -> None:
     """Installs packages into a virtual environment, which needs no pip of its own."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     python = str(environment / "bin" / "python")
-    _run([*pip, "--python", python, "install", *packages], os.environ, environment)
+    _run([*pip, "--python", python, "install", "--no-compile", *packages], os.environ, environment)
 
 
 def main(arguments: list[str]) -> int:
